@@ -1,0 +1,106 @@
+"""Multi-task learning in Keras 3.
+
+*Tasks* say what is predicted, *data* carries it, a *model* joins one trunk to one head per task, *phases* say how it is
+trained, an *evaluation* is numbers, a *report* is tables and pictures of numbers. A *study* searches all of it, and the
+command line `mtl-keras` runs studies.
+
+Nothing is imported until a name is used, so that `import mtl_keras` brings neither TensorFlow nor Keras.
+
+Example:
+    >>> import mtl_keras as mtl
+    >>> tasks = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
+    >>> data = mtl.data.load("digits", tasks)
+    >>> model = mtl.build_model(tasks, backbone="SmallCNN", image_shape=data.image_shape, shared=(64,))
+    >>> run = mtl.train(model, data, mtl.Phase(epochs=5, weighting={"digit": 0.7, "parity": 0.3}))
+    >>> mtl.evaluate(run.model, data).value("digit", "accuracy") > 0.5
+    True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mtl_keras import data, report, search
+    from mtl_keras.backbones import Backbone
+    from mtl_keras.errors import MTLError
+    from mtl_keras.evaluation import Evaluation, evaluate
+    from mtl_keras.model import Head, Recipe, build_model
+    from mtl_keras.saving import load_model, save_model
+    from mtl_keras.search import Plan, Study, load_study, run_study, tune
+    from mtl_keras.tasks import Binary, Classification, Metric, Reconstruction, Task, Tasks
+    from mtl_keras.training import Phase, Run, train
+
+    __version__: str
+
+__all__ = [
+    "Backbone",
+    "Binary",
+    "Classification",
+    "Evaluation",
+    "Head",
+    "MTLError",
+    "Metric",
+    "Phase",
+    "Plan",
+    "Recipe",
+    "Reconstruction",
+    "Run",
+    "Study",
+    "Task",
+    "Tasks",
+    "__version__",
+    "build_model",
+    "data",
+    "evaluate",
+    "load_model",
+    "load_study",
+    "report",
+    "run_study",
+    "save_model",
+    "search",
+    "train",
+    "tune",
+]
+
+#: Where each public name lives. A name that is a module of its own is listed in `_MODULES`.
+_HOMES = {
+    "backbones": ("Backbone",),
+    "errors": ("MTLError",),
+    "evaluation": ("Evaluation", "evaluate"),
+    "model": ("Head", "Recipe", "build_model"),
+    "saving": ("load_model", "save_model"),
+    "search": ("Plan", "Study", "load_study", "run_study", "tune"),
+    "tasks": ("Binary", "Classification", "Metric", "Reconstruction", "Task", "Tasks"),
+    "training": ("Phase", "Run", "train"),
+}
+_MODULES = ("data", "report", "search")
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("mtl-keras")
+    except PackageNotFoundError:
+        return "0+unknown"  # a checkout on the path that was never installed
+
+
+def __getattr__(name: str) -> Any:
+    value: Any
+    if name in _HOME_OF:
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"{__name__}.{name}")
+    elif name == "__version__":
+        value = _version()
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

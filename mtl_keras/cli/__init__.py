@@ -1,0 +1,43 @@
+"""The command line: `mtl-keras tune | train | evaluate | studies | cache`."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Sequence
+
+__all__ = ["entry", "main"]
+
+#: What the disk may say that a user can mend; any other OSError is a fault of ours.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 2 for an input that is refused, 130 if interrupted.
+
+    Args:
+        argv: Arguments without the program's name; None (default) takes those of the process.
+
+    Example:
+        >>> main(["tune", "no-such-study"])
+        2
+    """
+    from mtl_keras.cli._app import app
+    from mtl_keras.errors import MTLError
+
+    try:
+        # Ends in SystemExit: with 0, or with 2 where the arguments are refused.
+        app(args=None if argv is None else list(argv), prog_name="mtl-keras")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    except (MTLError, OSError) as error:
+        if not isinstance(error, MTLError) and error.errno not in DISK:
+            raise
+        print(f"mtl-keras: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def entry() -> None:
+    """Run as the installed command."""
+    sys.exit(main())

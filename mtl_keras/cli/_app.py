@@ -1,0 +1,228 @@
+"""The verbs of the command line; heavy imports stand inside the functions, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Compose, tune and measure networks that predict several things at once.",
+)
+cache_app = typer.Typer(no_args_is_help=True, help="Look at or clear the cached features of frozen trunks.")
+app.add_typer(cache_app, name="cache")
+
+
+class Split(StrEnum):
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+StudyArgument = Annotated[str, typer.Argument(help="Name of a study, or a Python file that defines STUDY.", metavar="[STUDY]")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Root in which a data set is looked for as <name>/ and tfds/<name>/.", show_default=False)
+]
+CacheDir = Annotated[
+    Path | None, typer.Option(help="Folder of the feature cache. [default: $MTL_KERAS_CACHE_DIR or ~/.cache/mtl-keras]", show_default=False)
+]
+OutputDir = Annotated[Path | None, typer.Option(help="A new or empty folder. [default: runs/<study>/<n>]", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting of the study, or a hyperparameter to fix; repeatable.", show_default=False),
+]
+Quick = Annotated[bool, typer.Option("--quick", help="The study's own small version, to see that it works.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")]
+Strategy = Annotated[str, typer.Option(help="auto, none or mirrored (all GPUs of this host).")]
+Epochs = Annotated[int | None, typer.Option(help="Epochs of each training at most. [default: the study's]", show_default=False)]
+Seed = Annotated[int | None, typer.Option(help="Every training's seed follows from it. [default: the study's]", show_default=False)]
+
+
+@app.command()
+def tune(
+    study: StudyArgument = "digits",
+    trials: Annotated[int | None, typer.Option(help="Trials at most. [default: the study's]", show_default=False)] = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    final_seeds: Annotated[
+        int | None, typer.Option(help="Trainings of the best configuration for the final figures. [default: the study's]", show_default=False)
+    ] = None,
+    tuner: Annotated[
+        str | None, typer.Option(help="random, bayesian, hyperband or grid. [default: the study's]", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+    output_dir: OutputDir = None,
+    cache_dir: CacheDir = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on in --output-dir, or in the newest run of the study.")] = False,
+    set_: Set = None,
+    strategy: Strategy = "auto",
+    quick: Quick = False,
+    json_: Json = False,
+) -> None:
+    """Search depth, learning rate and loss weights; end with test figures beside single-task twins."""
+    given = {"trials": trials, "epochs": epochs, "seed": seed, "final_seeds": final_seeds, "tuner": tuner}
+    changes = _changes(set_, given)
+    with _work(json_) as console:
+        from mtl_keras.cli._progress import ConsoleReporter
+        from mtl_keras.cli._show import show_result
+        from mtl_keras.search import load_study, run_study
+
+        found = load_study(study)
+        with ConsoleReporter(console.err) as reporter:
+            result = run_study(
+                found,
+                changes,
+                data_dir=data_dir,
+                output_dir=output_dir,
+                cache_dir=cache_dir,
+                resume=resume,
+                quick=quick,
+                strategy=strategy,
+                reporter=reporter,
+            )
+        show_result(console.out, result)
+        console.answer(result.summary())
+
+
+@app.command()
+def train(
+    study: StudyArgument = "digits",
+    epochs: Epochs = None,
+    seed: Seed = None,
+    data_dir: DataDir = None,
+    output_dir: OutputDir = None,
+    cache_dir: CacheDir = None,
+    set_: Set = None,
+    strategy: Strategy = "auto",
+    quick: Quick = False,
+    json_: Json = False,
+) -> None:
+    """Train one configuration: the study's defaults, with what --set fixes; score it on validation."""
+    changes = _changes(set_, {"epochs": epochs, "seed": seed})
+    with _work(json_) as console:
+        from mtl_keras.cli._progress import ConsoleReporter
+        from mtl_keras.cli._show import show_evaluation
+        from mtl_keras.search import load_study, train_study
+
+        found = load_study(study)
+        with ConsoleReporter(console.err) as reporter:
+            folder, run, evaluation = train_study(
+                found,
+                changes,
+                data_dir=data_dir,
+                output_dir=output_dir,
+                cache_dir=cache_dir,
+                quick=quick,
+                strategy=strategy,
+                reporter=reporter,
+            )
+        show_evaluation(console.out, evaluation, f"best epoch {run.best.epoch}; {folder}")
+        console.answer(
+            {"study": found.name, "output_dir": str(folder), "best_epoch": run.best.epoch, "validation": evaluation.values()}
+        )
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    split: Annotated[Split, typer.Option(help="A look at test is logged in the folder.")] = Split.validation,
+    data_dir: DataDir = None,
+    cache_dir: CacheDir = None,
+    json_: Json = False,
+) -> None:
+    """Score a finished run's model again, from its predictions."""
+    with _work(json_) as console:
+        from mtl_keras.cli._show import show_evaluation
+        from mtl_keras.search import evaluate_run
+
+        evaluation = evaluate_run(folder, split.value, data_dir=data_dir, cache_dir=cache_dir)
+        show_evaluation(console.out, evaluation, str(folder))
+        console.answer({"output_dir": str(folder), "split": split.value, "skill": evaluation.skill, "values": evaluation.values()})
+
+
+@app.command()
+def studies(json_: Json = False) -> None:
+    """List the studies that can be named."""
+    with _work(json_, tensorflow=False) as console:
+        from mtl_keras.studies import study_summaries
+
+        found = study_summaries()
+        for name, summary in found.items():
+            console.out.print(f"{name:<24} {summary}", highlight=False, markup=False)
+        console.answer({"studies": [{"name": name, "summary": summary} for name, summary in found.items()]})
+
+
+@cache_app.command("list")
+def cache_list(cache_dir: CacheDir = None, json_: Json = False) -> None:
+    """Show what is cached, and how large it is."""
+    with _work(json_, tensorflow=False) as console:
+        from mtl_keras.cli._show import show_cache
+        from mtl_keras.data import cache
+
+        where = cache_dir or cache.default_cache_dir()
+        entries = cache.entries(where)
+        show_cache(console.out, where, entries)
+        console.answer(
+            {
+                "cache_dir": str(where),
+                "bytes": sum(e.bytes for e in entries),
+                "entries": [{"key": e.key, "bytes": e.bytes, "rows": e.rows, "complete": e.complete} for e in entries],
+            }
+        )
+
+
+@cache_app.command("clear")
+def cache_clear(
+    keys: Annotated[list[str] | None, typer.Argument(help="Entries to remove. [default: all]", show_default=False)] = None,
+    cache_dir: CacheDir = None,
+    json_: Json = False,
+) -> None:
+    """Remove cached features; they are computed again when they are needed."""
+    with _work(json_, tensorflow=False) as console:
+        from mtl_keras.data import cache
+
+        where = cache_dir or cache.default_cache_dir()
+        freed = cache.clear(where, keys or None)
+        console.out.print(f"{freed / 1e6:.1f} MB freed in {where}", highlight=False, markup=False)
+        console.answer({"cache_dir": str(where), "freed_bytes": freed})
+
+
+def _changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Return `--set key=value` and the options that were given as one mapping.
+
+    Raises:
+        MTLError: If a pair has no `=`, or says something else than an option for the same key.
+    """
+    from mtl_keras.errors import MTLError
+
+    changes: dict[str, Any] = {}
+    for pair in pairs or []:
+        key, found, text = pair.partition("=")
+        if not found or not key:
+            raise MTLError(f"--set takes KEY=VALUE. Received: {pair!r}. Give e.g. --set learning_rate=0.001.")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        changes[key] = value
+    for key, value in given.items():
+        if value is not None and changes.setdefault(key, value) != value:
+            raise MTLError(f"A setting is given once. Received: --{key.replace('_', '-')} {value} and --set {key}={changes[key]}.")
+    return changes
+
+
+def _work(as_json: bool, tensorflow: bool = True) -> Any:
+    """Return the context in which a verb does its work; see `_console.Work`."""
+    from mtl_keras.cli._console import Work
+
+    return Work(as_json, sys.stdout, tensorflow)

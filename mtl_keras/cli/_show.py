@@ -1,0 +1,76 @@
+"""Results as tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mtl_keras.report import scores_table, trials_table
+
+if TYPE_CHECKING:
+    from mtl_keras.data.cache import CacheEntry
+    from mtl_keras.evaluation import Evaluation
+    from mtl_keras.search import StudyResult
+
+__all__ = ["show_cache", "show_evaluation", "show_result"]
+
+#: Trials shown; the rest is in trials.jsonl.
+SHOWN = 15
+
+
+def show_result(console: Console, result: StudyResult) -> None:
+    """Print the trials, the best hyperparameters, the test figures, and how to open TensorBoard."""
+    trials = trials_table(result.trials)
+    more = f", best {SHOWN} of {len(trials)}" if len(trials) > SHOWN else ""
+    values = {row["trial"]: row["hyperparameters"] for row in result.trials}
+    trials["hyperparameters"] = [_compact(values[trial]) for trial in trials["trial"]]
+    # One column for all hyperparameters: a column each does not fit a terminal.
+    shown = trials.drop(columns=[name for row in values.values() for name in row if name in trials], errors="ignore")
+    console.print(_table(shown.head(SHOWN), f"Trials of {result.study} by validation skill{more}"))
+    best = Table("hyperparameter", "value", title=f"Best: trial {result.best}", title_justify="left")
+    for name, value in result.hyperparameters.items():
+        best.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    console.print(best)
+    split = "test" if any(row["split"] == "test" for row in result.metrics) else "validation"
+    scores = scores_table(result.metrics, split).drop(columns=["unit"])
+    console.print(_table(scores, f"{split.capitalize()} figures, best epoch on validation"))
+    console.print(f"Record, model and figures: {result.output_dir}", highlight=False, soft_wrap=True)
+    console.print(f"TensorBoard: tensorboard --logdir {result.output_dir / 'logs'}", highlight=False, soft_wrap=True)
+
+
+def show_evaluation(console: Console, evaluation: Evaluation, title: str) -> None:
+    """Print every metric of one evaluation."""
+    table = Table("task", "metric", "value", "trivial", "n", "unit", title=f"{evaluation.split}: {title}", title_justify="left")
+    for score in evaluation.scores:
+        arrow = "higher is better" if score.direction == "max" else "lower is better"
+        table.add_row(score.task, score.metric, f"{score.value:.4f}", f"{score.trivial:.4f}", str(score.n), f"{score.unit}, {arrow}")
+    table.add_row("all", "skill", f"{evaluation.skill:.4f}", "0.0000", "", "share of the way from trivial to perfect")
+    console.print(table)
+
+
+def show_cache(console: Console, where: Path, entries: Sequence[CacheEntry]) -> None:
+    """Print what a cache folder holds."""
+    table = Table("entry", "MB", "images", "complete", "backbone", title=f"Feature cache {where}", title_justify="left")
+    for entry in entries:
+        backbone: Any = entry.identity.get("backbone", {})
+        about = f"{backbone.get('name', '?')} {backbone.get('image_size') or ''}".strip()
+        table.add_row(entry.key, f"{entry.bytes / 1e6:.1f}", str(entry.rows), "yes" if entry.complete else "no", about)
+    table.add_row("total", f"{sum(e.bytes for e in entries) / 1e6:.1f}", "", "", "")
+    console.print(table)
+
+
+def _compact(values: Mapping[str, Any]) -> str:
+    """Return hyperparameters as one line."""
+    return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items())
+
+
+def _table(frame: Any, title: str) -> Table:
+    """Return a pandas frame as a table of text."""
+    table = Table(*map(str, frame.columns), title=title, title_justify="left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
+    return table

@@ -1,0 +1,77 @@
+"""The data that tasks are learned from.
+
+`load` reads a data set by name, `from_arrays` takes arrays that are already there; both give a `Data` with a training,
+a validation and perhaps a test `Split`. A split holds inputs and encoded labels in memory and feeds them to Keras as
+`(x, {task: y}, {task: weight})`: every task in every batch, weight 0 where a label is absent.
+
+Example:
+    >>> import numpy as np
+    >>> import mtl_keras as mtl
+    >>> tasks = mtl.Tasks(mtl.Classification("kind", classes=3), mtl.Binary("large"))
+    >>> images = np.zeros((60, 8, 8, 1), "uint8")
+    >>> columns = {"kind": np.arange(60) % 3, "large": np.arange(60) % 2}
+    >>> data = mtl.data.from_arrays(tasks, (images, columns), validation_fraction=0.2)
+    >>> len(data.train), len(data.validation)
+    (48, 12)
+
+To add a data set, write `_name.py` with a function `(tasks, *, data_dir, validation_fraction, seed) -> Data` and add it
+to `LOADERS` below. A path goes in; only a call without one may download.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mtl_keras.data import cache
+from mtl_keras.data._arrays import from_arrays
+from mtl_keras.data._cifar import load_cifar10, load_cifar100
+from mtl_keras.data._data import Data
+from mtl_keras.data._digits import load_digits
+from mtl_keras.data._split import Split
+from mtl_keras.data._trivial import trivial_scores
+from mtl_keras.errors import unknown
+
+if TYPE_CHECKING:
+    from mtl_keras.tasks import Tasks
+
+__all__ = ["LOADERS", "Data", "Split", "cache", "from_arrays", "load", "trivial_scores"]
+
+#: Every data set that `load` knows, by name.
+LOADERS: dict[str, Callable[..., Data]] = {"cifar10": load_cifar10, "cifar100": load_cifar100, "digits": load_digits}
+
+
+def load(
+    name: str,
+    tasks: Tasks,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    validation_fraction: float | None = None,
+    seed: int = 0,
+) -> Data:
+    """Load a data set by name and encode the labels of `tasks`.
+
+    Args:
+        name: A key of `LOADERS`: `"digits"` (scikit-learn's, needs no files), `"cifar10"` or `"cifar100"`.
+        tasks: What is to be predicted. A task whose `label` is left out reads the column of its own name, or the one
+            that the data set declares for it (`fine` and `coarse` of cifar100 read `label` and `coarse_label`).
+        data_dir: Root in which the data set is looked for as `tfds/<name>/` and `<name>/`. None (the default) looks in
+            `$TFDS_DATA_DIR`, else in `~/tensorflow_datasets`, and downloads the data set there if it is missing.
+        validation_fraction: Share of the training rows held out for validation, in `(0, 1)`. None (the default) takes
+            the data set's own: 0.2 for digits, 0.1 for the others.
+        seed: Seed of the stratified validation split. Test rows are the same for every seed.
+
+    Raises:
+        MTLError: If the name is unknown, the data set is not there, a task's column does not exist or its labels are
+            outside the task's range.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> data = mtl.data.load("digits", mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity")))
+        >>> data.image_shape
+        (8, 8, 1)
+    """
+    if name not in LOADERS:
+        raise unknown("data set", name, LOADERS)
+    return LOADERS[name](tasks, data_dir=data_dir, validation_fraction=validation_fraction, seed=seed)

@@ -1,0 +1,142 @@
+"""Data from arrays that are already in memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mtl_keras.data._data import Data, label_strata
+from mtl_keras.data._split import Split
+from mtl_keras.data._stratify import stratified_choice
+from mtl_keras.errors import MTLError, unknown
+
+if TYPE_CHECKING:
+    from mtl_keras.tasks import Tasks
+
+__all__ = ["from_arrays"]
+
+_log = logging.getLogger("mtl_keras")
+
+Columns = Mapping[str, np.ndarray]
+
+
+def from_arrays(
+    tasks: Tasks,
+    train: tuple[np.ndarray, Columns],
+    validation: tuple[np.ndarray, Columns] | None = None,
+    test: tuple[np.ndarray, Columns] | None = None,
+    *,
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+    name: str = "arrays",
+    class_names: Mapping[str, Sequence[str]] | None = None,
+    aliases: Mapping[str, str] | None = None,
+) -> Data:
+    """Make `Data` from inputs and label columns.
+
+    Args:
+        tasks: What is predicted; each task reads the column it names.
+        train: Inputs `[n, ...]` (uint8, or numbers in `[0, 255]` that become float32) and label columns `[n, ...]` by
+            name. NaN or None in a column marks an absent label.
+        validation: The same for validation. None (the default) takes it from `train`, at random and stratified over
+            the classes of all tasks jointly; the training part is then a copy, so that inputs mapped from a file that
+            is larger than the memory need a validation part of their own.
+        test: The same for test, or None.
+        validation_fraction: Share of the training rows to take for validation, in `(0, 1)`; default 0.1.
+        seed: Seed of that choice, from 0; default 0.
+        name: Name of the data set in reports.
+        class_names: Names of the classes, by task or by column.
+        aliases: Columns of tasks that name none: `{"fine": "label"}`. A column of the task's own name goes first.
+
+    Raises:
+        MTLError: If a column is missing or has another number of rows, a label is outside its task's range, or inputs
+            are not numeric.
+
+    Example:
+        >>> import numpy as np
+        >>> import mtl_keras as mtl
+        >>> images = np.zeros((10, 8, 8, 1), "uint8")
+        >>> data = mtl.data.from_arrays(mtl.Tasks(mtl.Binary("cat")), (images, {"cat": np.arange(10) % 2}))
+        >>> len(data.train), len(data.validation), data.test
+        (9, 1, None)
+    """
+    tasks = resolve(tasks, train[1], aliases)
+    whole = encoded(tasks, *train, name="train")
+    if validation is not None:
+        training, held_out = whole, encoded(tasks, *validation, name="validation")
+    else:
+        training, held_out = divided(whole, validation_fraction, seed)
+    tested = None if test is None else encoded(tasks, *test, name="test")
+    for split in (held_out, tested):
+        if split is not None and split.x.shape[1:] != training.x.shape[1:]:
+            raise MTLError(
+                f"All splits hold inputs of one shape. Received: {list(training.x.shape[1:])} in train and "
+                f"{list(split.x.shape[1:])} in {split.name}. Bring them to one size."
+            )
+    given = class_names or {}
+    names = {task: tuple(given.get(task, given.get(tasks[task].column, ()))) for task in tasks}
+    return Data(name, training, held_out, tested, {task: n for task, n in names.items() if n}, tuple(training.x.shape[1:]))
+
+
+def resolve(tasks: Tasks, columns: Sequence[str] | Columns, aliases: Mapping[str, str] | None = None) -> Tasks:
+    """Return the tasks with aliases filled in, after checking that every column is there.
+
+    Raises:
+        MTLError: If a column is missing; the message names those that exist.
+    """
+    tasks = tasks.renamed({alias: column for alias, column in (aliases or {}).items() if alias not in columns})
+    for task in tasks.values():
+        if not task.from_input and task.column not in columns:
+            names = [*columns, *(alias for alias in aliases or {} if alias not in columns)]
+            raise unknown(
+                "column", task.column, names, f"Task {task.name!r} reads it; the columns are {', '.join(names) or 'none'}."
+            )
+    return tasks
+
+
+def encoded(tasks: Tasks, x: np.ndarray, columns: Columns, *, name: str) -> Split:
+    """Encode the columns that the tasks read and return them as a split."""
+    resolve(tasks, columns)
+    x = _inputs(x)
+    y, weight = {}, {}
+    for task in tasks.values():
+        column = x if task.from_input else np.asarray(columns[task.column])
+        if len(column) != len(x):
+            raise MTLError(
+                f"Inputs and columns have equally many rows. Received: {len(x)} inputs and {len(column)} labels in column "
+                f"{task.column!r} of {name}. Give one label a row, NaN where it is absent."
+            )
+        y[task.name], weight[task.name] = task.encode(column)
+    return Split(tasks, x, y, weight, name)
+
+
+def divided(whole: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Return the training and the validation part of a split: disjoint, exhaustive, stratified."""
+    n = len(whole)
+    if not 0 < fraction < 1:
+        raise MTLError(f"`validation_fraction` lies between 0 and 1. Received: validation_fraction={fraction}. Give e.g. 0.1.")
+    if n < 2:
+        raise MTLError(f"A validation part needs at least 2 training rows. Received: {n}. Give more rows or a validation part.")
+    chosen = stratified_choice(label_strata(whole), n, min(max(round(n * fraction), 1), n - 1), seed)
+    rest = np.ones(n, bool)
+    rest[chosen] = False
+    return whole.take(np.flatnonzero(rest)), replace(whole.take(chosen), name="validation")
+
+
+def _inputs(x: np.ndarray) -> np.ndarray:
+    """Return inputs as uint8 or float32 without a copy where they are that already."""
+    if not isinstance(x, np.ndarray):
+        x = np.asarray(x)
+    if x.ndim < 2 or not np.issubdtype(x.dtype, np.number) or np.issubdtype(x.dtype, np.complexfloating):
+        raise MTLError(
+            f"Inputs are numbers [n, ...]. Received: shape {list(x.shape)}, {x.dtype}. Stack the images into one array."
+        )
+    if x.dtype == np.uint8:
+        return x
+    if x.ndim == 4 and len(x) and np.issubdtype(x.dtype, np.floating) and x[:64].max() <= 1:
+        _log.warning("The first images hold no value above 1, but inputs are expected in [0, 255]: do not divide them by 255.")
+    return x if x.dtype == np.float32 else x.astype(np.float32)

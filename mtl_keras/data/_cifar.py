@@ -1,0 +1,124 @@
+"""CIFAR-10 and CIFAR-100 through TensorFlow Datasets."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mtl_keras.data._arrays import from_arrays, resolve
+from mtl_keras.data._data import Data
+from mtl_keras.errors import MTLError
+
+if TYPE_CHECKING:
+    from mtl_keras.tasks import Tasks
+
+__all__ = ["load_cifar10", "load_cifar100"]
+
+_log = logging.getLogger("mtl_keras")
+
+
+def load_cifar100(
+    tasks: Tasks, *, data_dir: str | os.PathLike[str] | None = None, validation_fraction: float | None = None, seed: int = 0
+) -> Data:
+    """Load CIFAR-100: 32x32 uint8 images, columns `label` (100 classes) and `coarse_label` (20).
+
+    The tasks `fine` and `coarse` read these two unless they name a column. For the arguments see
+    `mtl_keras.data.load`.
+
+    Reference:
+        A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
+    """
+    return _load("cifar100", {"fine": "label", "coarse": "coarse_label"}, tasks, data_dir, validation_fraction, seed)
+
+
+def load_cifar10(
+    tasks: Tasks, *, data_dir: str | os.PathLike[str] | None = None, validation_fraction: float | None = None, seed: int = 0
+) -> Data:
+    """Load CIFAR-10: 32x32 uint8 images, column `label` (10 classes), which a task `class` reads too.
+
+    For the arguments see `mtl_keras.data.load`.
+
+    Reference:
+        A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
+    """
+    return _load("cifar10", {"class": "label"}, tasks, data_dir, validation_fraction, seed)
+
+
+def _load(
+    name: str,
+    aliases: Mapping[str, str],
+    tasks: Tasks,
+    data_dir: str | os.PathLike[str] | None,
+    validation_fraction: float | None,
+    seed: int,
+) -> Data:
+    # Before images are decoded: a misspelt column should not take seconds to be told.
+    resolve(tasks, sorted(set(aliases.values())), aliases)
+    builder = _builder(name, data_dir)
+    try:
+        train, test = _arrays(builder, "train"), _arrays(builder, "test")
+    except Exception as error:
+        raise MTLError(
+            f"The files of {name} must be whole. Received: {type(error).__name__} while reading {builder.data_path}. "
+            f"Remove that folder and make it again (tfds build {name})."
+        ) from error
+    features = builder.info.features
+    return from_arrays(
+        tasks,
+        train=(train.pop("image"), train),
+        test=(test.pop("image"), test),
+        validation_fraction=0.1 if validation_fraction is None else validation_fraction,
+        seed=seed,
+        name=name,
+        class_names={column: tuple(features[column].names) for column in aliases.values()},
+        aliases=aliases,
+    )
+
+
+def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
+    """Return the TFDS builder of a data set that is on disk; download it only if no folder was named."""
+    import tensorflow_datasets as tfds
+
+    root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    looked = [root / "tfds" / name, root / name]
+    for folder in looked:
+        versions = [version.parent for version in folder.glob("*.*.*/dataset_info.json")]
+        if versions:
+            newest = max(versions, key=lambda path: [int(part) if part.isdigit() else -1 for part in path.name.split(".")])
+            return tfds.builder_from_directory(newest)
+    problem = f"The data set {name!r} must be on disk. Received: no TFDS folder at {looked[0]} or {looked[1]}."
+    if data_dir is not None:
+        raise MTLError(f"{problem} Make it with `tfds build {name} --data_dir {root}`, or name the folder that holds it.")
+    _log.info("%s: not at %s, downloading it there", name, looked[1])
+    try:
+        builder = tfds.builder(name, data_dir=root)
+        builder.download_and_prepare()
+    except Exception as error:
+        raise MTLError(
+            f"{problem} Downloading it failed ({type(error).__name__}). Give --data-dir (data_dir=) or TFDS_DATA_DIR, or run "
+            f"`tfds build {name}` where there is a network."
+        ) from error
+    return builder
+
+
+def _arrays(builder: Any, split: str) -> dict[str, np.ndarray]:
+    """Decode one split into arrays, in the order of the files."""
+    import tensorflow_datasets as tfds
+
+    rows = builder.info.splits[split].num_examples
+    dataset = builder.as_dataset(split=split, batch_size=1024, shuffle_files=False)
+    arrays: dict[str, np.ndarray] = {}
+    done = 0
+    for batch in tfds.as_numpy(dataset):
+        for column, part in batch.items():
+            if part.dtype.kind in "iuf":
+                arrays.setdefault(column, np.empty((rows, *part.shape[1:]), part.dtype))[done : done + len(part)] = part
+        done += len(batch["image"])
+    if done != rows:
+        raise MTLError(f"{split} holds {rows} rows. Received: {done}.")
+    return arrays

@@ -1,0 +1,171 @@
+"""A set of rows: inputs, encoded labels, and which labels are present."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mtl_keras.errors import MTLError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from mtl_keras.tasks import Tasks
+
+__all__ = ["Split"]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows that belong together: the training, validation or test part of a data set.
+
+    Arrays are taken as they are, without a copy, and must not be changed afterwards.
+
+    Args:
+        tasks: What is predicted.
+        x: Inputs `[n, ...]`: uint8 or float32 images in `[0, 255]`, or float32 features. A `numpy.memmap` is read row
+            by row and may be larger than the memory.
+        y: Stored labels of each task `[n, ...]`, as made by `Task.encode`.
+        weight: Weight of each label `[n]`, float32, 0 where absent; one array for each task.
+        name: `"train"`, `"validation"`, `"test"` or empty.
+
+    Raises:
+        MTLError: If there are no rows, numbers of rows differ, or `y` or `weight` miss a task.
+    """
+
+    tasks: Tasks
+    x: np.ndarray
+    y: Mapping[str, np.ndarray]
+    weight: Mapping[str, np.ndarray]
+    name: str = ""
+    # Tensors made from the arrays above, by identity: thirty trainings on one split convert it once.
+    _tensors: dict[int, tuple[np.ndarray, Any]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not len(self.x):
+            raise MTLError(
+                f"A split holds at least one row. Received: 0 rows for the {self.name or 'unnamed'} split. Give more rows."
+            )
+        for what, arrays in (("y", self.y), ("weight", self.weight)):
+            if set(arrays) != set(self.tasks):
+                raise MTLError(
+                    f"`{what}` has one array for each task. Received: {sorted(arrays)} for tasks {sorted(self.tasks)}."
+                )
+            for task, array in arrays.items():
+                if len(array) != len(self.x):
+                    raise MTLError(
+                        f"`x` and `{what}` have equally many rows. Received: {len(self.x)} and {len(array)} for task {task!r}."
+                    )
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row has a label for every task."""
+        return all(bool((weight > 0).all()) for weight in self.weight.values())
+
+    def take(self, rows: np.ndarray) -> Split:
+        """Return a new split with these rows, copied, in the order given.
+
+        Args:
+            rows: Row numbers `[m]`, integers.
+        """
+        x = self.x[rows]
+        # A target that is the input itself stays the same array, so that it is held and gathered once.
+        y = {task: x if array is self.x else array[rows] for task, array in self.y.items()}
+        return Split(self.tasks, x, y, {task: array[rows] for task, array in self.weight.items()}, self.name)
+
+    def only(self, *names: str) -> Split:
+        """Return the same rows for these tasks alone.
+
+        Raises:
+            MTLError: If a name is not among the tasks.
+        """
+        tasks = self.tasks.only(*names)
+        part = replace(self, tasks=tasks, y={t: self.y[t] for t in tasks}, weight={t: self.weight[t] for t in tasks})
+        object.__setattr__(part, "_tensors", self._tensors)
+        return part
+
+    def with_x(self, x: np.ndarray) -> Split:
+        """Return the same labels for other inputs of the same rows, such as features of the images."""
+        return replace(self, x=x)
+
+    def batches(self, batch_size: int, *, seed: int | None = None, epochs: int = 1, first_epoch: int = 0) -> tf.data.Dataset:
+        """Return a dataset of `(x, {task: y}, {task: weight})`, each with `batch_size` rows, fewer in an epoch's last.
+
+        With a seed, the epochs `first_epoch` to `epochs - 1` follow each other and each has its own order, a function
+        of the seed and the number of the epoch alone: a run that goes on at epoch k sees what it would have seen. Give
+        Keras `steps_per_epoch=ceil(n / batch_size)`. Without a seed the rows come in order.
+
+        Args:
+            batch_size: Rows a batch, over all replicas, at least 1.
+            seed: Shuffles if given; an integer from 0.
+            epochs: Number of the epoch to end before, at least 1.
+            first_epoch: Number of the epoch to begin with, from 0.
+
+        Returns:
+            A `tf.data.Dataset` with known cardinality `(epochs - first_epoch) * ceil(n / batch_size)`. `y` has gone
+            through `Task.target`.
+
+        Raises:
+            MTLError: If `batch_size` is below 1 or no epoch is asked for.
+
+        Example:
+            >>> import mtl_keras as mtl
+            >>> data = mtl.data.load("digits", mtl.Tasks(mtl.Binary("parity")))
+            >>> x, y, weight = next(iter(data.train.batches(32, seed=0)))
+            >>> y["parity"].shape
+            TensorShape([32])
+        """
+        import tensorflow as tf
+
+        if batch_size < 1:
+            raise MTLError(f"`batch_size` is at least 1. Received: batch_size={batch_size}. Give e.g. 128.")
+        if not 0 <= first_epoch < epochs:
+            raise MTLError(
+                f"Epochs run from `first_epoch` to `epochs` - 1. Received: first_epoch={first_epoch}, epochs={epochs}."
+            )
+        n = len(self)
+
+        def row_numbers(epoch: tf.Tensor) -> tf.data.Dataset:
+            order = tf.range(n, dtype=tf.int64)
+            if seed is not None:
+                # A named algorithm, so that the order is the same on every device.
+                order = tf.random.experimental.stateless_shuffle(order, [tf.cast(seed, tf.int64), epoch], alg="philox")
+            return tf.data.Dataset.range(0, n, batch_size).map(lambda start: order[start : start + batch_size])
+
+        sources = {id(array): self._source(array) for array in (self.x, *self.y.values(), *self.weight.values())}
+
+        def batch(rows: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+            parts = {key: source(rows) for key, source in sources.items()}
+            y = {task: self.tasks[task].target(parts[id(self.y[task])]) for task in self.tasks}
+            return parts[id(self.x)], y, {task: parts[id(self.weight[task])] for task in self.tasks}
+
+        dataset = tf.data.Dataset.range(first_epoch, epochs).flat_map(row_numbers)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * math.ceil(n / batch_size)))
+        # Few batches in flight: their memory is then used again, and fresh memory costs more than the copy itself.
+        return dataset.map(batch, num_parallel_calls=2).prefetch(2)
+
+    def _source(self, array: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return a function that gives the rows with the numbers it gets."""
+        import tensorflow as tf
+
+        if isinstance(array, np.memmap):
+            dtype, row_shape = tf.as_dtype(array.dtype), array.shape[1:]
+
+            def read(rows: tf.Tensor) -> tf.Tensor:
+                part = tf.numpy_function(lambda numbers: np.asarray(array[numbers]), [rows], dtype, stateful=False)
+                return tf.ensure_shape(part, [None, *row_shape])
+
+            return read
+        if id(array) not in self._tensors:
+            # Kept on the CPU: batches are put together there, and an accelerator's memory is for the model.
+            with tf.device("CPU:0"):
+                self._tensors[id(array)] = (array, tf.constant(array))
+        tensor = self._tensors[id(array)][1]
+        return lambda rows: tf.gather(tensor, rows)

@@ -1,0 +1,44 @@
+"""What a predictor that ignores the input would reach."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from mtl_keras.data._split import Split
+
+__all__ = ["trivial_scores"]
+
+_KNOWN: WeakKeyDictionary[Split, dict[int, dict[str, dict[str, float]]]] = WeakKeyDictionary()
+
+
+def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]]:
+    """Return every metric of each task's trivial predictor (majority class, mean image): fitted on one split, scored on another.
+
+    Computed once for a pair of splits, which may be the same one.
+
+    Args:
+        reference: Where the majority class or the mean is taken from; the training split.
+        split: Where it is scored.
+
+    Returns:
+        `{task: {metric: value}}`; a task without any present label in one of the splits is left out.
+    """
+    known = _KNOWN.setdefault(split, {})
+    if id(reference) not in known:
+        scores = {}
+        for name, task in split.tasks.items():
+            seen, asked = reference.weight[name] > 0, split.weight[name] > 0
+            if not seen.any() or not asked.any():
+                continue
+            stored = _present(split.y[name], asked)
+            guess = task.trivial(_present(reference.y[name], seen))
+            scores[name] = task.score(stored, np.broadcast_to(guess, (len(stored), *guess.shape)))
+        known[id(reference)] = scores
+    return known[id(reference)]
+
+
+def _present(rows: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the rows under the mask, without a copy where that is all of them."""
+    return rows if mask.all() else rows[mask]

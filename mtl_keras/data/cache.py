@@ -1,0 +1,189 @@
+"""The feature cache: what a frozen trunk makes of images is computed once and kept on disk.
+
+Features of a frozen trunk are a function of the images, the trunk's weights, how it is applied and the version of
+Keras. Their digest is the name of an entry; there is nothing to invalidate. Entries lie in `default_cache_dir()` unless
+a folder is given, may be filled and read by several processes at once, and are checked each time they are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import numpy as np
+
+from mtl_keras.data import _store
+from mtl_keras.errors import MTLError, unknown
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["CacheEntry", "clear", "default_cache_dir", "entries", "features", "trunk_digest"]
+
+#: Features are held in memory up to this share of it.
+MEMORY_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One entry of the cache.
+
+    Args:
+        key: Its name, 32 hexadecimal digits.
+        path: Its folder.
+        bytes: Its size on disk.
+        rows: Number of images it is for; 0 if its journal cannot be read.
+        complete: Whether it was filled to the end.
+        identity: What the features are of, as it was given to `features`.
+        modified: When it was last written, in seconds since 1970.
+    """
+
+    key: str
+    path: Path
+    bytes: int
+    rows: int
+    complete: bool
+    identity: Mapping[str, Any]
+    modified: float
+
+
+def default_cache_dir() -> Path:
+    """Return `$MTL_KERAS_CACHE_DIR`, else `mtl-keras` in `$XDG_CACHE_HOME` or `~/.cache`."""
+    if named := os.environ.get("MTL_KERAS_CACHE_DIR"):
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mtl-keras"
+
+
+def trunk_digest(trunk: keras.Model, identity: Mapping[str, Any]) -> str:
+    """Return 32 hexadecimal digits that stand for a trunk: its weights in their order, and its identity.
+
+    Names of layers do not count: Keras numbers them anew in every process.
+    """
+    import keras
+
+    weights = [_array_digest(keras.ops.convert_to_numpy(weight)) for weight in trunk.weights]
+    return _store.checksum(_json({"weights": weights, "identity": identity}))
+
+
+def features(
+    trunk: keras.Model,
+    images: np.ndarray,
+    identity: Mapping[str, Any],
+    cache_dir: str | os.PathLike[str],
+    *,
+    batch_size: int = 128,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Return the trunk's features of all images, from the cache as far as they are there.
+
+    Args:
+        trunk: Model from one batch of images to one tensor of features; called with `training=False`.
+        images: `[n, ...]`, as the trunk takes them.
+        identity: What fixes the features besides weights and images, as plain JSON values.
+        cache_dir: Folder of the cache; made if missing.
+        batch_size: Images a call; default 128.
+        progress: Called with rows done and rows in total.
+
+    Returns:
+        float32 `[n, ...]`, in memory if smaller than a quarter of it, else mapped read-only from the file.
+
+    Raises:
+        MTLError: If the folder cannot be written or the disk is full; nothing half-written is left.
+    """
+    import keras
+    import psutil
+
+    row_shape = trunk.output_shape[1:]
+    if None in row_shape:
+        row_shape = trunk.compute_output_shape((1, *images.shape[1:]))[1:]
+    shape = (len(images), *row_shape)
+    named = [trunk_digest(trunk, identity), _array_digest(images), "float32", keras.__version__]
+    folder = Path(cache_dir).expanduser() / _store.checksum(_json(named))
+    in_memory = 4 * math.prod(shape) < MEMORY_SHARE * psutil.virtual_memory().total
+    compute = _forward(trunk, images, batch_size)
+    return _store.stored(folder, identity, shape, compute, in_memory=in_memory, progress=progress)
+
+
+def entries(cache_dir: str | os.PathLike[str]) -> list[CacheEntry]:
+    """Return what lies in a cache folder, newest first; nothing if there is no such folder."""
+    found = []
+    for folder in Path(cache_dir).expanduser().glob("*"):
+        stats = []
+        for path in _files(folder):
+            # Another process may take a file away in between.
+            with contextlib.suppress(FileNotFoundError):
+                stats.append(path.stat())
+        if stats:
+            header = _store.read_header(folder)
+            rows = header.get("shape", [0])[0]
+            size, modified = sum(stat.st_size for stat in stats), max(stat.st_mtime for stat in stats)
+            complete = (folder / _store.DONE).exists()
+            found.append(CacheEntry(folder.name, folder, size, rows, complete, header.get("identity", {}), modified))
+    return sorted(found, key=lambda entry: -entry.modified)
+
+
+def clear(cache_dir: str | os.PathLike[str], keys: Iterable[str] | None = None) -> int:
+    """Remove entries, all of them unless `keys` are given, and return the bytes that were freed.
+
+    Nothing but the cache's own files is removed.
+
+    Raises:
+        MTLError: If a key is not in the cache, or another process is filling or reading an entry.
+    """
+    found = {entry.key: entry for entry in entries(cache_dir)}
+    freed = 0
+    for key in found if keys is None else keys:
+        if key not in found:
+            raise unknown("cache entry", key, found)
+        folder = found[key].path
+        try:
+            with filelock.FileLock(_store.lock_path(folder), timeout=0):
+                for path in _files(folder):
+                    path.unlink(missing_ok=True)
+                folder.rmdir()
+        except filelock.Timeout:
+            raise MTLError(
+                f"An entry in use cannot be removed. Received: {key}, which another process holds. Try again later."
+            ) from None
+        freed += found[key].bytes
+    return freed
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return where an entry's files would lie, or nothing for a folder that is not named like an entry."""
+    return [folder / name for name in _store.FILES] if re.fullmatch("[0-9a-f]{32}", folder.name) else []
+
+
+def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int) -> Callable[[int, int], np.ndarray]:
+    """Return a function that runs the trunk over the images from a start to before a stop."""
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *images.shape[1:]], images.dtype)])
+    def call(batch: tf.Tensor) -> tf.Tensor:
+        return tf.cast(trunk(batch, training=False), tf.float32)
+
+    def compute(start: int, stop: int) -> np.ndarray:
+        # Handed over all at once: an accelerator works on one batch while the next is on its way.
+        parts = [call(tf.constant(images[i : min(i + batch_size, stop)])) for i in range(start, stop, batch_size)]
+        return np.concatenate([part.numpy() for part in parts])
+
+    return compute
+
+
+def _array_digest(array: np.ndarray) -> str:
+    """Return a digest of an array's type, shape and bytes; a mapped one is read in pieces."""
+    step = max(1, 2**23 // max(array[:1].nbytes, 1)) if array.ndim else 1
+    pieces = (array[i : i + step] for i in range(0, len(array), step)) if array.ndim else [array]
+    return _store.checksum(_json([str(array.dtype), array.shape, _store.checksums(pieces)]))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

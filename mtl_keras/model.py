@@ -1,0 +1,285 @@
+"""One trunk, one head per task: the recipe and the functional builder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from mtl_keras import tasks as task_kinds
+from mtl_keras.backbones import Backbone
+from mtl_keras.errors import MTLError, unknown
+from mtl_keras.tasks import Tasks
+
+__all__ = ["Head", "MultiTaskModel", "Recipe", "build_model"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A stack of dense layers: one task's own, or the shared one before all heads.
+
+    Args:
+        dense: Units of each dense layer, in order; default none.
+        dropout: Share dropped after each of them, in `[0, 1)`; default 0.
+        activation: Name of a Keras activation for them; default `"relu"`.
+
+    Raises:
+        MTLError: If a value is out of range or the activation unknown.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> mtl.Head(dense=(256, 64), dropout=0.2).dense
+        (256, 64)
+    """
+
+    dense: tuple[int, ...] = ()
+    dropout: float = 0.0
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dense", tuple(self.dense))
+        if any(not isinstance(units, int) or units < 1 for units in self.dense):
+            raise MTLError(f"Dense layers have at least 1 unit each. Received: dense={self.dense}. Give e.g. dense=(256,).")
+        if not 0 <= self.dropout < 1:
+            raise MTLError(f"`dropout` lies in [0, 1). Received: dropout={self.dropout}. Give e.g. 0.2.")
+        if not callable(getattr(keras.activations, self.activation, None)):
+            raise unknown("activation", self.activation, [n for n in dir(keras.activations) if n.islower() and n[0] != "_"])
+
+    def apply(self, features: Any, prefix: str) -> Any:
+        """Lay the stack on `[batch, channels]` features; layers are named `{prefix}_dense_1`, `{prefix}_dropout_1` and so on."""
+        for number, units in enumerate(self.dense, start=1):
+            features = keras.layers.Dense(units, activation=self.activation, name=f"{prefix}_dense_{number}")(features)
+            if self.dropout:
+                features = keras.layers.Dropout(self.dropout, name=f"{prefix}_dropout_{number}")(features)
+        return features
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that fixes a model's shape, as one frozen value that JSON can hold.
+
+    Args:
+        tasks: What is predicted.
+        backbone: The trunk.
+        image_shape: Height, width and channels of one input; height and width may be None where no task needs them.
+        shared: The trained dense stack that all tasks share, between trunk and heads; `Head()` is none.
+        heads: Dense layers per task; a task that is left out gets none.
+        freeze: True freezes the whole backbone, False nothing. A name freezes every layer of the backbone before the
+            first one of that name or prefix (a block), which is trained with all that follow.
+
+    Raises:
+        MTLError: If the backbone refuses the image shape or a head names no task.
+    """
+
+    tasks: Tasks
+    backbone: Backbone
+    image_shape: tuple[int | None, ...] = (None, None, 3)
+    shared: Head = Head()
+    heads: Mapping[str, Head] = field(default_factory=dict)
+    freeze: bool | str = False
+
+    def __post_init__(self) -> None:
+        for name in self.heads:
+            if name not in self.tasks:
+                raise unknown("task in heads", name, self.tasks)
+        object.__setattr__(self, "image_shape", tuple(self.image_shape))
+        object.__setattr__(self, "heads", {name: self.heads.get(name, Head()) for name in self.tasks})
+        if any(task.from_input for task in self.tasks.values()) and None in self.image_shape:
+            raise MTLError(
+                f"A task that gives the image back needs its size. Received: image_shape={self.image_shape}. "
+                "Give image_shape=data.image_shape."
+            )
+        self.backbone.check(self.image_shape)
+
+    def only(self, *names: str) -> Recipe:
+        """Return the same recipe for these tasks alone: with one name, its single-task twin."""
+        kept = self.tasks.only(*names)
+        return replace(self, tasks=kept, heads={name: self.heads[name] for name in kept})
+
+    def config(self) -> dict[str, Any]:
+        """Return the recipe as plain JSON values."""
+        return {
+            "tasks": self.tasks.config(),
+            "backbone": self.backbone.config(),
+            "image_shape": list(self.image_shape),
+            "shared": asdict(self.shared),
+            "heads": {name: asdict(head) for name, head in self.heads.items()},
+            "freeze": self.freeze,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Recipe:
+        """Rebuild a recipe from what `config()` returned."""
+        return cls(
+            tasks=task_kinds.from_config(config["tasks"]),
+            backbone=Backbone.from_config(config["backbone"]),
+            image_shape=tuple(config["image_shape"]),
+            shared=Head(**config["shared"]),
+            heads={name: Head(**head) for name, head in config["heads"].items()},
+            freeze=config["freeze"],
+        )
+
+
+class MultiTaskModel(keras.Model):
+    """A functional `keras.Model` that remembers its recipe; `compile`, `fit` and `predict` are Keras' own.
+
+    Inputs are uint8 or float images `[batch, height, width, channels]` in `[0, 255]`; the output is a dict by task name.
+    `build_model` makes it and `load_model` reads it back.
+
+    Attributes:
+        recipe: What it was built from.
+        features: The trunk's symbolic output `[batch, channels]`, where cached features enter.
+        head_layers: The layers that belong to one task alone, by task.
+        weighting_state: Variables of the weighting it was last trained with, by name; empty before training.
+    """
+
+    def __init__(self, recipe: Recipe, images: Any, features: Any, common: Any, outputs: Mapping[str, Any]) -> None:
+        super().__init__(inputs=images, outputs=dict(outputs), name="multi_task_model")
+        self.recipe = recipe
+        self.features = features
+        self.weighting_state: dict[str, np.ndarray] = {}
+        # Names, not layers: Keras would track a list of layers a second time.
+        self._head_layer_names = {name: _layers_between(common, output) for name, output in outputs.items()}
+
+    @property
+    def head_layers(self) -> dict[str, list[keras.layers.Layer]]:
+        return {name: [self.get_layer(layer) for layer in layers] for name, layers in self._head_layer_names.items()}
+
+    @property
+    def trunk(self) -> keras.Model:
+        """Images to features `[batch, channels]`, sharing this model's layers."""
+        return keras.Model(self.input, self.features, name="trunk")
+
+    @property
+    def frozen_trunk(self) -> bool:
+        """Whether training cannot change the features of an image: nothing in the trunk is trained or drawn at random.
+
+        Frozen batch normalization is in inference mode whatever the backbone says; dropout is not, unless the backbone
+        is called in inference mode.
+        """
+        backbone = self.get_layer("backbone")
+        if backbone.trainable_variables:
+            return False
+        drawn = any(getattr(layer, "seed_generator", None) is not None for layer in backbone.layers)
+        return self.recipe.backbone.resolved().batch_norm == "inference" or not drawn
+
+    def identity(self) -> dict[str, Any]:
+        """Return, as plain JSON values, what fixes the features of an image besides the trunk's weights."""
+        return {"backbone": self.recipe.backbone.resolved().config(), "image_shape": list(self.recipe.image_shape)}
+
+    def layers_called(self, name: str) -> list[keras.layers.Layer]:
+        """Return the layers that `name` stands for: `"backbone"`, `"shared"`, a task's head, or one layer.
+
+        Raises:
+            MTLError: If there is no such part.
+        """
+        backbone = self.get_layer("backbone")
+        inner = {layer.name: layer for layer in backbone.layers}
+        own = {layer.name: layer for layer in self.layers}
+        if name == "shared":
+            return [layer for layer in self.layers if layer.name.startswith("shared_")]
+        if name in self._head_layer_names:
+            return self.head_layers[name]
+        if name in own or name in inner:
+            return [own.get(name) or inner[name]]
+        raise unknown("layer", name, ["backbone", "shared", *self._head_layer_names, *own, *inner])
+
+    def plain(self) -> keras.Model:
+        """Return the same network, sharing its weights, as a functional model of built-in Keras classes only."""
+        return keras.Model(self.input, self.output, name=self.name)
+
+
+def build_model(
+    tasks: Tasks | Recipe,
+    backbone: Backbone | str = "SmallCNN",
+    *,
+    image_shape: Sequence[int | None] = (None, None, 3),
+    weights: str | None = "auto",
+    freeze: bool | str = False,
+    shared: Head | Sequence[int] = (),
+    heads: Mapping[str, Head] | None = None,
+    trunk: keras.Model | None = None,
+) -> MultiTaskModel:
+    """Compose a backbone, a shared dense stack and one head per task into a functional Keras model.
+
+    Args:
+        tasks: What is predicted; or a whole `Recipe`, and then nothing else but `trunk` is read.
+        backbone: A name, or a `Backbone` with its options.
+        image_shape: Height, width and channels of one input, e.g. `data.image_shape`.
+        weights: `"imagenet"`, a `.weights.h5` file, None for random ones; `"auto"` (default) leaves it to the backbone.
+        freeze: True, False, or the layer or block of the backbone to train from; see `Recipe`.
+        shared: Units of the trained dense stack that all tasks share, or a `Head` with its dropout and activation.
+        heads: A `Head` per task; tasks left out get the output layer alone.
+        trunk: A trunk built before by the same backbone (`model.trunk`) to be used again, with its weights, instead of
+            building a new one.
+
+    Returns:
+        A model whose output is a dict by task name. Draws its initial weights from Keras' global generator: call
+        `keras.utils.set_random_seed` before, to repeat them.
+
+    Raises:
+        MTLError: If the recipe is refused, the weights cannot be had, or the layer to freeze up to is unknown.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> tasks = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
+        >>> model = mtl.build_model(tasks, "SmallCNN", image_shape=(8, 8, 1), shared=(64,))
+        >>> sorted(model.output_names)
+        ['digit', 'parity']
+    """
+    if isinstance(tasks, Recipe):
+        recipe = tasks
+    else:
+        value = Backbone(backbone) if isinstance(backbone, str) else backbone
+        recipe = Recipe(
+            tasks=tasks,
+            backbone=value if weights == "auto" else value.replace(weights=weights),
+            image_shape=tuple(image_shape),
+            shared=shared if isinstance(shared, Head) else Head(dense=tuple(shared)),
+            heads=heads or {},
+            freeze=freeze,
+        )
+
+    # Layers
+    if trunk is None:
+        images = keras.Input(recipe.image_shape, name="input_image")
+        features = recipe.backbone.apply(images)
+        trunk = keras.Model(images, features, name="trunk")
+        _freeze(trunk.get_layer("backbone"), recipe.freeze)
+    images, features = trunk.input, trunk.output
+    if len(features.shape) != 2:
+        raise MTLError(
+            f"Heads take pooled features [batch, channels]. Received: features of shape {features.shape} from pooling=None. "
+            "Give the backbone pooling='avg' or 'max'."
+        )
+
+    # Functional model
+    common = recipe.shared.apply(features, "shared")
+    outputs = {}
+    for name, task in recipe.tasks.items():
+        outputs[name] = task.head(recipe.heads[name].apply(common, name), recipe.image_shape)
+
+    # Config
+    return MultiTaskModel(recipe, images, features, common, outputs)
+
+
+def _freeze(backbone: keras.Model, freeze: bool | str) -> None:
+    """Set the trainable flags of the backbone's layers as `Recipe.freeze` says."""
+    if isinstance(freeze, bool):
+        backbone.trainable = not freeze
+        return
+    names = [layer.name for layer in backbone.layers]
+    start = next((i for i, name in enumerate(names) if name == freeze or name.startswith(freeze)), None)
+    if not freeze or start is None:
+        raise unknown("layer or block to train from", freeze, names)
+    for index, layer in enumerate(backbone.layers):
+        layer.trainable = index >= start
+
+
+def _layers_between(start: Any, end: Any) -> tuple[str, ...]:
+    """Return the names of the layers that lie between two symbolic tensors of one graph."""
+    operations = keras.Function(inputs=start, outputs=end).operations
+    return tuple(op.name for op in operations if isinstance(op, keras.layers.Layer) and not isinstance(op, keras.layers.InputLayer))

@@ -1,0 +1,55 @@
+"""Tables, pictures and records, made of numbers alone.
+
+An `Evaluation` and a `Run.history` become rows (`metrics_rows`, `trivial_rows`, `history_rows`), rows become tables
+(`scores_table`, `trials_table`) and pictures (`plot_...`), and all of them become a record on the disk (`write_record`),
+which `write_summary` gathers into one page. Keras and TensorFlow are not needed to read a result.
+
+Pictures are `matplotlib.figure.Figure` objects that belong to no window: the last line of a notebook cell shows them,
+`figure.savefig(path)` writes them.
+
+Example:
+    >>> from mtl_keras import report
+    >>> rows = report.history_rows(
+    ...     [{"phase": 0, "epoch": 1, "digit_loss": 1.2, "val_digit_loss": 1.3}], ["digit"], run="multi-task", seed=0
+    ... )
+    >>> [(row["split"], row["task"], row["metric"], row["value"]) for row in rows]
+    [('train', 'digit', 'loss', 1.2), ('validation', 'digit', 'loss', 1.3)]
+    >>> figure = report.plot_history(rows)
+"""
+
+from __future__ import annotations
+
+from mtl_keras.report._environment import environment
+from mtl_keras.report._figures import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._record import write_record
+from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, history_rows, metrics_rows, trivial_rows
+from mtl_keras.report._statistics import interval, mean, sample_sd
+from mtl_keras.report._summary import write_summary
+from mtl_keras.report._tables import scores_table, to_markdown, trials_table
+from mtl_keras.report._trials import plot_trials
+
+__all__ = [
+    # rows
+    "HISTORY_COLUMNS",
+    "METRICS_COLUMNS",
+    "history_rows",
+    "metrics_rows",
+    "trivial_rows",
+    # tables
+    "interval",
+    "mean",
+    "sample_sd",
+    "scores_table",
+    "to_markdown",
+    "trials_table",
+    # pictures
+    "plot_confusion",
+    "plot_history",
+    "plot_loss_weights",
+    "plot_reconstructions",
+    "plot_trials",
+    # files
+    "environment",
+    "write_record",
+    "write_summary",
+]

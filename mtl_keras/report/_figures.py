@@ -1,0 +1,204 @@
+"""Pictures of a training and of an evaluation."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_confusion", "plot_history", "plot_loss_weights", "plot_reconstructions"]
+
+#: Up to so many classes the cells of a confusion matrix hold their counts, and up to so many its classes are named.
+COUNTED, NAMED = 12, 40
+
+
+def plot_history(history_rows: Iterable[Mapping[str, Any]], *, units: Mapping[str, str] | None = None) -> Figure:
+    """Draw loss and metric of each task and the mean skill against the epoch.
+
+    Args:
+        history_rows: Rows as from `history_rows`; several runs get a colour each, several seeds a line each. The runs
+            `"single-task"` and `"single-task {task}"` are the twins: they share a colour, and are left out of the
+            panels on all tasks.
+        units: Unit of each metric in words, e.g. `{"accuracy": "fraction of rows"}`.
+
+    Returns:
+        A column for each task and one for skill; solid lines are validation, dotted ones training.
+    """
+    from mtl_keras.report._picture import epochs_axis, grid, legend, style
+
+    lines, starts = _lines(history_rows)
+    tasks = list(dict.fromkeys(task for _, _, _, task, metric in lines if task != "all" and metric != "loss_weight"))
+    metrics = {
+        task: next((metric for *_, other, metric in lines if other == task and metric not in ("loss", "loss_weight")), None)
+        for task in tasks
+    }
+    columns: list[list[tuple[str, str, str]]] = [
+        [(task, "loss", "loss"), *([(task, metric, _with_unit(metric, units))] if metric else [])]
+        for task, metric in metrics.items()
+    ]
+    columns.append([("all", "loss", "weighted loss"), ("all", "skill", "skill (0 trivial, 1 perfect)")])
+    colours = {run: f"C{i}" for i, run in enumerate(dict.fromkeys(_approach(run) for run, *_ in lines))}
+    figure, axes = grid(2, len(columns), 3.2, 2.4, "Training curves", sharex=True)
+    for column, panels in zip(axes.T, columns, strict=True):
+        for place, (task, metric, label) in zip(column, panels, strict=False):
+            for (run, _, split, other, measured), (x, y) in lines.items():
+                approach = _approach(run)
+                if (other, measured) == (task, metric) and not (
+                    task == "all" and approach == "single-task" and len(colours) > 1
+                ):
+                    dotted = {"linestyle": ":", "linewidth": 1.0} if split == "train" else {"linewidth": 1.3}
+                    marker = "" if len(x) > 2 else "x" if split == "train" else "o"
+                    place.plot(
+                        x, y, color=colours[approach], marker=marker, markersize=4, label=f"{approach}, {split}", **dotted
+                    )
+            name = "all tasks" if task == "all" else task
+            style(place, name if place is column[0] else "", "epoch" if place is column[-1] else "", label)
+            epochs_axis(place, starts)
+        for place in column[len(panels) :]:
+            place.set_visible(False)
+    legend(figure, [*axes.flat])
+    return figure
+
+
+def plot_loss_weights(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
+    """Draw the weight of each task's loss against the epoch.
+
+    Args:
+        history_rows: Rows as from `history_rows`; several seeds get a line each.
+
+    Returns:
+        One panel for each run, a colour for each task.
+    """
+    from mtl_keras.report._picture import epochs_axis, grid, legend, style
+
+    lines, starts = _lines(row for row in history_rows if row["metric"] == "loss_weight")
+    tasks: dict[str, set[str]] = {}
+    for run, _, _, task, _ in lines:
+        tasks.setdefault(run, set()).add(task)
+    most = max(map(len, tasks.values()), default=0)
+    # A weight among one is no weight.
+    runs = [run for run, own in tasks.items() if len(own) > 1 or most == 1] or [""]
+    colours = {task: f"C{i}" for i, task in enumerate(dict.fromkeys(task for *_, task, _ in lines))}
+    figure, axes = grid(1, len(runs), 4.8, 2.8, "Loss weights", sharex=True, sharey=True)
+    for place, run in zip(axes[0], runs, strict=True):
+        for (other, _, _, task, _), (x, y) in lines.items():
+            if other == run:
+                place.plot(x, y, color=colours[task], marker="." if len(x) < 3 else "", linewidth=1.3, label=task)
+        style(place, run, "epoch", "weight of the task's loss" if place is axes[0][0] else "")
+        epochs_axis(place, starts)
+        place.set_ylim(bottom=0.0)
+    legend(figure, [*axes.flat])
+    return figure
+
+
+def plot_confusion(counts: np.ndarray, names: Sequence[str] | None = None, title: str = "") -> Figure:
+    """Draw a confusion matrix.
+
+    Args:
+        counts: `[classes, classes]`, rows = true, columns = predicted.
+        names: Names of the classes; default their numbers. Up to 40 classes are named.
+        title: Above the picture, e.g. the task.
+
+    Returns:
+        Colours show the share of each true class, on a square-root scale so that rare confusions are seen; up to 12
+        classes have their counts written in.
+    """
+    from matplotlib.colors import PowerNorm
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    from mtl_keras.report._picture import grid, style
+
+    counts = np.asarray(counts)
+    classes = len(counts)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 4.4 if classes <= 3 else 5.0 if classes <= COUNTED else 6.0 if classes <= 20 else 7.0
+    figure, axes = grid(1, 1, side * 1.12, side)
+    place = axes[0, 0]
+    image = place.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0.0, 1.0), interpolation="nearest")
+    style(place, title, "predicted class", "true class")
+    place.grid(visible=False)
+    place.spines[:].set_visible(True)
+    if classes <= NAMED:
+        labels = [str(name) for name in (names or range(classes))]
+        size = 8 if classes <= 20 else 6
+        across = any(len(label) > (3 if classes > COUNTED else 6) for label in labels)
+        place.set_xticks(range(classes), labels, rotation=90 if across else 0, fontsize=size)
+        place.set_yticks(range(classes), labels, fontsize=size)
+    else:
+        for axis in (place.xaxis, place.yaxis):
+            axis.set_major_locator(MaxNLocator(10, integer=True))
+        place.set_xlabel("predicted class (number)", fontsize=9)
+        place.set_ylabel("true class (number)", fontsize=9)
+    if classes <= COUNTED:
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if share[row, column] > 0.4 else "black"
+                place.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
+    bar = figure.colorbar(image, ax=place, shrink=0.8, format=PercentFormatter(1.0), ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
+    bar.set_label("share of the true class", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    return figure
+
+
+def plot_reconstructions(truth: np.ndarray, prediction: np.ndarray) -> Figure:
+    """Draw images above what the model made of them.
+
+    Args:
+        truth: `[n, height, width, channels]` in `[0, 1]`, 1 or 3 channels; the first 10 are shown.
+        prediction: The same shape.
+    """
+    from mtl_keras.report._picture import grid
+
+    shown = min(len(truth), 10)
+    figure, axes = grid(2, shown, 1.0, 1.0, "Inputs and reconstructions")
+    for row, (name, images) in enumerate((("input", truth), ("output", prediction))):
+        for place, image in zip(axes[row], images, strict=False):
+            pixels = np.clip(np.asarray(image, np.float32), 0.0, 1.0)
+            flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+            place.imshow(flat, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+            place.set_xticks([])
+            place.set_yticks([])
+        axes[row, 0].set_ylabel(name, fontsize=9)
+    return figure
+
+
+def _approach(run: str) -> str:
+    return "single-task" if run.startswith("single-task ") else run
+
+
+def _with_unit(metric: str, units: Mapping[str, str] | None) -> str:
+    unit = (units or {}).get(metric)
+    return "\n".join([metric, *textwrap.wrap(f"({unit})", 24)]) if unit else metric
+
+
+_Key = tuple[str, Any, str, str, str]
+
+
+def _lines(history_rows: Iterable[Mapping[str, Any]]) -> tuple[dict[_Key, tuple[list[int], list[float]]], list[float]]:
+    """Return `{(run, seed, split, task, metric): (epochs, values)}` and where later phases begin.
+
+    Epochs count on through phases; each phase takes as many as its longest training, so that all begin it together.
+    """
+    rows = list(history_rows)
+    longest: dict[int, int] = {}
+    for row in rows:
+        longest[row["phase"]] = max(longest.get(row["phase"], 0), row["epoch"])
+    before, starts = {}, []
+    total = 0
+    for phase in sorted(longest):
+        before[phase] = total
+        if total:
+            starts.append(total + 0.5)
+        total += longest[phase]
+    lines: dict[_Key, tuple[list[int], list[float]]] = {}
+    for row in rows:
+        key = (row["run"], row["seed"], row["split"], row["task"], row["metric"])
+        x, y = lines.setdefault(key, ([], []))
+        x.append(before[row["phase"]] + row["epoch"])
+        y.append(row["value"])
+    return lines, starts

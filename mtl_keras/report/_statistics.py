@@ -1,0 +1,57 @@
+"""The few figures that a claim is made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mtl_keras.errors import MTLError
+
+__all__ = ["ENOUGH_SEEDS", "interval", "mean", "sample_sd"]
+
+#: With fewer seeds a difference is called indicative and gets no interval.
+ENOUGH_SEEDS = 5
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the arithmetic mean; NaN of nothing."""
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+def sample_sd(values: Sequence[float]) -> float:
+    """Return the sample standard deviation, divided by n - 1; NaN of fewer than two values.
+
+    Example:
+        >>> sample_sd([1.0, 2.0, 3.0])
+        1.0
+    """
+    if len(values) < 2:
+        return math.nan
+    middle = mean(values)
+    return math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1))
+
+
+def interval(differences: Sequence[float]) -> tuple[float, float]:
+    """Return the two-sided 95 % t interval of the mean of paired differences.
+
+    Args:
+        differences: One for each seed, at least two.
+
+    Returns:
+        Lower and upper end.
+
+    Raises:
+        MTLError: If there are fewer than two differences.
+
+    Example:
+        >>> low, high = interval([1.0, 2.0, 3.0, 4.0, 5.0])
+        >>> f"{low:.4f} {high:.4f}"
+        '1.0368 4.9632'
+    """
+    if len(differences) < 2:
+        raise MTLError(f"An interval needs at least two seeds. Received: {len(differences)}. Train with more seeds.")
+    from scipy.special import stdtrit
+
+    n = len(differences)
+    half = float(stdtrit(n - 1, 0.975)) * sample_sd(differences) / math.sqrt(n)
+    return mean(differences) - half, mean(differences) + half

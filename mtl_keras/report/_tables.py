@@ -1,0 +1,179 @@
+"""Rows of numbers as tables that are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mtl_keras.errors import MTLError
+from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean, sample_sd
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["number", "scores_table", "seeds_of", "to_markdown", "trials_table"]
+
+_NOTHING = "–"
+
+
+def scores_table(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test", *, epoch_kind: str = "best") -> pd.DataFrame:
+    """Return what was reached on one split, a row for each task and metric, as text.
+
+    Args:
+        metrics_rows: Rows as from `metrics_rows` and `trivial_rows`.
+        split: `"test"` (default), `"validation"` or `"train"`.
+        epoch_kind: `"best"` (default) or `"last"`.
+
+    Returns:
+        Columns `task`, `metric`, `unit`, `better` (↑ or ↓), `n` (labelled rows), then for each approach mean ± sample
+        SD (number of seeds), its difference to the single-task twins of the same seeds, and `trivial`. A difference
+        over at least 5 seeds has its 95 % paired t interval, one over fewer is called indicative. Columns of which the
+        rows know nothing are left out.
+
+    Raises:
+        MTLError: If two rows give the same figure.
+    """
+    import pandas as pd
+
+    figures: dict[tuple[str, str], dict[str, dict[Any, float]]] = {}
+    about: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in metrics_rows:
+        if row["split"] == split and (row["epoch_kind"] == epoch_kind or row["run"] == "trivial"):
+            key = (row["task"], row["metric"])
+            arrow = "↑" if row["direction"] == "max" else "↓"
+            about.setdefault(key, {"task": key[0], "metric": key[1], "unit": row["unit"], "better": arrow, "n": row["n"]})
+            by_seed = figures.setdefault(key, {}).setdefault(row["run"], {})
+            if row["seed"] in by_seed:
+                raise MTLError(
+                    f"A record holds each figure once. Received twice: {row['run']}, seed {row['seed']!r}, {split} split, "
+                    f"{key[0]} {key[1]}. Keep one row, for the whole of a seed's single-task twins the mean of theirs."
+                )
+            by_seed[row["seed"]] = float(row["value"])
+    runs = list(dict.fromkeys(run for by_run in figures.values() for run in by_run))
+    approaches = [run for run in runs if run not in ("single-task", "trivial")]
+    table = []
+    # Stable: tasks keep their order, figures of the whole model close the table.
+    for key in sorted(about, key=lambda key: key[0] == "all"):
+        values, line = figures[key], dict(about[key])
+        for run in (*approaches, *(("single-task",) if "single-task" in runs else ())):
+            line[run] = _mean_and_sd(list(values.get(run, {}).values()))
+        if "single-task" in runs:
+            for run in approaches:
+                line[f"{run} − single-task"] = _difference(values.get(run, {}), values.get("single-task", {}))
+        if "trivial" in runs:
+            line["trivial"] = number(mean(list(values.get("trivial", {}).values())), _first_mean(values, approaches))
+        table.append(line)
+    return pd.DataFrame(table, columns=None if table else ["task", "metric", "unit", "better", "n"])
+
+
+def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return a search's trials, the best first.
+
+    Args:
+        trial_rows: Rows of trials.jsonl: `trial, execution, seed, status, hyperparameters, values, seconds, error`.
+
+    Returns:
+        One row a trial: `trial`, the mean over executions of `skill` and of every other value, its hyperparameters,
+        `seconds` (sum), `status`, and `error` where one failed. With several executions also `executions` and
+        `skill_sd`, the sample standard deviation over them. A trial without a completed execution stands at the end.
+    """
+    import pandas as pd
+
+    trials: dict[int, list[Mapping[str, Any]]] = {}
+    for row in trial_rows:
+        trials.setdefault(row["trial"], []).append(row)
+    repeated = any(len(rows) > 1 for rows in trials.values())
+    table = []
+    for trial, rows in trials.items():
+        done = [row for row in rows if row["status"] == "completed"]
+        values: dict[str, list[float]] = {}
+        for row in done:
+            for name, value in row["values"].items():
+                values.setdefault(name, []).append(float(value))
+        skills = values.pop("skill", [])
+        line: dict[str, Any] = {"trial": trial, "skill": mean(skills)}
+        if repeated:
+            line |= {"skill_sd": sample_sd(skills), "executions": len(done)}
+        line |= {name: mean(each) for name, each in values.items() if not name.endswith("_loss") and name != "epoch"}
+        line |= {name: _plain(value) for name, value in rows[0]["hyperparameters"].items()}
+        line |= {name: mean(each) for name, each in values.items() if name.endswith("_loss") or name == "epoch"}
+        line |= {"seconds": math.fsum(row["seconds"] or 0.0 for row in rows), "status": "completed" if done else "failed"}
+        if errors := [row["error"] for row in rows if row.get("error")]:
+            line["error"] = errors[0]
+        table.append(line)
+    table.sort(
+        key=lambda line: (math.isnan(line["skill"]), -line["skill"] if not math.isnan(line["skill"]) else 0, line["trial"])
+    )
+    last = [name for name in ("seconds", "status", "error") if any(name in line for line in table)]
+    names = [name for name in dict.fromkeys(name for line in table for name in line) if name not in last]
+    return pd.DataFrame(table, columns=[*names, *last] if table else ["trial", "skill", "seconds", "status"])
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """Return a table as Markdown: numbers to four significant digits and to the right, nothing for what is missing."""
+    cells = [[_text(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+    numeric = [all(isinstance(value, int | float) for value in frame[column]) for column in frame.columns]
+    lines = [
+        [_text(column) for column in frame.columns],
+        ["---:" if right else ":---" for right in numeric],
+        *cells,
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def seeds_of(metrics_rows: Iterable[Mapping[str, Any]], run: str) -> int:
+    """Return the number of seeds that an approach was trained with."""
+    return len({row["seed"] for row in metrics_rows if row["run"] == run})
+
+
+def number(value: float, like: float | None = None, *, sign: bool = False) -> str:
+    """Return a number in four significant digits, or with as many decimals as `like` gets."""
+    if math.isnan(value):
+        return _NOTHING
+    size = abs(value if like is None else like)
+    if math.isinf(value) or (value and not 1e-4 <= size < 1e6):
+        return f"{value:{'+' if sign else ''}.3g}"
+    decimals = 4 if not 0 < size < math.inf else min(max(3 - math.floor(math.log10(size)), 0), 7)
+    return f"{value:{'+' if sign else ''}.{decimals}f}"
+
+
+def _first_mean(values: Mapping[str, Mapping[Any, float]], runs: Sequence[str]) -> float | None:
+    """Return the mean of the first run that has values: others are written with its decimals."""
+    return next((mean(list(values[run].values())) for run in runs if values.get(run)), None)
+
+
+def _mean_and_sd(values: Sequence[float]) -> str:
+    """Return `mean ± sample SD (number of seeds)`."""
+    if not values:
+        return _NOTHING
+    middle = mean(values)
+    spread = f" ± {number(sample_sd(values), middle)}" if len(values) > 1 else ""
+    return f"{number(middle)}{spread} ({len(values)})"
+
+
+def _difference(one: Mapping[Any, float], other: Mapping[Any, float]) -> str:
+    """Return the mean difference over the seeds that both have, with its interval or the word indicative."""
+    pairs = [(value, other[seed]) for seed, value in one.items() if seed in other]
+    if not pairs:
+        return _NOTHING
+    differences = [a - b for a, b in pairs]
+    like = mean([a for a, _ in pairs])
+    text = number(mean(differences), like, sign=True)
+    if len(pairs) < ENOUGH_SEEDS:
+        return f"{text} (indicative)"
+    low, high = interval(differences)
+    return f"{text} [{number(low, like, sign=True)}, {number(high, like, sign=True)}]"
+
+
+def _plain(value: Any) -> Any:
+    """Return a hyperparameter as a table cell; lists as text."""
+    return str(value) if isinstance(value, list | tuple | dict) else value
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e6 else number(value)
+    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,76 @@
+"""A picture of a search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_trials"]
+
+COLUMNS = 4
+#: Values that span more than this factor are drawn on a logarithmic axis.
+WIDE = 30
+
+
+def plot_trials(trial_rows: Iterable[Mapping[str, Any]]) -> Figure:
+    """Draw the skill on validation against each hyperparameter that varies.
+
+    Args:
+        trial_rows: Rows of trials.jsonl; failed executions are counted in the title.
+
+    Returns:
+        One panel for the number of the trial and one for each hyperparameter, with a dot for each completed execution
+        that has it, the best one marked.
+    """
+    from mtl_keras.report._picture import grid, legend, style
+
+    rows = list(trial_rows)
+    done = [row for row in rows if row["status"] == "completed"]
+    settings = [{"trial": row["trial"], **row["hyperparameters"]} for row in done]
+    skills = [float(row["values"]["skill"]) for row in done]
+    best = skills.index(max(skills)) if skills else None
+    values: dict[str, set[str]] = {"trial": set()}
+    for each in settings:
+        for name, value in each.items():
+            values.setdefault(name, set()).add(str(value))
+    names = [name for name, different in values.items() if len(different) > 1 or name == "trial"]
+    failed = f", {len(rows) - len(done)} failed" if len(done) < len(rows) else ""
+    columns = min(len(names), COLUMNS)
+    height = math.ceil(len(names) / columns)
+    figure, axes = grid(height, columns, 3.0, 2.4, f"Search: {len(done)} completed{failed}", sharey=True)
+    for number, place in enumerate(axes.flat):
+        if number >= len(names):
+            place.set_visible(False)
+            continue
+        name = names[number]
+        own = [i for i, each in enumerate(settings) if name in each]
+        _panel(place, [settings[i][name] for i in own], [skills[i] for i in own], own.index(best) if best in own else None)
+        style(place, "", name if number else "number of the trial", "skill on validation" if number % columns == 0 else "")
+    legend(figure, [*axes.flat])
+    return figure
+
+
+def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], best: int | None) -> None:
+    """Draw skills against the values of one hyperparameter."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        x = [float(value) for value in values]
+        if x and min(x) > 0 and max(x) / min(x) > WIDE:
+            place.set_xscale("log")
+        elif len(set(x)) <= 5:
+            place.set_xticks(sorted(set(x)), [f"{value:g}" for value in sorted(set(x))])
+    else:
+        labels = sorted({str(value) for value in values})
+        x = [float(labels.index(str(value))) for value in values]
+        place.set_xticks(range(len(labels)), labels)
+        place.set_xlim(-0.5, len(labels) - 0.5)
+    place.scatter(x, skills, s=18, alpha=0.7, linewidths=0, color="C0", label="trial")
+    if best is not None:
+        at, skill = x[best], skills[best]
+        place.scatter(
+            at, skill, s=110, marker="*", color="C3", edgecolors="white", linewidths=0.6, label="best trial", zorder=3
+        )

@@ -1,0 +1,111 @@
+"""The folder of a search: where it is, whose it is, and whether it may be continued."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from mtl_keras.errors import MTLError
+from mtl_keras.files import writable_folder, write_json
+
+__all__ = ["check_config", "choose_folder", "lock", "saved_config", "write_config"]
+
+CONFIG = "config.json"
+
+
+def choose_folder(study: str, output_dir: str | Path | None, resume: bool) -> Path:
+    """Return the folder to write to; it may not exist yet.
+
+    Args:
+        study: Name of the study.
+        output_dir: A folder that is new or empty, or with `resume` one that holds a search. None takes a new
+            `runs/<study>/<n>`, or with `resume` the newest one.
+        resume: Whether to continue.
+
+    Raises:
+        MTLError: If a named folder is not empty and `resume` is not given, or it holds something else than a search.
+    """
+    if output_dir is None:
+        numbers = sorted(int(p.name) for p in Path("runs", study).glob("*") if p.name.isdigit())
+        if resume and numbers:
+            return Path("runs", study, str(numbers[-1]))
+        return Path("runs", study, str(numbers[-1] + 1 if numbers else 1))
+    folder = Path(output_dir)
+    if folder.exists() and not folder.is_dir():
+        raise MTLError(f"The output folder is a folder. Received: {folder}, which is a file. Name another --output-dir.")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not resume:
+            raise MTLError(f"The output folder is new or empty. Received: {folder}, which is not. Name another, or continue with --resume.")
+        if saved_config(folder) is None and any(p.name != ".lock" for p in folder.iterdir()):
+            raise MTLError(f"A search is continued in its own folder. Received: {folder}, which holds no {CONFIG}. Name another --output-dir.")
+    return folder
+
+
+def saved_config(folder: Path) -> dict[str, Any] | None:
+    """Return the configuration that a search wrote here, or None."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return None
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise MTLError(f"A search is continued from its {CONFIG}. Received: {path}, which is no JSON ({error}). Start anew.") from error
+    return config
+
+
+def check_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a configuration that differs from the folder's own in more than a larger number of trials.
+
+    Raises:
+        MTLError: If it differs; the message names the first difference.
+    """
+    saved = saved_config(folder)
+    # As JSON holds them: tuples are lists there.
+    new = json.loads(json.dumps(dict(config)))
+    if saved is not None:
+        old_values, new_values = _flat(saved), _flat(new)
+        for key in sorted(old_values.keys() | new_values.keys()):
+            old, now = old_values.get(key), new_values.get(key)
+            # A study file may have moved.
+            if old == now or key == "source" or (key == "settings.trials" and now > old):
+                continue
+            raise MTLError(
+                f"A search is continued as it was begun; only the number of trials may grow. Received: {key}={now!r} where "
+                f"{folder} has {old!r}. Leave it out, or start anew in another --output-dir."
+            )
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write the configuration into a folder that can be written.
+
+    Raises:
+        MTLError: If it cannot.
+    """
+    writable_folder(folder)
+    write_json(folder / CONFIG, dict(config))
+
+
+def lock(folder: Path) -> filelock.BaseFileLock:
+    """Hold the folder against a second process.
+
+    Raises:
+        MTLError: If another process holds it.
+    """
+    writable_folder(folder)
+    held = filelock.FileLock(folder / ".lock")
+    try:
+        held.acquire(timeout=0)
+    except filelock.Timeout:
+        raise MTLError(f"One process writes to a folder at a time. Received: {folder}, which another one holds. Wait for it.") from None
+    return held
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as `{"outer.inner": value}`."""
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{prefix}.{key}" if prefix else key).items()}

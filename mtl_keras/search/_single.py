@@ -1,0 +1,129 @@
+"""One configuration of a study, trained and scored; and a finished run, scored again."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from mtl_keras.errors import MTLError
+from mtl_keras.evaluation import Evaluation, evaluate
+from mtl_keras.files import append_json
+from mtl_keras.report import environment, history_rows, metrics_rows, trivial_rows, write_record
+from mtl_keras.saving import load_model, save_model
+from mtl_keras.search._finals import LOOKS
+from mtl_keras.search._folder import choose_folder, lock, saved_config, write_config
+from mtl_keras.search._reporter import Reporter
+from mtl_keras.search._session import Session, resolve
+from mtl_keras.search._study import Study, load_study
+from mtl_keras.training import Run
+
+__all__ = ["evaluate_run", "train_study"]
+
+
+def train_study(
+    study: Study,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    output_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    quick: bool = False,
+    strategy: str = "auto",
+    reporter: Reporter | None = None,
+) -> tuple[Path, Run, Evaluation]:
+    """Train one configuration of a study: the default of every hyperparameter, but for what is fixed.
+
+    The test split is not looked at; `evaluate_run` does that.
+
+    Args:
+        study: What to train.
+        changes: Fields of the settings, or hyperparameters to fix.
+        data_dir: Root in which the data set is looked for.
+        output_dir: A new or empty folder; None (default) makes `runs/<study>/<n>`.
+        cache_dir: Folder of the feature cache.
+        quick: Apply the study's quick changes first.
+        strategy: See `mtl_keras.distribute.strategy`.
+        reporter: Hears of the progress.
+
+    Returns:
+        The folder, the run, and its evaluation on validation.
+
+    Raises:
+        MTLError: If an input is refused or the losses do not stay finite.
+    """
+    began = time.perf_counter()
+    reporter = reporter or Reporter()
+    folder = choose_folder(study.name, output_dir, resume=False)
+    resolved = resolve(study, {**(study.quick if quick else {}), **(changes or {})})
+    session = Session.open(
+        resolved, data=None, data_dir=data_dir, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter
+    )
+    plan, seed = resolved.plan, resolved.settings.seed
+    with lock(folder):
+        write_config(folder, resolved.config())
+        reporter.stage(f"Training in {folder}")
+        reporter.training_begins("training", 1, 1, sum(phase.epochs for phase in plan.phases))
+        run, data = session.train(plan, seed, folder / "logs" / "train")
+        evaluation = evaluate(run.model, data, "validation", cache_dir=session.cache_dir)
+        save_model(run.model, folder, class_names=data.class_names)
+        last = evaluate(run.last_model, data, "validation", cache_dir=session.cache_dir)
+        metrics = [
+            *metrics_rows(evaluation, run="multi-task", seed=seed, phase=run.best.phase, epoch_kind="best"),
+            *metrics_rows(last, run="multi-task", seed=seed, phase=run.best.phase, epoch_kind="last"),
+            *trivial_rows(evaluation),
+        ]
+        write_record(
+            folder,
+            title=f"{study.name}: one configuration",
+            question=study.summary,
+            command=f"mtl-keras train {study.source}",
+            config=resolved.config(),
+            environment={**environment(), "wall_seconds": round(time.perf_counter() - began, 1)},
+            metrics=metrics,
+            history=history_rows(run.history, list(plan.recipe.tasks), run="multi-task", seed=seed),
+            trials=[],
+            evaluation=evaluation,
+        )
+    return folder, run, evaluation
+
+
+def evaluate_run(
+    folder: str | Path,
+    split: Literal["train", "validation", "test"] | str = "validation",
+    *,
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+) -> Evaluation:
+    """Score a finished run's model again on one split; a look at the test split is logged in its folder.
+
+    Args:
+        folder: Of `tune` or `train`.
+        split: Which one.
+        data_dir: Root in which the data set is looked for.
+        cache_dir: Folder of the feature cache.
+
+    Raises:
+        MTLError: If the folder holds no finished run.
+    """
+    folder = Path(folder)
+    model = load_model(folder)
+    config = saved_config(folder)
+    if config is None:
+        raise MTLError(f"A run's folder remembers its study. Received: {folder} without config.json. Name the folder of a run.")
+    study = load_study(config["source"])
+    data = study.load(resolve(study, {}, config).settings, data_dir)
+    evaluation = evaluate(model, data, split, cache_dir=cache_dir)  # type: ignore[arg-type]  # evaluate refuses other names
+    if split == "test":
+        append_json(
+            folder / LOOKS,
+            {
+                "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "what": {"command": "evaluate", "model": "model.keras"},
+                "split": split,
+                "figures": metrics_rows(evaluation, run="multi-task", seed=0, phase=0, epoch_kind="best"),
+            },
+        )
+    return evaluation

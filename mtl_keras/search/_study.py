@@ -1,0 +1,228 @@
+"""A study as a value: what is predicted, from what, and which models are searched."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from mtl_keras import data as data_sets
+from mtl_keras.backbones import Backbone
+from mtl_keras.data import Data
+from mtl_keras.errors import MTLError, unknown
+from mtl_keras.model import Recipe
+from mtl_keras.studies import studies_folder, study_summaries
+from mtl_keras.tasks import Tasks
+from mtl_keras.training import Phase
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+
+__all__ = ["Context", "Plan", "Settings", "Study", "load_study"]
+
+TUNERS = ("random", "bayesian", "hyperband", "grid")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a study fixes and a user may change by `--set field=value`; a study may subclass it with fields of its own.
+
+    Args:
+        backbone: Name of the trunk.
+        backbone_options: Its options, e.g. `{"alpha": 0.25}`.
+        weights: `"auto"`, `"imagenet"`, None, or a `.weights.h5` file.
+        image_size: Side in px that images are resized to in the graph; None keeps their own.
+        freeze: True, False, or the layer or block to train from.
+        trials: How many trials the search runs at most.
+        epochs: Epochs of each training at most.
+        patience: Epochs without improvement that end a training; None runs all.
+        batch_size: Rows a step.
+        tuner: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
+        executions: Trainings of each trial, with different seeds; its score is their mean.
+        seed: Of the search; every training's seed follows from it.
+        final_seeds: Trainings of the best trial's configuration for the final figures, and of each single-task twin.
+        train_rows: Rows to train on at most, with validation and test cut in proportion; None takes all.
+        split_seed: Of the stratified validation split.
+    """
+
+    backbone: str = "SmallCNN"
+    backbone_options: Mapping[str, Any] = field(default_factory=dict)
+    weights: str | None = "auto"
+    image_size: int | None = None
+    freeze: bool | str = False
+    trials: int = 10
+    epochs: int = 10
+    patience: int | None = None
+    batch_size: int = 128
+    tuner: str = "random"
+    executions: int = 1
+    seed: int = 0
+    final_seeds: int = 3
+    train_rows: int | None = None
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("trials", "epochs", "batch_size", "executions", "final_seeds", "train_rows", "patience"):
+            value = getattr(self, name)
+            if value is None and name in ("train_rows", "patience"):
+                continue
+            if type(value) is not int or value < 1:
+                raise MTLError(f"`{name}` is a whole number of at least 1. Received: {name}={value!r}. Give e.g. {name}=3.")
+        for name in ("seed", "split_seed"):
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value < 2**31:
+                raise MTLError(f"`{name}` is a whole number from 0 to 2147483647. Received: {name}={value!r}. Give e.g. {name}=0.")
+        if self.tuner not in TUNERS:
+            raise unknown("tuner", self.tuner, TUNERS)
+
+    def new_backbone(self) -> Backbone:
+        """Return the backbone that these settings name.
+
+        Raises:
+            MTLError: If the name or an option is unknown.
+        """
+        return Backbone(self.backbone, weights=self.weights, image_size=self.image_size, **self.backbone_options)
+
+    def changed(self, changes: Mapping[str, Any]) -> Settings:
+        """Return the settings with some fields replaced."""
+        return replace(self, **changes)
+
+    def config(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a space function may look at.
+
+    Attributes:
+        tasks: What is predicted.
+        settings: The study's settings after all changes.
+        image_shape: Shape of one input.
+    """
+
+    tasks: Tasks
+    settings: Any
+    image_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One configuration: what to build and how to train it."""
+
+    recipe: Recipe
+    phases: tuple[Phase, ...]
+
+    def only(self, task: str) -> Plan:
+        """Return the single-task twin: the same network and training for one task alone, where weights mean nothing."""
+        phases = tuple(replace(phase, weighting="equal", tasks=None, monitor="val_skill") for phase in self.phases)
+        return Plan(self.recipe.only(task), phases)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What `mtl-keras tune NAME` runs.
+
+    Args:
+        name: As on the command line; also the folder of its results.
+        summary: One line for lists.
+        tasks: What is predicted.
+        data: A name that `mtl_keras.data.load` knows, or a function `(tasks, data_dir, split_seed) -> Data`.
+        image_shape: Shape of one input of that data.
+        space: `(hp, context) -> Plan`: asks `hp` (a `keras_tuner.HyperParameters`) for values and says what to build
+            and train with them. It always asks for all of them, with `hp.conditional_scope` where one depends on
+            another.
+        settings: Defaults.
+        quick: Changes that make a run of less than two minutes.
+        source: Name or file that `load_study` found it by.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> def space(hp, context):
+        ...     shared = mtl.search.dense_stack(hp, "shared", depth=(1, 2), width=(32, 64))
+        ...     recipe = mtl.Recipe(context.tasks, context.settings.new_backbone(), context.image_shape, shared)
+        ...     return mtl.search.Plan(recipe, (mtl.Phase(epochs=context.settings.epochs),))
+        >>> study = mtl.Study("mine", "Digits.", mtl.Tasks(mtl.Classification("digit", classes=10)), "digits", (8, 8, 1), space)
+        >>> study.settings.trials
+        10
+    """
+
+    name: str
+    summary: str
+    tasks: Tasks
+    data: str | Callable[[Tasks, str | None, int], Data]
+    image_shape: tuple[int, ...]
+    space: Callable[[HyperParameters, Context], Plan]
+    settings: Settings = Settings()
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    source: str | None = None
+
+    def load(self, settings: Settings, data_dir: str | Path | None = None) -> Data:
+        """Return the study's data.
+
+        Raises:
+            MTLError: If it is not found, or a label is outside its task's range.
+        """
+        where = None if data_dir is None else str(data_dir)
+        if isinstance(self.data, str):
+            loaded = data_sets.load(self.data, self.tasks, data_dir=where, seed=settings.split_seed)
+        else:
+            loaded = self.data(self.tasks, where, settings.split_seed)
+        return loaded if settings.train_rows is None else loaded.subset(settings.train_rows, seed=settings.split_seed)
+
+
+def load_study(name: str | Path) -> Study:
+    """Return a study by name or from a Python file that defines `STUDY`.
+
+    Args:
+        name: One that `mtl-keras studies` lists, or a path that ends in `.py`.
+
+    Raises:
+        MTLError: If there is no such study or file, or the file fails to import or does not define `STUDY`.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> mtl.load_study("digits").data
+        'digits'
+    """
+    text = str(name)
+    if text.endswith(".py") or "/" in text:
+        path = Path(text)
+        if not path.is_file():
+            raise MTLError(f"A study is a name or a Python file. Received: {text}, which is no file. Check the path.")
+    elif text not in study_summaries():
+        raise unknown("study", text, study_summaries(), "`mtl-keras studies` lists them; a path to a Python file works too.")
+    else:
+        path = studies_folder() / f"{text}.py"
+    module = _import(path)
+    study = getattr(module, "STUDY", None)
+    if not isinstance(study, Study):
+        raise MTLError(
+            f"A study file defines STUDY = mtl_keras.Study(...). Received: {path} with STUDY "
+            f"{'missing' if study is None else f'= {study!r}'}. Add it at the end of the file."
+        )
+    return replace(study, source=text if text in study_summaries() else str(path.resolve()))
+
+
+def _import(path: Path) -> ModuleType:
+    """Import a study's file under a name of its own."""
+    spec = importlib.util.spec_from_file_location(f"mtl_keras_study_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise MTLError(f"A study file is Python. Received: {path}. Give a file that ends in .py.")
+    module = importlib.util.module_from_spec(spec)
+    # Found by pickle and dataclasses while the file runs.
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except MTLError:
+        raise
+    except Exception as error:
+        raise MTLError(f"A study file imports without an error. Received: {path}: {type(error).__name__}: {error}.") from error
+    return module

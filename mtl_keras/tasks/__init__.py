@@ -1,0 +1,40 @@
+"""What is predicted.
+
+A task is one frozen value: a name, the column its labels come from, and what its kind knows: how labels are stored and
+checked, how a head ends, its loss per row, its metrics, and the trivial predictor that a result has to beat. The name is
+the wiring: it is the output's key, the head layer's name, the prefix of losses and metrics and the row in results.
+
+To add a kind, write `_my_kind.py` with a subclass of `Task` and add it to `KINDS` below; the contract tests pick it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtl_keras.errors import unknown
+from mtl_keras.tasks._base import Metric, Task, Tasks
+from mtl_keras.tasks._binary import Binary
+from mtl_keras.tasks._classification import Classification
+from mtl_keras.tasks._reconstruction import Reconstruction
+
+__all__ = ["KINDS", "Binary", "Classification", "Metric", "Reconstruction", "Task", "Tasks", "from_config"]
+
+#: Every kind of task by class name.
+KINDS: dict[str, type[Task]] = {"Classification": Classification, "Binary": Binary, "Reconstruction": Reconstruction}
+
+
+def from_config(configs: Sequence[Mapping[str, Any]]) -> Tasks:
+    """Rebuild `Tasks` from what `Tasks.config()` returned.
+
+    Raises:
+        MTLError: If a kind is not among `KINDS`.
+    """
+    made = []
+    for config in configs:
+        fields = dict(config)
+        kind = fields.pop("kind")
+        if kind not in KINDS:
+            raise unknown("task kind", kind, KINDS)
+        made.append(KINDS[kind](**fields))
+    return Tasks(*made)

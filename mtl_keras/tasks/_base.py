@@ -1,0 +1,217 @@
+"""What every kind of task answers: how to store its labels, build its head, lose, and be measured."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from mtl_keras.errors import MTLError, unknown
+
+__all__ = ["Metric", "Task", "Tasks"]
+
+#: Names that would collide with what the training log already holds (`loss`, `val_skill`, `all` in results).
+RESERVED_NAMES = frozenset({"loss", "skill", "all", "val", "learning_rate", "backbone", "shared", "input_image"})
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit that knows how to be read.
+
+    Args:
+        name: As it stands in logs and results, e.g. `"accuracy"`.
+        unit: In words, e.g. `"fraction of images"`.
+        direction: `"max"` if higher is better, else `"min"`.
+        perfect: The value of a perfect prediction (accuracy 1, MSE 0).
+    """
+
+    name: str
+    unit: str
+    direction: Literal["max", "min"]
+    perfect: float
+
+    @property
+    def reading(self) -> str:
+        """Unit and direction in words, e.g. `"fraction of images, higher is better"`."""
+        return f"{self.unit}, {'higher' if self.direction == 'max' else 'lower'} is better"
+
+    def skill(self, value: float, trivial: float) -> float:
+        """Return `(value - trivial) / (perfect - trivial)`: 0 is the trivial predictor, 1 is perfection.
+
+        Where the trivial predictor is already perfect there is nothing to gain and the skill is 0.
+        """
+        span = self.perfect - trivial
+        return float((value - trivial) / span) if span else 0.0
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """One thing to predict. Frozen: a task is a value and holds no Keras object.
+
+    Args:
+        name: Output key, head layer name, prefix of losses and metrics, and row in results, all at once.
+            Letters, digits and underscores, starting with a letter.
+        label: Column of the data set that holds the labels; the name if left out.
+    """
+
+    name: str
+    label: str | None = None
+
+    #: Every metric of this kind; the first is the one that `skill` and the search are made of.
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+    #: Whether the target is the input itself, so that no label column is asked of the data.
+    from_input: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
+            raise MTLError(
+                f"A task's name is made of letters, digits and underscores and starts with a letter. "
+                f"Received: name={self.name!r}. Rename it; `label=` still says which column it reads."
+            )
+        if self.name in RESERVED_NAMES:
+            raise MTLError(f"A task's name must not be one of the log's own names. Received: name={self.name!r}. Rename it.")
+
+    @property
+    def column(self) -> str:
+        """The data column that the labels are read from."""
+        return self.label or self.name
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that stands for this task in `skill`."""
+        return self.metrics[0]
+
+    @abstractmethod
+    def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Turn a raw label column into what is stored.
+
+        Args:
+            column: `[n, ...]`; NaN or None marks an absent label.
+
+        Returns:
+            Stored labels `[n, ...]`, with a dummy where absent, and presence `[n]` float32 (1 present, 0 absent).
+
+        Raises:
+            MTLError: If a label is outside the range of the task; the message names the row.
+        """
+
+    def target(self, stored: Any) -> Any:
+        """Turn a batch of stored labels (tensor) into training targets; the identity unless a kind says otherwise."""
+        return stored
+
+    @abstractmethod
+    def head(self, features: Any, image_shape: Sequence[int]) -> Any:
+        """Build the last layers on `[batch, channels]` features; the output layer is named after the task.
+
+        Args:
+            features: Keras tensor `[batch, channels]`.
+            image_shape: Shape of one input, e.g. `(32, 32, 3)`.
+        """
+
+    @abstractmethod
+    def loss(self, target: Any, prediction: Any) -> Any:
+        """Return the loss of each row, `[batch]`."""
+
+    @abstractmethod
+    def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
+        """Return the metrics that are means over rows, each `[batch]`; the task's own `metric` is among them."""
+
+    @abstractmethod
+    def trivial(self, stored: np.ndarray) -> np.ndarray:
+        """Return the best prediction that ignores the input, as one row of the model's output.
+
+        Args:
+            stored: Present labels only, as made by `encode`.
+        """
+
+    @abstractmethod
+    def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+        """Return every metric, recomputed from predictions.
+
+        Args:
+            stored: Present labels only, `[n, ...]`, as made by `encode`.
+            prediction: The model's outputs for the same rows.
+        """
+
+    def confusion(self, stored: np.ndarray, prediction: np.ndarray) -> np.ndarray | None:
+        """Return counts `[classes, classes]`, rows = true and columns = predicted, or None if the kind has no classes.
+
+        Args:
+            stored: Present labels only, as made by `encode`.
+            prediction: The model's outputs for the same rows.
+        """
+        return None
+
+    def strata(self, stored: np.ndarray) -> np.ndarray | None:
+        """Return `[n]` integers that a split should keep in proportion, or None if the kind has no classes."""
+        return None
+
+    def config(self) -> dict[str, Any]:
+        """Return the task as plain JSON values; `mtl_keras.tasks.from_config` reads them."""
+        return {"kind": type(self).__name__, **asdict(self)}
+
+
+class Tasks(Mapping[str, Task]):
+    """The tasks of one model, by name, in the order given. Immutable.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> tasks = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
+        >>> list(tasks)
+        ['digit', 'parity']
+    """
+
+    def __init__(self, *tasks: Task) -> None:
+        if not tasks:
+            raise MTLError("A model needs at least one task. Received: none. Give e.g. mtl.Binary('parity').")
+        for task in tasks:
+            if not isinstance(task, Task):
+                raise MTLError(f"Tasks takes task objects. Received: {task!r}. Give e.g. mtl.Classification('fine', classes=100).")
+        names = [task.name for task in tasks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise MTLError(f"Task names are unique. Received twice: {', '.join(twice)}. Rename one; `label=` may repeat.")
+        self._tasks = {task.name: task for task in tasks}
+
+    def __getitem__(self, name: str) -> Task:
+        try:
+            return self._tasks[name]
+        except KeyError:
+            # Stays a KeyError for Mapping's own `get` and `in`.
+            raise KeyError(str(unknown("task", name, self._tasks))) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tasks) and list(self._tasks.items()) == list(other._tasks.items())
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._tasks.values()))
+
+    def __repr__(self) -> str:
+        return f"Tasks({', '.join(map(repr, self._tasks.values()))})"
+
+    def only(self, *names: str) -> Tasks:
+        """Return these tasks alone, in the order they stand here."""
+        for name in names:
+            if name not in self._tasks:
+                raise unknown("task", name, self._tasks)
+        return Tasks(*(task for task in self._tasks.values() if task.name in names))
+
+    def renamed(self, columns: Mapping[str, str]) -> Tasks:
+        """Return the tasks with `label` filled in from `columns` where it was left out (a data set's aliases)."""
+        return Tasks(
+            *(replace(t, label=columns[t.name]) if t.label is None and t.name in columns else t for t in self._tasks.values())
+        )
+
+    def config(self) -> list[dict[str, Any]]:
+        """Return the tasks as plain JSON values."""
+        return [task.config() for task in self._tasks.values()]

@@ -1,0 +1,9 @@
+"""How a model is trained: phases in, one `Run` out."""
+
+from __future__ import annotations
+
+from mtl_keras.training._phase import Phase
+from mtl_keras.training._run import Best, Run
+from mtl_keras.training._train import train
+
+__all__ = ["Best", "Phase", "Run", "train"]

@@ -1,0 +1,145 @@
+"""The model that one phase trains: the user's network plus the loss over its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from mtl_keras import distribute
+from mtl_keras.tasks import Tasks
+from mtl_keras.weighting import Weighting
+
+__all__ = ["ObjectiveModel"]
+
+
+class WeightingState(keras.layers.Layer):
+    """Holds the variables of a weighting, so that they are saved, distributed and restored with the model."""
+
+    def __init__(self, weighting: Weighting, tasks: Sequence[str]) -> None:
+        super().__init__(name="weighting")
+        self.by_name = {
+            name: self.add_weight(
+                name=name, shape=value.shape, initializer=keras.initializers.Constant(value), trainable=False
+            )
+            for name, value in weighting.state(tasks).items()
+        }
+        self.built = True
+
+
+class ObjectiveModel(keras.Model):
+    """Shares the layers of a multi-task network and adds how its tasks are lost, weighted and measured.
+
+    Batches are `(x, {task: y}, {task: row weight})`; a row of weight 0 has no label. Every task is measured, those of
+    the phase are trained.
+
+    Args:
+        inputs: Symbolic input: images, or the features of a frozen trunk.
+        outputs: Symbolic outputs by task name.
+        tasks: All tasks of the network.
+        active: Names of the tasks that are trained.
+        weighting: How their losses combine.
+        sparse: Whether a batch may lack every label of some task, so that its head has to be held still.
+        heads: The layers that belong to one task alone, by task.
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        outputs: Mapping[str, Any],
+        *,
+        tasks: Tasks,
+        active: Sequence[str],
+        weighting: Weighting,
+        sparse: bool,
+        heads: Mapping[str, Sequence[keras.layers.Layer]],
+    ) -> None:
+        super().__init__(inputs=inputs, outputs=dict(outputs), name="objective")
+        self.tasks = tasks
+        self.active = tuple(active)
+        self.weighting = weighting
+        self.weighting_state = WeightingState(weighting, self.active)
+        self.sparse = sparse
+        # By name: Keras would track a dict of layers a second time.
+        self._head_names = {name: tuple(layer.name for layer in layers) for name, layers in heads.items()}
+        self._means = {f"{name}_loss": keras.metrics.Mean(name=f"{name}_loss") for name in tasks}
+        for name, task in tasks.items():
+            metric = f"{name}_{task.metric.name}"
+            self._means[metric] = keras.metrics.Mean(name=metric)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return this replica's share of the loss.
+
+        Each task's loss is the sum of row weight x row loss over all replicas divided by the sum of row weights over
+        all replicas, so that absent labels, fractional weights and any number of replicas give one and the same loss.
+        """
+        sums, counts = [], []
+        for name, task in self.tasks.items():
+            weight = ops.cast(sample_weight[name], "float32")
+            # A dummy label may give NaN, and NaN x 0 is NaN.
+            rows = ops.where(weight > 0, task.loss(y[name], y_pred[name]), 0.0)
+            self._means[f"{name}_loss"].update_state(rows, sample_weight=weight)
+            if name in self.active:
+                sums.append(ops.sum(weight * rows))
+                counts.append(ops.sum(weight))
+        local = ops.stack(sums)
+        count = distribute.sum_over_replicas(ops.stack(counts))
+        share = local / ops.where(count > 0, count, 1.0)
+        # Value: the mean over all replicas. Gradient: this replica's own part, which the optimizer sums.
+        losses = share + distribute.sum_over_replicas(share) - ops.stop_gradient(share)
+        state = {name: variable.value for name, variable in self.weighting_state.by_name.items()}
+        total = self.weighting.total(losses, count, state)
+        # Keras multiplies by the number of replicas what it logs, and the optimizer sums what it applies.
+        logged_once = ops.stop_gradient(total) * (1.0 / distribute.replicas() - 1.0)
+        return total + logged_once + sum(self.losses) / distribute.replicas()
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        for name, task in self.tasks.items():
+            present = ops.cast(sample_weight[name] > 0, "float32")
+            rows = task.row_metrics(y[name], y_pred[name])[task.metric.name]
+            self._means[f"{name}_{task.metric.name}"].update_state(ops.where(present > 0, rows, 0.0), sample_weight=present)
+        return self.get_metrics_result()
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Take one step; a head whose task has no present row in the global batch does not move.
+
+        Adam, AdamW and momentum move weights whose gradient is 0, so those weights and their optimizer slots are put
+        back after the update.
+        """
+        if not self.sparse:
+            return super().train_step(data)
+        _, _, sample_weight = data
+        kept, variables = [], []
+        for name in self.active:
+            present = distribute.sum_over_replicas(ops.sum(ops.cast(sample_weight[name], "float32"))) > 0
+            for variable in self._head_state(name):
+                variables.append(variable)
+                kept.append((present, tf.identity(variable.value)))
+        logs = super().train_step(data)
+        distribute.assign(
+            variables, [tf.where(present, v.value, before) for (present, before), v in zip(kept, variables, strict=True)]
+        )
+        return logs
+
+    def weighting_values(self) -> dict[str, Any]:
+        """Return the values of the weighting's variables, by name."""
+        return {name: ops.convert_to_numpy(variable) for name, variable in self.weighting_state.by_name.items()}
+
+    def current_loss_weights(self) -> dict[str, float]:
+        """Return `loss_weight_{task}` for each trained task, for the log."""
+        weights = ops.convert_to_numpy(self.weighting.loss_weights(self.weighting_state.by_name))
+        return {f"loss_weight_{name}": float(weight) for name, weight in zip(self.active, weights, strict=True)}
+
+    def _head_state(self, task: str) -> list[Any]:
+        """Return the trained variables of a head and the optimizer's slots for them."""
+        own = {id(v) for layer in self._head_names[task] for v in self.get_layer(layer).trainable_variables}
+        trained = self.trainable_variables
+        # An optimizer keeps its slots in lists as long as its list of trained variables, in the same order.
+        lists = [s for s in vars(self.optimizer).values() if isinstance(s, list) and len(s) == len(trained)]
+        slots = [s for s in lists if not any(a is b for a, b in zip(s, trained, strict=True))]
+        return [variables[i] for variables in (trained, *slots) for i, v in enumerate(trained) if id(v) in own]

@@ -1,0 +1,71 @@
+"""What training returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+
+from mtl_keras.model import MultiTaskModel, Recipe, build_model
+from mtl_keras.training._phase import Phase
+
+__all__ = ["Best", "Run"]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch that the monitor chose: the earliest of the best.
+
+    Attributes:
+        phase: Number of the phase, from 0.
+        epoch: Number of the epoch in that phase, from 1.
+        monitor: The entry of the log that decided.
+        value: Its value there.
+    """
+
+    phase: int
+    epoch: int
+    monitor: str
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished training.
+
+    Attributes:
+        model: The trained model at the best epoch of the last phase.
+        history: One row an epoch: `phase`, `epoch`, then per task `[val_]{task}_loss` and `[val_]{task}_{metric}`,
+            `[val_]skill`, `[val_]loss`, `loss_weight_{task}` and `learning_rate`.
+        phases: As they were run.
+        best: Which epoch `model` stands at.
+        seed: Of the data order.
+        seconds: Wall time of the training.
+    """
+
+    model: MultiTaskModel
+    history: list[dict[str, Any]]
+    phases: tuple[Phase, ...]
+    best: Best
+    seed: int
+    seconds: float
+    _last_weights: list[Any]
+    _on_features: bool
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the model was built from."""
+        return self.model.recipe
+
+    @property
+    def last_model(self) -> MultiTaskModel:
+        """A copy of the model at the last epoch, built anew at each call."""
+        backbone = self.recipe.backbone.resolved().replace(weights=None)
+        last = build_model(replace(self.recipe, backbone=backbone))
+        last.set_weights(self.model.get_weights())
+        start = last.features if self._on_features else last.input
+        part = keras.Model(start, last.output)
+        # The weighting's own variables come last.
+        part.set_weights(self._last_weights[: len(part.weights)])
+        return last

@@ -1,0 +1,192 @@
+"""Training: a model, data, and one or more phases."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+
+from mtl_keras.callbacks import HistoryRows, Skill
+from mtl_keras.data import Data, trivial_scores
+from mtl_keras.data.cache import default_cache_dir
+from mtl_keras.errors import MTLError, TrialError
+from mtl_keras.model import MultiTaskModel
+from mtl_keras.training._objective import ObjectiveModel
+from mtl_keras.training._phase import Phase
+from mtl_keras.training._run import Best, Run
+
+__all__ = ["train"]
+
+logger = logging.getLogger("mtl_keras")
+
+
+def train(
+    model: MultiTaskModel,
+    data: Data,
+    *phases: Phase,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    cache_dir: str | Path | Literal[False] | None = None,
+) -> Run:
+    """Train a model through one or more phases; each starts at the best epoch of the one before.
+
+    Where a phase leaves the trunk frozen, the trunk's features are computed once, kept in the feature cache, and the
+    phase trains what lies behind them; results equal those without the cache.
+
+    Args:
+        model: From `build_model`. It is changed in place and stands at the best epoch of the last phase afterwards.
+        data: Its `validation` split chooses the epoch; `test` is never touched.
+        *phases: At least one.
+        seed: Of the data order, which is a function of seed and epoch; at least 0.
+        callbacks: More Keras callbacks. Their `self.model` shares the layers of `model` and may begin at the features.
+        cache_dir: Folder of the feature cache; None (default) is the user's cache folder, False computes features anew
+            at every step.
+
+    Returns:
+        The run, with the history of all phases.
+
+    Raises:
+        MTLError: If phases, tasks, data and model do not fit, or a loss is no longer finite.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> tasks = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
+        >>> data = mtl.data.load("digits", tasks)
+        >>> model = mtl.build_model(tasks, "SmallCNN", image_shape=data.image_shape, shared=(64,))
+        >>> run = mtl.train(model, data, mtl.Phase(epochs=2))
+        >>> run.best.monitor
+        'val_skill'
+    """
+    _check(model, data, phases)
+    began = time.perf_counter()
+    rows: list[dict[str, Any]] = []
+    featurized = data if data.features else None
+    for number, phase in enumerate(phases):
+        with _freezing(model, phase):
+            on_features = model.frozen_trunk and (data.features is not None or cache_dir is not False)
+            if on_features and featurized is None:
+                featurized = data.featurize(model.trunk, model.identity(), cache_dir or default_cache_dir())
+            if data.features and not on_features:
+                raise MTLError(
+                    f"A phase that trains the backbone needs the images. Received: cached features for phase {number}. "
+                    "Give `train` the data before `featurize`."
+                )
+            _say_what_weights_do(model, phase)
+            seen = featurized if on_features and featurized is not None else data
+            best, last_weights = _run_phase(model, seen, phase, number, rows, seed, callbacks, on_features)
+    return Run(model, rows, phases, best, seed, time.perf_counter() - began, last_weights, on_features)
+
+
+def _run_phase(
+    model: MultiTaskModel,
+    data: Data,
+    phase: Phase,
+    number: int,
+    rows: list[dict[str, Any]],
+    seed: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    on_features: bool,
+) -> tuple[Best, list[Any]]:
+    """Fit one phase, append its epochs to `rows`, leave the model at its best epoch; return that and the last weights."""
+    tasks = model.recipe.tasks
+    active = phase.active(tasks)
+    with model.distribute_strategy.scope():
+        objective = ObjectiveModel(
+            model.features if on_features else model.input,
+            model.output,
+            tasks=tasks,
+            active=tuple(active),
+            weighting=phase.weighting,  # type: ignore[arg-type]  # Phase has made it a Weighting
+            sparse=not data.train.complete,
+            heads=model.head_layers,
+        )
+        # Without XLA: it would compile the step of each trial for seconds, and it slows small steps on CPUs.
+        objective.compile(optimizer=phase.new_optimizer(), jit_compile=False)
+        # Variables made inside the first step would have it traced twice.
+        objective.optimizer.build(objective.trainable_variables)
+    trivial = {
+        split.name: {name: scores[tasks[name].metric.name] for name, scores in trivial_scores(data.train, split).items()}
+        for split in (data.train, data.validation)
+    }
+    history = HistoryRows(rows, number)
+    early = keras.callbacks.EarlyStopping(
+        monitor=phase.monitor,
+        mode=phase.direction(tasks),
+        patience=phase.patience or phase.epochs,
+        restore_best_weights=True,
+    )
+    objective.fit(
+        data.train.batches(phase.batch_size, seed=seed, epochs=phase.epochs),
+        steps_per_epoch=math.ceil(len(data.train) / phase.batch_size),
+        epochs=phase.epochs,
+        validation_data=data.validation.batches(max(phase.batch_size, 512)),
+        callbacks=[Skill(active, trivial), history, early, *callbacks],
+        shuffle=False,
+        verbose=0,
+    )
+    wrong = next((row for row in rows if not math.isfinite(row["loss"]) or not math.isfinite(row[phase.monitor])), None)
+    if wrong:
+        raise TrialError(
+            f"Losses and metrics stay finite. Received: loss={wrong['loss']}, {phase.monitor}={wrong[phase.monitor]} in epoch "
+            f"{wrong['epoch']} of phase {number}. Lower the learning rate, or give the optimizer a clipnorm."
+        )
+    model.weighting_state = objective.weighting_values()
+    return Best(number, int(early.best_epoch) + 1, phase.monitor, float(early.best)), history.last_weights
+
+
+def _check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
+    """Refuse, before any long work, what cannot fit together."""
+    tasks = model.recipe.tasks
+    if not phases:
+        raise MTLError("Training takes at least one phase. Received: none. Give e.g. mtl.Phase(epochs=10).")
+    if set(data.tasks) != set(tasks):
+        raise MTLError(
+            f"Model and data carry the same tasks. Received: a model of {', '.join(tasks)} and data of {', '.join(data.tasks)}. "
+            "Use data.only(...) or load the data with the model's tasks."
+        )
+    for phase in phases:
+        phase.weighting.state(tuple(phase.active(tasks)))  # type: ignore[union-attr]  # Phase has made it a Weighting
+        phase.direction(tasks)
+        for name in phase.freeze or ():
+            model.layers_called(name)
+
+
+@contextlib.contextmanager
+def _freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
+    """Set the trainable flags that the phase asks for; put the model's own back afterwards."""
+    layers = [*model.layers, *model.get_layer("backbone").layers]
+    flags = [(layer, layer.trainable) for layer in layers]
+    active = phase.active(model.recipe.tasks)
+    try:
+        if phase.freeze is not None:
+            for layer in layers:
+                layer.trainable = True
+            for name in phase.freeze:
+                for layer in model.layers_called(name):
+                    layer.trainable = False
+        for name, head in model.head_layers.items():
+            if name not in active:
+                for layer in head:
+                    layer.trainable = False
+        yield
+    finally:
+        # Containers first: setting the backbone's flag sets those of all its layers.
+        for layer, flag in flags:
+            layer.trainable = flag
+
+
+def _say_what_weights_do(model: MultiTaskModel, phase: Phase) -> None:
+    """Say so where loss weights cannot matter: nothing that is trained is shared."""
+    active = phase.active(model.recipe.tasks)
+    shared = any(layer.trainable_variables for layer in model.layers_called("shared"))
+    if len(active) > 1 and not shared and not model.get_layer("backbone").trainable_variables:
+        logger.info(
+            "The trunk is frozen and no trained layer is shared, so each task trains alone and loss weights change next to "
+            "nothing under Adam. Give shared=(512,) to let the tasks share a dense layer."
+        )

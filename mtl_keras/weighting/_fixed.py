@@ -1,0 +1,60 @@
+"""The weighted sum, with weights that stay as they are given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from mtl_keras.errors import MTLError, unknown
+from mtl_keras.weighting._base import Weighting
+
+__all__ = ["Fixed"]
+
+
+@dataclass(frozen=True)
+class Fixed(Weighting):
+    """Minimise the sum of weight x loss; tuned fixed weights are the baseline that every other method has to beat.
+
+    Args:
+        weights: `(task, weight)` pairs or a mapping; weights are at least 0 and not all 0. Empty (the default) means 1
+            for every task. With weights given, every task needs one.
+
+    Example:
+        >>> Fixed({"fine": 0.7, "coarse": 0.3}).config()
+        {'fine': 0.7, 'coarse': 0.3}
+    """
+
+    weights: tuple[tuple[str, float], ...] = ()
+
+    def __init__(self, weights: Mapping[str, float] | Sequence[tuple[str, float]] = ()) -> None:
+        pairs = tuple((str(name), float(value)) for name, value in dict(weights).items())
+        object.__setattr__(self, "weights", pairs)
+        shown = dict(pairs)
+        if any(not math.isfinite(value) or value < 0 for value in shown.values()):
+            raise MTLError(f"Loss weights are finite and at least 0. Received: {shown}. Weights are ratios: only their relation matters.")
+        if pairs and not any(shown.values()):
+            raise MTLError(f"At least one loss weight is above 0. Received: {shown}. With all at 0 nothing would be trained.")
+
+    def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
+        given = dict(self.weights)
+        for name in given:
+            if name not in tasks:
+                raise unknown("task in loss weights", name, tasks)
+        missing = [name for name in tasks if given and name not in given]
+        if missing:
+            raise MTLError(f"Every task needs a loss weight. Received: none for {', '.join(missing)}. Give 0 to leave a loss out.")
+        return {"weights": np.array([given.get(name, 1.0) for name in tasks], np.float32)}
+
+    def total(self, losses: Any, present: Any, state: Mapping[str, Any]) -> Any:
+        return ops.sum(state["weights"] * losses)
+
+    def loss_weights(self, state: Mapping[str, Any]) -> Any:
+        return state["weights"]
+
+    def config(self) -> Any:
+        return dict(self.weights) or "equal"

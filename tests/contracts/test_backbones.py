@@ -1,0 +1,208 @@
+"""Contract 8: the preprocessing is in the graph, and every way of calling a backbone agrees.
+
+One network for each kind of preprocessing, with batch norm statistics that are not 0 and 1. The networks of
+keras.applications are cut after their first blocks, which keeps the whole path and makes the exports quick; uncut they run
+under `soak`, all 42 names of them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from mtl_keras.backbones import BACKBONES, Backbone, names
+from mtl_keras.backbones._family import Family
+
+pytestmark = pytest.mark.filterwarnings("ignore:In the future `np.object` will be defined:FutureWarning")
+
+#: Name, options, and the layer after which the network is cut.
+CASES: dict[str, tuple[str, dict[str, Any], str | None]] = {
+    "caffe": ("ResNet50", {}, "conv2_block1_out"),
+    "tf": ("MobileNet", {"alpha": 0.25}, "conv_pw_3_relu"),
+    "torch": ("DenseNet121", {}, "conv2_block2_concat"),
+    "inside": ("MobileNetV3Small", {}, "expanded_conv_1_project_bn"),
+    "lite": ("EfficientNetLite0", {}, "block3a_project_bn"),
+    "unit": ("SmallCNN", {"dropout": 0.2}, None),
+}
+SHAPE = (40, 36, 3)
+
+
+def cut(family: Family, last: str) -> Any:
+    """The family's `network`, ending in the layer `last`."""
+    build = type(family).network
+
+    def network(self: Family, *args: Any, **kwargs: Any) -> keras.Model:
+        whole = build(self, *args, **kwargs)
+        return keras.Model(whole.inputs, whole.get_layer(last).output, name="backbone")
+
+    return network
+
+
+def shake(model: keras.Model) -> None:
+    """Give every batch normalisation statistics, scales and offsets that are not 0 and 1."""
+    rng = np.random.default_rng(0)
+    for layer in model.get_layer("backbone").layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights(
+                [rng.uniform(0.7, 1.3, w.shape) if np.all(w == 1) else rng.normal(0, 0.1, w.shape) for w in layer.get_weights()]
+            )
+
+
+@dataclass
+class Built:
+    backbone: Backbone
+    model: keras.Model
+    images: np.ndarray
+    features: np.ndarray
+    second_size: tuple[int, ...]
+
+
+@pytest.fixture(scope="module", params=CASES)
+def built(request: pytest.FixtureRequest) -> Iterator[Built]:
+    name, options, last = CASES[request.param]
+    backbone = Backbone(name, weights=None, batch_norm="inference", image_size=64, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        if last:
+            patch.setattr(type(BACKBONES[name]), "network", cut(BACKBONES[name], last))
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input(SHAPE, name="image")
+        model = keras.Model(inputs, backbone.apply(inputs))
+        own = backbone.replace(image_size=None, pooling=None)
+        second_size = own.apply(keras.Input((96, 128, 3))).shape
+    shake(model)
+    images = np.random.default_rng(2).integers(0, 256, (3, *SHAPE), dtype=np.uint8)
+    yield Built(backbone, model, images, np.asarray(model(images.astype(np.float32))), second_size)
+
+
+def assert_same(ours: Any, theirs: np.ndarray) -> None:
+    assert np.asarray(ours).std() > 1e-3, "constant features prove nothing"
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
+
+
+def test_predict_agrees_with_a_call(built: Built) -> None:
+    assert_same(built.model.predict(built.images, verbose=0), built.features)
+
+
+def test_uint8_agrees_with_float(built: Built) -> None:
+    assert_same(built.model(built.images), built.features)
+
+
+def test_training_mode_changes_nothing_under_inference(built: Built) -> None:
+    before = [np.asarray(v) for v in built.model.non_trainable_variables]
+    assert_same(built.model(built.images, training=True), built.features)
+    for value, variable in zip(before, built.model.non_trainable_variables, strict=True):
+        np.testing.assert_array_equal(value, np.asarray(variable))
+
+
+def test_saved_model_agrees(built: Built, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    built.model.export(str(tmp_path / "saved"), verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "saved")).serve(built.images.astype(np.float32))
+    assert_same(served, built.features)
+
+
+def test_onnx_agrees(built: Built, tmp_path: Path) -> None:
+    import onnxruntime
+
+    path = str(tmp_path / "backbone.onnx")
+    built.model.export(path, format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    assert [i.name for i in session.get_inputs()] == ["image"]
+    assert_same(session.run(None, {"image": built.images.astype(np.float32)})[0], built.features)
+
+
+def test_names_are_unique_and_the_same_every_time(built: Built) -> None:
+    network = built.model.get_layer("backbone")
+    inner = [operation.name for operation in network.operations]
+    outer = [operation.name for operation in built.model.operations]
+    assert len(set(inner)) == len(inner)
+    assert outer[0] == "image"
+    assert outer[-2:] == ["backbone", "backbone_pool"]
+    assert all(name.startswith("backbone_") for name in outer[1:-2])
+
+
+def test_shapes_at_two_sizes(built: Built) -> None:
+    channels = built.features.shape[-1]
+    assert built.features.shape == (3, channels)
+    batch, height, width, last = built.second_size
+    assert (batch, last) == (None, channels)
+    step = 96 // height
+    assert (height, width) == (96 // step, 128 // step)
+
+
+LOAD = """
+import sys
+from pathlib import Path
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "mtl_keras":
+            raise ImportError("mtl_keras is not installed here")
+
+sys.meta_path.insert(0, Absent())
+import keras, numpy as np
+for path in sorted(Path(sys.argv[1]).glob("*.keras")):
+    model = keras.models.load_model(path, safe_mode=True)
+    data = np.load(path.with_suffix(".npz"))
+    for training in (None, True):
+        np.testing.assert_allclose(model(data["images"], training=training), data["features"], rtol=1e-5, atol=1e-6)
+    print(path.stem)
+assert "mtl_keras" not in sys.modules
+"""
+
+
+def load_elsewhere(folder: Path) -> list[str]:
+    """Load every model in a process that has no mtl_keras, compare with what is beside it, and return their names."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    command = [sys.executable, "-I", "-c", LOAD, str(folder)]
+    done = subprocess.run(command, cwd=folder, env=keep, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shelf")
+
+
+def test_saves(built: Built, shelf: Path) -> None:
+    built.model.save(shelf / f"{built.backbone.name}.keras")
+    np.savez(shelf / f"{built.backbone.name}.npz", images=built.images.astype(np.float32), features=built.features)
+
+
+def test_loads_in_a_fresh_process_without_mtl_keras(shelf: Path) -> None:
+    # After test_saves has run for every case: one process for all of them, since importing TensorFlow takes seconds.
+    saved = sorted(path.stem for path in shelf.glob("*.keras"))
+    if len(saved) < len(CASES):
+        pytest.skip("needs test_saves of every case")
+    assert load_elsewhere(shelf) == saved
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", names())
+def test_every_backbone_whole(name: str, tmp_path: Path) -> None:
+    keras.utils.clear_session()
+    size = max(BACKBONES[name].min_size, 8)
+    inputs = keras.Input((size, size, 3), name="image")
+    model = keras.Model(inputs, Backbone(name, weights=None, batch_norm="inference").apply(inputs))
+    shake(model)
+    inner = [operation.name for operation in model.get_layer("backbone").operations]
+    assert len(set(inner)) == len(inner)
+    images = np.random.default_rng(2).uniform(0, 255, (2, size, size, 3)).astype(np.float32)
+    features = np.asarray(model(images))
+    assert np.isfinite(features).all()
+    np.testing.assert_allclose(model(images, training=True), features, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.predict(images, verbose=0), features, rtol=1e-4, atol=1e-5)
+    model.save(tmp_path / f"{name}.keras")
+    np.savez(tmp_path / f"{name}.npz", images=images, features=features)
+    assert load_elsewhere(tmp_path) == [name]

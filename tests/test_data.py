@@ -1,0 +1,326 @@
+"""Divisions of a data set, data from arrays, and the loaders."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtl_keras import data
+from mtl_keras.data._stratify import stratified_choice
+from mtl_keras.errors import MTLError
+from mtl_keras.tasks import Binary, Classification, Reconstruction, Tasks
+
+TASKS = Tasks(Classification("kind", classes=4), Binary("large"))
+
+
+def arrays(n: int, *, side: int = 2) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Images whose pixels are the row's number."""
+    number = np.arange(n)
+    images = np.broadcast_to(number[:, None, None, None], (n, side, side, 1)).astype(np.float32)
+    return images, {"kind": number % 4, "large": number // 4 % 2}
+
+
+def numbers(split: data.Split) -> list[int]:
+    return split.x[:, 0, 0, 0].astype(int).tolist()
+
+
+# Divisions -------------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def divisions(draw: st.DrawFn) -> tuple[list[np.ndarray], int, int, int]:
+    n = draw(st.integers(1, 120))
+    columns = draw(st.lists(st.integers(1, 12), max_size=3))
+    # Skewed on purpose: some classes are common, some have a single row.
+    strata = [np.minimum(np.array(draw(st.lists(st.integers(-1, 30), min_size=n, max_size=n))), most) for most in columns]
+    return strata, n, draw(st.integers(0, n)), draw(st.integers(0, 2**32 - 1))
+
+
+@given(divisions())
+def test_a_division_is_exact_and_keeps_shares(case: tuple[list[np.ndarray], int, int, int]) -> None:
+    strata, n, count, seed = case
+    chosen = stratified_choice(strata, n, count, seed)
+    assert len(chosen) == count
+    assert (np.diff(chosen) > 0).all()
+    assert count == 0 or (chosen[0] >= 0 and chosen[-1] < n)
+    np.testing.assert_array_equal(chosen, stratified_choice(strata, n, count, seed))
+    joint = np.unique(np.stack([*strata, np.zeros(n, int)]), axis=1, return_inverse=True)[1].ravel()
+    sizes = np.bincount(joint)
+    taken = np.bincount(joint[chosen], minlength=len(sizes))
+    kept = sizes * min(count, n - count) / n >= 1
+    assert (np.abs(taken - sizes * count / n)[kept] < 1 + 1e-9).all()
+
+
+def test_a_rare_joint_stratum_is_divided_by_the_coarser_one(caplog: pytest.LogCaptureFixture) -> None:
+    """Each pair of labels occurs once, so that only the coarse label can be kept in proportion."""
+    coarse = np.repeat(np.arange(5), 20)
+    fine = np.arange(100)
+    with caplog.at_level(logging.INFO, "mtl_keras"):
+        chosen = stratified_choice([fine, coarse], 100, 20, seed=3)
+    np.testing.assert_array_equal(np.bincount(coarse[chosen]), [4] * 5)
+    assert "100 rows are in 100 strata" in caplog.text
+
+
+def test_a_division_outlives_versions_of_numpy() -> None:
+    """Pins the choice: another one would move images between training and validation of recorded results."""
+    assert stratified_choice([np.arange(20) % 2], 20, 4, seed=0).tolist() == [1, 8, 18, 19]
+
+
+def test_another_seed_is_another_division() -> None:
+    assert len({tuple(stratified_choice([np.arange(60) % 3], 60, 20, seed)) for seed in range(5)}) == 5
+
+
+# From arrays -----------------------------------------------------------------------------------------------------------
+
+
+@given(
+    n=st.integers(2, 60),
+    fraction=st.floats(0.01, 0.99),
+    seed=st.integers(0, 2**32 - 1),
+    absent=st.sets(st.integers(0, 59), max_size=20),
+)
+def test_validation_is_disjoint_and_exhaustive(n: int, fraction: float, seed: int, absent: set[int]) -> None:
+    x, columns = arrays(n)
+    kind = columns["kind"].astype(float)
+    kind[[row for row in absent if row < n]] = np.nan
+    made = data.from_arrays(TASKS, (x, {**columns, "kind": kind}), validation_fraction=fraction, seed=seed)
+    assert sorted(numbers(made.train) + numbers(made.validation)) == list(range(n))
+    assert len(made.validation) == min(max(round(n * fraction), 1), n - 1)
+    for split in (made.train, made.validation):
+        present = split.weight["kind"] > 0
+        np.testing.assert_array_equal(present, ~np.isnan(kind[numbers(split)]))
+        np.testing.assert_array_equal(split.y["kind"][present], kind[numbers(split)][present])
+
+
+def test_validation_keeps_the_joint_shares_of_all_tasks() -> None:
+    made = data.from_arrays(TASKS, arrays(800), validation_fraction=0.25)
+    joint = made.validation.y["kind"] * 2 + made.validation.y["large"]
+    np.testing.assert_array_equal(np.bincount(joint), [25] * 8)
+    assert (made.train.name, made.validation.name) == ("train", "validation")
+
+
+def test_given_splits_are_taken_as_they_are() -> None:
+    x, columns = arrays(12)
+    made = data.from_arrays(TASKS, (x, columns), validation=arrays(5), test=arrays(6), name="mine")
+    assert made.train.x is x, "no copy"
+    assert (len(made.train), len(made.validation), len(made.test or ())) == (12, 5, 6)
+    assert (made.name, made.image_shape, made.features) == ("mine", (2, 2, 1), None)
+    assert made.tasks == TASKS
+
+
+@pytest.mark.parametrize(
+    ("given", "held"), [("uint8", "uint8"), ("float32", "float32"), ("float64", "float32"), ("int64", "float32")]
+)
+def test_inputs_are_uint8_or_float32(given: str, held: str) -> None:
+    x, columns = arrays(8)
+    made = data.from_arrays(Tasks(*TASKS.values(), Reconstruction("image")), (x.astype(given), columns))
+    assert made.train.x.dtype == held
+    assert made.train.y["image"] is made.train.x
+
+
+def test_images_in_zero_to_one_are_remarked_on(caplog: pytest.LogCaptureFixture) -> None:
+    x, columns = arrays(8)
+    data.from_arrays(TASKS, (x / 255, columns))
+    assert "[0, 255]" in caplog.text
+
+
+def test_aliases_fill_in_columns_that_tasks_leave_out() -> None:
+    x, columns = arrays(8)
+    tasks = Tasks(Classification("group", classes=4), Classification("same", classes=4, label="kind"), Binary("large"))
+    made = data.from_arrays(tasks, (x, columns), aliases={"group": "kind", "large": "kind"}, class_names={"kind": "abcd"})
+    assert [task.column for task in made.tasks.values()] == ["kind", "kind", "large"], (
+        "a column of the task's own name goes first"
+    )
+    assert made.class_names == {"group": ("a", "b", "c", "d"), "same": ("a", "b", "c", "d")}
+
+
+def test_class_names_may_be_given_by_task() -> None:
+    made = data.from_arrays(TASKS, arrays(8), class_names={"large": ["no", "yes"]})
+    assert made.class_names == {"large": ("no", "yes")}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"tasks": Tasks(Binary("larg"))},
+            "Unknown column: received 'larg'. Did you mean 'large'?.*the columns are kind, large",
+        ),
+        ({"tasks": Tasks(Classification("kind", classes=3))}, "from 0 to 2. Received: 3 in row 3"),
+        ({"columns": {"kind": np.zeros(7), "large": np.zeros(8)}}, "Received: 8 inputs and 7 labels in column 'kind' of train"),
+        ({"x": np.array(["a"] * 8).reshape(8, 1)}, "Inputs are numbers"),
+        ({"x": np.zeros(8)}, r"Inputs are numbers.*shape \[8\]"),
+        ({"x": np.zeros((1, 2)), "columns": {"kind": [0], "large": [0]}}, "at least 2 training rows"),
+        ({"validation_fraction": 0.0}, "validation_fraction=0.0"),
+        ({"validation_fraction": 1.0}, "validation_fraction=1.0"),
+        ({"validation": arrays(4, side=3)}, r"\[2, 2, 1\] in train and \[3, 3, 1\] in validation"),
+        ({"test": (arrays(4)[0], {})}, "Unknown column: received 'kind'"),
+    ],
+)
+def test_from_arrays_refuses(change: dict[str, Any], message: str) -> None:
+    x, columns = arrays(8)
+    train = (change.pop("x", x), change.pop("columns", columns))
+    with pytest.raises(MTLError, match=message) as caught:
+        data.from_arrays(**{"tasks": TASKS, "train": train, **change})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_subset_is_smaller_in_the_same_proportion() -> None:
+    made = data.from_arrays(TASKS, arrays(800), validation=arrays(400), test=arrays(80))
+    small = made.subset(80, seed=1)
+    assert small.test is not None
+    assert [len(split) for split in (small.train, small.validation, small.test)] == [80, 40, 8]
+    for split in (small.train, small.validation, small.test):
+        np.testing.assert_array_equal(np.bincount(split.y["kind"] * 2 + split.y["large"]), [len(split) / 8] * 8)
+    assert numbers(small.train) == numbers(made.subset(80, seed=1).train) != numbers(made.subset(80, seed=2).train)
+    whole = made.subset(10_000)
+    assert [len(split) for split in (whole.train, whole.validation)] == [800, 400]
+    with pytest.raises(MTLError, match="n_train=0"):
+        made.subset(0)
+
+
+def test_only_applies_to_all_splits() -> None:
+    made = data.from_arrays(TASKS, arrays(8), test=arrays(4), class_names={"kind": "abcd", "large": "ny"}).only("large")
+    assert made.test is not None
+    assert list(made.tasks) == list(made.validation.tasks) == list(made.test.tasks) == ["large"]
+    assert made.class_names == {"large": ("n", "y")}
+
+
+# Loaders ---------------------------------------------------------------------------------------------------------------
+
+
+def test_digits() -> None:
+    tasks = Tasks(Classification("digit", classes=10), Binary("parity"), Reconstruction("image"))
+    made = data.load("digits", tasks)
+    assert made.test is not None
+    assert [len(split) for split in (made.train, made.validation, made.test)] == [1150, 288, 359]
+    assert made.image_shape == (8, 8, 1)
+    assert made.class_names == {"digit": tuple("0123456789"), "parity": ("even", "odd")}
+    for split in (made.train, made.validation, made.test):
+        assert (split.x.dtype.name, split.x.min(), split.x.max()) == ("float32", 0, 255)
+        np.testing.assert_array_equal(split.y["parity"], split.y["digit"] % 2)
+        assert np.abs(np.bincount(split.y["digit"]) - len(split) / 10).max() < 0.06 * len(split) / 10 + 1
+    other = data.load("digits", tasks, seed=1)
+    assert other.test is not None
+    np.testing.assert_array_equal(other.test.x, made.test.x)
+    assert not np.array_equal(other.validation.x, made.validation.x)
+    images = np.concatenate([split.x for split in (made.train, made.validation, made.test)])
+    from sklearn.datasets import load_digits
+
+    assert sorted(map(bytes, images)) == sorted(map(bytes, (load_digits().images * 255 / 16).astype(np.float32)))
+
+
+def test_an_unknown_data_set_names_the_nearest() -> None:
+    with pytest.raises(MTLError, match="Unknown data set: received 'cifar'"):
+        data.load("cifar", TASKS)
+
+
+CLASS = Tasks(Classification("class", classes=10))
+FINE = Tasks(Classification("fine", classes=100), Classification("coarse", classes=20))
+
+
+def test_a_folder_without_the_data_set_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(MTLError, match="must be on disk") as caught:
+        data.load("cifar100", FINE, data_dir=tmp_path)
+    for part in (str(tmp_path / "tfds" / "cifar100"), str(tmp_path / "cifar100"), f"tfds build cifar100 --data_dir {tmp_path}"):
+        assert part in str(caught.value)
+    assert not list(tmp_path.iterdir()), "nothing was downloaded"
+
+
+def test_a_failed_download_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow_datasets as tfds
+
+    class Builder:
+        def download_and_prepare(self) -> None:
+            raise ConnectionError("no route")
+
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(tfds, "builder", lambda name, data_dir: Builder())
+    with pytest.raises(MTLError, match=r"Downloading it failed \(ConnectionError\)"):
+        data.load("cifar10", CLASS)
+
+
+def test_a_missing_column_is_told_before_images_are_decoded(tmp_path: Path) -> None:
+    with pytest.raises(MTLError, match=r"'coarse_lable'.*Did you mean 'coarse_label'"):
+        data.load("cifar100", Tasks(Classification("group", classes=20, label="coarse_lable")), data_dir=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def tiny_cifar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A TFDS folder of CIFAR-10's form, in two versions, whose images show their label."""
+    import tensorflow_datasets as tfds
+
+    root = tmp_path_factory.mktemp("data")
+    features = tfds.features.FeaturesDict(
+        {
+            "id": tfds.features.Text(),
+            "image": tfds.features.Image(shape=(32, 32, 3)),
+            "label": tfds.features.ClassLabel(names=[f"class {i}" for i in range(10)]),
+        }
+    )
+
+    def examples(count: int) -> list[tuple[int, dict[str, Any]]]:
+        images = [np.full((32, 32, 3), i % 10, np.uint8) for i in range(count)]
+        return [(i, {"id": str(i), "image": image, "label": i % 10}) for i, image in enumerate(images)]
+
+    for version, count in (("3.0.2", 3), ("3.0.10", 2100)):
+        tfds.dataset_builders.store_as_tfds_dataset(
+            "cifar10", version, features, {"train": examples(count), "test": examples(5)}, data_dir=root / "tfds"
+        )
+    return root
+
+
+@pytest.mark.parametrize("below", ["", "tfds"])
+def test_a_tfds_folder_is_found_and_its_newest_version_read(tiny_cifar: Path, below: str) -> None:
+    made = data.load("cifar10", CLASS, data_dir=tiny_cifar / below, validation_fraction=0.2)
+    assert made.test is not None
+    assert [len(split) for split in (made.train, made.validation, made.test)] == [1680, 420, 5]
+    for split in (made.train, made.validation, made.test):
+        assert (split.x.shape[1:], split.x.dtype.name) == ((32, 32, 3), "uint8")
+        np.testing.assert_array_equal(split.y["class"], split.x[:, 31, 31, 2])
+    assert made.class_names == {"class": tuple(f"class {i}" for i in range(10))}
+    np.testing.assert_array_equal(np.bincount(made.validation.y["class"]), [42] * 10)
+
+
+def test_labels_outside_the_task_are_refused(tiny_cifar: Path) -> None:
+    with pytest.raises(MTLError, match="from 0 to 4"):
+        data.load("cifar10", Tasks(Classification("class", classes=5)), data_dir=tiny_cifar)
+
+
+def test_damaged_files_are_told(tiny_cifar: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "cifar10" / "3.0.10"
+    shutil.copytree(tiny_cifar / "tfds" / "cifar10" / "3.0.10", copy)
+    (records,) = copy.glob("*train*")
+    records.write_bytes(records.read_bytes()[:-100])
+    with pytest.raises(MTLError, match=r"files of cifar10 must be whole\. Received: .* while reading"):
+        data.load("cifar10", CLASS, data_dir=tmp_path)
+
+
+@pytest.mark.real_data
+def test_cifar100_is_what_tfds_reads(real_data: Path) -> None:
+    import tensorflow_datasets as tfds
+
+    made = data.load("cifar100", FINE, data_dir=real_data)
+    assert made.test is not None
+    assert [len(split) for split in (made.train, made.validation, made.test)] == [45_000, 5_000, 10_000]
+    np.testing.assert_array_equal(np.bincount(made.validation.y["fine"]), [50] * 100)
+    assert made.test.x.dtype == np.uint8
+    assert (len(made.class_names["fine"]), made.class_names["coarse"][0]) == (100, "aquatic_mammals")
+    expected = tfds.load("cifar100", data_dir=real_data / "tfds", split="test[:200]", shuffle_files=False)
+    for row, example in enumerate(expected.as_numpy_iterator()):
+        np.testing.assert_array_equal(made.test.x[row], example["image"])
+        assert (made.test.y["fine"][row], made.test.y["coarse"][row]) == (example["label"], example["coarse_label"])
+
+
+@pytest.mark.real_data
+def test_cifar10_is_found_in_the_environment(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(real_data / "tfds"))
+    made = data.load("cifar10", CLASS)
+    assert (len(made.train), made.class_names["class"][:2]) == (45_000, ("airplane", "automobile"))

@@ -1,0 +1,1 @@
+"""The studies that come with mtl_keras, one a file; each defines `STUDY`."""

@@ -1,0 +1,52 @@
+"""Which digit, odd or even, and the picture itself: three tasks on scikit-learn's 8x8 handwritten digits.
+
+Needs no network and no files. `mtl-keras tune` without a study runs this one: about 1.5 minutes on 2 cores; expect a
+test accuracy of about .98 for the digit and .98 for its parity.
+
+    mtl-keras tune digits
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import mtl_keras as mtl
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+
+TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"), mtl.Reconstruction("image"))
+
+
+def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.search.Plan:
+    """A small CNN, a shared stack of one or two layers, a head of up to one layer each, learning rate and loss weights."""
+    settings = context.settings
+    recipe = mtl.Recipe(
+        tasks=context.tasks,
+        backbone=settings.new_backbone(),
+        image_shape=context.image_shape,
+        shared=mtl.search.dense_stack(hp, "shared", depth=(1, 2), width=(64, 128)),
+        heads={name: mtl.search.dense_stack(hp, name, depth=(0, 1), width=(64, 128)) for name in context.tasks},
+    )
+    weights = mtl.search.loss_weights(hp, context.tasks, low=0.1, high=10.0)
+    learning_rate = hp.Float("learning_rate", 1e-3, 2e-2, sampling="log", default=5e-3)
+    phase = mtl.Phase(
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        weighting=weights,
+        optimizer={"class_name": "Adam", "config": {"learning_rate": learning_rate}},
+        patience=settings.patience,
+    )
+    return mtl.search.Plan(recipe, (phase,))
+
+
+STUDY = mtl.Study(
+    name="digits",
+    summary="Does one small CNN read a digit, tell odd from even and redraw it, better than three networks do?",
+    tasks=TASKS,
+    data="digits",
+    image_shape=(8, 8, 1),
+    space=space,
+    settings=mtl.search.Settings(backbone="SmallCNN", trials=8, epochs=12, batch_size=64, final_seeds=3),
+    quick={"trials": 2, "epochs": 2, "final_seeds": 2},
+)
