@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,10 +26,8 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The name stays at the end: Keras chooses the file format by it.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f"-{path.name}")
-        os.close(handle)
-        temporary = Path(name)
+        # The name stays at the end: Keras chooses the file format by it. Not `mkstemp`: its files nobody else may read.
+        temporary = path.parent / f".{secrets.token_hex(8)}-{path.name}"
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -58,12 +57,14 @@ def append_json(path: Path, row: Mapping[str, Any]) -> None:
     line = (json.dumps(row, allow_nan=True) + "\n").encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as file:
+        # Unbuffered: what a full disk refuses would be tried again at each later flush, the cutting among them.
+        with path.open("ab", buffering=0) as file:
             whole = _whole_lines(path)
             file.truncate(whole)
             try:
-                file.write(line)
-                file.flush()
+                rest = memoryview(line)
+                while rest:
+                    rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             except OSError:
                 file.truncate(whole)

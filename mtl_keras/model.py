@@ -142,6 +142,7 @@ class MultiTaskModel(keras.Model):
         self.features = features
         self.weighting_state: dict[str, np.ndarray] = {}
         # Names, not layers: Keras would track a list of layers a second time.
+        self._shared_layer_names = () if common is features else _layers_between(features, common)
         self._head_layer_names = {name: _layers_between(common, output) for name, output in outputs.items()}
 
     @property
@@ -180,7 +181,7 @@ class MultiTaskModel(keras.Model):
         inner = {layer.name: layer for layer in backbone.layers}
         own = {layer.name: layer for layer in self.layers}
         if name == "shared":
-            return [layer for layer in self.layers if layer.name.startswith("shared_")]
+            return [self.get_layer(layer) for layer in self._shared_layer_names]
         if name in self._head_layer_names:
             return self.head_layers[name]
         if name in own or name in inner:
@@ -249,6 +250,7 @@ def build_model(
         features = recipe.backbone.apply(images)
         trunk = keras.Model(images, features, name="trunk")
         _freeze(trunk.get_layer("backbone"), recipe.freeze)
+        recipe.backbone.hold(trunk.get_layer("backbone"))
     images, features = trunk.input, trunk.output
     if len(features.shape) != 2:
         raise MTLError(

@@ -281,8 +281,23 @@ def test_a_write_cut_short_by_the_system_is_gone_on_with(tmp_path: Path, monkeyp
 def test_a_folder_that_cannot_be_written_is_told(below: str, tmp_path: Path) -> None:
     """A file stands where the folder should be: unlike a mode bit, that stops root too."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(MTLError, match=f"must be writable. Received: .* at {tmp_path / below}. .*MTL_KERAS_CACHE_DIR"):
+    with pytest.raises(
+        MTLError, match=f"must be readable and writable. Received: .* at {tmp_path / below}. .*MTL_KERAS_CACHE_DIR"
+    ):
         fill(tmp_path / below / KEY)
+
+
+def test_a_file_that_cannot_be_read_is_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / KEY)
+
+    def refused(entry: _store._Entry, path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(_store._Entry, "_head", refused)
+    with pytest.raises(MTLError, match="Received: Permission denied"):
+        fill(tmp_path / KEY)
+    monkeypatch.undo()
+    assert cache.entries(tmp_path)[0].complete
 
 
 def test_an_error_of_the_trunk_stays_what_it_is(tmp_path: Path) -> None:
@@ -416,6 +431,16 @@ def test_whatever_fixes_the_features_is_in_the_key(tmp_path: Path, monkeypatch: 
     assert not is_new(), "the order of the identity is no difference"
 
 
+def test_a_digest_knows_type_and_shape() -> None:
+    same_bytes = [
+        np.zeros((2, 6), np.float32),
+        np.zeros((2, 6), np.int32),
+        np.zeros((3, 4), np.float32),
+        np.zeros(12, np.float32),
+    ]
+    assert len({cache._array_digest(array) for array in same_bytes}) == 4
+
+
 def test_a_feature_map_of_open_size(tmp_path: Path) -> None:
     image = keras.Input((None, None, 3))
     model = keras.Model(image, keras.layers.Conv2D(2, 3, strides=2)(image))
@@ -445,6 +470,8 @@ def test_featurize_replaces_inputs_and_keeps_targets(tmp_path: Path) -> None:
     tested = made.featurize(model, IDENTITY, tmp_path, splits=("test",)).test
     assert tested is not None
     assert tested.x.shape == (5, 4)
+    with pytest.raises(MTLError, match="Unknown split: received 'valid'"):
+        made.featurize(model, IDENTITY, tmp_path, splits=("valid",))
     with pytest.raises(MTLError, match="Received: data that holds the features of trunk"):
         featured.featurize(model, IDENTITY, tmp_path)
 

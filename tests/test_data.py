@@ -55,7 +55,12 @@ def test_a_division_is_exact_and_keeps_shares(case: tuple[list[np.ndarray], int,
     sizes = np.bincount(joint)
     taken = np.bincount(joint[chosen], minlength=len(sizes))
     kept = sizes * min(count, n - count) / n >= 1
-    assert (np.abs(taken - sizes * count / n)[kept] < 1 + 1e-9).all()
+    assert (np.abs(taken - sizes * count / n)[kept] < 1 - 1e-6).all()
+
+
+def test_rows_that_are_left_over_go_where_the_remainder_is_largest() -> None:
+    column = np.repeat([0, 1, 2], [21, 49, 30])
+    np.testing.assert_array_equal(np.bincount(column[stratified_choice([column], 100, 10, seed=0)]), [2, 5, 3])
 
 
 def test_a_rare_joint_stratum_is_divided_by_the_coarser_one(caplog: pytest.LogCaptureFixture) -> None:
@@ -160,6 +165,7 @@ def test_class_names_may_be_given_by_task() -> None:
         ({"x": np.zeros((1, 2)), "columns": {"kind": [0], "large": [0]}}, "at least 2 training rows"),
         ({"validation_fraction": 0.0}, "validation_fraction=0.0"),
         ({"validation_fraction": 1.0}, "validation_fraction=1.0"),
+        ({"seed": -1}, "seed=-1"),
         ({"validation": arrays(4, side=3)}, r"\[2, 2, 1\] in train and \[3, 3, 1\] in validation"),
         ({"test": (arrays(4)[0], {})}, "Unknown column: received 'kind'"),
     ],

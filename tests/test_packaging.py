@@ -52,12 +52,13 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("*.whl"))
 
 
-def study_seen_by(environment: Path, cwd: Path) -> dict[str, str]:
-    """Start the environment's Python in `cwd`, load a built-in study's module there, and return where from."""
-    code = """
-import importlib, json, mtl_keras
-module = importlib.import_module("mtl_keras.tuning.digits")
-print(json.dumps({"package": mtl_keras.__file__, "study": module.__file__, "version": mtl_keras.__version__}))
+def study_seen_by(environment: Path, cwd: Path, how: str) -> dict[str, str]:
+    """Start the environment's Python in `cwd`, import or find a built-in study's module there, and return where from."""
+    code = f"""
+import importlib.util, json, mtl_keras
+study = importlib.{how}("mtl_keras.tuning.digits")
+origin = getattr(study, "__spec__", study).origin
+print(json.dumps({{"package": mtl_keras.__file__, "study": origin, "version": mtl_keras.__version__}}))
 """
     command = [str(environment / "bin/python"), "-c", code]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
@@ -65,15 +66,13 @@ print(json.dumps({"package": mtl_keras.__file__, "study": module.__file__, "vers
     return seen
 
 
-def environment_with(package: list[str], folder: Path) -> Path:
-    """A virtual environment in which only mtl-keras is installed; everything else is lent by the running one."""
+def new_environment(folder: Path) -> Path:
+    """A virtual environment to which the running one lends its packages; returns its own folder of packages."""
     venv.create(folder, with_pip=False)
-    lent = {path for path in sys.path if path.endswith("site-packages")}
-    purelib = next((folder / "lib").glob("python3*/site-packages"))
-    (purelib / "lent.pth").write_text("\n".join(sorted(lent)), encoding="utf-8")
-    # `python -m pip` in that environment runs the lent pip and setuptools and installs beside lent.pth.
-    subprocess.run([str(folder / "bin/python"), *PIP[1:], "install", *OFFLINE, "--ignore-installed", *package], check=True)
-    return folder
+    packages = next((folder / "lib").glob("python3*/site-packages"))
+    lent = sorted({path for path in sys.path if path.endswith("site-packages")})
+    (packages / "lent.pth").write_text("\n".join(lent), encoding="utf-8")
+    return packages
 
 
 def test_the_wheel_holds_the_tracked_files_and_no_other(wheel: Path) -> None:
@@ -90,17 +89,23 @@ def test_the_wheel_holds_the_tracked_files_and_no_other(wheel: Path) -> None:
 
 
 def test_a_study_imports_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
-    environment = environment_with([str(wheel)], tmp_path / "environment")
-    seen = study_seen_by(environment, tmp_path)
-    assert Path(seen["study"]).is_relative_to(environment)
-    assert Path(seen["package"]).is_relative_to(environment)
+    packages = new_environment(tmp_path / "environment")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    seen = study_seen_by(tmp_path / "environment", tmp_path, "import_module")
+    assert Path(seen["package"]).is_relative_to(packages)
+    assert Path(seen["study"]) == packages / "mtl_keras/tuning/digits.py"
     assert seen["version"] == setup_cfg()["metadata"]["version"]
 
 
 def test_a_study_imports_from_an_editable_install_even_in_the_checkout(checkout: Path, tmp_path: Path) -> None:
-    environment = environment_with(["--editable", str(checkout)], tmp_path / "environment")
-    for cwd in (tmp_path, checkout):
-        assert Path(study_seen_by(environment, cwd)["study"]) == checkout / "tuning/digits.py"
+    environment = tmp_path / "environment"
+    new_environment(environment)
+    # Runs the lent pip and setuptools, and installs beside what is lent.
+    pip = [str(environment / "bin/python"), *PIP[1:], "install", *OFFLINE, "--ignore-installed"]
+    subprocess.run([*pip, "--editable", str(checkout)], check=True)
+    for cwd, how in ((tmp_path, "util.find_spec"), (checkout, "import_module")):
+        assert Path(study_seen_by(environment, cwd, how)["study"]) == checkout / "tuning/digits.py"
 
 
 def test_every_import_is_a_declared_dependency() -> None:

@@ -104,7 +104,9 @@ def test_arrays_become_tensors_once() -> None:
     held = {key: id(tensor) for key, (_, tensor) in split._tensors.items()}
     assert len(held) == 6, "x and its reconstruction are one array, besides two columns and three weights"
     list(split.batches(2, seed=1))
-    list(split.only("odd").batches(2))
+    part = split.only("odd")
+    list(part.batches(2))
+    assert part._tensors is split._tensors, "a single-task twin converts nothing again"
     assert {key: id(tensor) for key, (_, tensor) in split._tensors.items()} == held
     assert len(first) == 2
 

@@ -72,7 +72,15 @@ def test_tensors_are_views_into_storages(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["posix\nsystem", "os\nmkdir", "builtins\neval", "torch\nDoubleStorage", "torch._utils\n_rebuild_tensor", "collections\nCounter"]
+    "name",
+    [
+        "posix\nsystem",
+        "os\nmkdir",
+        "builtins\neval",
+        "torch\nDoubleStorage",
+        "torch._utils\n_rebuild_tensor",
+        "collections\nCounter",
+    ],
 )
 def test_any_other_global_is_refused_before_it_is_called(tmp_path: Path, name: str) -> None:
     made = tmp_path / "made"

@@ -69,9 +69,10 @@ class Application(Family):
                     f"Received: {option}={options[option]!r}. Choose one of them, or give weights=None."
                 )
         if sizes and (side[0] != side[1] or side[0] not in sizes):
+            nearest = min(sizes, key=lambda size: abs(size - side[0]))
             raise MTLError(
                 f"The ImageNet weights of {self.name} exist for square images of {', '.join(map(str, sizes))} px. "
-                f"Received: {side[0]} x {side[1]}. Give image_size={min(sizes, key=lambda s: abs(s - side[0]))}, or weights=None."
+                f"Received: {side[0]} x {side[1]}. Give image_size={nearest}, or weights=None."
             )
 
     def offline(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,9 @@ class Backbone:
         for field, value in {"name": name, **dict(zip(FIELDS, values, strict=True)), "options": tuple(frozen.items())}.items():
             if field in CHOICES and value not in CHOICES[field]:
                 expected = ", ".join(map(repr, CHOICES[field]))
-                raise MTLError(f"`{field}` of a backbone is one of {expected}. Received: {field}={value!r}. Choose one of them.")
+                raise MTLError(
+                    f"`{field}` of a backbone is one of {expected}. Received: {field}={value!r}. Choose one of them."
+                )
             object.__setattr__(self, field, value)
         if image_size is not None and (type(image_size) is not int or image_size < 1):
             raise MTLError(f"`image_size` is a side in px. Received: image_size={image_size!r}. Give e.g. 128, or None.")
@@ -201,7 +204,8 @@ class Backbone:
         side = self._side(x.shape[1:])
         if x.shape[1:3] != side:
             # Not `layers.Resizing`: it puts all that follows into training mode when `training` is not passed.
-            x = named(ops.image.resize(x, side, interpolation=self.interpolation, data_format="channels_last"), "backbone_resize")
+            x = ops.image.resize(x, side, interpolation=self.interpolation, data_format="channels_last")
+            named(x, "backbone_resize")
         if self.preprocessing:
             x = family.preprocess(x)
         # Network
@@ -256,7 +260,12 @@ def _check_file(path: str) -> None:
 
 def _load_file(network: keras.Model, path: str, name: str) -> None:
     try:
-        network.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        # Keras only warns of layers that it found no weights for.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            network.load_weights(path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = " ".join(str(error).split())[:200]
-        raise MTLError(f"A weights file must belong to the network. Received: {path!r} for {name}: {reason} Use its own.") from error
+        raise MTLError(
+            f"A weights file must belong to the network. Received: {path!r} for {name}: {reason} Use its own."
+        ) from error

@@ -36,11 +36,22 @@ class _Block(NamedTuple):
     outputs: int
 
 
+#: Stage by stage: repeats, kernel, stride of the first block, expansion, output channels.
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+
+
 def _blocks() -> Iterator[_Block]:
-    """The 16 inverted residual blocks: stage by stage (repeats, kernel, stride, expansion, output channels)."""
+    """The 16 inverted residual blocks."""
     inputs = 32
-    stages = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
-    for stage, (repeats, kernel, stride, expand, outputs) in enumerate(stages, start=1):
+    for stage, (repeats, kernel, stride, expand, outputs) in enumerate(STAGES, start=1):
         for i in range(repeats):
             yield _Block(f"block{stage}{'abcd'[i]}", kernel, stride if i == 0 else 1, expand, inputs, outputs)
             inputs = outputs

@@ -26,12 +26,14 @@ class SmallCNN(Family):
 
     name = "SmallCNN"
     channels = None
-    options = {"filters": (32, 64), "kernel_size": 3, "strides": 2, "dropout": 0.0}
+    options: Mapping[str, Any] = {"filters": (32, 64), "kernel_size": 3, "strides": 2, "dropout": 0.0}
 
     def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
         filters = options["filters"]
         if not isinstance(filters, tuple) or not filters or not all(type(f) is int and f > 0 for f in filters):
-            raise MTLError(f"`filters` is one positive integer per convolution. Received: filters={filters!r}. Give e.g. (32, 64).")
+            raise MTLError(
+                f"`filters` is one positive integer per convolution. Received: filters={filters!r}. Give e.g. [32, 64]."
+            )
         for option in ("kernel_size", "strides"):
             if type(options[option]) is not int or options[option] < 1:
                 raise MTLError(f"`{option}` is a positive integer. Received: {option}={options[option]!r}. Give e.g. 3.")

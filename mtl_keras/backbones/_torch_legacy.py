@@ -150,4 +150,6 @@ def read_state_dict(path: Path, sha256: str) -> dict[str, np.ndarray]:
         return _parse(io.BytesIO(data))
     # A pickle of the wrong shape fails in any of these ways; none of them is worth a traceback.
     except (pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise MTLError(f"A weights file must be a whole legacy torch state dict. Received: {path}: {error}. Use another file.") from error
+        raise MTLError(
+            f"A weights file must be a whole legacy torch state dict. Received: {path}: {error}. Use another file."
+        ) from error

@@ -19,7 +19,8 @@ class Skill(keras.callbacks.Callback):
 
     Args:
         tasks: The tasks whose skill counts.
-        trivial: For `"train"` and `"validation"`, each task's metric of the trivial predictor.
+        trivial: For `"train"` and `"validation"`, each task's metric of the trivial predictor; a task left out has no
+            label there and does not count.
     """
 
     def __init__(self, tasks: Tasks, trivial: Mapping[str, Mapping[str, float]]) -> None:
@@ -33,7 +34,7 @@ class Skill(keras.callbacks.Callback):
             skills = [
                 task.metric.skill(float(logs[f"{prefix}{name}_{task.metric.name}"]), self.trivial[split][name])
                 for name, task in self.tasks.items()
-                if f"{prefix}{name}_{task.metric.name}" in logs
+                if f"{prefix}{name}_{task.metric.name}" in logs and name in self.trivial[split]
             ]
             if skills:
                 logs[f"{prefix}skill"] = sum(skills) / len(skills)

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (MTLError, OSError) as error:
         if not isinstance(error, MTLError) and error.errno not in DISK:
             raise
-        print(f"mtl-keras: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.stderr.write(f"mtl-keras: {' '.join(str(error).split())}\n")
         return 2
     return 0
 

@@ -34,18 +34,23 @@ DataDir = Annotated[
     Path | None, typer.Option(help="Root in which a data set is looked for as <name>/ and tfds/<name>/.", show_default=False)
 ]
 CacheDir = Annotated[
-    Path | None, typer.Option(help="Folder of the feature cache. [default: $MTL_KERAS_CACHE_DIR or ~/.cache/mtl-keras]", show_default=False)
+    Path | None,
+    typer.Option(help="Folder of the feature cache. [default: $MTL_KERAS_CACHE_DIR or ~/.cache/mtl-keras]", show_default=False),
 ]
 OutputDir = Annotated[Path | None, typer.Option(help="A new or empty folder. [default: runs/<study>/<n>]", show_default=False)]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting of the study, or a hyperparameter to fix; repeatable.", show_default=False),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A setting of the study, or a hyperparameter to fix; repeatable.", show_default=False
+    ),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="The study's own small version, to see that it works.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")]
 Strategy = Annotated[str, typer.Option(help="auto, none or mirrored (all GPUs of this host).")]
 Epochs = Annotated[int | None, typer.Option(help="Epochs of each training at most. [default: the study's]", show_default=False)]
-Seed = Annotated[int | None, typer.Option(help="Every training's seed follows from it. [default: the study's]", show_default=False)]
+Seed = Annotated[
+    int | None, typer.Option(help="Every training's seed follows from it. [default: the study's]", show_default=False)
+]
 
 
 @app.command()
@@ -55,7 +60,10 @@ def tune(
     epochs: Epochs = None,
     seed: Seed = None,
     final_seeds: Annotated[
-        int | None, typer.Option(help="Trainings of the best configuration for the final figures. [default: the study's]", show_default=False)
+        int | None,
+        typer.Option(
+            help="Trainings of the best configuration for the final figures. [default: the study's]", show_default=False
+        ),
     ] = None,
     tuner: Annotated[
         str | None, typer.Option(help="random, bayesian, hyperband or grid. [default: the study's]", show_default=False)
@@ -147,7 +155,9 @@ def evaluate(
 
         evaluation = evaluate_run(folder, split.value, data_dir=data_dir, cache_dir=cache_dir)
         show_evaluation(console.out, evaluation, str(folder))
-        console.answer({"output_dir": str(folder), "split": split.value, "skill": evaluation.skill, "values": evaluation.values()})
+        console.answer(
+            {"output_dir": str(folder), "split": split.value, "skill": evaluation.skill, "values": evaluation.values()}
+        )
 
 
 @app.command()
@@ -217,7 +227,8 @@ def _changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
         changes[key] = value
     for key, value in given.items():
         if value is not None and changes.setdefault(key, value) != value:
-            raise MTLError(f"A setting is given once. Received: --{key.replace('_', '-')} {value} and --set {key}={changes[key]}.")
+            option = key.replace("_", "-")
+            raise MTLError(f"A setting is given once. Received: --{option} {value} and --set {key}={changes[key]}. Drop one.")
     return changes
 
 

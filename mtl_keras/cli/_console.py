@@ -38,7 +38,9 @@ class Work:
         self._exit = contextlib.ExitStack()
 
     def __enter__(self) -> Work:
-        handler = RichHandler(console=self.err, show_time=False, show_path=False, show_level=False, markup=False, highlighter=None)
+        handler = RichHandler(
+            console=self.err, show_time=False, show_path=False, show_level=False, markup=False, highlighter=None
+        )
         log = logging.getLogger("mtl_keras")
         log.addHandler(handler)
         log.setLevel(logging.INFO)

@@ -46,8 +46,8 @@ def show_evaluation(console: Console, evaluation: Evaluation, title: str) -> Non
     """Print every metric of one evaluation."""
     table = Table("task", "metric", "value", "trivial", "n", "unit", title=f"{evaluation.split}: {title}", title_justify="left")
     for score in evaluation.scores:
-        arrow = "higher is better" if score.direction == "max" else "lower is better"
-        table.add_row(score.task, score.metric, f"{score.value:.4f}", f"{score.trivial:.4f}", str(score.n), f"{score.unit}, {arrow}")
+        unit = f"{score.unit}, {'higher' if score.direction == 'max' else 'lower'} is better"
+        table.add_row(score.task, score.metric, f"{score.value:.4f}", f"{score.trivial:.4f}", str(score.n), unit)
     table.add_row("all", "skill", f"{evaluation.skill:.4f}", "0.0000", "", "share of the way from trivial to perfect")
     console.print(table)
 

@@ -12,7 +12,7 @@ import numpy as np
 from mtl_keras.data import cache
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import stratified_choice
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, unknown
 
 if TYPE_CHECKING:
     import keras
@@ -98,13 +98,16 @@ class Data:
             batch_size: Images a call of the trunk; default 128.
 
         Raises:
-            MTLError: If the data holds features already, or the cache cannot be written.
+            MTLError: If the data holds features already, there is no such split, or the cache cannot be written.
         """
         if self.features is not None:
             raise MTLError(
                 f"Features are computed from images. Received: data that holds the features of trunk {self.features}."
             )
-        parts = {s: split for s in ("train", "validation", "test") if s in splits and (split := getattr(self, s)) is not None}
+        for name in splits:
+            if name not in ("train", "validation", "test"):
+                raise unknown("split", name, ("train", "validation", "test"))
+        parts = {name: split for name in dict.fromkeys(splits) if (split := getattr(self, name)) is not None}
         total = sum(len(split) for split in parts.values())
         replaced: dict[str, Split] = {}
         for name, split in parts.items():

@@ -69,10 +69,12 @@ def stored(
     """
     entry = _Entry(folder, identity, shape)
     with _locked(folder):
-        array = entry.load(in_memory)
+        with _told(folder):
+            array = entry.load(in_memory)
         if array is None:
             entry.fill(compute, progress)
-            array = entry.load(in_memory)
+            with _told(folder):
+                array = entry.load(in_memory)
     if array is None:
         raise MTLError(f"A disk gives back what was written. Received: other bytes from {folder}. Choose another cache folder.")
     if progress:
@@ -123,15 +125,10 @@ class _Entry:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._new_journal(kept)
             # Unbuffered: what a full disk refused must not be tried again when the file is closed.
-            file = partial.open("r+b" if kept else "w+b", buffering=0)
-        _log.info(
-            "Feature cache: %s float32, %.1f MB at %s; %d rows to compute.",
-            list(self.shape),
-            self.bytes / 1e6,
-            self.folder,
-            n - done,
-        )
-        with file, (self.folder / JOURNAL).open("ab", buffering=0) as journal:
+            file, journal = partial.open("r+b" if kept else "w+b", buffering=0), (self.folder / JOURNAL).open("ab", buffering=0)
+        size = f"{list(self.shape)} float32, {self.bytes / 1e6:.1f} MB"
+        _log.info("Feature cache: %s at %s, %d rows to compute.", size, self.folder, n - done)
+        with file, journal:
             with self._writing():
                 _write(file, self.head)
                 file.truncate(self.bytes)
@@ -185,30 +182,29 @@ class _Entry:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         """Turn an error of the disk into one line, and give its room back."""
-        try:
-            yield
-        except OSError as error:
-            for name in FILES:
+        with _told(self.folder):
+            try:
+                yield
+            except OSError:
+                for name in FILES:
+                    with contextlib.suppress(OSError):
+                        (self.folder / name).unlink()
                 with contextlib.suppress(OSError):
-                    (self.folder / name).unlink()
-            with contextlib.suppress(OSError):
-                self.folder.rmdir()
-            raise _unwritable(self.folder, error) from error
+                    self.folder.rmdir()
+                raise
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the entry's lock, which the system takes back from a process that is killed."""
     lock = filelock.FileLock(lock_path(folder))
-    try:
+    with _told(folder):
         lock_path(folder).parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
             _log.info("Another process fills or reads %s: waiting for it.", folder)
             lock.acquire()
-    except OSError as error:
-        raise _unwritable(folder, error) from error
     try:
         yield
     finally:
@@ -266,9 +262,15 @@ def _write(file: io.FileIO, data: bytes | memoryview) -> None:
     os.fsync(file.fileno())
 
 
-def _unwritable(folder: Path, error: OSError) -> MTLError:
-    what = "needs more room on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "must be writable"
-    return MTLError(
-        f"The feature cache {what}. Received: {error.strerror or error} at {folder.parent}. "
-        f"Make room (`mtl-keras cache clear`) or choose another folder (cache_dir=, --cache-dir or MTL_KERAS_CACHE_DIR)."
-    )
+@contextlib.contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Turn an error of the disk into one line."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise MTLError(
+            f"The feature cache {'needs more room on the disk' if full else 'must be readable and writable'}. "
+            f"Received: {error.strerror or error} at {folder.parent}. "
+            f"Make room (`mtl-keras cache clear`) or choose another folder (cache_dir=, --cache-dir or MTL_KERAS_CACHE_DIR)."
+        ) from error

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mtl_keras.errors import MTLError
+
 __all__ = ["stratified_choice"]
 
 _log = logging.getLogger("mtl_keras")
@@ -26,7 +28,12 @@ def stratified_choice(strata: Sequence[np.ndarray], n: int, count: int, seed: in
 
     Returns:
         Row numbers `[count]`, ascending.
+
+    Raises:
+        MTLError: If the seed is out of range.
     """
+    if not 0 <= seed < 2**32:
+        raise MTLError(f"`seed` lies between 0 and 2^32 - 1. Received: seed={seed}. Give e.g. 0.")
     # RandomState rather than Generator: its stream is frozen, so that a split outlives versions of NumPy.
     order = np.random.RandomState(seed).permutation(n)
     columns = sorted(

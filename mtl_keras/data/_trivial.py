@@ -10,7 +10,7 @@ from mtl_keras.data._split import Split
 
 __all__ = ["trivial_scores"]
 
-_KNOWN: WeakKeyDictionary[Split, dict[int, dict[str, dict[str, float]]]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Split, WeakKeyDictionary[Split, dict[str, dict[str, float]]]] = WeakKeyDictionary()
 
 
 def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]]:
@@ -25,8 +25,8 @@ def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]
     Returns:
         `{task: {metric: value}}`; a task without any present label in one of the splits is left out.
     """
-    known = _KNOWN.setdefault(split, {})
-    if id(reference) not in known:
+    known = _KNOWN.setdefault(split, WeakKeyDictionary())
+    if reference not in known:
         scores = {}
         for name, task in split.tasks.items():
             seen, asked = reference.weight[name] > 0, split.weight[name] > 0
@@ -35,8 +35,8 @@ def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]
             stored = _present(split.y[name], asked)
             guess = task.trivial(_present(reference.y[name], seen))
             scores[name] = task.score(stored, np.broadcast_to(guess, (len(stored), *guess.shape)))
-        known[id(reference)] = scores
-    return known[id(reference)]
+        known[reference] = scores
+    return known[reference]
 
 
 def _present(rows: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ from PIL import Image
 
 __all__ = ["Picture", "epochs_axis", "grid", "legend", "png", "style"]
 
-#: Pictures are committed with their records; a larger file is reduced to a palette of 256 colours.
-LARGE = 60_000
+#: Pictures are committed with their records: a larger file is reduced to a palette.
+LARGE = 90_000
 
 
 class Picture(Figure):
@@ -29,10 +29,12 @@ def png(figure: Figure) -> bytes:
     """Return a figure as a PNG file; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
-    if buffer.tell() > LARGE:
-        with Image.open(buffer) as image:
+    for colours in (256, 64, 16):
+        if buffer.tell() > LARGE:
+            with Image.open(buffer) as image:
+                reduced = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
             buffer = io.BytesIO()
-            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+            reduced.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The final figures: the best trial's configuration from several seeds, its single-task twins, and one look at the test data."""
+"""The final figures: the best trial's configuration from several seeds, its single-task twins, one look at the test data."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def run_finals(session: Session, folder: Path, trial: int, values: Mapping[str, 
         for name in plan.recipe.tasks:
             twin = plan.only(name)
             jobs += [_Job(SINGLE, seed, twin, place / f"{SINGLE}-{name}-{seed}") for seed in range(settings.final_seeds)]
-    session.reporter.stage(f"Training the best configuration (trial {trial}) from {settings.final_seeds} seeds, and its single-task twins")
+    session.reporter.stage(
+        f"Training the best configuration (trial {trial}) from {settings.final_seeds} seeds, and its single-task twins"
+    )
     metrics: list[dict[str, Any]] = []
     history: list[dict[str, Any]] = []
     for number, job in enumerate(jobs, start=1):
@@ -126,9 +128,8 @@ def _train(session: Session, folder: Path, job: _Job, number: int, total: int) -
         },
     )
     score = {"skill": evaluation.skill, **{f"{t}_{m}": v for t, vs in evaluation.values().items() for m, v in vs.items()}}
-    session.reporter.training_ends(
-        {"trial": job.folder.name, "status": "completed", "hyperparameters": {}, "values": score, "seconds": seconds, "error": None}
-    )
+    about = {"trial": job.folder.name, "status": "completed", "hyperparameters": {}}
+    session.reporter.training_ends({**about, "values": score, "seconds": seconds, "error": None})
 
 
 def _test_rows(session: Session, folder: Path, trial: int, jobs: list[_Job]) -> list[dict[str, Any]]:
@@ -142,7 +143,8 @@ def _test_rows(session: Session, folder: Path, trial: int, jobs: list[_Job]) -> 
     session.reporter.stage("Looking at the test data, once")
     rows: list[dict[str, Any]] = []
     for job in jobs:
-        data = session.data if len(job.plan.recipe.tasks) == len(session.data.tasks) else session.data.only(*job.plan.recipe.tasks)
+        own = job.plan.recipe.tasks
+        data = session.data if len(own) == len(session.data.tasks) else session.data.only(*own)
         for kind in ("best", "last"):
             evaluation = evaluate(_load(session, job, kind), data, "test", cache_dir=session.cache_dir)
             rows += metrics_rows(evaluation, run=job.label, seed=job.seed, phase=len(job.plan.phases) - 1, epoch_kind=kind)

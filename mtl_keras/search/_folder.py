@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import filelock
+import tensorflow as tf
 
 from mtl_keras.errors import MTLError
 from mtl_keras.files import writable_folder, write_json
 
-__all__ = ["check_config", "choose_folder", "lock", "saved_config", "write_config"]
+__all__ = ["check_config", "choose_folder", "disk_is_full", "lock", "saved_config", "write_config"]
 
 CONFIG = "config.json"
+#: What a configuration holds at least.
+KEYS = {"command", "study", "settings", "fixed", "space"}
 
 
 def choose_folder(study: str, output_dir: str | Path | None, resume: bool) -> Path:
@@ -30,18 +34,23 @@ def choose_folder(study: str, output_dir: str | Path | None, resume: bool) -> Pa
         MTLError: If a named folder is not empty and `resume` is not given, or it holds something else than a search.
     """
     if output_dir is None:
-        numbers = sorted(int(p.name) for p in Path("runs", study).glob("*") if p.name.isdigit())
-        if resume and numbers:
-            return Path("runs", study, str(numbers[-1]))
-        return Path("runs", study, str(numbers[-1] + 1 if numbers else 1))
+        numbers = sorted((int(p.name) for p in Path("runs", study).glob("*") if p.name.isdigit()), reverse=True)
+        folders = [Path("runs", study, str(number)) for number in numbers]
+        new = Path("runs", study, str(numbers[0] + 1 if numbers else 1))
+        # `train` takes its folders from the same row.
+        return next((f for f in folders if (saved_config(f) or {}).get("command") == "tune"), new) if resume else new
     folder = Path(output_dir)
     if folder.exists() and not folder.is_dir():
         raise MTLError(f"The output folder is a folder. Received: {folder}, which is a file. Name another --output-dir.")
     if folder.is_dir() and any(folder.iterdir()):
         if not resume:
-            raise MTLError(f"The output folder is new or empty. Received: {folder}, which is not. Name another, or continue with --resume.")
-        if saved_config(folder) is None and any(p.name != ".lock" for p in folder.iterdir()):
-            raise MTLError(f"A search is continued in its own folder. Received: {folder}, which holds no {CONFIG}. Name another --output-dir.")
+            raise MTLError(
+                f"The output folder is new or empty. Received: {folder}, which is not. Name another, or continue with --resume."
+            )
+        if saved_config(folder) is None and any(not p.name.startswith(".") for p in folder.iterdir()):
+            raise MTLError(
+                f"A search is continued in its own folder. Received: {folder}, which holds no {CONFIG}. Name another."
+            )
     return folder
 
 
@@ -51,9 +60,15 @@ def saved_config(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise MTLError(f"A search is continued from its {CONFIG}. Received: {path}, which is no JSON ({error}). Start anew.") from error
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MTLError(
+            f"A run's folder remembers its study in {CONFIG}. Received: {path}, which is no JSON ({error}). Name another."
+        ) from error
+    if not isinstance(config, dict) or not config.keys() >= KEYS:
+        raise MTLError(
+            f"A run's folder remembers its study in {CONFIG}. Received: {path}, which is something else. Name another."
+        )
     return config
 
 
@@ -71,12 +86,17 @@ def check_config(folder: Path, config: Mapping[str, Any]) -> None:
         for key in sorted(old_values.keys() | new_values.keys()):
             old, now = old_values.get(key), new_values.get(key)
             # A study file may have moved.
-            if old == now or key == "source" or (key == "settings.trials" and now > old):
+            if old == now or key == "source" or (key == "settings.trials" and new_values[key] > old_values[key]):
                 continue
             raise MTLError(
                 f"A search is continued as it was begun; only the number of trials may grow. Received: {key}={now!r} where "
                 f"{folder} has {old!r}. Leave it out, or start anew in another --output-dir."
             )
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Return whether TensorFlow says that the disk is full; it has the same error for a full memory."""
+    return "No space left" in str(error)
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
@@ -89,19 +109,32 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     write_json(folder / CONFIG, dict(config))
 
 
-def lock(folder: Path) -> filelock.BaseFileLock:
-    """Hold the folder against a second process.
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold the folder against a second process for the length of a block.
 
     Raises:
-        MTLError: If another process holds it.
+        MTLError: If another process holds it, or TensorFlow, whose errors are its own, finds the disk full.
     """
     writable_folder(folder)
     held = filelock.FileLock(folder / ".lock")
     try:
         held.acquire(timeout=0)
     except filelock.Timeout:
-        raise MTLError(f"One process writes to a folder at a time. Received: {folder}, which another one holds. Wait for it.") from None
-    return held
+        raise MTLError(
+            f"One process writes to a folder at a time. Received: {folder}, which another one holds. Wait for it."
+        ) from None
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        if not disk_is_full(error):
+            raise
+        raise MTLError(
+            f"Logs for TensorBoard are written to the disk. Received: no space left for {folder}. Free some space and continue "
+            "with --resume; nothing logged before is lost."
+        ) from error
+    finally:
+        held.release()
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

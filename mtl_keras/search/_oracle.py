@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import tempfile
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from sklearn.exceptions import ConvergenceWarning
 
 from mtl_keras.search._study import Settings
 
@@ -57,7 +60,10 @@ class Proposals:
 
     def next(self) -> HyperParameters | None:
         """Return the values of the next trial, or None if the space is exhausted."""
-        self._trial = self._oracle.create_trial("tuner")
+        with warnings.catch_warnings():
+            # The Gaussian process of Bayesian search says that its optimizer stopped early; there is nothing to mend.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self._trial = self._oracle.create_trial("tuner")
         if self._trial.status != "RUNNING":
             return None
         return self._trial.hyperparameters

@@ -62,12 +62,13 @@ class StudyResult:
 
     def summary(self) -> dict[str, Any]:
         """Return the result as plain JSON values, as `tune --json` prints it."""
-        status = [row["status"] for row in self.trials]
+        trials = {row["trial"] for row in self.trials}
+        failed = {row["trial"] for row in self.trials if row["status"] != "completed"}
         return {
             "study": self.study,
             "output_dir": str(self.output_dir),
             "best": {"trial": self.best, "hyperparameters": dict(self.hyperparameters)},
-            "trials": {"completed": status.count("completed"), "failed": len(status) - status.count("completed")},
+            "trials": {"completed": len(trials - failed), "failed": len(failed)},
             "validation": self.means("validation"),
             "test": self.means("test"),
         }
@@ -113,16 +114,19 @@ def run_study(
     reporter = reporter or Reporter()
     folder = choose_folder(study.name, output_dir, resume)
     saved = saved_config(folder)
-    if saved is not None and saved["study"] != study.name:
-        raise MTLError(f"A search is continued with its own study. Received: {study.name!r} where {folder} holds {saved['study']!r}.")
+    if saved is not None and (saved["command"], saved["study"]) != ("tune", study.name):
+        raise MTLError(
+            f"A search is continued with its own study. Received: tune {study.name} where {folder} holds {saved['command']} "
+            f"{saved['study']}. Name another --output-dir."
+        )
     resolved = resolve(study, {**(study.quick if quick else {}), **(changes or {})}, saved)
-    check_config(folder, resolved.config())
+    check_config(folder, resolved.config("tune"))
     session = Session.open(
         resolved, data=data, data_dir=data_dir, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter
     )
     with lock(folder):
         # All inputs are accepted: only now is anything written.
-        write_config(folder, resolved.config())
+        write_config(folder, resolved.config("tune"))
         reporter.stage(f"Searching {resolved.settings.trials} trials in {folder}")
         rows = run_trials(session, folder)
         best = best_trial(rows)
@@ -160,6 +164,7 @@ def tune(study: str | Path | Study, **arguments: Any) -> StudyResult:
 def _deliver(session: Session, folder: Path, finals: Finals, rows: list[dict[str, Any]], seconds: float) -> None:
     """Write the model, its pictures and the record."""
     resolved = session.resolved
+    typed = Path(sys.argv[0]).name == "mtl-keras"
     save_model(finals.model, folder, class_names=session.data.class_names)
     evaluation = finals.evaluation
     figures = {
@@ -172,8 +177,8 @@ def _deliver(session: Session, folder: Path, finals: Finals, rows: list[dict[str
         folder,
         title=f"{resolved.study.name}: tuned multi-task model",
         question=resolved.study.summary,
-        command=shlex.join(["mtl-keras", *sys.argv[1:]]) if Path(sys.argv[0]).name == "mtl-keras" else f"mtl.tune({resolved.study.name!r})",
-        config=resolved.config(),
+        command=shlex.join(["mtl-keras", *sys.argv[1:]]) if typed else f"mtl.tune({resolved.study.name!r})",
+        config=resolved.config("tune"),
         environment={**environment(), "wall_seconds": round(seconds, 1)},
         metrics=finals.metrics,
         history=finals.history,

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
@@ -22,12 +22,15 @@ from mtl_keras.model import MultiTaskModel, build_model
 from mtl_keras.search._reporter import Reporter
 from mtl_keras.search._space import describe, fixed_space
 from mtl_keras.search._study import Context, Plan, Settings, Study
-from mtl_keras.training import Run, train
+from mtl_keras.training import Run, check, train
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-__all__ = ["Resolved", "Session", "resolve", "training_seed"]
+__all__ = ["Resolved", "Session", "best_values", "resolve", "training_seed"]
+
+#: Stands for the trial number in the seed of a frozen trunk, far above any trial.
+TRUNK = 2 * 10**6
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +53,10 @@ class Resolved:
     space: HyperParameters
     plan: Plan
 
-    def config(self) -> dict[str, Any]:
-        """Return what a search's folder remembers, as plain JSON values."""
+    def config(self, command: Literal["tune", "train"]) -> dict[str, Any]:
+        """Return what the folder of a run remembers, as plain JSON values."""
         return {
+            "command": command,
             "study": self.study.name,
             "source": self.study.source,
             "tasks": self.study.tasks.config(),
@@ -130,7 +134,7 @@ class Session:
         """Load the data and build the default model, to see that both can be had; compute nothing yet.
 
         Raises:
-            MTLError: If the data is not what the study says, or weights cannot be had.
+            MTLError: If the data is not what the study says, weights cannot be had, or a phase does not fit the model.
         """
         chosen = strategy(strategy_name)
         reporter.stage("Loading data")
@@ -144,19 +148,21 @@ class Session:
         where = cache.default_cache_dir() if cache_dir is None else Path(cache_dir)
         session = cls(resolved, data, reporter, where, chosen)
         reporter.stage("Building the model")
-        session.build(resolved.plan)
+        check(session.build(resolved.plan), data, resolved.plan.phases)
         return session
 
     def build(self, plan: Plan) -> MultiTaskModel:
         """Return a new model of the plan; models whose trunk stays frozen share one trunk."""
-        recipe = plan.recipe
         with self.strategy.scope():
-            if not _stays_frozen(plan):
-                return build_model(recipe)
-            key = _trunk_key(plan)
-            if key not in self._trunks:
-                self._trunks[key] = build_model(recipe).trunk
-            return build_model(recipe, trunk=self._trunks[key])
+            return build_model(plan.recipe, trunk=self._trunk(plan) if _stays_frozen(plan) else None)
+
+    def _trunk(self, plan: Plan) -> keras.Model:
+        """Return the plan's frozen trunk, made once; random weights follow from the study's seed, in every process."""
+        key = _trunk_key(plan)
+        if key not in self._trunks:
+            keras.utils.set_random_seed(training_seed(self.resolved.settings.seed, TRUNK))
+            self._trunks[key] = build_model(plan.recipe).trunk
+        return self._trunks[key]
 
     def data_for(self, model: MultiTaskModel, plan: Plan) -> Data:
         """Return what to train the model on: features, made once, where its trunk stays frozen, else the images."""
@@ -175,6 +181,10 @@ class Session:
         """Train one model of the plan from a seed; return the run and the data it was trained on."""
         # The model of the training before is a ring of references.
         gc.collect()
+        if _stays_frozen(plan):
+            # Before the seed is set: whether the trunk is there already must not change what this training draws.
+            with self.strategy.scope():
+                self._trunk(plan)
         keras.utils.set_random_seed(seed)
         model = self.build(plan)
         data = self.data_for(model, plan)

@@ -63,7 +63,7 @@ def train_study(
     )
     plan, seed = resolved.plan, resolved.settings.seed
     with lock(folder):
-        write_config(folder, resolved.config())
+        write_config(folder, resolved.config("train"))
         reporter.stage(f"Training in {folder}")
         reporter.training_begins("training", 1, 1, sum(phase.epochs for phase in plan.phases))
         run, data = session.train(plan, seed, folder / "logs" / "train")
@@ -80,7 +80,7 @@ def train_study(
             title=f"{study.name}: one configuration",
             question=study.summary,
             command=f"mtl-keras train {study.source}",
-            config=resolved.config(),
+            config=resolved.config("train"),
             environment={**environment(), "wall_seconds": round(time.perf_counter() - began, 1)},
             metrics=metrics,
             history=history_rows(run.history, list(plan.recipe.tasks), run="multi-task", seed=seed),
@@ -113,7 +113,7 @@ def evaluate_run(
     config = saved_config(folder)
     if config is None:
         raise MTLError(f"A run's folder remembers its study. Received: {folder} without config.json. Name the folder of a run.")
-    study = load_study(config["source"])
+    study = load_study(config["source"] or config["study"])
     data = study.load(resolve(study, {}, config).settings, data_dir)
     evaluation = evaluate(model, data, split, cache_dir=cache_dir)  # type: ignore[arg-type]  # evaluate refuses other names
     if split == "test":

@@ -78,13 +78,19 @@ def loss_weights(
 
     Returns:
         A weight for each task; all 1 where they are not asked for.
+
+    Raises:
+        MTLError: If a ratio was fixed to a negative value.
     """
     names = list(tasks)
     ratios = {names[0]: 1.0}
     with hp.conditional_scope(only_if[0], list(only_if[1])) if only_if else nullcontext():
         for name in names[1:]:
+            ratio = hp.Float(f"loss_ratio_{name}", low, high, sampling="log", default=1.0)
             # None where the condition does not hold.
-            ratios[name] = hp.Float(f"loss_ratio_{name}", low, high, sampling="log", default=1.0) or 1.0
+            ratios[name] = 1.0 if ratio is None else ratio
+            if ratios[name] < 0:
+                raise MTLError(f"Loss weights are at least 0. Received: loss_ratio_{name}={ratio}. Give e.g. 1.")
     scale = len(names) / sum(ratios.values())
     return {name: ratio * scale for name, ratio in ratios.items()}
 
@@ -93,7 +99,7 @@ def fixed_space(study: Study, context: Context, fixed: Mapping[str, Any]) -> tup
     """Ask a study for its whole space, with some hyperparameters fixed, and for the plan of the default values.
 
     Raises:
-        MTLError: If a fixed hyperparameter is not in the space or has a value outside it, or the defaults are refused.
+        MTLError: If a fixed hyperparameter is not in the space or is of another kind, or the values are refused.
     """
     import keras_tuner as kt
     from keras_tuner.engine import hyperparameters as kinds

@@ -77,9 +77,19 @@ class Settings:
         for name in ("seed", "split_seed"):
             value = getattr(self, name)
             if type(value) is not int or not 0 <= value < 2**31:
-                raise MTLError(f"`{name}` is a whole number from 0 to 2147483647. Received: {name}={value!r}. Give e.g. {name}=0.")
+                raise MTLError(f"`{name}` is a whole number in [0, 2^31). Received: {name}={value!r}. Give e.g. {name}=0.")
         if self.tuner not in TUNERS:
             raise unknown("tuner", self.tuner, TUNERS)
+        if not isinstance(self.backbone, str):
+            raise MTLError(f"`backbone` is a name. Received: backbone={self.backbone!r}. Give e.g. backbone=SmallCNN.")
+        options = self.backbone_options
+        if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+            raise MTLError(
+                f"`backbone_options` maps names to values. Received: backbone_options={options!r}. "
+                'Give e.g. backbone_options={"alpha": 0.25}.'
+            )
+        if not isinstance(self.freeze, bool | str):
+            raise MTLError(f"`freeze` is true, false or the name of a layer. Received: freeze={self.freeze!r}. Give e.g. true.")
 
     def new_backbone(self) -> Backbone:
         """Return the backbone that these settings name.

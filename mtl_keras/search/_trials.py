@@ -13,6 +13,7 @@ import tensorflow as tf
 from mtl_keras.callbacks import write_hparams, write_hparams_space
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.files import append_json, read_json_lines
+from mtl_keras.search._folder import disk_is_full
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
 from mtl_keras.search._session import Session, best_values, training_seed
 from mtl_keras.search._space import describe
@@ -67,7 +68,10 @@ def run_trials(session: Session, folder: Path) -> list[dict[str, Any]]:
     finally:
         proposals.close()
     if not any(row["status"] == "completed" for row in rows):
-        raise MTLError(f"A search needs one trial that completes. Received: {len(rows)} of {len(rows)} failed, the last with: {rows[-1]['error']}")
+        raise MTLError(
+            f"A search needs one trial that completes. Received: {len(rows)} of {len(rows)} failed, the last with: "
+            f"{rows[-1]['error']}"
+        )
     return rows
 
 
@@ -82,6 +86,14 @@ def best_trial(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return next(row for row in rows if row["trial"] == best)
 
 
+def _plan(session: Session, values: Mapping[str, Any]) -> Plan:
+    """Return the plan of a trial's values; where they are refused, it is this trial that fails, not the study."""
+    try:
+        return session.resolved.plan_of(values)
+    except MTLError as error:
+        raise TrialError(str(error)) from error
+
+
 def _execute(
     session: Session, folder: Path, number: int, execution: int, values: Mapping[str, Any], epochs: int
 ) -> dict[str, Any]:
@@ -90,19 +102,22 @@ def _execute(
     seed = training_seed(settings.seed, number, execution)
     label = f"trial-{number:03d}" + (f"-{execution}" if settings.executions > 1 else "")
     session.reporter.training_begins(label, number + 1, settings.trials, epochs)
-    row: dict[str, Any] = {"trial": number, "execution": execution, "seed": seed, "status": "completed", "hyperparameters": values}
+    row: dict[str, Any] = {"trial": number, "execution": execution, "seed": seed, "status": "completed"}
+    row["hyperparameters"] = values
     began = time.perf_counter()
     training = 0.0
     results: dict[str, float] = {}
     error = None
     try:
-        plan = session.resolved.plan_of(values)
+        plan = _plan(session, values)
         plan = Plan(plan.recipe, tuple(phase.at_most(epochs) for phase in plan.phases))
         log_dir = folder / "logs" / label
         run, data = session.train(plan, seed, log_dir)
         results, training = best_values(run, data), run.seconds
         write_hparams(log_dir, values, label, tasks=plan.recipe.tasks, scores=results, step=run.best.epoch)
     except (TrialError, tf.errors.ResourceExhaustedError) as failure:
+        if disk_is_full(failure):
+            raise
         row["status"], error = "failed", str(failure)
     return {
         **row,

@@ -72,7 +72,7 @@ class Task(ABC):
                 f"A task's name is made of letters, digits and underscores and starts with a letter. "
                 f"Received: name={self.name!r}. Rename it; `label=` still says which column it reads."
             )
-        if self.name in RESERVED_NAMES:
+        if self.name in RESERVED_NAMES or self.name.startswith("val_"):
             raise MTLError(f"A task's name must not be one of the log's own names. Received: name={self.name!r}. Rename it.")
 
     @property

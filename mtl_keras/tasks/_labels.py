@@ -27,9 +27,9 @@ def class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.ndarr
         values = column.astype(np.float64)
     except (TypeError, ValueError):
         raise MTLError(
-            f"Task {task!r} takes class indices 0 to {classes - 1}. Received: values such as {column[0]!r}. Map names to indices first."
+            f"Task {task!r} takes class indices 0 to {classes - 1}. Received: values such as {column.tolist()[0]!r}. Map names to indices first."
         ) from None
-    present = np.isfinite(values)
+    present = ~np.isnan(values)
     indices = np.where(present, values, 0)
     wrong = np.flatnonzero((indices < 0) | (indices >= classes) | (indices != np.floor(indices)))
     if wrong.size:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Best, Run
-from mtl_keras.training._train import train
+from mtl_keras.training._train import check, train
 
-__all__ = ["Best", "Phase", "Run", "train"]
+__all__ = ["Best", "Phase", "Run", "check", "train"]

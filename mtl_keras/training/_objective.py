@@ -81,8 +81,7 @@ class ObjectiveModel(keras.Model):
         sums, counts = [], []
         for name, task in self.tasks.items():
             weight = ops.cast(sample_weight[name], "float32")
-            # A dummy label may give NaN, and NaN x 0 is NaN.
-            rows = ops.where(weight > 0, task.loss(y[name], y_pred[name]), 0.0)
+            rows = task.loss(_without_dummies(y[name], weight), y_pred[name])
             self._means[f"{name}_loss"].update_state(rows, sample_weight=weight)
             if name in self.active:
                 sums.append(ops.sum(weight * rows))
@@ -140,6 +139,17 @@ class ObjectiveModel(keras.Model):
         own = {id(v) for layer in self._head_names[task] for v in self.get_layer(layer).trainable_variables}
         trained = self.trainable_variables
         # An optimizer keeps its slots in lists as long as its list of trained variables, in the same order.
-        lists = [s for s in vars(self.optimizer).values() if isinstance(s, list) and len(s) == len(trained)]
-        slots = [s for s in lists if not any(a is b for a, b in zip(s, trained, strict=True))]
-        return [variables[i] for variables in (trained, *slots) for i, v in enumerate(trained) if id(v) in own]
+        slots = [
+            values
+            for name, values in vars(self.optimizer).items()
+            if isinstance(values, list) and len(values) == len(trained) and name not in ("_variables", "_trainable_variables")
+        ]
+        found = [variables[i] for variables in (trained, *slots) for i, v in enumerate(trained) if id(v) in own]
+        # Muon has slots for some variables only.
+        return [variable for variable in found if isinstance(variable, keras.Variable)]
+
+
+def _without_dummies(target: Any, weight: Any) -> Any:
+    """Return the targets with 0 where the label is absent: a dummy may be NaN, and NaN x 0 is NaN, in the gradient too."""
+    present = ops.reshape(weight > 0, (-1,) + (1,) * (len(target.shape) - 1))
+    return ops.where(present, target, ops.zeros_like(target))

@@ -14,14 +14,15 @@ import keras
 
 from mtl_keras.callbacks import HistoryRows, Skill
 from mtl_keras.data import Data, trivial_scores
-from mtl_keras.data.cache import default_cache_dir
+from mtl_keras.data.cache import default_cache_dir, trunk_digest
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.model import MultiTaskModel
+from mtl_keras.tasks import Tasks
 from mtl_keras.training._objective import ObjectiveModel
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Best, Run
 
-__all__ = ["train"]
+__all__ = ["check", "train"]
 
 logger = logging.getLogger("mtl_keras")
 
@@ -63,7 +64,7 @@ def train(
         >>> run.best.monitor
         'val_skill'
     """
-    _check(model, data, phases)
+    check(model, data, phases)
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
     featurized = data if data.features else None
@@ -72,6 +73,9 @@ def train(
             on_features = model.frozen_trunk and (data.features is not None or cache_dir is not False)
             if on_features and featurized is None:
                 featurized = data.featurize(model.trunk, model.identity(), cache_dir or default_cache_dir())
+            if not on_features:
+                # This phase changes the trunk: what an earlier one cached is no longer its output.
+                featurized = None
             if data.features and not on_features:
                 raise MTLError(
                     f"A phase that trains the backbone needs the images. Received: cached features for phase {number}. "
@@ -130,7 +134,8 @@ def _run_phase(
         shuffle=False,
         verbose=0,
     )
-    wrong = next((row for row in rows if not math.isfinite(row["loss"]) or not math.isfinite(row[phase.monitor])), None)
+    own = (row for row in rows if row["phase"] == number)
+    wrong = next((row for row in own if not math.isfinite(row["loss"]) or not math.isfinite(row[phase.monitor])), None)
     if wrong:
         raise TrialError(
             f"Losses and metrics stay finite. Received: loss={wrong['loss']}, {phase.monitor}={wrong[phase.monitor]} in epoch "
@@ -140,8 +145,17 @@ def _run_phase(
     return Best(number, int(early.best_epoch) + 1, phase.monitor, float(early.best)), history.last_weights
 
 
-def _check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
-    """Refuse, before any long work, what cannot fit together."""
+def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
+    """Refuse what `train` would refuse, without any work.
+
+    Args:
+        model: As for `train`.
+        data: As for `train`.
+        phases: As for `train`.
+
+    Raises:
+        MTLError: If phases, tasks, data and model do not fit together, or an entry to monitor or a layer is unknown.
+    """
     tasks = model.recipe.tasks
     if not phases:
         raise MTLError("Training takes at least one phase. Received: none. Give e.g. mtl.Phase(epochs=10).")
@@ -155,6 +169,25 @@ def _check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
         phase.direction(tasks)
         for name in phase.freeze or ():
             model.layers_called(name)
+        _check_monitor(phase, data, tasks)
+    if data.features is not None and data.features != (own := trunk_digest(model.trunk, model.identity())):
+        raise MTLError(
+            f"Cached features come from the model's own trunk. Received: those of trunk {data.features} for a model with trunk "
+            f"{own}. Give `train` the data before `featurize`."
+        )
+
+
+def _check_monitor(phase: Phase, data: Data, tasks: Tasks) -> None:
+    """Refuse a monitor that no label stands behind."""
+    split = data.validation if phase.monitor.startswith("val_") else data.train
+    entry = phase.monitor.removeprefix("val_")
+    named = [name for name, task in tasks.items() if entry in (f"{name}_loss", f"{name}_{task.metric.name}")]
+    measured = named or list(phase.active(tasks))
+    if not any((data.train.weight[name] > 0).any() and (split.weight[name] > 0).any() for name in measured):
+        raise MTLError(
+            f"The monitor is computed from labels. Received: monitor={phase.monitor!r} and not one label of "
+            f"{', '.join(measured)} in both the train and the {split.name or 'monitored'} rows. Monitor another task or give labels."
+        )
 
 
 @contextlib.contextmanager
@@ -170,6 +203,7 @@ def _freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
             for name in phase.freeze:
                 for layer in model.layers_called(name):
                     layer.trainable = False
+            model.recipe.backbone.hold(model.get_layer("backbone"))
         for name, head in model.head_layers.items():
             if name not in active:
                 for layer in head:

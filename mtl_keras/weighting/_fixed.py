@@ -32,7 +32,10 @@ class Fixed(Weighting):
     weights: tuple[tuple[str, float], ...] = ()
 
     def __init__(self, weights: Mapping[str, float] | Sequence[tuple[str, float]] = ()) -> None:
-        pairs = tuple((str(name), float(value)) for name, value in dict(weights).items())
+        try:
+            pairs = tuple((str(name), float(value)) for name, value in dict(weights).items())
+        except (TypeError, ValueError):
+            raise MTLError(f"Loss weights are numbers by task. Received: {weights!r}. Give e.g. {{'fine': 0.7}}.") from None
         object.__setattr__(self, "weights", pairs)
         shown = dict(pairs)
         if any(not math.isfinite(value) or value < 0 for value in shown.values()):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,14 @@ from mtl_keras.backbones._family import Family
 
 pytestmark = pytest.mark.filterwarnings("ignore:In the future `np.object` will be defined:FutureWarning")
 
-#: Name, options, and the layer after which the network is cut.
-CASES: dict[str, tuple[str, dict[str, Any], str | None]] = {
-    "caffe": ("ResNet50", {}, "conv2_block1_out"),
-    "tf": ("MobileNet", {"alpha": 0.25}, "conv_pw_3_relu"),
-    "torch": ("DenseNet121", {}, "conv2_block2_concat"),
-    "inside": ("MobileNetV3Small", {}, "expanded_conv_1_project_bn"),
-    "lite": ("EfficientNetLite0", {}, "block3a_project_bn"),
-    "unit": ("SmallCNN", {"dropout": 0.2}, None),
+#: Name, options, the layer after which the network is cut, and how many px of the image one of the map stands for.
+CASES: dict[str, tuple[str, dict[str, Any], str | None, int]] = {
+    "caffe": ("ResNet50", {}, "conv2_block1_out", 4),
+    "tf": ("MobileNet", {"alpha": 0.25}, "conv_pw_3_relu", 4),
+    "torch": ("DenseNet121", {}, "conv2_block2_concat", 4),
+    "inside": ("MobileNetV3Small", {}, "expanded_conv_1_project_bn", 8),
+    "lite": ("EfficientNetLite0", {}, "block3a_project_bn", 8),
+    "unit": ("SmallCNN", {"dropout": 0.2}, None, 4),
 }
 SHAPE = (40, 36, 3)
 
@@ -63,12 +62,13 @@ class Built:
     model: keras.Model
     images: np.ndarray
     features: np.ndarray
-    second_size: tuple[int, ...]
+    other_map: tuple[int, ...]
+    stride: int
 
 
 @pytest.fixture(scope="module", params=CASES)
-def built(request: pytest.FixtureRequest) -> Iterator[Built]:
-    name, options, last = CASES[request.param]
+def built(request: pytest.FixtureRequest) -> Built:
+    name, options, last, stride = CASES[request.param]
     backbone = Backbone(name, weights=None, batch_norm="inference", image_size=64, **options)
     with pytest.MonkeyPatch.context() as patch:
         if last:
@@ -76,11 +76,10 @@ def built(request: pytest.FixtureRequest) -> Iterator[Built]:
         keras.utils.set_random_seed(1)
         inputs = keras.Input(SHAPE, name="image")
         model = keras.Model(inputs, backbone.apply(inputs))
-        own = backbone.replace(image_size=None, pooling=None)
-        second_size = own.apply(keras.Input((96, 128, 3))).shape
+        other_map = backbone.replace(image_size=None, pooling=None).apply(keras.Input((96, 128, 3))).shape
     shake(model)
     images = np.random.default_rng(2).integers(0, 256, (3, *SHAPE), dtype=np.uint8)
-    yield Built(backbone, model, images, np.asarray(model(images.astype(np.float32))), second_size)
+    return Built(backbone, model, images, np.asarray(model(images.astype(np.float32))), other_map, stride)
 
 
 def assert_same(ours: Any, theirs: np.ndarray) -> None:
@@ -107,8 +106,8 @@ def test_saved_model_agrees(built: Built, tmp_path: Path) -> None:
     import tensorflow as tf
 
     built.model.export(str(tmp_path / "saved"), verbose=False)
-    served = tf.saved_model.load(str(tmp_path / "saved")).serve(built.images.astype(np.float32))
-    assert_same(served, built.features)
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    assert_same(loaded.serve(built.images.astype(np.float32)), built.features)
 
 
 def test_onnx_agrees(built: Built, tmp_path: Path) -> None:
@@ -134,10 +133,7 @@ def test_names_are_unique_and_the_same_every_time(built: Built) -> None:
 def test_shapes_at_two_sizes(built: Built) -> None:
     channels = built.features.shape[-1]
     assert built.features.shape == (3, channels)
-    batch, height, width, last = built.second_size
-    assert (batch, last) == (None, channels)
-    step = 96 // height
-    assert (height, width) == (96 // step, 128 // step)
+    assert built.other_map == (None, 96 // built.stride, 128 // built.stride, channels)
 
 
 LOAD = """

@@ -1,0 +1,62 @@
+"""Timers, and how figures are printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import keras
+
+__all__ = ["EpochTimer", "report"]
+
+
+class EpochTimer(keras.callbacks.Callback):
+    """Collects the seconds of each epoch's training steps, validation not among them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+        self._began = 0.0
+        self._open = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._began, self._open = time.perf_counter(), True
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._stop()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._open:
+            self.seconds.append(time.perf_counter() - self._began)
+            self._open = False
+
+
+def report(name: str, figures: dict[str, Any], bound: str) -> None:
+    """Print what was measured, the bound it is held against and the machine: readable lines, then one line of JSON."""
+    versions = {package: _version(package) for package in ("mtl-keras", "keras", "tensorflow", "keras-tuner")}
+    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load": round(os.getloadavg()[0], 2)}
+    print(f"\n{name} (bound: {bound})")
+    for key, value in figures.items():
+        print(f"  {key}: {_readable(value)}")
+    print(json.dumps({"benchmark": name, "bound": bound, **figures, "versions": versions, "machine": machine}))
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, list):
+        return f"median {statistics.median(value):.3f} s, from {min(value):.3f} to {max(value):.3f} s, n {len(value)}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

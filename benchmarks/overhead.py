@@ -1,0 +1,55 @@
+"""`mtl.train` against bare `model.fit` of the same Keras model.
+
+    python -m benchmarks.overhead
+
+An unfrozen MobileNetV2 at 96 px with two heads; one epoch of each in turn, so that both see the same machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+
+import keras
+import numpy as np
+
+import mtl_keras as mtl
+from benchmarks._measure import EpochTimer, report
+
+ROWS, BATCH, PAIRS = 256, 64, 24
+
+
+class BareFit(keras.callbacks.Callback):
+    """Runs one epoch of plain Keras after each epoch of ours."""
+
+    def __init__(self, model: keras.Model, data: mtl.data.Data) -> None:
+        super().__init__()
+        self.bare, self.data, self.timer = model, data, EpochTimer()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.bare.fit(self.data.train.x, dict(self.data.train.y), batch_size=BATCH, callbacks=[self.timer], verbose=0)
+
+
+def main() -> None:
+    """Run the benchmark and print its figures."""
+    draw = np.random.default_rng(0)
+    tasks = mtl.Tasks(mtl.Classification("fine", classes=100), mtl.Classification("coarse", classes=20))
+
+    def rows(n: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        return draw.integers(0, 256, (n, 96, 96, 3), "uint8"), {t: draw.integers(0, task.classes, n) for t, task in tasks.items()}
+
+    data = mtl.data.from_arrays(tasks, train=rows(ROWS), validation=rows(8))
+    backbone = mtl.Backbone("MobileNetV2", weights=None, alpha=0.5)
+    ours = mtl.build_model(tasks, backbone, image_shape=data.image_shape)
+    bare = mtl.build_model(tasks, backbone, image_shape=data.image_shape).plain()
+    loss = dict.fromkeys(tasks, "sparse_categorical_crossentropy")
+    bare.compile("adam", loss=loss, metrics=dict.fromkeys(tasks, ["accuracy"]), jit_compile=False)
+    timer, plain = EpochTimer(), BareFit(bare, data)
+    mtl.train(ours, data, mtl.Phase(epochs=PAIRS + 1, batch_size=BATCH), callbacks=[timer, plain])
+    # The first epoch holds the tracing of both.
+    mine, theirs = timer.seconds[1:], plain.timer.seconds[1:]
+    ratio = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
+    report("overhead", {"mtl.train, an epoch": mine, "model.fit, an epoch": theirs, "ratio": ratio}, "at most 1.03")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""How long `mtl-keras --help` takes, and that importing mtl_keras brings neither TensorFlow nor Keras.
+
+    python -m benchmarks.startup
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+from benchmarks._measure import report
+
+RUNS = 15
+
+
+def main() -> None:
+    """Run the benchmark and print its figures."""
+    seconds = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "mtl_keras", "--help"], check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.perf_counter() - began)
+    probe = "import mtl_keras, sys; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    imported = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout.strip()
+    report(
+        "startup",
+        {"mtl-keras --help": seconds, "median, s": statistics.median(seconds), "imported by mtl_keras": imported},
+        "under 0.5 s, nothing imported",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Every notebook runs with quick parameters, from start to end, and the file on disk stays as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import pytest
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+#: Parameters of a quick run for each notebook; a notebook without an entry fails.
+QUICK: dict[str, dict[str, Any]] = {"00_quickstart.ipynb": {"trials": 1, "epochs": 1, "final_seeds": 1}}
+
+
+def test_every_notebook_has_quick_parameters() -> None:
+    assert {path.name for path in NOTEBOOKS.glob("*.ipynb")} == set(QUICK)
+
+
+@pytest.mark.parametrize("name", sorted(QUICK))
+def test_parameters_exist(name: str) -> None:
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1 and tagged[0] is next(cell for cell in notebook.cells if cell.cell_type == "code")
+    known = {line.split("=")[0].strip() for line in tagged[0].source.splitlines() if "=" in line}
+    assert set(QUICK[name]) <= known
+
+
+@pytest.mark.parametrize("name", sorted(QUICK))
+def test_outputs_are_committed(name: str) -> None:
+    cells = [cell for cell in nbformat.read(NOTEBOOKS / name, as_version=4).cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in cells)
+    assert any("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs)
+    assert not any(output.output_type == "error" for cell in cells for output in cell.outputs)
+
+
+@pytest.mark.parametrize("name", sorted(QUICK))
+def test_runs_quickly(name: str, tmp_path: Path) -> None:
+    path = NOTEBOOKS / name
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    papermill.execute_notebook(
+        path, tmp_path / name, {**QUICK[name], "output_dir": str(tmp_path / "run")}, cwd=tmp_path, progress_bar=False, kernel_name="python3"
+    )
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == before
+    ran = nbformat.read(tmp_path / name, as_version=4)
+    assert all(cell.execution_count for cell in ran.cells if cell.cell_type == "code")
