@@ -43,7 +43,7 @@ def plain(resolved: Any, data: mtl.data.Data, folder: Path) -> tuple[float, list
         model = mtl.build_model(plan.recipe).plain()
         weights = phase.weighting.state(tuple(tasks))["weights"]
         model.compile(
-            phase.new_optimizer(),
+            phase.new_optimizer(-(-len(data.train) // phase.batch_size) * phase.epochs),
             loss=dict.fromkeys(tasks, "sparse_categorical_crossentropy"),
             loss_weights=dict(zip(tasks, map(float, weights), strict=True)),
             metrics=dict.fromkeys(tasks, ["accuracy"]),

@@ -45,8 +45,9 @@ class Head:
             raise MTLError(f"Dense layers have at least 1 unit each. Received: dense={self.dense}. Give e.g. dense=(256,).")
         if not 0 <= self.dropout < 1:
             raise MTLError(f"`dropout` lies in [0, 1). Received: dropout={self.dropout}. Give e.g. 0.2.")
-        if not callable(getattr(keras.activations, self.activation, None)):
-            raise unknown("activation", self.activation, [n for n in dir(keras.activations) if n.islower() and n[0] != "_"])
+        known = {name for name in dir(keras.activations) if name.islower() and name[0] != "_"} - {"get", "serialize", "deserialize"}
+        if self.activation not in known:
+            raise unknown("activation", self.activation, known)
 
     def apply(self, features: Any, prefix: str) -> Any:
         """Lay the stack on `[batch, channels]` features; layers are named `{prefix}_dense_1`, `{prefix}_dropout_1` and so on."""

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mtl_keras.errors import MTLError
-from mtl_keras.model import Head, MultiTaskModel
+from mtl_keras.model import Head, MultiTaskModel, Recipe
 from mtl_keras.saving import MODEL, RECIPE, STATE, load_model, save_model
 from tests import _tiny
 from tests._disk import full_after
@@ -90,7 +90,7 @@ def test_a_fresh_process_without_mtl_keras_predicts_the_same(model: MultiTaskMod
         for task in expected:
             np.testing.assert_allclose(found[task], expected[task], rtol=1e-5, atol=1e-6)
     assert said["modules"] == ["keras"]
-    assert said["recipe"] == model.recipe.config()
+    assert Recipe.from_config(said["recipe"]) == model.recipe
     assert said["state"] == {"weights": [0.5, 2.0, 0.5], "step": 7.0}
 
 

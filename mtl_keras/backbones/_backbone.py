@@ -152,23 +152,25 @@ class Backbone:
         """Rebuild what `config()` returned."""
         return cls(**config)
 
-    def check(self, image_shape: Sequence[int]) -> None:
+    def check(self, image_shape: Sequence[int | None]) -> None:
         """Raise `MTLError` if the network cannot be had or refuses such images; loads and builds nothing.
 
         Args:
             image_shape: `(height, width, channels)` of one image of the data.
         """
         family, resolved = BACKBONES[self.name], self.resolved()
-        if len(image_shape) != 3 or not all(type(n) is int and n > 0 for n in image_shape):
+        sizes = [n for n in image_shape if type(n) is int and n > 0]
+        if len(image_shape) != 3 or len(sizes) != 3:
             raise MTLError(
                 f"A backbone takes images of a known (height, width, channels). Received: {tuple(image_shape)}. "
                 "Add the axis of channels, or resize the images to one size."
             )
-        if family.channels is not None and image_shape[2] not in (1, family.channels):
+        if family.channels is not None and sizes[2] not in (1, family.channels):
             raise MTLError(
-                f"{self.name} takes images of 1 or {family.channels} channels. Received: {image_shape[2]}. Use SmallCNN for others."
+                f"{self.name} takes images of 1 or {family.channels} channels. Received: {sizes[2]} channels. "
+                "Use SmallCNN, which takes any number."
             )
-        height, width = self._side(image_shape)
+        height, width = self._side(sizes)
         if min(height, width) < family.min_size:
             raise MTLError(
                 f"{self.name} takes images of at least {family.min_size} x {family.min_size} px. "
@@ -217,7 +219,7 @@ class Backbone:
             # TensorFlow has no XLA kernel for it, and on a GPU Keras would choose XLA by itself.
             network.supports_jit = False
         self.hold(network)
-        features = network(x, training=False) if resolved.batch_norm == "inference" else network(x)
+        features = network(x)
         # Pooling
         if self.pooling is None:
             return features
@@ -227,10 +229,10 @@ class Backbone:
     def hold(self, network: keras.Model) -> None:
         """Keep the network in inference mode if `batch_norm` says so; to be called again after a change of `trainable`.
 
-        Calling a nested model with `training=False` does not suffice: `fit` calls the outer one with `training=True`, which
-        Keras 3 hands down in the place of what the graph says. A batch normalisation that is not trainable uses its moving
-        statistics always (its scale and offset stay as they are as well), and dropout of rate 0 does nothing. Both are
-        saved with the layers.
+        Calling a nested model with `training=False` would not do: `fit` calls the outer one with `training=True`, which Keras
+        3 hands down in the place of what the graph says. A batch normalisation that is not trainable uses its moving
+        statistics always (its scale and offset stay as they are as well), and dropout of rate 0 does nothing. Both are saved
+        with the layers.
 
         Args:
             network: The nested model, `model.get_layer("backbone")`.

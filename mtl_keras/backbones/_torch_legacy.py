@@ -56,9 +56,10 @@ class _Tensor:
         numbers = (self.offset, *self.shape, *self.strides)
         if len(self.shape) != len(self.strides) or not all(type(n) is int and n >= 0 for n in numbers):
             raise pickle.UnpicklingError("a tensor's offset, shape and strides are not counts")
+        count: int = math.prod(self.shape)
         last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
         # The product as well: with a stride of 0 a few bytes would stand for any number of them.
-        if math.prod(self.shape) > self.storage.size or (math.prod(self.shape) and last >= self.storage.size):
+        if count > self.storage.size or (count and last >= self.storage.size):
             raise pickle.UnpicklingError("a tensor reaches past the end of its storage")
 
     def view(self, flat: np.ndarray) -> np.ndarray:

@@ -61,8 +61,6 @@ class TensorBoardLog(keras.callbacks.Callback):
                 for name, tag in names.items():
                     if name in logs:
                         tf.summary.scalar(tag, float(logs[name]))
-            # Seen while the training runs, not only after it.
-            self._writers[split].flush()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         for writer in self._writers.values():

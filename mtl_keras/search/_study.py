@@ -233,6 +233,6 @@ def _import(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except MTLError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise MTLError(f"A study file imports without an error. Received: {path}: {type(error).__name__}: {error}.") from error
     return module

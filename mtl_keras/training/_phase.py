@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 
@@ -14,6 +15,11 @@ from mtl_keras.tasks import Tasks
 from mtl_keras.weighting import Weighting
 
 __all__ = ["Phase"]
+
+Schedule = Literal["constant", "cosine"]
+
+#: Classes in `keras.optimizers` that are no optimizer by themselves.
+NOT_BY_NAME = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Phase:
         monitor: The entry of the training log that decides on the best epoch, e.g. `"val_skill"` or
             `"val_fine_accuracy"`; its direction is known.
         patience: Epochs without improvement after which the phase ends; None (default) runs all epochs.
+        schedule: `"constant"` (default) keeps the optimizer's learning rate; `"cosine"` lets it fall along half a cosine
+            to 0 over the steps of the phase.
 
     Raises:
         MTLError: If a value is out of range, or the optimizer or weighting is unknown.
@@ -52,6 +60,7 @@ class Phase:
     batch_size: int = 128
     monitor: str = "val_skill"
     patience: int | None = None
+    schedule: Schedule = "constant"
 
     def __post_init__(self) -> None:
         for field in ("epochs", "batch_size") + (("patience",) if self.patience is not None else ()):
@@ -63,12 +72,17 @@ class Phase:
             if isinstance(value, str):
                 raise MTLError(f"`{field}` is a sequence of names. Received: {field}={value!r}. Give {field}=({value!r},).")
             object.__setattr__(self, field, None if value is None else tuple(value))
+        if self.schedule not in get_args(Schedule):
+            raise unknown("schedule", self.schedule, get_args(Schedule))
         object.__setattr__(self, "weighting", weightings.get(self.weighting))
         object.__setattr__(self, "optimizer", _optimizer_config(self.optimizer))
 
-    def new_optimizer(self) -> keras.optimizers.Optimizer:
-        """Return a fresh optimizer; call it inside the strategy's scope."""
-        return keras.optimizers.deserialize(self.optimizer)
+    def new_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        """Return a fresh optimizer for a phase of so many steps; call it inside the strategy's scope."""
+        optimizer = keras.optimizers.deserialize(self.optimizer)
+        if self.schedule == "cosine":
+            optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(float(optimizer.learning_rate), steps)
+        return optimizer
 
     def active(self, tasks: Tasks) -> Tasks:
         """Return the tasks that this phase trains.
@@ -106,6 +120,7 @@ class Phase:
             "batch_size": self.batch_size,
             "monitor": self.monitor,
             "patience": self.patience,
+            "schedule": self.schedule,
         }
 
 
@@ -114,12 +129,15 @@ def _optimizer_config(optimizer: str | Mapping[str, Any] | keras.optimizers.Opti
     known: Sequence[str] = [
         name
         for name in dir(keras.optimizers)
-        if isinstance(getattr(keras.optimizers, name), type) and name not in ("Optimizer", "LossScaleOptimizer")
+        if isinstance(getattr(keras.optimizers, name), type) and name not in NOT_BY_NAME
     ]
     if isinstance(optimizer, str) and optimizer.lower() not in {name.lower() for name in known}:
         raise unknown("optimizer", optimizer, known)
     try:
-        made = keras.optimizers.get(dict(optimizer) if isinstance(optimizer, Mapping) else optimizer)
-    except (ValueError, TypeError) as error:
+        made = keras.optimizers.get(copy.deepcopy(dict(optimizer)) if isinstance(optimizer, Mapping) else optimizer)
+    except (ValueError, TypeError, KeyError) as error:
         raise MTLError(f"`optimizer` is a name, a Keras config or an optimizer. Received: {optimizer!r} ({error}).") from error
-    return keras.optimizers.serialize(made)
+    config = keras.optimizers.serialize(made)
+    # Keras numbers the names of optimizers: two equal phases would differ by it.
+    config["config"].pop("name", None)
+    return config

@@ -100,6 +100,7 @@ def _run_phase(
     """Fit one phase, append its epochs to `rows`, leave the model at its best epoch; return that and the last weights."""
     tasks = model.recipe.tasks
     active = phase.active(tasks)
+    steps = math.ceil(len(data.train) / phase.batch_size)
     with model.distribute_strategy.scope():
         objective = ObjectiveModel(
             model.features if on_features else model.input,
@@ -111,7 +112,7 @@ def _run_phase(
             heads=model.head_layers,
         )
         # Without XLA: it would compile the step of each trial for seconds, and it slows small steps on CPUs.
-        objective.compile(optimizer=phase.new_optimizer(), jit_compile=False)
+        objective.compile(optimizer=phase.new_optimizer(steps * phase.epochs), jit_compile=False)
         # Variables made inside the first step would have it traced twice.
         objective.optimizer.build(objective.trainable_variables)
     trivial = {
@@ -127,7 +128,7 @@ def _run_phase(
     )
     objective.fit(
         data.train.batches(phase.batch_size, seed=seed, epochs=phase.epochs),
-        steps_per_epoch=math.ceil(len(data.train) / phase.batch_size),
+        steps_per_epoch=steps,
         epochs=phase.epochs,
         validation_data=data.validation.batches(max(phase.batch_size, 512)),
         callbacks=[Skill(active, trivial), history, early, *callbacks],

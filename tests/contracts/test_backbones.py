@@ -62,7 +62,7 @@ class Built:
     model: keras.Model
     images: np.ndarray
     features: np.ndarray
-    other_map: tuple[int, ...]
+    other: keras.Model
     stride: int
 
 
@@ -76,10 +76,11 @@ def built(request: pytest.FixtureRequest) -> Built:
         keras.utils.set_random_seed(1)
         inputs = keras.Input(SHAPE, name="image")
         model = keras.Model(inputs, backbone.apply(inputs))
-        other_map = backbone.replace(image_size=None, pooling=None).apply(keras.Input((96, 128, 3))).shape
+        larger = keras.Input((96, 128, 3))
+        other = keras.Model(larger, backbone.replace(image_size=None, pooling=None).apply(larger))
     shake(model)
     images = np.random.default_rng(2).integers(0, 256, (3, *SHAPE), dtype=np.uint8)
-    return Built(backbone, model, images, np.asarray(model(images.astype(np.float32))), other_map, stride)
+    return Built(backbone, model, images, np.asarray(model(images.astype(np.float32))), other, stride)
 
 
 def assert_same(ours: Any, theirs: np.ndarray) -> None:
@@ -125,6 +126,7 @@ def test_names_are_unique_and_the_same_every_time(built: Built) -> None:
     inner = [operation.name for operation in network.operations]
     outer = [operation.name for operation in built.model.operations]
     assert len(set(inner)) == len(inner)
+    assert [operation.name for operation in built.other.get_layer("backbone").operations] == inner
     assert outer[0] == "image"
     assert outer[-2:] == ["backbone", "backbone_pool"]
     assert all(name.startswith("backbone_") for name in outer[1:-2])
@@ -133,7 +135,7 @@ def test_names_are_unique_and_the_same_every_time(built: Built) -> None:
 def test_shapes_at_two_sizes(built: Built) -> None:
     channels = built.features.shape[-1]
     assert built.features.shape == (3, channels)
-    assert built.other_map == (None, 96 // built.stride, 128 // built.stride, channels)
+    assert built.other.output_shape == (None, 96 // built.stride, 128 // built.stride, channels)
 
 
 LOAD = """

@@ -1,0 +1,147 @@
+"""Two replicas train as one does: same losses, same weights, same head left alone. The replicas are two logical CPUs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mtl_keras import distribute
+from mtl_keras.data import Data
+from mtl_keras.errors import MTLError
+from mtl_keras.evaluation import evaluate
+from mtl_keras.model import MultiTaskModel, build_model
+from mtl_keras.tasks import Binary, Tasks
+from mtl_keras.training import Phase, Run, train
+from tests import _tiny
+
+TASKS = Tasks(*_tiny.TASKS.values(), Binary("idle", label="odd"))
+DEVICES = ["CPU:0", "CPU:1"]
+OPTIMIZERS = {"sgd": keras.optimizers.SGD(0.1, momentum=0.9), "adam": keras.optimizers.Adam(0.02)}
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    """17 rows: in batches of 8 the last one has a single row, so that one of two replicas gets none."""
+    made = _tiny.data(17, 11, tasks=TASKS)
+    rng = np.random.default_rng(0)
+    weight = {task: rng.choice([0, 0.5, 1, 2], 17).astype(np.float32) for task in TASKS} | {"idle": np.zeros(17, np.float32)}
+    return replace(made, train=replace(made.train, weight=weight))
+
+
+def built(weights: list[np.ndarray] | None = None) -> MultiTaskModel:
+    """With a penalty on the trunk's weights, which has to count once whatever the number of replicas."""
+    images, inner = keras.Input(_tiny.SHAPE), keras.Input(_tiny.SHAPE)
+    x = keras.layers.Rescaling(1 / 255, name="scale")(inner)
+    x = keras.layers.Conv2D(4, 3, activation="relu", kernel_regularizer=keras.regularizers.L2(0.05), name="conv")(x)
+    backbone = keras.Model(inner, x, name="backbone")
+    trunk = keras.Model(images, keras.layers.GlobalAveragePooling2D(name="pool")(backbone(images)))
+    model = build_model(_tiny.model(TASKS).recipe, trunk=trunk)
+    if weights is not None:
+        model.set_weights(weights)
+    return model
+
+
+@pytest.fixture(scope="module", params=OPTIMIZERS)
+def runs(request: pytest.FixtureRequest, data: Data) -> tuple[list[np.ndarray], Run, Run]:
+    """The initial weights, and a run on one replica and on two."""
+    keras.utils.set_random_seed(1)
+    initial = _tiny.weights(built())
+    phase = Phase(
+        epochs=3, batch_size=8, weighting={"kind": 1, "odd": 0.5, "image": 4, "idle": 1}, optimizer=OPTIMIZERS[request.param]
+    )
+    made = []
+    for strategy in (distribute.strategy("none"), distribute.strategy("mirrored", DEVICES)):
+        with strategy.scope():
+            assert distribute.replicas() == len(made) + 1
+            model = built(initial)
+        made.append(train(model, data, phase, seed=4))
+    return initial, made[0], made[1]
+
+
+def test_two_replicas_log_what_one_logs(runs: tuple[list[np.ndarray], Run, Run]) -> None:
+    _, one, two = runs
+    assert len(one.history) == len(two.history) == 3
+    for single, mirrored in zip(one.history, two.history, strict=True):
+        assert set(single) == set(mirrored)
+        for name, value in single.items():
+            assert mirrored[name] == pytest.approx(value, rel=2e-5, abs=1e-6), name
+    assert one.best.epoch == two.best.epoch
+
+
+def test_two_replicas_end_with_the_weights_of_one(runs: tuple[list[np.ndarray], Run, Run]) -> None:
+    initial, one, two = runs
+    for models in ((one.model, two.model), (one.last_model, two.last_model)):
+        for single, mirrored in zip(*map(_tiny.weights, models), strict=True):
+            np.testing.assert_allclose(mirrored, single, atol=2e-6)
+    assert max(np.abs(a - b).max() for a, b in zip(initial, _tiny.weights(one.last_model), strict=True)) > 0.01
+
+
+def test_a_head_without_labels_does_not_move_on_any_replica(runs: tuple[list[np.ndarray], Run, Run]) -> None:
+    initial, *both = runs
+    for run in both:
+        for layer in run.last_model.head_layers["idle"]:
+            for weight in layer.weights:
+                index = [w.path for w in run.last_model.weights].index(weight.path)
+                np.testing.assert_array_equal(weight, initial[index])
+
+
+def test_what_two_replicas_trained_can_be_evaluated(runs: tuple[list[np.ndarray], Run, Run], data: Data) -> None:
+    _, _, run = runs
+    row = run.history[run.best.epoch - 1]
+    evaluation = evaluate(run.model, data, cache_dir=False)
+    assert evaluation.value("kind", "accuracy") == pytest.approx(row["val_kind_accuracy"])
+    assert evaluation.value("image", "mse") == pytest.approx(row["val_image_mse"], rel=1e-4)
+
+
+def test_sums_are_over_all_replicas_and_have_no_gradient() -> None:
+    strategy = distribute.strategy("mirrored", DEVICES)
+
+    @tf.function
+    def step(value: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(value)
+            total = distribute.sum_over_replicas(value) + 0 * value
+        return total, tape.gradient(total, value)
+
+    with strategy.scope():
+        values = strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant([1.0, 10.0]) * (1 + context.replica_id_in_sync_group)
+        )
+        totals, gradients = strategy.run(step, args=(values,))
+    for total, gradient in zip(strategy.experimental_local_results(totals), strategy.experimental_local_results(gradients), strict=True):
+        np.testing.assert_array_equal(total, [3.0, 30.0])
+        np.testing.assert_array_equal(gradient, [0.0, 0.0])
+    np.testing.assert_array_equal(distribute.sum_over_replicas(tf.constant([1.0, 10.0])), [1.0, 10.0])
+
+
+def test_assigning_reaches_every_replica() -> None:
+    for strategy in (distribute.strategy("none"), distribute.strategy("mirrored", DEVICES)):
+        with strategy.scope():
+            variable = keras.Variable([1.0, 2.0])
+
+            @tf.function
+            def step(variable: Any = variable) -> None:
+                distribute.assign([variable], [variable.value + 1.0])
+
+            strategy.run(step)
+        for copy in strategy.experimental_local_results(variable.value):
+            np.testing.assert_array_equal(copy, [2.0, 3.0])
+
+
+def test_strategies_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert distribute.strategy("mirrored", DEVICES).num_replicas_in_sync == 2
+    assert distribute.strategy("auto", DEVICES).num_replicas_in_sync == 2
+    assert distribute.strategy("none", DEVICES) is tf.distribute.get_strategy()
+    assert distribute.strategy("auto", DEVICES[:1]) is tf.distribute.get_strategy(), "one device needs no strategy"
+    assert distribute.replicas() == 1
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
+    assert distribute.strategy() is tf.distribute.get_strategy()
+    with pytest.raises(MTLError, match=r"'mirrored' needs GPUs. Received: a host with none"):
+        distribute.strategy("mirrored")
+    with pytest.raises(MTLError, match=r"Unknown strategy: received 'miror'. Did you mean 'mirrored'"):
+        distribute.strategy("miror")

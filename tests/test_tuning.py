@@ -1,0 +1,123 @@
+"""What every study in tuning/ answers, so that a new one is a file and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mtl_keras as mtl
+from mtl_keras.search import Settings, Study, load_study
+from mtl_keras.search._oracle import Proposals, plain_values
+from mtl_keras.search._session import Resolved, resolve
+from mtl_keras.search._space import describe
+from mtl_keras.studies import studies_folder, study_summaries
+
+NAMES = sorted(study_summaries())
+#: Data sets that come with what is installed; the others are read where there is a folder of real data.
+AT_HAND = {"digits"}
+
+every_study = pytest.mark.parametrize("name", NAMES)
+
+
+def resolved(study: Study, **changes: Any) -> Resolved:
+    """The study without pretrained weights, which may not be there."""
+    return resolve(study, {"weights": None, **changes})
+
+
+def test_the_studies_are_the_files() -> None:
+    assert set(NAMES) == {path.stem for path in studies_folder().glob("*.py")} - {"__init__"}
+    assert "digits" in NAMES
+
+
+@every_study
+def test_a_study_is_called_as_its_file_is(name: str) -> None:
+    study = load_study(name)
+    assert (study.name, study.source) == (name, name)
+    assert study.summary
+    assert "\n" not in study.summary
+
+
+@every_study
+def test_the_first_lines_say_command_time_and_score(name: str) -> None:
+    text = (studies_folder() / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
+    assert re.search(rf"mtl-keras tune {name}\b", text), "no command"
+    assert re.search(r"\d+ (second|minute|hour)s?\b", text), "no expected time"
+    assert re.search(r"(?<!\d)0?\.\d\d", text), "no expected score"
+    assert study_summaries()[name] == text.partition("\n")[0] != ""
+
+
+@every_study
+def test_the_defaults_are_a_plan(name: str) -> None:
+    study = load_study(name)
+    plan = resolved(study).plan
+    assert plan.recipe.tasks == study.tasks
+    assert plan.recipe.image_shape == study.image_shape
+    assert plan.phases[0].epochs <= study.settings.epochs
+    for task in study.tasks:
+        assert list(plan.only(task).recipe.tasks) == [task]
+
+
+@every_study
+def test_the_quick_version_is_smaller(name: str) -> None:
+    study = load_study(name)
+    quick = resolved(study, **study.quick).settings
+    assert quick.trials * quick.epochs < study.settings.trials * study.settings.epochs
+    assert quick.trials > 1
+    assert quick.final_seeds > 1
+
+
+@every_study
+def test_the_whole_space_can_be_searched(name: str) -> None:
+    made = resolved(load_study(name))
+    seen: set[str] = set()
+    with contextlib.closing(Proposals(made.settings, made.space)) as proposals:
+        for _ in range(30):
+            hp = proposals.next()
+            assert hp is not None
+            values = plain_values(hp)
+            plan = made.plan_of(values)
+            # As the log holds them.
+            assert made.plan_of(json.loads(json.dumps(values))).recipe == plan.recipe
+            weights = plan.phases[0].config()["weighting"]
+            assert weights == "equal" or sum(weights.values()) == pytest.approx(len(plan.recipe.tasks))
+            seen |= values.keys()
+            proposals.tell([0.5])
+    assert seen == set(describe(made.space))
+
+
+@every_study
+def test_the_space_is_described_as_json(name: str) -> None:
+    made = resolved(load_study(name))
+    config = made.config("tune")
+    assert json.loads(json.dumps(config))["space"] == config["space"] == describe(made.space)
+    for about in config["space"].values():
+        if "values" in about:
+            # TensorBoard's table takes one type a column.
+            assert len({type(value) for value in about["values"]}) == 1
+        else:
+            assert about["min"] < about["max"]
+    ratios = [about for key, about in config["space"].items() if key.startswith("loss_ratio_")]
+    assert all(ratio["sampling"] == "log" and ratio["min"] * ratio["max"] == pytest.approx(1) for ratio in ratios)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if load_study(name).data in AT_HAND else pytest.mark.real_data) for name in NAMES]
+)
+def test_the_data_is_what_the_study_says(name: str, request: pytest.FixtureRequest) -> None:
+    study = load_study(name)
+    root: Path | None = None if study.data in AT_HAND else request.getfixturevalue("real_data")
+    data = study.load(Settings(train_rows=study.quick.get("train_rows")), root)
+    assert data.image_shape == study.image_shape
+    assert set(data.tasks) == set(study.tasks)
+    assert data.test is not None
+    assert len(data.test) > 0
+    assert {name: len(names) for name, names in data.class_names.items()} == {
+        name: task.classes if isinstance(task, mtl.Classification) else 2
+        for name, task in study.tasks.items()
+        if isinstance(task, mtl.Classification | mtl.Binary)
+    }
