@@ -33,7 +33,7 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.search.Plan:
         heads=heads,
         freeze=settings.freeze,
     )
-    learning_rate = hp.Float("learning_rate", 5e-4, 4e-3, sampling="log", default=1e-3)
+    learning_rate = hp.Float("learning_rate", 3e-4, 2e-3, sampling="log", default=1e-3)
     weight_decay = hp.Float("weight_decay", 1e-3, 1e-1, sampling="log", default=1e-2)
     phase = mtl.Phase(
         epochs=settings.epochs,
@@ -55,7 +55,7 @@ STUDY = mtl.Study(
     image_shape=(32, 32, 3),
     space=space,
     settings=mtl.search.Settings(
-        backbone="EfficientNetLite0", image_size=128, freeze=True, trials=30, epochs=10, batch_size=512, final_seeds=3
+        backbone="EfficientNetLite0", image_size=128, freeze=True, trials=30, epochs=12, batch_size=512, final_seeds=3
     ),
     quick={"trials": 2, "epochs": 2, "final_seeds": 2, "train_rows": 1000, "image_size": 64},
 )
