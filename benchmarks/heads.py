@@ -36,7 +36,9 @@ def features() -> mtl.data.Data:
 
 
 @tf.function
-def products(x: tf.Tensor, first: list[tf.Tensor], last: list[tf.Tensor], hidden: list[tf.Tensor], wrong: list[tf.Tensor]) -> tf.Tensor:
+def products(
+    x: tf.Tensor, first: list[tf.Tensor], last: list[tf.Tensor], hidden: list[tf.Tensor], wrong: list[tf.Tensor]
+) -> tf.Tensor:
     """One step's matrix products: for each head two forward, one back through the output, two for the weights."""
     total = tf.constant(0.0)
     for inner, outer, units, error in zip(first, last, hidden, wrong, strict=True):

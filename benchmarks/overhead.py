@@ -32,17 +32,20 @@ class BareFit(keras.callbacks.Callback):
 def main() -> None:
     """Run the benchmark and print its figures."""
     draw = np.random.default_rng(0)
-    tasks = mtl.Tasks(mtl.Classification("fine", classes=100), mtl.Classification("coarse", classes=20))
+    classes = {"fine": 100, "coarse": 20}
+    tasks = mtl.Tasks(*(mtl.Classification(name, classes=n) for name, n in classes.items()))
 
     def rows(n: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        return draw.integers(0, 256, (n, 96, 96, 3), "uint8"), {t: draw.integers(0, task.classes, n) for t, task in tasks.items()}
+        return draw.integers(0, 256, (n, 96, 96, 3), "uint8"), {
+            t: draw.integers(0, task.classes, n) for t, task in tasks.items()
+        }
 
     data = mtl.data.from_arrays(tasks, train=rows(ROWS), validation=rows(8))
     backbone = mtl.Backbone("MobileNetV2", weights=None, alpha=0.5)
     ours = mtl.build_model(tasks, backbone, image_shape=data.image_shape)
     bare = mtl.build_model(tasks, backbone, image_shape=data.image_shape).plain()
     loss = dict.fromkeys(tasks, "sparse_categorical_crossentropy")
-    bare.compile("adam", loss=loss, metrics=dict.fromkeys(tasks, ["accuracy"]), jit_compile=False)
+    bare.compile("adam", loss=loss, metrics={name: ["accuracy"] for name in tasks}, jit_compile=False)
     timer, plain = EpochTimer(), BareFit(bare, data)
     mtl.train(ours, data, mtl.Phase(epochs=PAIRS + 1, batch_size=BATCH), callbacks=[timer, plain])
     # The first epoch holds the tracing of both.

@@ -23,7 +23,15 @@ from benchmarks._measure import report
 from mtl_keras.search._session import Session, resolve
 from mtl_keras.search._trials import run_trials
 
-CHANGES = {"trials": 6, "epochs": 5, "patience": None, "image_size": 96, "train_rows": 5_000, "batch_size": 128, "tuner": "random"}
+TRIALS, EPOCHS = 6, 5
+CHANGES: dict[str, Any] = {
+    "trials": TRIALS,
+    "epochs": EPOCHS,
+    "image_size": 96,
+    "train_rows": 5_000,
+    "batch_size": 128,
+    "tuner": "random",
+}
 
 
 def ours(session: Session, folder: Path) -> tuple[float, list[dict[str, Any]]]:
@@ -46,7 +54,7 @@ def plain(resolved: Any, data: mtl.data.Data, folder: Path) -> tuple[float, list
             phase.new_optimizer(-(-len(data.train) // phase.batch_size) * phase.epochs),
             loss=dict.fromkeys(tasks, "sparse_categorical_crossentropy"),
             loss_weights=dict(zip(tasks, map(float, weights), strict=True)),
-            metrics=dict.fromkeys(tasks, ["accuracy"]),
+            metrics={name: ["accuracy"] for name in tasks},
             jit_compile=False,
         )
         return model
@@ -95,11 +103,10 @@ def main() -> None:
         theirs, scores = plain(resolved, session.data, place)
     tasks = list(session.data.tasks)
     best = max(sum(row["values"][f"{name}_accuracy"] for name in tasks) / len(tasks) for row in rows)
-    trials, epochs = CHANGES["trials"], CHANGES["epochs"]
     heads = sum(row["training_seconds"] for row in rows)
     outside = [row["seconds"] - row["training_seconds"] for row in rows]
     extraction = mine - sum(row["seconds"] for row in rows[1:]) - rows[0]["training_seconds"] - outside[-1]
-    scale = 10.0 * (40 * 10) / (trials * epochs)
+    scale = 10.0 * (40 * 10) / (TRIALS * EPOCHS)
     report(
         "search",
         {

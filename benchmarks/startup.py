@@ -1,6 +1,6 @@
 """How long `mtl-keras --help` takes, and that importing mtl_keras brings neither TensorFlow nor Keras.
 
-    python -m benchmarks.startup
+python -m benchmarks.startup
 """
 
 from __future__ import annotations

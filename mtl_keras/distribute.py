@@ -5,6 +5,7 @@ Everything here also works without a strategy, where there is one replica and ev
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -38,12 +39,18 @@ def strategy(name: StrategyName | str = "auto", devices: Sequence[str] | None = 
     chosen = list(devices or gpus)
     if name == "mirrored" and not chosen:
         raise MTLError(
-            "The strategy 'mirrored' needs GPUs. Received: a host with none. Use 'auto', or install mtl-keras[gpu] on a GPU host."
+            "The strategy 'mirrored' needs GPUs. Received: a host with none. Use 'auto', or mtl-keras[gpu] on a GPU host."
         )
     if name == "mirrored" or (name == "auto" and len(chosen) > 1):
-        return tf.distribute.MirroredStrategy(chosen)
+        return _mirrored(tuple(chosen))
     # TensorFlow's own default strategy: its scope does nothing, so callers need no special case.
     return tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    # Once a process: each one numbers its sums from 100, and a second one's would be taken for those of the first.
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def replicas() -> int:

@@ -115,7 +115,9 @@ def evaluate(
     """
     rows: Split | None = {"train": data.train, "validation": data.validation, "test": data.test}.get(split)
     if rows is None:
-        raise MTLError(f"The data has the split that is evaluated. Received: split={split!r} of data without it. Give test rows.")
+        raise MTLError(
+            f"The data has the split that is evaluated. Received: split={split!r} of data without it. Give test rows."
+        )
     if set(data.tasks) != set(model.recipe.tasks):
         raise MTLError(
             f"Model and data carry the same tasks. Received: a model of {', '.join(model.recipe.tasks)} and data of "

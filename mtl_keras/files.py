@@ -102,6 +102,7 @@ def writable_folder(path: Path) -> Path:
             probe.flush()
     except OSError as error:
         raise MTLError(
-            f"The output folder can be written. Received: {path} ({error.strerror or error}). Name another --output-dir or free space."
+            f"The output folder can be written. Received: {path} ({error.strerror or error}). "
+            "Name another --output-dir or free space."
         ) from error
     return path

@@ -45,12 +45,16 @@ class Head:
             raise MTLError(f"Dense layers have at least 1 unit each. Received: dense={self.dense}. Give e.g. dense=(256,).")
         if not 0 <= self.dropout < 1:
             raise MTLError(f"`dropout` lies in [0, 1). Received: dropout={self.dropout}. Give e.g. 0.2.")
-        known = {name for name in dir(keras.activations) if name.islower() and name[0] != "_"} - {"get", "serialize", "deserialize"}
+        known = {name for name in dir(keras.activations) if name.islower() and name[0] != "_"} - {
+            "get",
+            "serialize",
+            "deserialize",
+        }
         if self.activation not in known:
             raise unknown("activation", self.activation, known)
 
     def apply(self, features: Any, prefix: str) -> Any:
-        """Lay the stack on `[batch, channels]` features; layers are named `{prefix}_dense_1`, `{prefix}_dropout_1` and so on."""
+        """Lay the stack on `[batch, channels]` features; layers are named `{prefix}_dense_1`, `{prefix}_dropout_1` ..."""
         for number, units in enumerate(self.dense, start=1):
             features = keras.layers.Dense(units, activation=self.activation, name=f"{prefix}_dense_{number}")(features)
             if self.dropout:
@@ -148,6 +152,7 @@ class MultiTaskModel(keras.Model):
 
     @property
     def head_layers(self) -> dict[str, list[keras.layers.Layer]]:
+        """The layers that belong to one task alone, by task."""
         return {name: [self.get_layer(layer) for layer in layers] for name, layers in self._head_layer_names.items()}
 
     @property
@@ -285,4 +290,6 @@ def _freeze(backbone: keras.Model, freeze: bool | str) -> None:
 def _layers_between(start: Any, end: Any) -> tuple[str, ...]:
     """Return the names of the layers that lie between two symbolic tensors of one graph."""
     operations = keras.Function(inputs=start, outputs=end).operations
-    return tuple(op.name for op in operations if isinstance(op, keras.layers.Layer) and not isinstance(op, keras.layers.InputLayer))
+    return tuple(
+        op.name for op in operations if isinstance(op, keras.layers.Layer) and not isinstance(op, keras.layers.InputLayer)
+    )

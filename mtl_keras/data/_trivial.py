@@ -14,9 +14,9 @@ _KNOWN: WeakKeyDictionary[Split, WeakKeyDictionary[Split, dict[str, dict[str, fl
 
 
 def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]]:
-    """Return every metric of each task's trivial predictor (majority class, mean image): fitted on one split, scored on another.
+    """Return every metric of each task's trivial predictor (majority class, mean image).
 
-    Computed once for a pair of splits, which may be the same one.
+    It is fitted on one split and scored on another; a pair of splits, which may be the same one, is computed once.
 
     Args:
         reference: Where the majority class or the mean is taken from; the training split.

@@ -113,9 +113,7 @@ def fixed_space(study: Study, context: Context, fixed: Mapping[str, Any]) -> tup
     made = kt.HyperParameters()
     for parameter in hp.space:
         if parameter.name in fixed:
-            parameter = kinds.Fixed(
-                parameter.name, _allowed(parameter, fixed[parameter.name]), conditions=parameter.conditions
-            )
+            parameter = kinds.Fixed(parameter.name, _allowed(parameter, fixed[parameter.name]), conditions=parameter.conditions)
         made.merge([parameter])
     return made, study.space(made.copy(), context)
 

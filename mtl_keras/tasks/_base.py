@@ -104,7 +104,7 @@ class Task(ABC):
         return stored
 
     @abstractmethod
-    def head(self, features: Any, image_shape: Sequence[int]) -> Any:
+    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
         """Build the last layers on `[batch, channels]` features; the output layer is named after the task.
 
         Args:
@@ -170,7 +170,9 @@ class Tasks(Mapping[str, Task]):
             raise MTLError("A model needs at least one task. Received: none. Give e.g. mtl.Binary('parity').")
         for task in tasks:
             if not isinstance(task, Task):
-                raise MTLError(f"Tasks takes task objects. Received: {task!r}. Give e.g. mtl.Classification('fine', classes=100).")
+                raise MTLError(
+                    f"Tasks takes task objects. Received: {task!r}. Give e.g. mtl.Classification('fine', classes=100)."
+                )
         names = [task.name for task in tasks]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

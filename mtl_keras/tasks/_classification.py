@@ -50,12 +50,14 @@ class Classification(Task):
         if self.classes < 2:
             raise MTLError(f"A classification needs at least 2 classes. Received: classes={self.classes}. Give `classes=`.")
         if not 0 <= self.label_smoothing < 1:
-            raise MTLError(f"`label_smoothing` lies in [0, 1). Received: label_smoothing={self.label_smoothing}. Give e.g. 0.1.")
+            raise MTLError(
+                f"`label_smoothing` lies in [0, 1). Received: label_smoothing={self.label_smoothing}. Give e.g. 0.1."
+            )
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return class_indices(column, self.classes, self.name)
 
-    def head(self, features: Any, image_shape: Sequence[int]) -> Any:
+    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
         return keras.layers.Dense(self.classes, activation="softmax", name=self.name)(features)
 
     def loss(self, target: Any, prediction: Any) -> Any:

@@ -43,7 +43,7 @@ class Reconstruction(Task):
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if column.ndim < 2 or not np.issubdtype(column.dtype, np.number):
             raise MTLError(
-                f"Task {self.name!r} reconstructs numeric inputs [n, ...]. Received: shape {list(column.shape)}, {column.dtype}."
+                f"Task {self.name!r} reconstructs numbers [n, ...]. Received: shape {list(column.shape)}, {column.dtype}."
             )
         # Stored as it came (uint8 stays uint8): `target` scales it batch by batch.
         return column, np.ones(len(column), np.float32)
@@ -51,8 +51,9 @@ class Reconstruction(Task):
     def target(self, stored: Any) -> Any:
         return ops.cast(stored, "float32") / 255.0
 
-    def head(self, features: Any, image_shape: Sequence[int]) -> Any:
-        shape = tuple(image_shape)
+    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
+        # A recipe refuses a shape with None for a task of this kind.
+        shape = tuple(int(side or 0) for side in image_shape)
         pixels = keras.layers.Dense(math.prod(shape), activation="sigmoid", name=f"{self.name}_pixels")(features)
         return keras.layers.Reshape(shape, name=self.name)(pixels)
 

@@ -22,9 +22,7 @@ class WeightingState(keras.layers.Layer):
     def __init__(self, weighting: Weighting, tasks: Sequence[str]) -> None:
         super().__init__(name="weighting")
         self.by_name = {
-            name: self.add_weight(
-                name=name, shape=value.shape, initializer=keras.initializers.Constant(value), trainable=False
-            )
+            name: self.add_weight(name=name, shape=value.shape, initializer=keras.initializers.Constant(value), trainable=False)
             for name, value in weighting.state(tasks).items()
         }
         self.built = True
@@ -103,6 +101,9 @@ class ObjectiveModel(keras.Model):
             rows = task.row_metrics(y[name], y_pred[name])[task.metric.name]
             self._means[f"{name}_{task.metric.name}"].update_state(ops.where(present > 0, rows, 0.0), sample_weight=present)
         return self.get_metrics_result()
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Do nothing: all is built. Keras would sum the replicas' parts of a first batch, whose numbers of rows may differ."""
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Take one step; a head whose task has no present row in the global batch does not move.

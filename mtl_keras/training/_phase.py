@@ -127,9 +127,7 @@ class Phase:
 def _optimizer_config(optimizer: str | Mapping[str, Any] | keras.optimizers.Optimizer) -> Any:
     """Return the optimizer's serialized configuration."""
     known: Sequence[str] = [
-        name
-        for name in dir(keras.optimizers)
-        if isinstance(getattr(keras.optimizers, name), type) and name not in NOT_BY_NAME
+        name for name in dir(keras.optimizers) if isinstance(getattr(keras.optimizers, name), type) and name not in NOT_BY_NAME
     ]
     if isinstance(optimizer, str) and optimizer.lower() not in {name.lower() for name in known}:
         raise unknown("optimizer", optimizer, known)

@@ -162,7 +162,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
         raise MTLError("Training takes at least one phase. Received: none. Give e.g. mtl.Phase(epochs=10).")
     if set(data.tasks) != set(tasks):
         raise MTLError(
-            f"Model and data carry the same tasks. Received: a model of {', '.join(tasks)} and data of {', '.join(data.tasks)}. "
+            f"Model and data carry the same tasks. Received: a model of {', '.join(tasks)}, data of {', '.join(data.tasks)}. "
             "Use data.only(...) or load the data with the model's tasks."
         )
     for phase in phases:
@@ -187,7 +187,7 @@ def _check_monitor(phase: Phase, data: Data, tasks: Tasks) -> None:
     if not any((data.train.weight[name] > 0).any() and (split.weight[name] > 0).any() for name in measured):
         raise MTLError(
             f"The monitor is computed from labels. Received: monitor={phase.monitor!r} and not one label of "
-            f"{', '.join(measured)} in both the train and the {split.name or 'monitored'} rows. Monitor another task or give labels."
+            f"{', '.join(measured)} in both the train and the {split.name or 'monitored'} rows. Monitor another task."
         )
 
 

@@ -10,7 +10,6 @@ one row of reference numbers to the contract tests.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.weighting._base import Weighting
@@ -43,6 +42,8 @@ def get(spec: Weighting | str | Mapping[str, float]) -> Weighting:
         return METHODS[spec]()
     if isinstance(spec, Mapping):
         if not spec:
-            raise MTLError("Fixed loss weights name every task. Received: {}. Give e.g. {'fine': 0.7, 'coarse': 0.3} or 'equal'.")
+            raise MTLError(
+                "Fixed loss weights name every task. Received: {}. Give e.g. {'fine': 0.7, 'coarse': 0.3} or 'equal'."
+            )
         return Fixed(spec)
     raise MTLError(f"`weighting` is a word, a mapping of task to weight, or a Weighting. Received: {spec!r}.")

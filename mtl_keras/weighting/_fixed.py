@@ -39,7 +39,9 @@ class Fixed(Weighting):
         object.__setattr__(self, "weights", pairs)
         shown = dict(pairs)
         if any(not math.isfinite(value) or value < 0 for value in shown.values()):
-            raise MTLError(f"Loss weights are finite and at least 0. Received: {shown}. Weights are ratios: only their relation matters.")
+            raise MTLError(
+                f"Loss weights are finite and at least 0. Received: {shown}. Weights are ratios: only their relation matters."
+            )
         if pairs and not any(shown.values()):
             raise MTLError(f"At least one loss weight is above 0. Received: {shown}. With all at 0 nothing would be trained.")
 
@@ -50,7 +52,9 @@ class Fixed(Weighting):
                 raise unknown("task in loss weights", name, tasks)
         missing = [name for name in tasks if given and name not in given]
         if missing:
-            raise MTLError(f"Every task needs a loss weight. Received: none for {', '.join(missing)}. Give 0 to leave a loss out.")
+            raise MTLError(
+                f"Every task needs a loss weight. Received: none for {', '.join(missing)}. Give 0 to leave a loss out."
+            )
         return {"weights": np.array([given.get(name, 1.0) for name in tasks], np.float32)}
 
     def total(self, losses: Any, present: Any, state: Mapping[str, Any]) -> Any:

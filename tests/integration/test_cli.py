@@ -207,7 +207,7 @@ def refused(done: Done, *said: str) -> None:
         (["tune", "{study}", "--set", 'backbone_options={{"filtres": [4]}}'], ["Unknown option of SmallCNN", "'filters'"]),
         (["tune", "{study}", "--strategy", "miror"], ["Unknown strategy", "'mirrored'"]),
         (["tune", "cifar100", "--data-dir", "{tmp}"], ["{tmp}/tfds/cifar100 or {tmp}/cifar100", "tfds build cifar100"]),
-        (["tune", "{study}", "--set", "backbone=MobileNet", "--set", "backbone_options={{}}"], ["at least 32 x 32 px", "8 x 8"]),
+        (["tune", "{study}", "--set", "backbone=MobileNet", "--set", "backbone_options={{}}"], ["at least 32 x 32", "8 x 8"]),
         (["tune", "{study}", "--set", "image_size=0"], ["image_size=0"]),
         (["tune", "{study}", "--set", "weights=missing.weights.h5"], ["weights='missing.weights.h5'"]),
         (["tune", "{study}", "--set", "freeze=conv9"], ["Unknown layer or block to train from", "'conv1'"]),
