@@ -37,7 +37,7 @@ def main() -> None:
 
     def rows(n: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         return draw.integers(0, 256, (n, 96, 96, 3), "uint8"), {
-            t: draw.integers(0, task.classes, n) for t, task in tasks.items()
+            name: draw.integers(0, top, n) for name, top in classes.items()
         }
 
     data = mtl.data.from_arrays(tasks, train=rows(ROWS), validation=rows(8))

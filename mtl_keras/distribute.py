@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mtl_keras.errors import MTLError, unknown
 
-__all__ = ["StrategyName", "assign", "replicas", "strategy", "sum_over_replicas"]
+__all__ = ["StrategyName", "assign", "gpu_names", "replicas", "strategy", "sum_over_replicas"]
 
 StrategyName = Literal["auto", "none", "mirrored"]
 
@@ -51,6 +51,12 @@ def strategy(name: StrategyName | str = "auto", devices: Sequence[str] | None = 
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     # Once a process: each one numbers its sums from 100, and a second one's would be taken for those of the first.
     return tf.distribute.MirroredStrategy(list(devices))
+
+
+def gpu_names() -> list[str]:
+    """Return what the GPUs of this host are called by their maker, in order; empty without one."""
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    return [str(known.get("device_name", "GPU")) for known in details]
 
 
 def replicas() -> int:

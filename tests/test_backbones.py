@@ -158,6 +158,11 @@ def test_unknown_values_are_refused_at_once(arguments: dict[str, Any], message: 
         (Backbone("SmallCNN", filters=32), (8, 8, 1), "filters=32"),
         (Backbone("SmallCNN", strides=0), (8, 8, 1), "strides=0"),
         (Backbone("SmallCNN", dropout=1), (8, 8, 1), "dropout=1"),
+        (Backbone("SmallCNN", dropout="0"), (8, 8, 1), "dropout='0'"),
+        (Backbone("MobileNet", alpha="1", weights=None), (32, 32, 3), "alpha='1'"),
+        (Backbone("MobileNet", alpha=0, weights=None), (32, 32, 3), "a positive number. Received: alpha=0"),
+        (Backbone("MobileNet", alpha=True, weights=None), (32, 32, 3), "a positive number. Received: alpha=True"),
+        (Backbone("MobileNetV3Small", minimalistic=1), (32, 32, 3), "true or false. Received: minimalistic=1"),
         (Backbone("MobileNet"), (32, 32, 3), "128, 160, 192, 224 px. Received: 32 x 32. Give image_size=128"),
         (Backbone("MobileNetV2"), (96, 128, 3), "square images of 96, 128, 160, 192, 224 px. Received: 96 x 128"),
         (Backbone("MobileNet", alpha=0.3, image_size=224), (32, 32, 3), "alpha = 0.25, 0.5, 0.75, 1.0. Received: alpha=0.3"),
@@ -207,7 +212,7 @@ def test_without_a_network_the_error_names_what_works(
         raise urllib.error.URLError("no route to host")
 
     monkeypatch.setattr(file_utils, "urlretrieve", refuse)
-    with pytest.raises(MTLError, match=r"no route to host.* use one of EfficientNetLite0, SmallCNN") as caught:
+    with pytest.raises(MTLError, match=r"no route to host.* use one of EfficientNetLite0, .*SmallCNN") as caught:
         build(Backbone("MobileNet", alpha=0.5, image_size=128))
     assert "\n" not in str(caught.value)
     assert capsys.readouterr().out == ""

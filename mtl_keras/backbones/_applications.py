@@ -57,6 +57,13 @@ class Application(Family):
         self._inner_preprocessing = "include_preprocessing" in parameters
 
     def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
+        for option, value in options.items():
+            kind = bool if type(self.options[option]) is bool else (int, float)
+            if not isinstance(value, kind) or (kind is not bool and (isinstance(value, bool) or value <= 0)):
+                expected = "true or false" if kind is bool else "a positive number"
+                raise MTLError(
+                    f"`{option}` of {self.name} is {expected}. Received: {option}={value!r}. Leave it out if unsure."
+                )
         if weights != "imagenet" or self.name not in PUBLISHED:
             return
         sizes, published = PUBLISHED[self.name]
@@ -100,10 +107,10 @@ class Application(Family):
                     include_top=False, weights=weights, input_tensor=inputs, input_shape=shape, **inner, **options
                 )
         except Exception as error:
-            # What `keras.utils.get_file` raises, a bare Exception, has no better mark than its message.
-            if not isinstance(error, OSError) and "URL fetch failure" not in str(error):
-                raise
-            raise _not_fetched(self.name, error) from error
+            # `keras.utils.get_file` raises a bare Exception, which has no better mark than its message.
+            if type(error) is Exception and "URL fetch failure" in str(error):
+                raise OSError(str(error)) from error
+            raise
         _rename(model)
         return model
 
@@ -148,12 +155,3 @@ def _cached() -> set[str]:
         if inside and "notop" in file:
             found.add(models[inside])
     return found
-
-
-def _not_fetched(name: str, error: Exception) -> MTLError:
-    offline = ", ".join(["EfficientNetLite0", "SmallCNN", *sorted(_cached() - {name})])
-    reason = " ".join(str(error).split())
-    return MTLError(
-        f"The ImageNet weights of {name} are downloaded on first use. Received: {reason}. "
-        f"Without a network use one of {offline}, or give weights=None."
-    )

@@ -212,7 +212,14 @@ class Backbone:
             x = family.preprocess(x)
         # Network
         weights = "imagenet" if resolved.weights == "imagenet" else None
-        network = family.network(tuple(x.shape[1:]), weights, self._options(), preprocessing=self.preprocessing)
+        try:
+            network = family.network(tuple(x.shape[1:]), weights, self._options(), preprocessing=self.preprocessing)
+        except OSError as error:
+            raise MTLError(
+                f"The ImageNet weights of {self.name} must be in Keras' cache or be downloaded. "
+                f"Received: {' '.join(str(error).split())}. Without a network use one of "
+                f"{', '.join(name for name in offline_names() if name != self.name)}, or give weights=None."
+            ) from error
         if resolved.weights not in (None, "imagenet"):
             _load_file(network, resolved.weights, self.name)
         if x.shape[1:3] != images.shape[1:3] and self.interpolation == "bicubic":

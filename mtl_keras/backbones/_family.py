@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["Family", "named"]
+__all__ = ["Family", "named", "repeat_gray"]
 
 
 def named(tensor: Any, name: str) -> Any:
@@ -63,6 +63,9 @@ class Family(ABC):
             weights: `"imagenet"` or None.
             options: All options, defaults filled in.
             preprocessing: Whether the network keeps preprocessing of its own, for families that do it there.
+
+        Raises:
+            OSError: If the weights can neither be found nor fetched.
         """
 
 

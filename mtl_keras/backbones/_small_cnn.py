@@ -37,7 +37,7 @@ class SmallCNN(Family):
         for option in ("kernel_size", "strides"):
             if type(options[option]) is not int or options[option] < 1:
                 raise MTLError(f"`{option}` is a positive integer. Received: {option}={options[option]!r}. Give e.g. 3.")
-        if not 0 <= options["dropout"] < 1:
+        if type(options["dropout"]) not in (int, float) or not 0 <= options["dropout"] < 1:
             raise MTLError(f"`dropout` lies in [0, 1). Received: dropout={options['dropout']!r}. Give e.g. 0.1.")
 
     def preprocess(self, images: Any) -> Any:

@@ -41,9 +41,21 @@ class Work:
         handler = RichHandler(
             console=self.err, show_time=False, show_path=False, show_level=False, markup=False, highlighter=None
         )
+        # Thirty trainings of a search would say the same thing thirty times.
+        said: set[str] = set()
+
+        def is_new(record: logging.LogRecord) -> bool:
+            known = record.getMessage() in said
+            said.add(record.getMessage())
+            return not known
+
+        handler.addFilter(is_new)
         log = logging.getLogger("mtl_keras")
         log.addHandler(handler)
         log.setLevel(logging.INFO)
+        # Other libraries give the root a handler of their own, which would say it once more.
+        log.propagate = False
+        self._exit.callback(setattr, log, "propagate", True)
         self._exit.callback(log.removeHandler, handler)
         # Libraries print where they please; standard output is the answer's.
         self._exit.enter_context(contextlib.redirect_stdout(sys.stderr))

@@ -14,6 +14,7 @@ import numpy as np
 
 from mtl_keras.callbacks import write_images
 from mtl_keras.data import Data
+from mtl_keras.distribute import gpu_names
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation
 from mtl_keras.report import environment, plot_confusion, plot_reconstructions, write_record
@@ -179,7 +180,7 @@ def _deliver(session: Session, folder: Path, finals: Finals, rows: list[dict[str
         question=resolved.study.summary,
         command=shlex.join(["mtl-keras", *sys.argv[1:]]) if typed else f"mtl.tune({resolved.study.name!r})",
         config=resolved.config("tune"),
-        environment={**environment(), "wall_seconds": round(seconds, 1)},
+        environment={**environment(gpu_names()), "wall_seconds": round(seconds, 1)},
         metrics=finals.metrics,
         history=finals.history,
         trials=rows,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from mtl_keras.distribute import gpu_names
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.files import append_json
@@ -81,7 +82,7 @@ def train_study(
             question=study.summary,
             command=f"mtl-keras train {study.source}",
             config=resolved.config("train"),
-            environment={**environment(), "wall_seconds": round(time.perf_counter() - began, 1)},
+            environment={**environment(gpu_names()), "wall_seconds": round(time.perf_counter() - began, 1)},
             metrics=metrics,
             history=history_rows(run.history, list(plan.recipe.tasks), run="multi-task", seed=seed),
             trials=[],
