@@ -28,7 +28,7 @@ class HistoryRows(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert logs is not None
         logs.update(self.model.current_loss_weights())
-        logs["learning_rate"] = float(keras.ops.convert_to_tensor(self.model.optimizer.learning_rate))
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.rows.append({"phase": self.phase, "epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}})
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
