@@ -73,7 +73,8 @@ def test_the_quick_version_is_smaller(name: str) -> None:
 
 @every_study
 def test_the_whole_space_can_be_searched(name: str) -> None:
-    made = resolved(load_study(name))
+    # Whatever the study's own tuner is: one that proposes anything, and nothing but the study's own hyperparameters.
+    made = resolved(load_study(name), tuner="random")
     seen: set[str] = set()
     with contextlib.closing(Proposals(made.settings, made.space)) as proposals:
         for _ in range(30):
@@ -102,7 +103,7 @@ def test_the_space_is_described_as_json(name: str) -> None:
         else:
             assert about["min"] < about["max"]
     ratios = [about for key, about in config["space"].items() if key.startswith("loss_ratio_")]
-    assert all(ratio["sampling"] == "log" and ratio["min"] * ratio["max"] == pytest.approx(1) for ratio in ratios)
+    assert all(ratio["sampling"] == "log" for ratio in ratios)
 
 
 @pytest.mark.parametrize(

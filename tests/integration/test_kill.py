@@ -68,6 +68,7 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("tuner", ["random", "grid", "hyperband", "bayesian"])
 def test_a_search_killed_at_five_moments(tuner: str, tmp_path: Path) -> None:
     change = ('rate = hp.Float("learning_rate", 1e-3, 1e-2, sampling="log")', "rate = 0.01")
