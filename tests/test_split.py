@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mtl_keras import distribute
 from mtl_keras.data import Split
 from mtl_keras.errors import MTLError
 from mtl_keras.tasks import Binary, Classification, Reconstruction, Tasks
@@ -123,7 +124,7 @@ def test_a_mapped_array_is_read_row_by_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("n", [24, 21, 17])
 def test_two_replicas_share_each_global_batch(n: int, from_file: bool, tmp_path: Path) -> None:
     """With 17 rows the last global batch is one row: the second replica then gets none."""
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = distribute.strategy("mirrored", ["CPU:0", "CPU:1"])
     split = mapped(made(n), tmp_path) if from_file else made(n)
     plain = split.batches(8, seed=4, epochs=2)
     parts = []
@@ -137,7 +138,7 @@ def test_two_replicas_share_each_global_batch(n: int, from_file: bool, tmp_path:
 def test_fit_sees_each_row_once_an_epoch(replicas: int) -> None:
     n, batch_size, epochs = 21, 8, 2
     split = made(n).only("kind")
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if replicas == 2 else tf.distribute.get_strategy()
+    strategy = distribute.strategy("mirrored" if replicas == 2 else "none", ["CPU:0", "CPU:1"])
     with strategy.scope():
         image = keras.Input((2, 3, 1), dtype="uint8")
         number = keras.layers.Flatten()(keras.ops.cast(image, "float32"))[:, :1]

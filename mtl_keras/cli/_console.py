@@ -52,6 +52,7 @@ class Work:
         handler.addFilter(is_new)
         log = logging.getLogger("mtl_keras")
         log.addHandler(handler)
+        self._exit.callback(log.setLevel, log.level)
         log.setLevel(logging.INFO)
         # Other libraries give the root a handler of their own, which would say it once more.
         log.propagate = False

@@ -43,7 +43,7 @@ class Reconstruction(Task):
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if column.ndim < 2 or not np.issubdtype(column.dtype, np.number):
             raise MTLError(
-                f"Task {self.name!r} reconstructs numbers [n, ...]. Received: shape {list(column.shape)}, {column.dtype}."
+                f"Task {self.name!r} gives numeric inputs back. Received: shape {list(column.shape)}, {column.dtype}."
             )
         # Stored as it came (uint8 stays uint8): `target` scales it batch by batch.
         return column, np.ones(len(column), np.float32)

@@ -79,7 +79,8 @@ class Phase:
 
     def new_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         """Return a fresh optimizer for a phase of so many steps; call it inside the strategy's scope."""
-        optimizer = keras.optimizers.deserialize(self.optimizer)
+        # Keras changes the configuration that it reads.
+        optimizer = keras.optimizers.deserialize(copy.deepcopy(self.optimizer))
         if self.schedule == "cosine":
             optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(float(optimizer.learning_rate), steps)
         return optimizer
