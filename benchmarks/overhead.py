@@ -36,9 +36,7 @@ def main() -> None:
     tasks = mtl.Tasks(*(mtl.Classification(name, classes=n) for name, n in classes.items()))
 
     def rows(n: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        return draw.integers(0, 256, (n, 96, 96, 3), "uint8"), {
-            name: draw.integers(0, top, n) for name, top in classes.items()
-        }
+        return draw.integers(0, 256, (n, 96, 96, 3), "uint8"), {name: draw.integers(0, top, n) for name, top in classes.items()}
 
     data = mtl.data.from_arrays(tasks, train=rows(ROWS), validation=rows(8))
     backbone = mtl.Backbone("MobileNetV2", weights=None, alpha=0.5)

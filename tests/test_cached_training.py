@@ -68,7 +68,9 @@ def test_training_on_cached_features_equals_training_through_the_trunk(data: Dat
     np.testing.assert_allclose(features, through.trunk(data.train.x, training=False), atol=1e-4)
     assert features.std() > 0.01, "a trunk with real weights tells images apart"
 
-    phase = Phase(epochs=3, batch_size=16, optimizer=keras.optimizers.Adam(0.003), weighting={"kind": 1, "odd": 0.5, "image": 4})
+    phase = Phase(
+        epochs=3, batch_size=16, optimizer=keras.optimizers.Adam(0.003), weighting={"kind": 1, "odd": 0.5, "image": 4}
+    )
     inputs = Input(), Input()
     slow: Run = train(through, data, phase, cache_dir=False, callbacks=[inputs[0]])
     fast: Run = train(cached, data, phase, cache_dir=tmp_path, callbacks=[inputs[1]])

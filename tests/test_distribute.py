@@ -111,7 +111,9 @@ def test_sums_are_over_all_replicas_and_have_no_gradient() -> None:
             lambda context: tf.constant([1.0, 10.0]) * (1 + context.replica_id_in_sync_group)
         )
     totals, gradients = tf.function(lambda: strategy.run(step, args=(values,)))()
-    for total, gradient in zip(strategy.experimental_local_results(totals), strategy.experimental_local_results(gradients), strict=True):
+    for total, gradient in zip(
+        strategy.experimental_local_results(totals), strategy.experimental_local_results(gradients), strict=True
+    ):
         np.testing.assert_array_equal(total, [3.0, 30.0])
         np.testing.assert_array_equal(gradient, [0.0, 0.0])
     np.testing.assert_array_equal(distribute.sum_over_replicas(tf.constant([1.0, 10.0])), [1.0, 10.0])

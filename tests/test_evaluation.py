@@ -153,7 +153,9 @@ def test_the_trivial_predictor_is_that_of_its_own_reference() -> None:
 
     def split(labels: list[int]) -> Split:
         n = len(labels)
-        return Split(odd, np.zeros((n, *_tiny.SHAPE), np.uint8), {"odd": np.array(labels, np.int32)}, {"odd": np.ones(n, np.float32)})
+        return Split(
+            odd, np.zeros((n, *_tiny.SHAPE), np.uint8), {"odd": np.array(labels, np.int32)}, {"odd": np.ones(n, np.float32)}
+        )
 
     scored = split([0, 1, 1, 1])
     for majority in [0, 1] * 10:

@@ -64,7 +64,10 @@ def test_a_full_disk_leaves_the_log_as_it_was(tmp_path: Path) -> None:
     append_json(path, {"trial": 0})
     before = path.read_bytes()
     for room in (0, 1, 50):
-        with full_after(len(before) + room), pytest.raises(MTLError, match=r"log .*log\.jsonl.*File too large.*--resume") as info:
+        with (
+            full_after(len(before) + room),
+            pytest.raises(MTLError, match=r"log .*log\.jsonl.*File too large.*--resume") as info,
+        ):
             append_json(path, {"trial": 1, "note": "x" * 100})
         assert "\n" not in str(info.value)
         assert path.read_bytes() == before

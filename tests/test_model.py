@@ -79,8 +79,12 @@ def test_config_is_json_and_gives_the_recipe_back(freeze: bool | str) -> None:
 
 
 def test_arguments_and_recipe_build_the_same() -> None:
-    made = build_model(TASKS, "SmallCNN", image_shape=_tiny.SHAPE, shared=(9,), heads={"fine": Head(dense=(7,))}, freeze="conv2")
-    assert made.recipe == Recipe(TASKS, Backbone("SmallCNN"), _tiny.SHAPE, Head(dense=(9,)), {"fine": Head(dense=(7,))}, "conv2")
+    made = build_model(
+        TASKS, "SmallCNN", image_shape=_tiny.SHAPE, shared=(9,), heads={"fine": Head(dense=(7,))}, freeze="conv2"
+    )
+    assert made.recipe == Recipe(
+        TASKS, Backbone("SmallCNN"), _tiny.SHAPE, Head(dense=(9,)), {"fine": Head(dense=(7,))}, "conv2"
+    )
     again = build_model(made.recipe)
     assert [w.shape for w in again.weights] == [w.shape for w in made.weights]
     assert build_model(TASKS, "SmallCNN", image_shape=_tiny.SHAPE, weights=None).recipe.backbone == Backbone(

@@ -133,7 +133,9 @@ def test_a_full_disk_leaves_nothing(model: MultiTaskModel, tmp_path: Path, room:
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_a_failure_at_any_file_leaves_each_whole(model: MultiTaskModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_at_any_file_leaves_each_whole(
+    model: MultiTaskModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save_model(model, tmp_path)
     before = [path.name for path in tmp_path.iterdir()]
     replace = os.replace

@@ -162,7 +162,7 @@ def test_dummy_labels_do_nothing(data: Data) -> None:
         masked = replace(data, train=replace(data.train, y=y, weight=weight))
         phase = Phase(epochs=1, batch_size=len(data.train), weighting={"kind": 1, "odd": 2, "image": 4}, monitor="loss")
         runs.append((model, train(model, masked, phase).history[0]))
-    for (mine, theirs) in zip(*(model.get_weights() for model, _ in runs), strict=True):
+    for mine, theirs in zip(*(model.get_weights() for model, _ in runs), strict=True):
         assert np.isfinite(mine).all()
         np.testing.assert_array_equal(mine, theirs)
     row, total = runs[0][1], 0.0
@@ -203,7 +203,9 @@ def test_a_head_that_is_not_trained_does_not_move(optimizer: Any) -> None:
     train(model, data, replace(PHASE, optimizer=optimizer, tasks=("kind", "odd")), callbacks=[watch])
     for old, new in zip(before, layers_of(model, "odd", "image"), strict=True):
         np.testing.assert_array_equal(new, old)
-    assert sum(not np.array_equal(a, b) for a, b in zip(moving, layers_of(model, "backbone", "shared", "kind"), strict=True)) >= 5
+    assert (
+        sum(not np.array_equal(a, b) for a, b in zip(moving, layers_of(model, "backbone", "shared", "kind"), strict=True)) >= 5
+    )
     (slots,) = watch.slots
     own = {path: slot for path, slot in slots.items() if "odd" in path}
     assert len(own) >= 4
@@ -220,7 +222,9 @@ def test_phases_follow_each_other_with_their_own_tasks_flags_and_optimizers(data
     model, watch = fresh(freeze="conv1_relu"), Watch()
     flags = [layer.trainable for layer in model._flatten_layers()]
     held = layers_of(model, "conv1_bn")
-    frozen = Phase(epochs=1, tasks=("kind", "odd"), freeze=("backbone", "odd"), batch_size=16, optimizer=keras.optimizers.Adam(0.02))
+    frozen = Phase(
+        epochs=1, tasks=("kind", "odd"), freeze=("backbone", "odd"), batch_size=16, optimizer=keras.optimizers.Adam(0.02)
+    )
     trained = Phase(epochs=2, freeze=("kind", "image"), weighting={"kind": 1, "odd": 1, "image": 0}, batch_size=16)
     seen: dict[str, list[np.ndarray]] = {}
 
@@ -254,7 +258,9 @@ def test_phases_follow_each_other_with_their_own_tasks_flags_and_optimizers(data
     row = run.history[-1]
     truth = evaluate(model, data, cache_dir=False)
     assert truth.value("image", "mse") == pytest.approx(row["val_image_mse"], rel=1e-4)
-    assert evaluate(run.last_model, data, cache_dir=False).value("image", "mse") == pytest.approx(row["val_image_mse"], rel=1e-4)
+    assert evaluate(run.last_model, data, cache_dir=False).value("image", "mse") == pytest.approx(
+        row["val_image_mse"], rel=1e-4
+    )
     assert "loss_weight_image" not in row
     assert "loss_weight_image" in run.history[1]
 
@@ -334,7 +340,10 @@ def test_a_phase_checks_its_values(options: dict[str, Any], message: str) -> Non
         ([], r"at least one phase. Received: none"),
         ([Phase(1, tasks=("knid",))], r"Unknown task: received 'knid'. Did you mean 'kind'"),
         ([Phase(1, tasks=())], r"at least one task"),
-        ([Phase(1), Phase(1, monitor="val_kind_acuracy")], r"metric to monitor: received 'val_kind_acuracy'. Did you mean 'val_kind_accuracy'"),
+        (
+            [Phase(1), Phase(1, monitor="val_kind_acuracy")],
+            r"metric to monitor: received 'val_kind_acuracy'. Did you mean 'val_kind_accuracy'",
+        ),
         ([Phase(1, monitor="val_kind_macro_f1")], r"Unknown metric to monitor"),
         ([Phase(1, freeze=("bakbone",))], r"Unknown layer: received 'bakbone'. Did you mean 'backbone'"),
         ([Phase(1, weighting={"kind": 1, "odd": 1})], r"none for image"),
@@ -354,7 +363,9 @@ def test_other_tasks_than_the_models_are_refused(run: Run, data: Data) -> None:
         train(run.model, data.only("kind", "odd"), PHASE)
 
 
-@pytest.mark.parametrize(("monitor", "absent"), [("val_odd_accuracy", "validation"), ("odd_loss", "train"), ("val_odd_loss", "train")])
+@pytest.mark.parametrize(
+    ("monitor", "absent"), [("val_odd_accuracy", "validation"), ("odd_loss", "train"), ("val_odd_loss", "train")]
+)
 def test_a_monitor_without_labels_is_refused(run: Run, monitor: str, absent: str) -> None:
     unlabelled = _tiny.data(absent={absent: {"odd": slice(None)}})
     with pytest.raises(MTLError, match=rf"computed from labels. Received: monitor='{monitor}' and not one label of odd"):
@@ -372,9 +383,7 @@ def test_features_are_for_their_own_trunk_while_it_is_frozen(data: Data, tmp_pat
         train(other, featured, PHASE)
 
 
-def test_where_weights_can_do_nothing_it_says_so(
-    caplog: pytest.LogCaptureFixture
-) -> None:
+def test_where_weights_can_do_nothing_it_says_so(caplog: pytest.LogCaptureFixture) -> None:
     def said(model: MultiTaskModel, phase: Phase = PHASE) -> bool:
         from mtl_keras.training import _train
 

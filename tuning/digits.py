@@ -1,6 +1,6 @@
 """Which digit, odd or even, and the picture itself: three tasks on scikit-learn's 8x8 handwritten digits.
 
-Needs no network and no files. `mtl-keras tune` without a study runs this one: about 1.5 minutes on 2 cores; expect a
+Needs no network and no files. `mtl-keras tune` without a study runs this one: about 1.5 minutes on 2 idle cores; expect a
 test accuracy of about .98 for the digit and .98 for its parity.
 
     mtl-keras tune digits
@@ -47,6 +47,6 @@ STUDY = mtl.Study(
     data="digits",
     image_shape=(8, 8, 1),
     space=space,
-    settings=mtl.search.Settings(backbone="SmallCNN", trials=8, epochs=12, batch_size=64, final_seeds=3),
+    settings=mtl.search.Settings(backbone="SmallCNN", trials=6, epochs=12, batch_size=64, final_seeds=3),
     quick={"trials": 2, "epochs": 2, "final_seeds": 2},
 )

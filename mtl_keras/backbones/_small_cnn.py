@@ -51,7 +51,8 @@ class SmallCNN(Family):
             x = layers.Conv2D(
                 filters, options["kernel_size"], options["strides"], padding="same", use_bias=False, name=f"conv{i}"
             )(x)
-            x = layers.BatchNormalization(name=f"conv{i}_bn")(x)
+            # Small data means few steps an epoch: with the usual 0.99 the statistics would lag behind for epochs.
+            x = layers.BatchNormalization(momentum=0.9, name=f"conv{i}_bn")(x)
             x = layers.ReLU(name=f"conv{i}_relu")(x)
             if options["dropout"]:
                 x = layers.SpatialDropout2D(options["dropout"], name=f"conv{i}_dropout")(x)

@@ -27,10 +27,22 @@ def show_result(console: Console, result: StudyResult) -> None:
     trials = trials_table(result.trials)
     more = f", best {SHOWN} of {len(trials)}" if len(trials) > SHOWN else ""
     values = {row["trial"]: row["hyperparameters"] for row in result.trials}
-    trials["hyperparameters"] = [_compact(values[trial]) for trial in trials["trial"]]
+    names = [f"{score.task}_{score.metric}" for score in result.evaluation.scores if score.skill is not None]
+    table = Table(
+        "trial",
+        "skill",
+        *names,
+        "seconds",
+        "status",
+        title=f"Trials of {result.study} by validation skill{more}",
+        title_justify="left",
+    )
     # One column for all hyperparameters: a column each does not fit a terminal.
-    shown = trials.drop(columns=[name for row in values.values() for name in row if name in trials], errors="ignore")
-    console.print(_table(shown.head(SHOWN), f"Trials of {result.study} by validation skill{more}"))
+    table.add_column("hyperparameters", ratio=1)
+    for row in trials.head(SHOWN).to_dict("records"):
+        figures = [f"{row[name]:.4f}" for name in ("skill", *names)]
+        table.add_row(str(row["trial"]), *figures, f"{row['seconds']:.1f}", row["status"], _compact(values[row["trial"]]))
+    console.print(table)
     best = Table("hyperparameter", "value", title=f"Best: trial {result.best}", title_justify="left")
     for name, value in result.hyperparameters.items():
         best.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))

@@ -138,7 +138,9 @@ def test_labels_out_of_range_are_named_with_their_row(name: str) -> None:
     for value in case.wrong:
         column = case.labels(np.random.default_rng(0), ROWS).astype(np.float64)
         column[[7, 9]] = value
-        with pytest.raises(MTLError, match=rf"'kind' are whole numbers.*Received: {float(value)} in row 7 \(2 of {ROWS} rows") as info:
+        with pytest.raises(
+            MTLError, match=rf"'kind' are whole numbers.*Received: {float(value)} in row 7 \(2 of {ROWS} rows"
+        ) as info:
             case.task.encode(column)
         assert "\n" not in str(info.value)
 
@@ -177,7 +179,9 @@ def test_loss_is_one_number_a_row_and_equals_its_definition(case: Case) -> None:
 
 def test_row_metrics_are_their_definition_and_average_to_the_score(case: Case) -> None:
     stored, target, outputs = drawn(case, n=40)
-    found = {name: np.asarray(value) for name, value in case.task.row_metrics(tf.constant(target), tf.constant(outputs)).items()}
+    found = {
+        name: np.asarray(value) for name, value in case.task.row_metrics(tf.constant(target), tf.constant(outputs)).items()
+    }
     own = case.task.metric.name
     assert own in found
     np.testing.assert_allclose(found[own], [case.metric(t, p) for t, p in zip(target, outputs, strict=True)], rtol=1e-5)

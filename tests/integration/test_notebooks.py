@@ -41,7 +41,12 @@ def test_runs_quickly(name: str, tmp_path: Path) -> None:
     path = NOTEBOOKS / name
     before = hashlib.sha256(path.read_bytes()).hexdigest()
     papermill.execute_notebook(
-        path, tmp_path / name, {**QUICK[name], "output_dir": str(tmp_path / "run")}, cwd=tmp_path, progress_bar=False, kernel_name="python3"
+        path,
+        tmp_path / name,
+        {**QUICK[name], "output_dir": str(tmp_path / "run")},
+        cwd=tmp_path,
+        progress_bar=False,
+        kernel_name="python3",
     )
     assert hashlib.sha256(path.read_bytes()).hexdigest() == before
     ran = nbformat.read(tmp_path / name, as_version=4)
