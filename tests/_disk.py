@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def full_after(size: int) -> Iterator[None]:
-    """Let no file grow beyond `size` bytes: the kernel then writes what still fits and refuses the rest, as a full disk does."""
+    """Let no file grow beyond `size` bytes: the kernel then writes what still fits and refuses the rest, like a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

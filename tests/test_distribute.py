@@ -53,7 +53,7 @@ def runs(request: pytest.FixtureRequest, data: Data) -> tuple[list[np.ndarray], 
     initial = _tiny.weights(built())
     weights = {"kind": 1, "odd": 0.5, "image": 4, "idle": 1}
     phase = Phase(epochs=2, batch_size=8, weighting=weights, optimizer=OPTIMIZERS[request.param], monitor="loss")
-    made = []
+    made: list[Run] = []
     for strategy in (distribute.strategy("none"), distribute.strategy("mirrored", DEVICES)):
         with strategy.scope():
             assert distribute.replicas() == len(made) + 1

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_keras import weighting
-from mtl_keras.backbones import Backbone
 from mtl_keras.data import Split
 from mtl_keras.model import MultiTaskModel, build_model
 from mtl_keras.training._objective import ObjectiveModel
@@ -144,7 +143,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "AdamW": {"weight_decay": 0.1},
 }
 NONE_BY_THEMSELVES = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap"}
-OPTIMIZERS = sorted(name for name, kind in vars(keras.optimizers).items() if isinstance(kind, type)) + ["SGD plain"]
+OPTIMIZERS = [*sorted(name for name, kind in vars(keras.optimizers).items() if isinstance(kind, type)), "SGD plain"]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -149,7 +150,7 @@ def test_with_every_label_the_loss_is_that_of_plain_keras(data: Data) -> None:
 
 
 def test_dummy_labels_do_nothing(data: Data) -> None:
-    """NaN or a class that does not exist trains, under weight 0, as any other value does, and the loss is a mean over the labels that are there."""
+    """NaN or a class that does not exist trains, under weight 0, as any other does; the loss is a mean over labels."""
     rng = np.random.default_rng(0)
     weight = {task: rng.choice([0, 0, 0.5, 1, 2], len(data.train)).astype(np.float32) for task in _tiny.TASKS}
     runs = []
@@ -244,7 +245,7 @@ def test_phases_follow_each_other_with_their_own_tasks_flags_and_optimizers(data
     begun = [*seen.values(), _tiny.weights(model)]
     moved = [
         {name for name, a, b in zip(names, old, new, strict=True) if not np.array_equal(a, b)}
-        for old, new in zip(begun, begun[1:], strict=False)
+        for old, new in itertools.pairwise(begun)
     ]
     part = {name: {path for path in names if name in path} for name in ("conv1", "shared", "kind", "odd", "image")}
     assert moved[0] == moved[2] == part["shared"] | part["kind"]

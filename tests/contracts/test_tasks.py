@@ -198,7 +198,8 @@ def test_no_constant_beats_the_trivial_prediction(seed: int, n: int) -> None:
     for case in CASES.values():
         stored, _, outputs = drawn(case, seed, n)
         row = case.task.trivial(stored)
-        assert (row.shape, row.dtype) == (case.output, np.float32)
+        assert row.shape == case.output
+        assert row.dtype == np.float32
 
         def of_constant(row: np.ndarray, case: Case = case, stored: np.ndarray = stored) -> float:
             return case.task.score(stored, np.broadcast_to(row, (len(stored), *row.shape)))[case.task.metric.name]
@@ -309,7 +310,7 @@ def test_names_that_cannot_be_wiring_are_refused(name: str) -> None:
         (lambda: Classification("kind", classes=3, label_smoothing=1.0), r"\[0, 1\).*label_smoothing=1.0"),
         (lambda: Tasks(), r"at least one task"),
         (lambda: Tasks(Binary("kind"), Classification("kind", classes=3)), r"unique. Received twice: kind"),
-        (lambda: Tasks("kind"), r"Received: 'kind'"),
+        (lambda: Tasks("kind"), r"Received: 'kind'"),  # type: ignore[arg-type]  # what is refused
         (lambda: Tasks(Binary("fine"), Binary("coarse")).only("fien"), r"Unknown task.*Did you mean 'fine'"),
     ],
 )

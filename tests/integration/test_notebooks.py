@@ -23,7 +23,8 @@ def test_every_notebook_has_quick_parameters() -> None:
 def test_parameters_exist(name: str) -> None:
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    assert len(tagged) == 1 and tagged[0] is next(cell for cell in notebook.cells if cell.cell_type == "code")
+    assert len(tagged) == 1
+    assert tagged[0] is next(cell for cell in notebook.cells if cell.cell_type == "code")
     known = {line.split("=")[0].strip() for line in tagged[0].source.splitlines() if "=" in line}
     assert set(QUICK[name]) <= known
 
