@@ -226,6 +226,7 @@ class TestTrialsTable:
         assert table["skill"].tolist() == pytest.approx([0.55, 0.5])
         assert table["skill_sd"].tolist()[0] == pytest.approx(0.3 / math.sqrt(2))
         assert table["executions"].tolist() == [2, 1]
+        assert table["status"].tolist() == ["completed", "failed"], "a trial completed if all of its executions did"
         assert table["seconds"].tolist() == [4.0, 4.0]
 
     def test_nothing_yet(self) -> None:

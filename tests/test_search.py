@@ -23,7 +23,8 @@ from mtl_keras.search import Context, Plan, Reporter, Settings, Study, _trials, 
 from mtl_keras.search._folder import check_config, choose_folder, lock, saved_config, write_config
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
 from mtl_keras.search._run import StudyResult
-from mtl_keras.search._session import Session, best_values, resolve, training_seed
+from mtl_keras.search._seeds import derived_seed
+from mtl_keras.search._session import Session, best_values, resolve
 from mtl_keras.search._space import describe
 from mtl_keras.search._study import TUNERS
 from mtl_keras.search._trials import LOG, best_trial, run_trials
@@ -314,11 +315,21 @@ def test_proposals_follow_from_the_seed_and_not_from_the_number_of_trials(tuner:
 
 
 def test_seed_zero_is_a_seed() -> None:
-    # What makes seed + 1 necessary: when this fails, keras-tuner takes 0 for what it is.
+    # What forbids a seed of 0: when this fails, keras-tuner takes 0 for what it is.
     objective = kt.Objective("skill", "max")
     assert len({kt.oracles.RandomSearchOracle(objective=objective, seed=0).seed for _ in range(20)}) > 1
     resolved = resolve(STUDY, {"seed": 0})
     assert proposals(resolved.settings, resolved.space, [0.0] * 3) == proposals(resolved.settings, resolved.space, [0.0] * 3)
+
+
+def test_neighbouring_seeds_propose_other_trials() -> None:
+    # keras-tuner counts on from its seed: handed 1 and 2, it proposes nine of ten trials twice.
+    resolved = resolve(replace(STUDY, space=one_rate), {})
+    rates = [
+        {values["learning_rate"] for values in proposals(resolved.settings.changed({"seed": seed}), resolved.space, [0.0] * 9)}
+        for seed in range(3)
+    ]
+    assert len(set.union(*rates)) == 30
 
 
 def test_bayesian_proposals_follow_the_skills() -> None:
@@ -369,12 +380,12 @@ def test_values_are_plain_json() -> None:
     assert type(plain_values(hp)["rate"]) is float
 
 
-def test_a_training_seed_follows_from_study_trial_and_execution() -> None:
-    grid = {training_seed(seed, trial, execution) for seed in range(4) for trial in range(40) for execution in range(3)}
+def test_a_derived_seed_follows_from_study_trial_and_execution() -> None:
+    grid = {derived_seed(seed, trial, execution) for seed in range(4) for trial in range(40) for execution in range(3)}
     assert len(grid) == 4 * 40 * 3
     assert all(0 <= seed < 2**31 for seed in grid)
     # Written down, since a search of last year must go on with the same seeds.
-    assert [training_seed(0, 0, 0), training_seed(0, 1, 0), training_seed(7, 12, 1)] == [1484405855, 1982462498, 1428917112]
+    assert [derived_seed(0, 0, 0), derived_seed(0, 1, 0), derived_seed(7, 12, 1)] == [1484405855, 1982462498, 1428917112]
 
 
 # --- the search -------------------------------------------------------------------------------------------------------
@@ -471,7 +482,7 @@ def test_a_search_may_grow(tmp_path: Path) -> None:
 
 def test_a_line_of_the_log_says_what_was_done(tmp_path: Path) -> None:
     (row,) = Trainer(STUDY, {"trials": 1, "tuner": "hyperband"}).search(tmp_path)
-    assert (row["trial"], row["execution"], row["seed"]) == (0, 0, training_seed(0, 0, 0))
+    assert (row["trial"], row["execution"], row["seed"]) == (0, 0, derived_seed(0, 0, 0))
     assert (row["status"], row["error"], set(row["values"])) == ("completed", None, {"skill"})
     assert row["training_seconds"] == 0.5
     assert {"learning_rate", "tuner/epochs"} <= set(row["hyperparameters"])

@@ -71,6 +71,24 @@ def test_every_row_once_an_epoch(n: int, batch_size: int, seed: int | None) -> N
         assert sorted(flat(part)) == list(range(n))
 
 
+@pytest.mark.parametrize(("n", "batch_size", "at_least"), [(9, 4, 3), (10, 4, 2), (8, 4, 4), (1, 4, 3), (3, 4, 4)])
+def test_a_short_last_batch_is_made_up_with_rows_that_do_not_count(n: int, batch_size: int, at_least: int) -> None:
+    split = made(n)
+    plain = list(split.batches(batch_size, seed=2, epochs=2))
+    filled = list(split.batches(batch_size, seed=2, epochs=2, at_least=at_least))
+    assert len(plain) == len(filled)
+    for (x, y, weight), (wider_x, wider_y, wider_weight) in zip(plain, filled, strict=True):
+        count = len(x)
+        assert len(wider_x) == max(count, at_least)
+        np.testing.assert_array_equal(wider_x[:count], x)
+        for task in split.tasks:
+            np.testing.assert_array_equal(wider_y[task][:count], y[task])
+            np.testing.assert_array_equal(wider_weight[task][:count], weight[task])
+            np.testing.assert_array_equal(wider_weight[task][count:], np.zeros(len(wider_x) - count))
+        # Real rows with their own labels, so that batch normalization sees nothing strange.
+        np.testing.assert_array_equal(wider_x[:, 0, 0, 0], wider_y["kind"])
+
+
 def test_without_a_seed_rows_come_in_order() -> None:
     assert rows(made(5).batches(2, epochs=2)) == [[0, 1], [2, 3], [4]] * 2
 
@@ -123,15 +141,16 @@ def test_a_mapped_array_is_read_row_by_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("from_file", [False, True])
 @pytest.mark.parametrize("n", [24, 21, 17])
 def test_two_replicas_share_each_global_batch(n: int, from_file: bool, tmp_path: Path) -> None:
-    """With 17 rows the last global batch is one row: the second replica then gets none."""
+    """With 17 rows the last global batch is one row and one that does not count, so that the second replica has a row too."""
     strategy = distribute.strategy("mirrored", ["CPU:0", "CPU:1"])
     split = mapped(made(n), tmp_path) if from_file else made(n)
-    plain = split.batches(8, seed=4, epochs=2)
+    plain = split.batches(8, seed=4, epochs=2, at_least=2)
     parts = []
     for _, y, _ in strategy.experimental_distribute_dataset(plain):
         parts.append([local.numpy().tolist() for local in strategy.experimental_local_results(y["kind"])])
     assert [first + second for first, second in parts] == rows(plain)
     assert all(0 <= len(first) - len(second) <= 1 for first, second in parts)
+    assert min(len(second) for _, second in parts) >= 1
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
@@ -210,6 +229,8 @@ def test_complete_means_every_label_of_every_task() -> None:
     ("arguments", "message"),
     [
         ({"batch_size": 0}, "`batch_size` is at least 1. Received: batch_size=0"),
+        ({"batch_size": 2, "at_least": 0}, "at_least=0, batch_size=2"),
+        ({"batch_size": 2, "at_least": 3}, "at_least=3, batch_size=2"),
         ({"batch_size": 2, "epochs": 0}, "first_epoch=0, epochs=0"),
         ({"batch_size": 2, "epochs": 3, "first_epoch": 3}, "first_epoch=3, epochs=3"),
         ({"batch_size": 2, "epochs": 3, "first_epoch": -1}, "first_epoch=-1, epochs=3"),

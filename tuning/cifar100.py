@@ -20,10 +20,10 @@ TASKS = mtl.Tasks(mtl.Classification("fine", classes=100), mtl.Classification("c
 
 
 def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.search.Plan:
-    """Depth, width and dropout of the shared stack, depth of each head, loss weights, learning rate and weight decay."""
+    """Depth, width and dropout of the shared stack, depth of each head, loss weights and learning rate."""
     settings = context.settings
     shared = mtl.search.dense_stack(
-        hp, "shared", depth=(0, 1, 2), width=(512, 1024), dropout=(0.3, 0.5), default_depth=1, default_width=1024
+        hp, "shared", depth=(0, 1, 2), width=(1024, 2048), dropout=(0.5, 0.6), default_depth=1, default_width=2048
     )
     heads = {name: mtl.search.dense_stack(hp, name, depth=(0, 1), width=(256,), dropout=(0.3,)) for name in context.tasks}
     recipe = mtl.Recipe(
@@ -34,14 +34,13 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.search.Plan:
         heads=heads,
         freeze=settings.freeze,
     )
-    learning_rate = hp.Float("learning_rate", 6e-4, 2e-3, sampling="log", default=1e-3)
-    weight_decay = hp.Float("weight_decay", 3e-3, 1e-1, sampling="log", default=1e-2)
+    learning_rate = hp.Float("learning_rate", 5e-4, 2e-3, sampling="log", default=1e-3)
     phase = mtl.Phase(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         # Over a frozen trunk weights matter only through a layer that both tasks train.
-        weighting=mtl.search.loss_weights(hp, context.tasks, low=0.2, high=2.0, only_if=("shared_depth", [1, 2])),
-        optimizer={"class_name": "AdamW", "config": {"learning_rate": learning_rate, "weight_decay": weight_decay}},
+        weighting=mtl.search.loss_weights(hp, context.tasks, low=0.25, high=4.0, only_if=("shared_depth", [1, 2])),
+        optimizer={"class_name": "AdamW", "config": {"learning_rate": learning_rate, "weight_decay": 0.01}},
         schedule="cosine",
         patience=settings.patience,
     )
@@ -56,7 +55,7 @@ STUDY = mtl.Study(
     image_shape=(32, 32, 3),
     space=space,
     settings=mtl.search.Settings(
-        backbone="EfficientNetLite0", image_size=128, freeze=True, trials=30, epochs=12, batch_size=512, tuner="hyperband"
+        backbone="EfficientNetLite0", image_size=128, freeze=True, trials=30, epochs=12, batch_size=512, tuner="bayesian"
     ),
     quick={"trials": 2, "epochs": 2, "final_seeds": 2, "train_rows": 1000, "image_size": 64},
 )

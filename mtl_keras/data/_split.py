@@ -95,7 +95,9 @@ class Split:
         """Return the same labels for other inputs of the same rows, such as features of the images."""
         return replace(self, x=x)
 
-    def batches(self, batch_size: int, *, seed: int | None = None, epochs: int = 1, first_epoch: int = 0) -> tf.data.Dataset:
+    def batches(
+        self, batch_size: int, *, seed: int | None = None, epochs: int = 1, first_epoch: int = 0, at_least: int = 1
+    ) -> tf.data.Dataset:
         """Return a dataset of `(x, {task: y}, {task: weight})`, each with `batch_size` rows, fewer in an epoch's last.
 
         With a seed, the epochs `first_epoch` to `epochs - 1` follow each other and each has its own order, a function
@@ -107,6 +109,9 @@ class Split:
             seed: Shuffles if given; an integer from 0.
             epochs: Number of the epoch to end before, at least 1.
             first_epoch: Number of the epoch to begin with, from 0.
+            at_least: Rows that an epoch's last batch has at least, from 1 (default) to `batch_size`. What is missing is made
+                up of the epoch's first rows with weight 0. Give the number of replicas, so that none of them is left
+                without a row: batch normalization makes NaN of no rows, and some kernels refuse them.
 
         Returns:
             A `tf.data.Dataset` with known cardinality `(epochs - first_epoch) * ceil(n / batch_size)`. `y` has gone
@@ -126,25 +131,35 @@ class Split:
 
         if batch_size < 1:
             raise MTLError(f"`batch_size` is at least 1. Received: batch_size={batch_size}. Give e.g. 128.")
+        if not 1 <= at_least <= batch_size:
+            raise MTLError(f"`at_least` is from 1 to `batch_size`. Received: at_least={at_least}, batch_size={batch_size}.")
         if not 0 <= first_epoch < epochs:
             raise MTLError(
                 f"Epochs run from `first_epoch` to `epochs` - 1. Received: first_epoch={first_epoch}, epochs={epochs}."
             )
         n = len(self)
 
+        def numbered(order: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            """Return the rows of one batch, and which of them count."""
+            rows = order[start : start + batch_size]
+            count = tf.size(rows)
+            filling = tf.gather(order, tf.range(tf.maximum(at_least - count, 0)) % n)
+            return tf.concat([rows, filling], 0), tf.range(count + tf.size(filling)) < count
+
         def row_numbers(epoch: tf.Tensor) -> tf.data.Dataset:
             order = tf.range(n, dtype=tf.int64)
             if seed is not None:
                 # A named algorithm, so that the order is the same on every device.
                 order = tf.random.experimental.stateless_shuffle(order, [tf.cast(seed, tf.int64), epoch], alg="philox")
-            return tf.data.Dataset.range(0, n, batch_size).map(lambda start: order[start : start + batch_size])
+            return tf.data.Dataset.range(0, n, batch_size).map(lambda start: numbered(order, start))
 
         sources = {id(array): self._source(array) for array in (self.x, *self.y.values(), *self.weight.values())}
 
-        def batch(rows: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        def batch(rows: tf.Tensor, counts: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
             parts = {key: source(rows) for key, source in sources.items()}
             y = {task: self.tasks[task].target(parts[id(self.y[task])]) for task in self.tasks}
-            return parts[id(self.x)], y, {task: parts[id(self.weight[task])] for task in self.tasks}
+            weight = {task: tf.where(counts, parts[id(self.weight[task])], 0.0) for task in self.tasks}
+            return parts[id(self.x)], y, weight
 
         dataset = tf.data.Dataset.range(first_epoch, epochs).flat_map(row_numbers)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * math.ceil(n / batch_size)))

@@ -23,7 +23,7 @@ from mtl_keras.report._environment import environment
 from mtl_keras.report._figures import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
 from mtl_keras.report._record import write_record
 from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, history_rows, metrics_rows, trivial_rows
-from mtl_keras.report._statistics import interval, mean, sample_sd
+from mtl_keras.report._statistics import interval, mean, sample_sd, trial_skills
 from mtl_keras.report._summary import write_summary
 from mtl_keras.report._tables import scores_table, to_markdown, trials_table
 from mtl_keras.report._trials import plot_trials
@@ -41,6 +41,7 @@ __all__ = [
     "sample_sd",
     "scores_table",
     "to_markdown",
+    "trial_skills",
     "trials_table",
     # pictures
     "plot_confusion",

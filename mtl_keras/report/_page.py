@@ -53,8 +53,9 @@ def _setting(environment: Mapping[str, Any]) -> str:
     )
     if gpus := environment.get("gpus"):
         hardware += f", {', '.join(gpus)}"
-    seconds = environment.get("wall_seconds")
-    wall = f" Wall time {seconds:.0f} s." if seconds is not None else ""
+    seconds, sessions = environment.get("wall_seconds"), len(environment.get("sessions", ()))
+    wall = f" Wall time {seconds:.0f} s" if seconds is not None else " Wall time unknown" if sessions else ""
+    wall += f" in {sessions} sessions." if sessions > 1 else "." if wall else ""
     return (
         f"{hardware}; {', '.join(versions)}; commit {environment.get('commit') or 'unknown'}.{wall} "
         "Resolved settings: [config.json](config.json); all of the environment: [environment.json](environment.json)."

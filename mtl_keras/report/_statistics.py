@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mtl_keras.errors import MTLError
 
-__all__ = ["ENOUGH_SEEDS", "interval", "mean", "sample_sd"]
+__all__ = ["ENOUGH_SEEDS", "interval", "mean", "sample_sd", "trial_skills"]
 
 #: With fewer seeds a difference is called indicative and gets no interval.
 ENOUGH_SEEDS = 5
@@ -55,3 +56,27 @@ def interval(differences: Sequence[float]) -> tuple[float, float]:
     n = len(differences)
     half = float(stdtrit(n - 1, 0.975)) * sample_sd(differences) / math.sqrt(n)
     return mean(differences) - half, mean(differences) + half
+
+
+def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
+    """Return the score of each trial that completed: the mean skill over its executions, all of which completed.
+
+    Args:
+        trial_rows: Rows of trials.jsonl.
+
+    Returns:
+        Skill by number of the trial, the best first, the earliest first on ties.
+
+    Example:
+        >>> row = {"execution": 0, "status": "completed"}
+        >>> trial_skills([{**row, "trial": 0, "values": {"skill": 0.25}}, {**row, "trial": 1, "values": {"skill": 0.5}}])
+        {1: 0.5, 0: 0.25}
+    """
+    rows = list(trial_rows)
+    failed = {row["trial"] for row in rows if row["status"] != "completed"}
+    skills: dict[int, list[float]] = {}
+    for row in rows:
+        if row["trial"] not in failed:
+            skills.setdefault(row["trial"], []).append(float(row["values"]["skill"]))
+    means = {trial: mean(values) for trial, values in skills.items()}
+    return dict(sorted(means.items(), key=lambda item: (-item[1], item[0])))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
-from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean, sample_sd
+from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean, sample_sd, trial_skills
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,13 +76,16 @@ def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Returns:
         One row a trial: `trial`, the mean over executions of `skill` and of every other value, its hyperparameters,
         `seconds` (sum), `status`, and `error` where one failed. With several executions also `executions` and
-        `skill_sd`, the sample standard deviation over them. A trial without a completed execution stands at the end.
+        `skill_sd`, the sample standard deviation over them. A trial has failed if one of its executions has, and stands
+        at the end.
     """
     import pandas as pd
 
     trials: dict[int, list[Mapping[str, Any]]] = {}
-    for row in trial_rows:
+    all_rows = list(trial_rows)
+    for row in all_rows:
         trials.setdefault(row["trial"], []).append(row)
+    place = {trial: number for number, trial in enumerate(trial_skills(all_rows))}
     repeated = any(len(rows) > 1 for rows in trials.values())
     table = []
     for trial, rows in trials.items():
@@ -98,13 +101,12 @@ def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         line |= {name: mean(each) for name, each in values.items() if not name.endswith("_loss") and name != "epoch"}
         line |= {name: _plain(value) for name, value in rows[0]["hyperparameters"].items()}
         line |= {name: mean(each) for name, each in values.items() if name.endswith("_loss") or name == "epoch"}
-        line |= {"seconds": math.fsum(row["seconds"] or 0.0 for row in rows), "status": "completed" if done else "failed"}
+        line["seconds"] = math.fsum(row["seconds"] or 0.0 for row in rows)
+        line["status"] = "completed" if trial in place else "failed"
         if errors := [row["error"] for row in rows if row.get("error")]:
             line["error"] = errors[0]
         table.append(line)
-    table.sort(
-        key=lambda line: (math.isnan(line["skill"]), -line["skill"] if not math.isnan(line["skill"]) else 0, line["trial"])
-    )
+    table.sort(key=lambda line: (place.get(line["trial"], len(place)), line["trial"]))
     last = [name for name in ("seconds", "status", "error") if any(name in line for line in table)]
     names = [name for name in dict.fromkeys(name for line in table for name in line) if name not in last]
     return pd.DataFrame(table, columns=[*names, *last] if table else ["trial", "skill", "seconds", "status"])

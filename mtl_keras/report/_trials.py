@@ -25,15 +25,16 @@ def plot_trials(trial_rows: Iterable[Mapping[str, Any]]) -> Figure:
 
     Returns:
         One panel for the number of the trial and one for each hyperparameter, with a dot for each completed execution
-        that has it, the best one marked.
+        that has it; those of the best trial are marked.
     """
     from mtl_keras.report._picture import grid, legend, style
+    from mtl_keras.report._statistics import trial_skills
 
     rows = list(trial_rows)
     done = [row for row in rows if row["status"] == "completed"]
     settings = [{"trial": row["trial"], **row["hyperparameters"]} for row in done]
     skills = [float(row["values"]["skill"]) for row in done]
-    best = skills.index(max(skills)) if skills else None
+    best = next(iter(trial_skills(rows)), None)
     values: dict[str, set[str]] = {"trial": set()}
     for each in settings:
         for name, value in each.items():
@@ -49,13 +50,14 @@ def plot_trials(trial_rows: Iterable[Mapping[str, Any]]) -> Figure:
             continue
         name = names[number]
         own = [i for i, each in enumerate(settings) if name in each]
-        _panel(place, [settings[i][name] for i in own], [skills[i] for i in own], own.index(best) if best in own else None)
+        marked = [number for number, i in enumerate(own) if settings[i]["trial"] == best]
+        _panel(place, [settings[i][name] for i in own], [skills[i] for i in own], marked)
         style(place, "", name if number else "number of the trial", "skill on validation" if number % columns == 0 else "")
     legend(figure, [*axes.flat])
     return figure
 
 
-def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], best: int | None) -> None:
+def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: Sequence[int]) -> None:
     """Draw skills against the values of one hyperparameter."""
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         x = [float(value) for value in values]
@@ -69,8 +71,6 @@ def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], best: in
         place.set_xticks(range(len(labels)), labels)
         place.set_xlim(-0.5, len(labels) - 0.5)
     place.scatter(x, skills, s=18, alpha=0.7, linewidths=0, color="C0", label="trial")
-    if best is not None:
-        at, skill = x[best], skills[best]
-        place.scatter(
-            at, skill, s=110, marker="*", color="C3", edgecolors="white", linewidths=0.6, label="best trial", zorder=3
-        )
+    if marked:
+        at, best = [x[i] for i in marked], [skills[i] for i in marked]
+        place.scatter(at, best, s=110, marker="*", color="C3", edgecolors="white", linewidths=0.6, label="best trial", zorder=3)

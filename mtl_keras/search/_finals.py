@@ -17,14 +17,13 @@ from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.files import append_json, atomic, read_json_lines, write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import history_rows, metrics_rows, trivial_rows
-from mtl_keras.search._session import Session, training_seed
+from mtl_keras.search._seeds import FINAL, derived_seed
+from mtl_keras.search._session import Session
 from mtl_keras.search._study import Plan
 
 __all__ = ["Finals", "run_finals"]
 
 LOOKS = "test_evaluations.jsonl"
-#: Stands for the trial number in the seeds of final trainings, far above any trial.
-FINAL = 10**6
 MULTI, SINGLE = "multi-task", "single-task"
 
 
@@ -103,7 +102,7 @@ def run_finals(session: Session, folder: Path, trial: int, values: Mapping[str, 
 
 def _train(session: Session, folder: Path, job: _Job, number: int, total: int) -> None:
     """Train one final model; keep best and last weights, the history and the validation figures."""
-    seed = training_seed(session.resolved.settings.seed, FINAL, job.seed)
+    seed = derived_seed(session.resolved.settings.seed, FINAL, job.seed)
     session.reporter.training_begins(job.folder.name, number, total, sum(phase.epochs for phase in job.plan.phases))
     began = time.perf_counter()
     run, data = session.train(job.plan, seed, folder / "logs" / f"final-{job.folder.name}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from mtl_keras.search._seeds import ORACLE, derived_seed
 from mtl_keras.search._study import Settings
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Proposals:
         common: dict[str, Any] = {
             "objective": Objective("skill", "max"),
             "hyperparameters": space.copy(),
-            # keras-tuner takes 0 for "draw one".
-            "seed": settings.seed + 1,
+            # keras-tuner counts on from its seed, so that those of neighbouring studies must lie far apart; it takes 0
+            # for "draw one".
+            "seed": 1 + derived_seed(settings.seed, ORACLE),
             # Failed trials are ours to judge.
             "max_consecutive_failed_trials": 10**9,
         }

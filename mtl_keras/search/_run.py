@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -17,12 +16,13 @@ from mtl_keras.data import Data
 from mtl_keras.distribute import gpu_names
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation
-from mtl_keras.report import environment, plot_confusion, plot_reconstructions, write_record
+from mtl_keras.report import environment, plot_confusion, plot_reconstructions, trial_skills, write_record
 from mtl_keras.saving import save_model
 from mtl_keras.search._finals import Finals, run_finals
 from mtl_keras.search._folder import check_config, choose_folder, lock, saved_config, write_config
 from mtl_keras.search._reporter import Reporter
 from mtl_keras.search._session import Session, resolve
+from mtl_keras.search._sessions import work_log
 from mtl_keras.search._study import Study, load_study
 from mtl_keras.search._trials import best_trial, run_trials
 
@@ -63,13 +63,12 @@ class StudyResult:
 
     def summary(self) -> dict[str, Any]:
         """Return the result as plain JSON values, as `tune --json` prints it."""
-        trials = {row["trial"] for row in self.trials}
-        failed = {row["trial"] for row in self.trials if row["status"] != "completed"}
+        completed, every = len(trial_skills(self.trials)), len({row["trial"] for row in self.trials})
         return {
             "study": self.study,
             "output_dir": str(self.output_dir),
             "best": {"trial": self.best, "hyperparameters": dict(self.hyperparameters)},
-            "trials": {"completed": len(trials - failed), "failed": len(failed)},
+            "trials": {"completed": completed, "failed": every - completed},
             "validation": self.means("validation"),
             "test": self.means("test"),
         }
@@ -128,12 +127,16 @@ def run_study(
     with lock(folder):
         # All inputs are accepted: only now is anything written.
         write_config(folder, resolved.config("tune"))
-        reporter.stage(f"Searching {resolved.settings.trials} trials in {folder}")
-        rows = run_trials(session, folder)
-        best = best_trial(rows)
-        finals = run_finals(session, folder, best["trial"], best["hyperparameters"])
-        reporter.stage("Writing the record")
-        _deliver(session, folder, finals, rows, time.perf_counter() - began)
+        with work_log(folder, environment(gpu_names()), began) as log:
+            reporter.stage(f"Searching {resolved.settings.trials} trials in {folder}")
+            rows = run_trials(session, folder)
+            best = best_trial(rows)
+            finals = run_finals(session, folder, best["trial"], best["hyperparameters"])
+            if session.trainings or not (folder / "README.md").exists():
+                reporter.stage("Writing the record")
+                _deliver(session, folder, finals, rows, log.environment())
+            else:
+                log.forget()
     return StudyResult(
         study.name, folder, best["trial"], best["hyperparameters"], rows, finals.metrics, finals.model, finals.evaluation
     )
@@ -162,7 +165,7 @@ def tune(study: str | Path | Study, **arguments: Any) -> StudyResult:
     return run_study(found, {**arguments.get("changes", {}), **changes}, **options)
 
 
-def _deliver(session: Session, folder: Path, finals: Finals, rows: list[dict[str, Any]], seconds: float) -> None:
+def _deliver(session: Session, folder: Path, finals: Finals, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
     """Write the model, its pictures and the record."""
     resolved = session.resolved
     typed = Path(sys.argv[0]).name == "mtl-keras"
@@ -178,9 +181,9 @@ def _deliver(session: Session, folder: Path, finals: Finals, rows: list[dict[str
         folder,
         title=f"{resolved.study.name}: tuned multi-task model",
         question=resolved.study.summary,
-        command=shlex.join(["mtl-keras", *sys.argv[1:]]) if typed else f"mtl.tune({resolved.study.name!r})",
+        command=about["command"] if typed else f"mtl.tune({resolved.study.name!r})",
         config=resolved.config("tune"),
-        environment={**environment(gpu_names()), "wall_seconds": round(seconds, 1)},
+        environment=about,
         metrics=finals.metrics,
         history=finals.history,
         trials=rows,

@@ -20,6 +20,7 @@ from mtl_keras.distribute import strategy
 from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel, build_model
 from mtl_keras.search._reporter import Reporter
+from mtl_keras.search._seeds import TRUNK, derived_seed
 from mtl_keras.search._space import describe, fixed_space
 from mtl_keras.search._study import Context, Plan, Settings, Study
 from mtl_keras.training import Run, check, train
@@ -27,10 +28,7 @@ from mtl_keras.training import Run, check, train
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-__all__ = ["Resolved", "Session", "best_values", "resolve", "training_seed"]
-
-#: Stands for the trial number in the seed of a frozen trunk, far above any trial.
-TRUNK = 2 * 10**6
+__all__ = ["Resolved", "Session", "best_values", "resolve"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +93,6 @@ def resolve(study: Study, changes: Mapping[str, Any], saved: Mapping[str, Any] |
     return Resolved(study, settings, fixed, context, space, plan)
 
 
-def training_seed(*numbers: int) -> int:
-    """Return a seed in `[0, 2^31)` that follows from numbers such as study seed, trial and execution."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
-
-
 @dataclass(eq=False)
 class Session:
     """Runs trainings of one study in one process; a frozen trunk and its features are made once.
@@ -110,6 +103,7 @@ class Session:
         reporter: Hears of the progress.
         cache_dir: Folder of the feature cache.
         strategy: Where models are built.
+        trainings: How many have been begun.
     """
 
     resolved: Resolved
@@ -117,6 +111,7 @@ class Session:
     reporter: Reporter
     cache_dir: Path
     strategy: tf.distribute.Strategy
+    trainings: int = 0
     _trunks: dict[str, keras.Model] = field(default_factory=dict)
     _features: dict[str, Data] = field(default_factory=dict)
 
@@ -160,7 +155,7 @@ class Session:
         """Return the plan's frozen trunk, made once; random weights follow from the study's seed, in every process."""
         key = _trunk_key(plan)
         if key not in self._trunks:
-            keras.utils.set_random_seed(training_seed(self.resolved.settings.seed, TRUNK))
+            keras.utils.set_random_seed(derived_seed(self.resolved.settings.seed, TRUNK))
             self._trunks[key] = build_model(plan.recipe).trunk
         return self._trunks[key]
 
@@ -179,6 +174,7 @@ class Session:
 
     def train(self, plan: Plan, seed: int, log_dir: Path | None) -> tuple[Run, Data]:
         """Train one model of the plan from a seed; return the run and the data it was trained on."""
+        self.trainings += 1
         # The model of the training before is a ring of references.
         gc.collect()
         if _stays_frozen(plan):

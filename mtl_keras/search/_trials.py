@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from mtl_keras.callbacks import write_hparams, write_hparams_space
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.files import append_json, read_json_lines
+from mtl_keras.report import trial_skills
 from mtl_keras.search._folder import disk_is_full
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
-from mtl_keras.search._session import Session, best_values, training_seed
+from mtl_keras.search._seeds import derived_seed
+from mtl_keras.search._session import Session, best_values
 from mtl_keras.search._space import describe
 from mtl_keras.search._study import Plan
 
@@ -77,12 +78,7 @@ def run_trials(session: Session, folder: Path) -> list[dict[str, Any]]:
 
 def best_trial(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return the first line of the trial with the highest mean skill over its executions, the earliest on ties."""
-    skills: dict[int, list[float]] = {}
-    failed = {row["trial"] for row in rows if row["status"] != "completed"}
-    for row in rows:
-        if row["trial"] not in failed:
-            skills.setdefault(row["trial"], []).append(row["values"]["skill"])
-    best = max(skills, key=lambda trial: (np.mean(skills[trial]), -trial))
+    best = next(iter(trial_skills(rows)))
     return next(row for row in rows if row["trial"] == best)
 
 
@@ -99,7 +95,7 @@ def _execute(
 ) -> dict[str, Any]:
     """Train one execution of a trial and return its line for the log."""
     settings = session.resolved.settings
-    seed = training_seed(settings.seed, number, execution)
+    seed = derived_seed(settings.seed, number, execution)
     label = f"trial-{number:03d}" + (f"-{execution}" if settings.executions > 1 else "")
     session.reporter.training_begins(label, number + 1, settings.trials, epochs)
     row: dict[str, Any] = {"trial": number, "execution": execution, "seed": seed, "status": "completed"}

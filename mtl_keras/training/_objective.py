@@ -63,6 +63,7 @@ class ObjectiveModel(keras.Model):
         self.sparse = sparse
         # By name: Keras would track a dict of layers a second time.
         self._head_names = {name: tuple(layer.name for layer in layers) for name, layers in heads.items()}
+        self._total = keras.metrics.Mean(name="loss")
         self._means = {f"{name}_loss": keras.metrics.Mean(name=f"{name}_loss") for name in tasks}
         for name, task in tasks.items():
             metric = f"{name}_{task.metric.name}"
@@ -77,6 +78,7 @@ class ObjectiveModel(keras.Model):
         all replicas, so that absent labels, fractional weights and any number of replicas give one and the same loss.
         """
         sums, counts = [], []
+        labelled: Any = False
         for name, task in self.tasks.items():
             weight = ops.cast(sample_weight[name], "float32")
             rows = task.loss(_without_dummies(y[name], weight), y_pred[name])
@@ -84,6 +86,7 @@ class ObjectiveModel(keras.Model):
             if name in self.active:
                 sums.append(ops.sum(weight * rows))
                 counts.append(ops.sum(weight))
+                labelled = ops.logical_or(labelled, weight > 0)
         local = ops.stack(sums)
         count = distribute.sum_over_replicas(ops.stack(counts))
         share = local / ops.where(count > 0, count, 1.0)
@@ -91,9 +94,11 @@ class ObjectiveModel(keras.Model):
         losses = share + distribute.sum_over_replicas(share) - ops.stop_gradient(share)
         state = {name: variable.value for name, variable in self.weighting_state.by_name.items()}
         total = self.weighting.total(losses, count, state)
+        regularization = sum(self.losses)
+        self._total.update_state(total + regularization, sample_weight=ops.sum(ops.cast(labelled, "float32")))
         # Keras multiplies by the number of replicas what it logs, and the optimizer sums what it applies.
         logged_once = ops.stop_gradient(total) * (1.0 / distribute.replicas() - 1.0)
-        return total + logged_once + sum(self.losses) / distribute.replicas()
+        return total + logged_once + regularization / distribute.replicas()
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         for name, task in self.tasks.items():
@@ -101,6 +106,10 @@ class ObjectiveModel(keras.Model):
             rows = task.row_metrics(y[name], y_pred[name])[task.metric.name]
             self._means[f"{name}_{task.metric.name}"].update_state(ops.where(present > 0, rows, 0.0), sample_weight=present)
         return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Return the log; its `loss` is the mean over labelled rows, where Keras' own counts rows that fill up a batch too."""
+        return {**super().get_metrics_result(), "loss": self._total.result()}
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Do nothing: all is built. Keras would sum the replicas' parts of a first batch, whose numbers of rows may differ."""

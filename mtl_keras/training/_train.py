@@ -126,11 +126,12 @@ def _run_phase(
         patience=phase.patience or phase.epochs,
         restore_best_weights=True,
     )
+    replicas = model.distribute_strategy.num_replicas_in_sync
     objective.fit(
-        data.train.batches(phase.batch_size, seed=seed, epochs=phase.epochs),
+        data.train.batches(phase.batch_size, seed=seed, epochs=phase.epochs, at_least=replicas),
         steps_per_epoch=steps,
         epochs=phase.epochs,
-        validation_data=data.validation.batches(max(phase.batch_size, 512)),
+        validation_data=data.validation.batches(max(phase.batch_size, 512), at_least=replicas),
         callbacks=[Skill(active, trivial), history, early, *callbacks],
         shuffle=False,
         verbose=0,
@@ -165,7 +166,13 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
             f"Model and data carry the same tasks. Received: a model of {', '.join(tasks)}, data of {', '.join(data.tasks)}. "
             "Use data.only(...) or load the data with the model's tasks."
         )
+    replicas = model.distribute_strategy.num_replicas_in_sync
     for phase in phases:
+        if phase.batch_size < replicas:
+            raise MTLError(
+                f"A global batch holds a row for each replica. Received: batch_size={phase.batch_size} on {replicas} replicas. "
+                f"Give batch_size={replicas} or more, or run without a strategy."
+            )
         phase.weighting.state(tuple(phase.active(tasks)))  # type: ignore[union-attr]  # Phase has made it a Weighting
         phase.direction(tasks)
         for name in phase.freeze or ():

@@ -1,0 +1,15 @@
+"""Every seed of a study follows from its own: one function, and the streams that it is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["FINAL", "ORACLE", "TRUNK", "derived_seed"]
+
+#: Stand where a trial's number stands in its seed, far above any trial.
+FINAL, TRUNK, ORACLE = 10**6, 2 * 10**6, 3 * 10**6
+
+
+def derived_seed(*numbers: int) -> int:
+    """Return a seed in `[0, 2^31)` that follows from numbers such as study seed, trial and execution."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
