@@ -28,7 +28,8 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.search.Plan:
         shared=mtl.search.dense_stack(hp, "shared", depth=(1, 2), width=(64, 128)),
         heads={name: mtl.search.dense_stack(hp, name, depth=(0, 1), width=(64, 128)) for name in context.tasks},
     )
-    weights = mtl.search.loss_weights(hp, context.tasks, low=0.1, high=10.0)
+    # A squared error of pixels in [0, 1] is some hundred times smaller than a cross-entropy.
+    weights = mtl.search.loss_weights(hp, context.tasks, low=0.1, high=100.0)
     learning_rate = hp.Float("learning_rate", 1e-3, 2e-2, sampling="log", default=5e-3)
     phase = mtl.Phase(
         epochs=settings.epochs,
@@ -47,6 +48,6 @@ STUDY = mtl.Study(
     data="digits",
     image_shape=(8, 8, 1),
     space=space,
-    settings=mtl.search.Settings(backbone="SmallCNN", trials=6, epochs=12, batch_size=64, final_seeds=3),
+    settings=mtl.search.Settings(backbone="SmallCNN", trials=10, epochs=12, batch_size=64, final_seeds=3),
     quick={"trials": 2, "epochs": 2, "final_seeds": 2},
 )
