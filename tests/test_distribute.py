@@ -78,7 +78,8 @@ def both(request: pytest.FixtureRequest, data: Data) -> Both:
     initial, idle_began = _tiny.weights(first), _tiny.weights(first.get_layer("idle"))[1]
     weights = {"kind": 1, "odd": 0.5, "image": 4, "idle": 1}
     phase = Phase(epochs=2, batch_size=8, weighting=weights, optimizer=OPTIMIZERS[request.param], monitor="loss")
-    runs, idle = [], []
+    runs: list[Run] = []
+    idle = []
     for strategy in (distribute.strategy("none"), distribute.strategy("mirrored", DEVICES)):
         with strategy.scope():
             assert distribute.replicas() == len(runs) + 1
@@ -86,7 +87,8 @@ def both(request: pytest.FixtureRequest, data: Data) -> Both:
         steps = Steps()
         runs.append(train(model, data, phase, seed=4, callbacks=[steps]))
         idle.append(steps.weights)
-    return Both(initial, *runs, idle, idle_began)
+    one, two = runs
+    return Both(initial, one, two, idle, idle_began)
 
 
 def test_two_replicas_log_what_one_logs(both: Both) -> None:

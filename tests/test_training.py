@@ -300,6 +300,12 @@ def test_a_cosine_ends_at_0_with_the_last_step(data: Data) -> None:
     tried = train(fresh(), data, replace(PHASE, optimizer=optimizer, schedule="cosine"))
     expected = [0.05 * (1 + math.cos(math.pi * step / 9)) / 2 for step in (3, 6, 9)]
     np.testing.assert_allclose([row["learning_rate"] for row in tried.history], expected, atol=1e-7)
+    falling = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
+    assert Phase(epochs=1, optimizer=falling).schedule == "constant"
+    with pytest.raises(
+        MTLError, match=r"One schedule moves the learning rate. Received: schedule='cosine' and .* ExponentialDecay"
+    ):
+        Phase(epochs=1, optimizer=falling, schedule="cosine")
     with pytest.raises(MTLError, match=r"Unknown schedule: received 'cosin'. Did you mean 'cosine'"):
         Phase(epochs=1, schedule="cosin")  # type: ignore[arg-type]
 

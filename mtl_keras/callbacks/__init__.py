@@ -1,4 +1,4 @@
-"""What happens at the end of an epoch: skill, the rows of the history, TensorBoard.
+"""What happens at the end of an epoch: skill, the rows of the history, the checkpoint, TensorBoard.
 
 Callbacks reach the model's state through `self.model` only, never through a variable of their own: keras-tuner and
 others copy callbacks, and a copy would then steer a copy.
@@ -6,8 +6,20 @@ others copy callbacks, and a copy would then steer a copy.
 
 from __future__ import annotations
 
+from mtl_keras.callbacks._checkpoint import Checkpoint, Standing, put_back, read_standing
 from mtl_keras.callbacks._rows import HistoryRows
 from mtl_keras.callbacks._skill import Skill
 from mtl_keras.callbacks._tensorboard import TensorBoardLog, write_hparams, write_hparams_space, write_images
 
-__all__ = ["HistoryRows", "Skill", "TensorBoardLog", "write_hparams", "write_hparams_space", "write_images"]
+__all__ = [
+    "Checkpoint",
+    "HistoryRows",
+    "Skill",
+    "Standing",
+    "TensorBoardLog",
+    "put_back",
+    "read_standing",
+    "write_hparams",
+    "write_hparams_space",
+    "write_images",
+]

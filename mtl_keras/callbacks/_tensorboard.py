@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,11 @@ class TensorBoardLog(keras.callbacks.Callback):
         self.tasks = tasks
         self.steps = 0
         self._writers: dict[str, Any] = {}
+        self._unseen: list[dict[str, Any]] = []
+
+    def on_resume(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Take over the epochs of a training that goes on: their events are written anew."""
+        self._unseen = list(rows)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if not self.steps:
@@ -48,6 +53,9 @@ class TensorBoardLog(keras.callbacks.Callback):
                     old.unlink()
         for split in ("train", "validation"):
             self._writers[split] = tf.summary.create_file_writer(str(self.log_dir / split))
+        while self._unseen:
+            row = self._unseen.pop(0)
+            self.on_epoch_end(row["epoch"] - 1, row)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert logs is not None

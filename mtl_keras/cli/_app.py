@@ -44,6 +44,7 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="A setting of the study, or a hyperparameter to fix; repeatable.", show_default=False
     ),
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on in --output-dir, or in the newest run of the study.")]
 Quick = Annotated[bool, typer.Option("--quick", help="The study's own small version, to see that it works.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")]
 Strategy = Annotated[str, typer.Option(help="auto, none or mirrored (all GPUs of this host).")]
@@ -71,7 +72,7 @@ def tune(
     data_dir: DataDir = None,
     output_dir: OutputDir = None,
     cache_dir: CacheDir = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on in --output-dir, or in the newest run of the study.")] = False,
+    resume: Resume = False,
     set_: Set = None,
     strategy: Strategy = "auto",
     quick: Quick = False,
@@ -110,6 +111,7 @@ def train(
     data_dir: DataDir = None,
     output_dir: OutputDir = None,
     cache_dir: CacheDir = None,
+    resume: Resume = False,
     set_: Set = None,
     strategy: Strategy = "auto",
     quick: Quick = False,
@@ -130,6 +132,7 @@ def train(
                 data_dir=data_dir,
                 output_dir=output_dir,
                 cache_dir=cache_dir,
+                resume=resume,
                 quick=quick,
                 strategy=strategy,
                 reporter=reporter,

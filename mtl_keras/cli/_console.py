@@ -75,7 +75,7 @@ class Work:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._exit.close()
         if kind is KeyboardInterrupt:
-            self.err.print("Interrupted. What was finished is kept; `tune --resume` goes on from there.")
+            self.err.print("Interrupted. What was finished is kept; --resume goes on from there.")
             raise SystemExit(130)
 
     def answer(self, value: dict[str, Any]) -> None:

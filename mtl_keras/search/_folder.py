@@ -6,39 +6,43 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import filelock
 import tensorflow as tf
 
 from mtl_keras.errors import MTLError
 from mtl_keras.files import writable_folder, write_json
+from mtl_keras.search._session import Resolved, resolve
+from mtl_keras.search._study import Study
 
-__all__ = ["check_config", "choose_folder", "disk_is_full", "lock", "saved_config", "write_config"]
+__all__ = ["check_config", "claim", "choose_folder", "disk_is_full", "lock", "saved_config", "write_config"]
+
+Command = Literal["tune", "train"]
 
 CONFIG = "config.json"
 #: What a configuration holds at least.
 KEYS = {"command", "study", "settings", "fixed", "space"}
 
 
-def choose_folder(study: str, output_dir: str | Path | None, resume: bool) -> Path:
+def choose_folder(study: str, output_dir: str | Path | None, resume: bool, command: Command = "tune") -> Path:
     """Return the folder to write to; it may not exist yet.
 
     Args:
         study: Name of the study.
-        output_dir: A folder that is new or empty, or with `resume` one that holds a search. None takes a new
+        output_dir: A folder that is new or empty, or with `resume` one that holds a run. None takes a new
             `runs/<study>/<n>`, or with `resume` the newest one.
         resume: Whether to continue.
+        command: What is to be continued: `tune` and `train` take their folders from the same row.
 
     Raises:
-        MTLError: If a named folder is not empty and `resume` is not given, or it holds something else than a search.
+        MTLError: If a named folder is not empty and `resume` is not given, or it holds something else than a run.
     """
     if output_dir is None:
         numbers = sorted((int(p.name) for p in Path("runs", study).glob("*") if p.name.isdigit()), reverse=True)
         folders = [Path("runs", study, str(number)) for number in numbers]
         new = Path("runs", study, str(numbers[0] + 1 if numbers else 1))
-        # `train` takes its folders from the same row.
-        return next((f for f in folders if (saved_config(f) or {}).get("command") == "tune"), new) if resume else new
+        return next((f for f in folders if (saved_config(f) or {}).get("command") == command), new) if resume else new
     folder = Path(output_dir)
     if folder.exists() and not folder.is_dir():
         raise MTLError(f"The output folder is a folder. Received: {folder}, which is a file. Name another --output-dir.")
@@ -48,10 +52,28 @@ def choose_folder(study: str, output_dir: str | Path | None, resume: bool) -> Pa
                 f"The output folder is new or empty. Received: {folder}, which is not. Name another, or continue with --resume."
             )
         if saved_config(folder) is None and any(not p.name.startswith(".") for p in folder.iterdir()):
-            raise MTLError(
-                f"A search is continued in its own folder. Received: {folder}, which holds no {CONFIG}. Name another."
-            )
+            raise MTLError(f"A run is continued in its own folder. Received: {folder}, which holds no {CONFIG}. Name another.")
     return folder
+
+
+def claim(
+    study: Study, command: Command, changes: Mapping[str, Any], output_dir: str | Path | None, resume: bool
+) -> tuple[Path, Resolved]:
+    """Return the folder of a run and the study with all changes; write nothing yet.
+
+    Raises:
+        MTLError: If a change or the folder is refused, or the folder holds another run.
+    """
+    folder = choose_folder(study.name, output_dir, resume, command)
+    saved = saved_config(folder)
+    if saved is not None and (saved["command"], saved["study"]) != (command, study.name):
+        raise MTLError(
+            f"A run is continued with its own study. Received: {command} {study.name} where {folder} holds {saved['command']} "
+            f"{saved['study']}. Name another --output-dir."
+        )
+    resolved = resolve(study, changes, saved)
+    check_config(folder, resolved.config(command))
+    return folder, resolved
 
 
 def saved_config(folder: Path) -> dict[str, Any] | None:
@@ -89,7 +111,7 @@ def check_config(folder: Path, config: Mapping[str, Any]) -> None:
             if old == now or key == "source" or (key == "settings.trials" and new_values[key] > old_values[key]):
                 continue
             raise MTLError(
-                f"A search is continued as it was begun; only the number of trials may grow. Received: {key}={now!r} where "
+                f"A run is continued as it was begun; only the number of trials may grow. Received: {key}={now!r} where "
                 f"{folder} has {old!r}. Leave it out, or start anew in another --output-dir."
             )
 

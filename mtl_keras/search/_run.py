@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,18 +12,16 @@ import numpy as np
 
 from mtl_keras.callbacks import write_images
 from mtl_keras.data import Data
-from mtl_keras.distribute import gpu_names
-from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation
-from mtl_keras.report import environment, plot_confusion, plot_reconstructions, trial_skills, write_record
+from mtl_keras.report import plot_confusion, plot_reconstructions, trial_skills, write_record
 from mtl_keras.saving import save_model
 from mtl_keras.search._finals import Finals, run_finals
-from mtl_keras.search._folder import check_config, choose_folder, lock, saved_config, write_config
+from mtl_keras.search._folder import claim, lock, write_config
 from mtl_keras.search._reporter import Reporter
-from mtl_keras.search._session import Session, resolve
-from mtl_keras.search._sessions import work_log
+from mtl_keras.search._session import Session
 from mtl_keras.search._study import Study, load_study
 from mtl_keras.search._trials import best_trial, run_trials
+from mtl_keras.search._work_log import work_log
 
 __all__ = ["StudyResult", "run_study", "tune"]
 
@@ -112,22 +109,15 @@ def run_study(
     """
     began = time.perf_counter()
     reporter = reporter or Reporter()
-    folder = choose_folder(study.name, output_dir, resume)
-    saved = saved_config(folder)
-    if saved is not None and (saved["command"], saved["study"]) != ("tune", study.name):
-        raise MTLError(
-            f"A search is continued with its own study. Received: tune {study.name} where {folder} holds {saved['command']} "
-            f"{saved['study']}. Name another --output-dir."
-        )
-    resolved = resolve(study, {**(study.quick if quick else {}), **(changes or {})}, saved)
-    check_config(folder, resolved.config("tune"))
+    changes = {**(study.quick if quick else {}), **(changes or {})}
+    folder, resolved = claim(study, "tune", changes, output_dir, resume)
     session = Session.open(
         resolved, data=data, data_dir=data_dir, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter
     )
     with lock(folder):
         # All inputs are accepted: only now is anything written.
         write_config(folder, resolved.config("tune"))
-        with work_log(folder, environment(gpu_names()), began) as log:
+        with work_log(folder, f"mtl.tune({study.name!r})", began) as log:
             reporter.stage(f"Searching {resolved.settings.trials} trials in {folder}")
             rows = run_trials(session, folder)
             best = best_trial(rows)
@@ -168,7 +158,6 @@ def tune(study: str | Path | Study, **arguments: Any) -> StudyResult:
 def _deliver(session: Session, folder: Path, finals: Finals, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
     """Write the model, its pictures and the record."""
     resolved = session.resolved
-    typed = Path(sys.argv[0]).name == "mtl-keras"
     save_model(finals.model, folder, class_names=session.data.class_names)
     evaluation = finals.evaluation
     figures = {
@@ -181,7 +170,7 @@ def _deliver(session: Session, folder: Path, finals: Finals, rows: list[dict[str
         folder,
         title=f"{resolved.study.name}: tuned multi-task model",
         question=resolved.study.summary,
-        command=about["command"] if typed else f"mtl.tune({resolved.study.name!r})",
+        command=about["command"],
         config=resolved.config("tune"),
         environment=about,
         metrics=finals.metrics,

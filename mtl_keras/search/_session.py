@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -172,8 +172,11 @@ class Session:
             data = self._features[key]
         return data if set(data.tasks) == set(plan.recipe.tasks) else data.only(*plan.recipe.tasks)
 
-    def train(self, plan: Plan, seed: int, log_dir: Path | None) -> tuple[Run, Data]:
-        """Train one model of the plan from a seed; return the run and the data it was trained on."""
+    def train(self, plan: Plan, seed: int, log_dir: Path | None, output_dir: Path | None = None) -> tuple[Run, Data]:
+        """Train one model of the plan from a seed; return the run and the data it was trained on.
+
+        With an `output_dir` it is checkpointed there, and goes on from what is there.
+        """
         self.trainings += 1
         # The model of the training before is a ring of references.
         gc.collect()
@@ -187,7 +190,8 @@ class Session:
         callbacks: list[keras.callbacks.Callback] = [_Epochs(self.reporter)]
         if log_dir is not None:
             callbacks.append(TensorBoardLog(log_dir, plan.recipe.tasks))
-        return train(model, data, *plan.phases, seed=seed, callbacks=callbacks, cache_dir=self.cache_dir), data
+        run = train(model, data, *plan.phases, seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=self.cache_dir)
+        return run, data
 
 
 def _stays_frozen(plan: Plan) -> bool:
@@ -220,6 +224,9 @@ class _Epochs(keras.callbacks.Callback):
         super().__init__()
         self.reporter = reporter
         self.done = 0
+
+    def on_resume(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.done = len(rows)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.done += 1

@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from mtl_keras.distribute import gpu_names
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.files import append_json
-from mtl_keras.report import environment, history_rows, metrics_rows, trivial_rows, write_record
+from mtl_keras.report import history_rows, metrics_rows, trivial_rows, write_record
 from mtl_keras.saving import load_model, save_model
 from mtl_keras.search._finals import LOOKS
-from mtl_keras.search._folder import choose_folder, lock, saved_config, write_config
+from mtl_keras.search._folder import claim, lock, saved_config, write_config
 from mtl_keras.search._reporter import Reporter
 from mtl_keras.search._session import Session, resolve
 from mtl_keras.search._study import Study, load_study
+from mtl_keras.search._work_log import work_log
 from mtl_keras.training import Run
 
 __all__ = ["evaluate_run", "train_study"]
@@ -31,6 +31,7 @@ def train_study(
     data_dir: str | Path | None = None,
     output_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    resume: bool = False,
     quick: bool = False,
     strategy: str = "auto",
     reporter: Reporter | None = None,
@@ -45,6 +46,7 @@ def train_study(
         data_dir: Root in which the data set is looked for.
         output_dir: A new or empty folder; None (default) makes `runs/<study>/<n>`.
         cache_dir: Folder of the feature cache.
+        resume: Continue the training in `output_dir`, or the newest of that study, after its last whole epoch.
         quick: Apply the study's quick changes first.
         strategy: See `mtl_keras.distribute.strategy`.
         reporter: Hears of the progress.
@@ -57,38 +59,48 @@ def train_study(
     """
     began = time.perf_counter()
     reporter = reporter or Reporter()
-    folder = choose_folder(study.name, output_dir, resume=False)
-    resolved = resolve(study, {**(study.quick if quick else {}), **(changes or {})})
+    changes = {**(study.quick if quick else {}), **(changes or {})}
+    folder, resolved = claim(study, "train", changes, output_dir, resume)
     session = Session.open(
         resolved, data=None, data_dir=data_dir, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter
     )
     plan, seed = resolved.plan, resolved.settings.seed
     with lock(folder):
         write_config(folder, resolved.config("train"))
-        reporter.stage(f"Training in {folder}")
-        reporter.training_begins("training", 1, 1, sum(phase.epochs for phase in plan.phases))
-        run, data = session.train(plan, seed, folder / "logs" / "train")
-        evaluation = evaluate(run.model, data, "validation", cache_dir=session.cache_dir)
-        save_model(run.model, folder, class_names=data.class_names)
-        last = evaluate(run.last_model, data, "validation", cache_dir=session.cache_dir)
-        metrics = [
-            *metrics_rows(evaluation, run="multi-task", seed=seed, phase=run.best.phase, epoch_kind="best"),
-            *metrics_rows(last, run="multi-task", seed=seed, phase=run.best.phase, epoch_kind="last"),
-            *trivial_rows(evaluation),
-        ]
-        write_record(
-            folder,
-            title=f"{study.name}: one configuration",
-            question=study.summary,
-            command=f"mtl-keras train {study.source}",
-            config=resolved.config("train"),
-            environment={**environment(gpu_names()), "wall_seconds": round(time.perf_counter() - began, 1)},
-            metrics=metrics,
-            history=history_rows(run.history, list(plan.recipe.tasks), run="multi-task", seed=seed),
-            trials=[],
-            evaluation=evaluation,
-        )
+        with work_log(folder, f"mtl.search.train_study(mtl.load_study({study.name!r}))", began) as log:
+            reporter.stage(f"Training in {folder}")
+            reporter.training_begins("training", 1, 1, sum(phase.epochs for phase in plan.phases))
+            run, data = session.train(plan, seed, folder / "logs" / "train", output_dir=folder)
+            evaluation = evaluate(run.model, data, "validation", cache_dir=session.cache_dir)
+            if (folder / "README.md").exists():
+                log.forget()
+            else:
+                last = evaluate(run.last_model, data, "validation", cache_dir=session.cache_dir)
+                _deliver(session, folder, run, evaluation, last, log.environment())
     return folder, run, evaluation
+
+
+def _deliver(session: Session, folder: Path, run: Run, evaluation: Evaluation, last: Evaluation, about: dict[str, Any]) -> None:
+    """Write the model and the record."""
+    resolved, study = session.resolved, session.resolved.study
+    save_model(run.model, folder, class_names=session.data.class_names)
+    head: dict[str, Any] = {"run": "multi-task", "seed": run.seed, "phase": run.best.phase}
+    write_record(
+        folder,
+        title=f"{study.name}: one configuration",
+        question=study.summary,
+        command=about["command"],
+        config=resolved.config("train"),
+        environment=about,
+        metrics=[
+            *metrics_rows(evaluation, **head, epoch_kind="best"),
+            *metrics_rows(last, **head, epoch_kind="last"),
+            *trivial_rows(evaluation),
+        ],
+        history=history_rows(run.history, list(run.recipe.tasks), run="multi-task", seed=run.seed),
+        trials=[],
+        evaluation=evaluation,
+    )
 
 
 def evaluate_run(

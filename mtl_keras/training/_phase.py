@@ -75,14 +75,23 @@ class Phase:
         if self.schedule not in get_args(Schedule):
             raise unknown("schedule", self.schedule, get_args(Schedule))
         object.__setattr__(self, "weighting", weightings.get(self.weighting))
-        object.__setattr__(self, "optimizer", _optimizer_config(self.optimizer))
+        config = _optimizer_config(self.optimizer)
+        object.__setattr__(self, "optimizer", config)
+        rate = config["config"]["learning_rate"]
+        if self.schedule != "constant" and not isinstance(rate, int | float):
+            raise MTLError(
+                f"One schedule moves the learning rate. Received: schedule={self.schedule!r} and an optimizer with its own, "
+                f"{rate.get('class_name')}. Leave one out."
+            )
 
     def new_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         """Return a fresh optimizer for a phase of so many steps; call it inside the strategy's scope."""
         # Keras changes the configuration that it reads.
-        optimizer = keras.optimizers.deserialize(copy.deepcopy(self.optimizer))
+        config: Any = copy.deepcopy(self.optimizer)
+        rate = config["config"]["learning_rate"]
+        optimizer = keras.optimizers.deserialize(config)
         if self.schedule == "cosine":
-            optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(float(optimizer.learning_rate), steps)
+            optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(rate, steps)
         return optimizer
 
     def active(self, tasks: Tasks) -> Tasks:

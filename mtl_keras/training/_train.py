@@ -6,13 +6,13 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
 
-from mtl_keras.callbacks import HistoryRows, Skill
+from mtl_keras.callbacks import Checkpoint, HistoryRows, Skill, Standing, put_back, read_standing
 from mtl_keras.data import Data, trivial_scores
 from mtl_keras.data.cache import default_cache_dir, trunk_digest
 from mtl_keras.errors import MTLError, TrialError
@@ -24,6 +24,8 @@ from mtl_keras.training._run import Best, Run
 
 __all__ = ["check", "train"]
 
+CHECKPOINT = "checkpoint.npz"
+
 logger = logging.getLogger("mtl_keras")
 
 
@@ -32,6 +34,7 @@ def train(
     data: Data,
     *phases: Phase,
     seed: int = 0,
+    output_dir: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     cache_dir: str | Path | Literal[False] | None = None,
 ) -> Run:
@@ -45,7 +48,11 @@ def train(
         data: Its `validation` split chooses the epoch; `test` is never touched.
         *phases: At least one.
         seed: Of the data order, which is a function of seed and epoch; at least 0.
-        callbacks: More Keras callbacks. Their `self.model` shares the layers of `model` and may begin at the features.
+        output_dir: Folder of the checkpoint that is written after each epoch; None (default) writes none. Where it holds
+            that of the same training, training goes on from there as if it had not stopped, and a finished one is
+            returned as it ended.
+        callbacks: More Keras callbacks. Their `self.model` shares the layers of `model` and may begin at the features. One
+            that has a method `on_resume` is first told the rows of the epochs that it did not see.
         cache_dir: Folder of the feature cache; None (default) is the user's cache folder, False computes features anew
             at every step.
 
@@ -53,7 +60,8 @@ def train(
         The run, with the history of all phases.
 
     Raises:
-        MTLError: If phases, tasks, data and model do not fit, or a loss is no longer finite.
+        MTLError: If phases, tasks, data and model do not fit, `output_dir` holds another training or cannot be written, or a
+            loss is no longer finite.
 
     Example:
         >>> import mtl_keras as mtl
@@ -67,8 +75,22 @@ def train(
     check(model, data, phases)
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
+    checkpoint = standing = None
+    if output_dir is not None:
+        checkpoint = (Path(output_dir) / CHECKPOINT, _identity(model, data, phases, seed))
+        standing = read_standing(*checkpoint)
+    if standing is not None:
+        rows += standing.rows
+        # Before features are computed: an earlier phase may have trained the trunk.
+        with model.distribute_strategy.scope():
+            put_back(standing.variables, model.variables)
+        for callback in callbacks:
+            if hasattr(callback, "on_resume"):
+                callback.on_resume(standing.rows)
     featurized = data if data.features else None
     for number, phase in enumerate(phases):
+        if standing is not None and number < standing.phase:
+            continue
         with _freezing(model, phase):
             on_features = model.frozen_trunk and (data.features is not None or cache_dir is not False)
             if on_features and featurized is None:
@@ -83,7 +105,8 @@ def train(
                 )
             _say_what_weights_do(model, phase)
             seen = featurized if on_features and featurized is not None else data
-            best, last_weights = _run_phase(model, seen, phase, number, rows, seed, callbacks, on_features)
+            begun = standing if standing is not None and number == standing.phase else None
+            best, last_weights = _run_phase(model, seen, phase, number, rows, seed, callbacks, on_features, checkpoint, begun)
     return Run(model, rows, phases, best, seed, time.perf_counter() - began, last_weights, on_features)
 
 
@@ -96,6 +119,8 @@ def _run_phase(
     seed: int,
     callbacks: Sequence[keras.callbacks.Callback],
     on_features: bool,
+    checkpoint: tuple[Path, dict[str, Any]] | None,
+    standing: Standing | None,
 ) -> tuple[Best, list[Any]]:
     """Fit one phase, append its epochs to `rows`, leave the model at its best epoch; return that and the last weights."""
     tasks = model.recipe.tasks
@@ -115,6 +140,11 @@ def _run_phase(
         objective.compile(optimizer=phase.new_optimizer(steps * phase.epochs), jit_compile=False)
         # Variables made inside the first step would have it traced twice.
         objective.optimizer.build(objective.trainable_variables)
+    if standing is not None and (standing.stopped or standing.epoch == phase.epochs):
+        last_weights = objective.get_weights()
+        objective.set_weights(standing.best_weights)
+        model.weighting_state = objective.weighting_values()
+        return _best(number, phase, standing.early), last_weights
     trivial = {
         split.name: {name: scores[tasks[name].metric.name] for name, scores in trivial_scores(data.train, split).items()}
         for split in (data.train, data.validation)
@@ -126,25 +156,45 @@ def _run_phase(
         patience=phase.patience or phase.epochs,
         restore_best_weights=True,
     )
+    own: list[keras.callbacks.Callback] = [Skill(active, trivial), history, early]
+    if checkpoint is not None:
+        own.append(Checkpoint(*checkpoint, model, early, rows, number, standing))
     replicas = model.distribute_strategy.num_replicas_in_sync
+    first = 0 if standing is None else standing.epoch
     objective.fit(
-        data.train.batches(phase.batch_size, seed=seed, epochs=phase.epochs, at_least=replicas),
+        data.train.batches(phase.batch_size, seed=seed, epochs=phase.epochs, first_epoch=first, at_least=replicas),
         steps_per_epoch=steps,
+        initial_epoch=first,
         epochs=phase.epochs,
         validation_data=data.validation.batches(max(phase.batch_size, 512), at_least=replicas),
-        callbacks=[Skill(active, trivial), history, early, *callbacks],
+        callbacks=[*own, *callbacks],
         shuffle=False,
         verbose=0,
     )
-    own = (row for row in rows if row["phase"] == number)
-    wrong = next((row for row in own if not math.isfinite(row["loss"]) or not math.isfinite(row[phase.monitor])), None)
+    its = (row for row in rows if row["phase"] == number)
+    wrong = next((row for row in its if not math.isfinite(row["loss"]) or not math.isfinite(row[phase.monitor])), None)
     if wrong:
         raise TrialError(
             f"Losses and metrics stay finite. Received: loss={wrong['loss']}, {phase.monitor}={wrong[phase.monitor]} in epoch "
             f"{wrong['epoch']} of phase {number}. Lower the learning rate, or give the optimizer a clipnorm."
         )
     model.weighting_state = objective.weighting_values()
-    return Best(number, int(early.best_epoch) + 1, phase.monitor, float(early.best)), history.last_weights
+    return _best(number, phase, vars(early)), history.last_weights
+
+
+def _best(number: int, phase: Phase, early: Mapping[str, Any]) -> Best:
+    """Return the epoch that EarlyStopping chose."""
+    return Best(number, int(early["best_epoch"]) + 1, phase.monitor, float(early["best"]))
+
+
+def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: int) -> dict[str, Any]:
+    """Return what fixes a training, as plain JSON values."""
+    return {
+        "recipe": model.recipe.config(),
+        "phases": [phase.config() for phase in phases],
+        "seed": seed,
+        "data": [data.name, len(data.train), len(data.validation), data.features],
+    }
 
 
 def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:

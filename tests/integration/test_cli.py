@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import pytest
 
 import mtl_keras as mtl
+from mtl_keras.callbacks import Checkpoint
 from mtl_keras.data import Data
 from mtl_keras.files import read_json_lines
 from mtl_keras.search import _session
@@ -99,7 +100,15 @@ def test_tune_leaves_a_record(finished: tuple[Path, Done]) -> None:
 
 
 def test_a_finished_search_is_told_again_without_a_second_look(copy: Path, study: Path) -> None:
-    kept = ("trials.jsonl", "test_evaluations.jsonl", "metrics.csv", "history.csv", "config.json")
+    kept = (
+        "trials.jsonl",
+        "test_evaluations.jsonl",
+        "metrics.csv",
+        "history.csv",
+        "config.json",
+        "environment.json",
+        "README.md",
+    )
     before = {name: (copy / name).read_bytes() for name in kept}
     done = command("tune", study, "--output-dir", copy, "--resume")
     assert done.code == 0, done.err
@@ -152,6 +161,40 @@ def test_one_configuration_is_trained_and_scored(study: Path, tmp_path: Path) ->
     cleared = command("cache", "clear", *cache, "--json").answer
     assert cleared["freed_bytes"] == listed["bytes"] > 0
     assert command("cache", "list", *cache, "--json").answer["entries"] == []
+
+
+def test_an_interrupted_training_goes_on(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ("train", study, "--epochs", 3, "--json", "--output-dir")
+    undisturbed = command(*arguments, tmp_path / "undisturbed")
+    assert undisturbed.code == 0, undisturbed.err
+
+    written = Checkpoint.on_epoch_end
+
+    def interrupted(checkpoint: Checkpoint, epoch: int, logs: Any = None) -> None:
+        written(checkpoint, epoch, logs)
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "interrupted"
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "on_epoch_end", interrupted)
+        for _ in range(2):
+            stopped = command(*arguments, folder, "--resume")
+            assert (stopped.code, stopped.out) == (130, "")
+            assert "--resume" in stopped.err
+    refused(command(*arguments, folder), "new or empty", "--resume")
+    refused(command(*arguments, folder, "--resume", "--seed", 1), "settings.seed=1 where")
+    done = command(*arguments, folder, "--resume")
+    assert done.code == 0, done.err
+    assert {**done.answer, "output_dir": None} == {**undisturbed.answer, "output_dir": None}
+    for name in ("metrics.csv", "history.csv"):
+        assert (folder / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
+    environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    assert len(environment["sessions"]) == 3
+
+    # Once more: there is nothing to do, and nothing is changed.
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert command(*arguments, folder, "--resume").answer == done.answer
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
 def test_studies_are_listed() -> None:
@@ -340,7 +383,13 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(study: Path, tmp_path:
     assert "No space left on device" in last
     assert "--resume" in last
     assert (tmp_path / "out/trials.jsonl").read_bytes() == b""
-    assert {path.name for path in (tmp_path / "out").iterdir()} <= {"config.json", "trials.jsonl", "logs", ".lock"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} <= {
+        "config.json",
+        "environment.json",
+        "trials.jsonl",
+        "logs",
+        ".lock",
+    }
 
 
 def test_a_folder_in_use_is_refused(copy: Path, study: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mtl_keras.distribute import gpu_names
 from mtl_keras.errors import MTLError
 from mtl_keras.files import write_json
+from mtl_keras.report import environment
 
 __all__ = ["WorkLog", "work_log"]
 
@@ -23,17 +26,18 @@ class WorkLog:
 
     Args:
         folder: Of the run.
-        environment: Of this process.
+        call: How the run was begun where it was not typed as a command.
         began: `time.perf_counter()` when it began.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, Any], began: float) -> None:
+    def __init__(self, folder: Path, call: str, began: float) -> None:
         self._path = folder / ENVIRONMENT
         self._before = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else None
-        self._environment = environment
+        self._environment = environment(gpu_names())
+        command = self._environment["command"] if Path(sys.argv[0]).name == "mtl-keras" else call
         self._began = began
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self._own = {"command": environment["command"], "commit": environment["commit"], "began": now}
+        self._own = {"command": command, "commit": self._environment["commit"], "began": now}
         # What is killed says no more: its time stays unknown.
         self._write(self._whole(None))
 
@@ -64,9 +68,9 @@ class WorkLog:
 
 
 @contextlib.contextmanager
-def work_log(folder: Path, environment: Mapping[str, Any], began: float) -> Iterator[WorkLog]:
+def work_log(folder: Path, call: str, began: float) -> Iterator[WorkLog]:
     """Keep the log for the length of a block; a block that ends early has its time written all the same."""
-    log = WorkLog(folder, environment, began)
+    log = WorkLog(folder, call, began)
     try:
         yield log
     except BaseException:
