@@ -140,7 +140,7 @@ def test_tensorboard_shows_the_epochs_of_both(undisturbed: Run, data: Data, tmp_
             train(fresh(), data, *PHASES, seed=4, output_dir=folder, callbacks=callbacks, cache_dir=False)
         except KeyboardInterrupt:
             assert epoch is not None
-    shown = scalars(logs / "validation")["all/skill"]
+    shown = scalars(logs)["all/skill"]
     assert [step for step, _ in shown] == list(range(1, len(undisturbed.history) + 1))
     assert [value for _, value in shown] == pytest.approx([row["val_skill"] for row in undisturbed.history])
 

@@ -65,58 +65,64 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, mtl.Run]:
 class TestTraining:
     def test_every_entry_of_the_log_has_its_tag(self, trained: tuple[Path, mtl.Run]) -> None:
         folder, run = trained
-        tags = {"all/loss", "all/skill", "a/loss", "a/accuracy", "a_loss/loss", "a_loss/accuracy"}
-        assert scalars(folder / "validation").keys() == tags
-        assert scalars(folder / "train").keys() == tags | {"loss_weight/a", "loss_weight/a_loss", "learning_rate"}
+        both = {"all/loss", "all/skill", "a/loss", "a/accuracy", "a_loss/loss", "a_loss/accuracy"}
+        tags = both | {tag.replace("/", "/train_") for tag in both} | {"loss_weight/a", "loss_weight/a_loss", "learning_rate"}
+        assert scalars(folder).keys() == tags
         # Nothing that training logs is missing.
-        assert len(run.history[0]) - 2 == 2 * len(tags) + 3
+        assert len(run.history[0]) - 2 == len(tags)
 
     def test_values_and_steps_go_on_through_phases(self, trained: tuple[Path, mtl.Run]) -> None:
         folder, run = trained
-        for split, prefix in (("train", ""), ("validation", "val_")):
-            found = scalars(folder / split)
-            names = {"all/skill": "skill", "a/loss": "a_loss", "a_loss/loss": "a_loss_loss", "a/accuracy": "a_accuracy"}
-            for tag, name in names.items():
-                steps, values = zip(*found[tag], strict=True)
+        found = scalars(folder)
+        names = {"all/skill": "skill", "a/loss": "a_loss", "a_loss/loss": "a_loss_loss", "a/accuracy": "a_accuracy"}
+        for tag, name in names.items():
+            for shown, entry in ((tag, f"val_{name}"), (tag.replace("/", "/train_"), name)):
+                steps, values = zip(*found[shown], strict=True)
                 assert steps == (1, 2, 3)
-                assert values == pytest.approx([row[prefix + name] for row in run.history])
-        assert [value for _, value in scalars(folder / "train")["loss_weight/a"]] == [1.5, 1.5, 1.0]
-        assert [value for _, value in scalars(folder / "train")["learning_rate"]] == pytest.approx([0.001, 0.001, 0.01])
+                assert values == pytest.approx([row[entry] for row in run.history])
+        assert [value for _, value in found["loss_weight/a"]] == [1.5, 1.5, 1.0]
+        assert [value for _, value in found["learning_rate"]] == pytest.approx([0.001, 0.001, 0.01])
 
 
 class TestLog:
     def test_names_that_begin_alike(self, tmp_path: Path) -> None:
         log_epochs(TensorBoardLog(tmp_path, TASKS), EPOCH | {f"val_{name}": 10 * value for name, value in EPOCH.items()})
-        assert {tag: value for tag, ((_, value),) in scalars(tmp_path / "train").items()} == pytest.approx(
-            {"all/loss": 2.0, "all/skill": 0.3, "a/loss": 1.5, "a_loss/loss": 0.5, "a/accuracy": 0.4, "a_loss/accuracy": 0.6}
-        )
-        assert scalars(tmp_path / "validation")["a_loss/loss"] == [(1, 5.0)]
+        expected = {
+            "all/loss": 2.0,
+            "all/skill": 0.3,
+            "a/loss": 1.5,
+            "a_loss/loss": 0.5,
+            "a/accuracy": 0.4,
+            "a_loss/accuracy": 0.6,
+        }
+        train = {tag.replace("/", "/train_"): value for tag, value in expected.items()}
+        validation = {tag: 10 * value for tag, value in expected.items()}
+        assert {tag: value for tag, ((_, value),) in scalars(tmp_path).items()} == pytest.approx(train | validation)
 
     def test_what_is_not_logged_is_left_out(self, tmp_path: Path) -> None:
         log_epochs(TensorBoardLog(tmp_path, TASKS), {"a_loss": 1.0})
-        assert scalars(tmp_path / "train") == {"a/loss": [(1, 1.0)]}
-        assert scalars(tmp_path / "validation") == {}
+        assert scalars(tmp_path) == {"a/train_loss": [(1, 1.0)]}
 
     def test_a_repeated_training_replaces_the_killed_one(self, tmp_path: Path) -> None:
         killed = TensorBoardLog(tmp_path, TASKS)
         killed.on_train_begin()
         for number in range(3):
             killed.on_epoch_end(number, {"loss": 9.0})
-        (tmp_path / "train" / "notes.txt").write_text("mine", encoding="utf-8")
+        (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
         log_epochs(TensorBoardLog(tmp_path, TASKS), {"loss": 1.0})
-        assert scalars(tmp_path / "train") == {"all/loss": [(1, 1.0)]}
-        assert (tmp_path / "train" / "notes.txt").exists()
+        assert scalars(tmp_path) == {"all/train_loss": [(1, 1.0)]}
+        assert (tmp_path / "notes.txt").exists()
 
     def test_epochs_are_seen_before_the_training_ends(self, tmp_path: Path) -> None:
         callback = TensorBoardLog(tmp_path, TASKS)
         callback.on_train_begin()
         callback.on_epoch_end(0, {"loss": 1.0})
-        assert scalars(tmp_path / "train") == {"all/loss": [(1, 1.0)]}
+        assert scalars(tmp_path) == {"all/train_loss": [(1, 1.0)]}
 
     def test_a_copy_logs_as_well(self, tmp_path: Path) -> None:
         # keras-tuner copies callbacks.
         log_epochs(copy.deepcopy(TensorBoardLog(tmp_path, TASKS)), {"loss": 1.0})
-        assert scalars(tmp_path / "train") == {"all/loss": [(1, 1.0)]}
+        assert scalars(tmp_path) == {"all/train_loss": [(1, 1.0)]}
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +160,9 @@ class TestHParams:
         assert columns["width"].domain_interval.max_value == 64
         assert columns["norm"].type == api_pb2.DATA_TYPE_BOOL
         assert [(info.name.group, info.name.tag, info.display_name) for info in experiment.metric_infos] == [
-            ("", "all/skill", "skill"),
-            ("", "a/accuracy", "a accuracy"),
-            ("", "a_loss/accuracy", "a_loss accuracy"),
+            ("", "best/skill", "skill"),
+            ("", "best/a_accuracy", "a accuracy"),
+            ("", "best/a_loss_accuracy", "a_loss accuracy"),
         ]
         assert all(info.description.endswith("higher is better") for info in experiment.metric_infos)
         assert experiment.metric_infos[1].description == TASKS["a"].metric.reading
@@ -167,25 +173,25 @@ class TestHParams:
             slice_size=10,
             aggregation_type=api_pb2.AGGREGATION_AVG,
             allowed_statuses=[api_pb2.STATUS_SUCCESS],
-            col_params=[api_pb2.ColParams(metric=api_pb2.MetricName(tag="all/skill"), order=api_pb2.ORDER_DESC)],
+            col_params=[api_pb2.ColParams(metric=api_pb2.MetricName(tag="best/skill"), order=api_pb2.ORDER_DESC)],
         )
         groups = ListSessionGroups(RequestContext(), backend, "", request).run().session_groups
         assert [group.name for group in groups] == ["trial-000", "trial-001"]
         first, second = ({value.name.tag: value.value for value in group.metric_values} for group in groups)
         # Of the chosen epoch, not of the last one, where skill was 0; two executions are averaged.
-        assert first["all/skill"] == pytest.approx(0.5)
-        assert second == pytest.approx({"all/skill": 0.3, "a/accuracy": 0.15, "a_loss/accuracy": 0.25})
+        assert first["best/skill"] == pytest.approx(0.5)
+        assert second == pytest.approx({"best/skill": 0.3, "best/a_accuracy": 0.15, "best/a_loss_accuracy": 0.25})
         assert dict(groups[1].hparams.items()).keys() == {"depth", "rate", "norm", "fixed", "width"}
         assert groups[1].hparams["width"].number_value == 16
         assert groups[0].hparams["norm"].bool_value is True
         assert "width" not in groups[0].hparams
 
-    def test_the_chosen_epoch_is_a_point_on_the_chart(self, logs: Path) -> None:
+    def test_the_chosen_epoch_is_a_point_beside_the_curves(self, logs: Path) -> None:
         assert scalars(logs / "trial-000-0") == {
-            "all/skill": [(2, 0.5)],
-            "a/accuracy": [(2, 0.25)],
-            "a/loss": [(2, 7.0)],
-            "a_loss/accuracy": [(2, 0.25)],
+            "all/skill": [(1, pytest.approx(0.1)), (2, 0.5), (3, 0.0)],
+            "best/skill": [(2, 0.5)],
+            "best/a_accuracy": [(2, 0.25)],
+            "best/a_loss_accuracy": [(2, 0.25)],
         }
 
 

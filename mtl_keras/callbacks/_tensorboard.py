@@ -25,9 +25,12 @@ __all__ = ["TensorBoardLog", "write_hparams", "write_hparams_space", "write_imag
 class TensorBoardLog(keras.callbacks.Callback):
     """Writes each epoch's losses, metrics, skill, loss weights and learning rate for TensorBoard.
 
-    Tags are grouped by task: `{task}/loss`, `{task}/{metric}`, `all/loss`, `all/skill`, in the runs `train` and
-    `validation`; `loss_weight/{task}` and `learning_rate` in `train`. Steps are epochs from 1, counting on through
-    phases. It has to come after the callbacks that add skill, loss weights and learning rate to the log.
+    Tags are grouped by task: `{task}/loss`, `{task}/{metric}`, `all/loss`, `all/skill` on validation, the same on the
+    training rows as `{task}/train_loss` and so on, `loss_weight/{task}` and `learning_rate`. Steps are epochs from 1,
+    counting on through phases. It has to come after the callbacks that add skill, loss weights and learning rate to the
+    log.
+
+    All of a training is one run: TensorBoard ticks runs by itself only while there are no more than 40.
 
     Args:
         log_dir: Folder of this training alone: events that a killed attempt left in it are removed.
@@ -39,7 +42,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         self.log_dir = Path(log_dir)
         self.tasks = tasks
         self.steps = 0
-        self._writers: dict[str, Any] = {}
+        self._writer: Any = None
         self._unseen: list[dict[str, Any]] = []
 
     def on_resume(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -48,11 +51,9 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if not self.steps:
-            for folder in (self.log_dir, self.log_dir / "train", self.log_dir / "validation"):
-                for old in folder.glob("events.out.tfevents.*"):
-                    old.unlink()
-        for split in ("train", "validation"):
-            self._writers[split] = tf.summary.create_file_writer(str(self.log_dir / split))
+            for old in self.log_dir.glob("events.out.tfevents.*"):
+                old.unlink()
+        self._writer = tf.summary.create_file_writer(str(self.log_dir))
         while self._unseen:
             row = self._unseen.pop(0)
             self.on_epoch_end(row["epoch"] - 1, row)
@@ -60,20 +61,17 @@ class TensorBoardLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert logs is not None
         self.steps += 1
-        for split, prefix in (("train", ""), ("validation", "val_")):
-            names = _tags(self.tasks, prefix) | {f"{prefix}loss": "all/loss"}
-            if split == "train":
-                names |= {f"loss_weight_{task}": f"loss_weight/{task}" for task in self.tasks}
-                names["learning_rate"] = "learning_rate"
-            with self._writers[split].as_default(step=self.steps):
-                for name, tag in names.items():
-                    if name in logs:
-                        tf.summary.scalar(tag, float(logs[name]))
+        tags = {f"loss_weight_{task}": f"loss_weight/{task}" for task in self.tasks} | {"learning_rate": "learning_rate"}
+        for (owner, entry), name in _entries(self.tasks).items():
+            tags |= {f"val_{name}": f"{owner}/{entry}", name: f"{owner}/train_{entry}"}
+        with self._writer.as_default(step=self.steps):
+            for name, tag in tags.items():
+                if name in logs:
+                    tf.summary.scalar(tag, float(logs[name]))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        self._writers.clear()
+        self._writer.close()
+        self._writer = None
 
 
 def write_hparams_space(log_dir: str | Path, hyperparameters: Mapping[str, Mapping[str, Any]], tasks: Tasks) -> None:
@@ -91,14 +89,14 @@ def write_hparams_space(log_dir: str | Path, hyperparameters: Mapping[str, Mappi
     columns = [hparams_api.HParam(name, _domain(values)) for name, values in searched.items()]
     metrics = [
         hparams_api.Metric(
-            "all/skill",
+            "best/skill",
             display_name="skill",
             description="mean over tasks of the way from the trivial predictor (0) to perfection (1), higher is better",
         )
     ]
     metrics += [
         hparams_api.Metric(
-            f"{name}/{task.metric.name}", display_name=f"{name} {task.metric.name}", description=task.metric.reading
+            f"best/{name}_{task.metric.name}", display_name=f"{name} {task.metric.name}", description=task.metric.reading
         )
         for name, task in tasks.items()
     ]
@@ -117,22 +115,22 @@ def write_hparams(
 ) -> None:
     """Write a finished trial's row of the HParams table: its hyperparameters, and its scores at the chosen epoch.
 
-    The table shows the last value of a curve. These scores are therefore a point of their own, in the trial's own run:
-    on the charts it marks the chosen epoch.
+    The table shows the last value of a curve. These scores are therefore points of their own, `best/skill` and
+    `best/{task}_{metric}`, at the chosen epoch.
 
     Args:
         log_dir: Folder of the trial, the one that `TensorBoardLog` writes into.
         values: Hyperparameters by name, each a bool, a number or text.
         name: Name of the trial; equal names make one row with the mean of their scores.
         tasks: The tasks of the study.
-        scores: Validation values of the chosen epoch: `skill`, `{task}_{metric}`, `{task}_loss`.
+        scores: Validation values of the chosen epoch: `skill`, `{task}_{metric}`.
         step: The chosen epoch, counting on through phases.
     """
     with _events(log_dir):
         hparams_api.hparams(dict(values), trial_id=name)
-        for entry, tag in _tags(tasks, "").items():
+        for entry in ("skill", *(f"{name}_{task.metric.name}" for name, task in tasks.items())):
             if entry in scores:
-                tf.summary.scalar(tag, float(scores[entry]), step=step)
+                tf.summary.scalar(f"best/{entry}", float(scores[entry]), step=step)
         ended = hparams_summary.session_end_pb(api_pb2.STATUS_SUCCESS)
         tf.summary.experimental.write_raw_pb(ended.SerializeToString(), step=step)
 
@@ -152,12 +150,10 @@ def write_images(log_dir: str | Path, figures: Mapping[str, Figure], step: int) 
             tf.summary.image(tag, tf.io.decode_png(buffer.getvalue(), channels=3)[None], step=step)
 
 
-def _tags(tasks: Tasks, prefix: str) -> dict[str, str]:
-    """Return `{entry of the log: tag}` for what both splits have; built from the names, which may hold underscores."""
-    tags = {
-        f"{prefix}{name}_{metric}": f"{name}/{metric}" for name, task in tasks.items() for metric in ("loss", task.metric.name)
-    }
-    return tags | {f"{prefix}skill": "all/skill"}
+def _entries(tasks: Tasks) -> dict[tuple[str, str], str]:
+    """Return `{(task or "all", metric): entry of the log}` for what both splits have; names may hold underscores."""
+    entries = {(name, metric): f"{name}_{metric}" for name, task in tasks.items() for metric in ("loss", task.metric.name)}
+    return entries | {("all", "loss"): "loss", ("all", "skill"): "skill"}
 
 
 @contextlib.contextmanager

@@ -20,6 +20,8 @@ __all__ = ["show_cache", "show_evaluation", "show_result"]
 
 #: Trials shown; the rest is in trials.jsonl.
 SHOWN = 15
+#: Runs that TensorBoard ticks by itself at most.
+TICKED = 40
 
 
 def show_result(console: Console, result: StudyResult) -> None:
@@ -51,7 +53,10 @@ def show_result(console: Console, result: StudyResult) -> None:
     scores = scores_table(result.metrics, split).drop(columns=["unit"])
     console.print(_table(scores, f"{split.capitalize()} figures, best epoch on validation"))
     console.print(f"Record, model and figures: {result.output_dir}", highlight=False, soft_wrap=True)
-    console.print(f"TensorBoard: tensorboard --logdir {result.output_dir / 'logs'}", highlight=False, soft_wrap=True)
+    logs = result.output_dir / "logs"
+    console.print(f"TensorBoard: tensorboard --logdir {logs}", highlight=False, soft_wrap=True)
+    if 1 + sum(path.is_dir() for path in logs.iterdir()) > TICKED:
+        console.print(f"With more than {TICKED} runs it begins with none ticked: press TOGGLE ALL RUNS.", highlight=False)
 
 
 def show_evaluation(console: Console, evaluation: Evaluation, title: str) -> None:

@@ -165,7 +165,7 @@ def _deliver(session: Session, folder: Path, finals: Finals, rows: list[dict[str
         for task, counts in evaluation.confusion.items()
     }
     figures |= {f"{task}/reconstruction": plot_reconstructions(*pair) for task, pair in evaluation.examples.items()}
-    write_images(folder / "logs" / "best-model", figures, step=0)
+    write_images(folder / "logs", figures, step=0)
     write_record(
         folder,
         title=f"{resolved.study.name}: tuned multi-task model",

@@ -95,7 +95,7 @@ def test_tune_leaves_a_record(finished: tuple[Path, Done]) -> None:
     assert look["what"]["command"] == "tune"
     assert {figure["split"] for figure in look["figures"]} == {"test"}
     logs = {path.name for path in (folder / "logs").iterdir() if path.is_dir()}
-    assert {"trial-000", "trial-001", "best-model", "final-multi-task-0", "final-single-task-digit-0"} <= logs
+    assert {"trial-000", "trial-001", "final-multi-task-0", "final-single-task-digit-0"} <= logs
     assert mtl.load_model(folder).output_names == ["digit", "parity"]
 
 
