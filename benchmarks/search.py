@@ -20,6 +20,8 @@ import keras_tuner as kt
 
 import mtl_keras as mtl
 from benchmarks._measure import report
+from mtl_keras.search._oracle import plain_values
+from mtl_keras.search._seeds import ORACLE, derived_seed
 from mtl_keras.search._session import Session, resolve
 from mtl_keras.search._trials import run_trials
 
@@ -41,8 +43,8 @@ def ours(session: Session, folder: Path) -> tuple[float, list[dict[str, Any]]]:
     return time.perf_counter() - began, rows
 
 
-def plain(resolved: Any, data: mtl.data.Data, folder: Path) -> tuple[float, list[float]]:
-    """Run the same search the plain way; return seconds and each trial's best mean validation accuracy."""
+def plain(resolved: Any, data: mtl.data.Data, folder: Path) -> tuple[float, list[float], list[dict[str, Any]]]:
+    """Run the same search the plain way; return seconds, and scores and hyperparameters of the trials."""
     study, settings, tasks = resolved.study, resolved.settings, data.tasks
 
     def build(hp: kt.HyperParameters) -> keras.Model:
@@ -69,7 +71,7 @@ def plain(resolved: Any, data: mtl.data.Data, folder: Path) -> tuple[float, list
         build,
         objective=kt.Objective("val_mean_accuracy", "max"),
         max_trials=settings.trials,
-        seed=settings.seed + 1,
+        seed=1 + derived_seed(settings.seed, ORACLE),
         directory=folder,
         project_name="plain",
     )
@@ -83,7 +85,8 @@ def plain(resolved: Any, data: mtl.data.Data, folder: Path) -> tuple[float, list
         verbose=0,
     )
     seconds = time.perf_counter() - began
-    return seconds, [trial.score for trial in tuner.oracle.get_best_trials(settings.trials)]
+    trials = sorted(tuner.oracle.trials.values(), key=lambda trial: int(trial.trial_id))
+    return seconds, [trial.score for trial in trials], [plain_values(trial.hyperparameters) for trial in trials]
 
 
 def main() -> None:
@@ -100,9 +103,11 @@ def main() -> None:
             reporter=mtl.search.Reporter(),
         )
         mine, rows = ours(session, place / "ours")
-        theirs, scores = plain(resolved, session.data, place)
+        theirs, scores, proposed = plain(resolved, session.data, place)
+    if proposed != [row["hyperparameters"] for row in rows]:
+        raise SystemExit(f"Both sides must try the same trials. Received: {proposed} and {rows}.")
     tasks = list(session.data.tasks)
-    best = max(sum(row["values"][f"{name}_accuracy"] for name in tasks) / len(tasks) for row in rows)
+    reached = [sum(row["values"][f"{name}_accuracy"] for name in tasks) / len(tasks) for row in rows]
     heads = sum(row["training_seconds"] for row in rows)
     outside = [row["seconds"] - row["training_seconds"] for row in rows]
     extraction = mine - sum(row["seconds"] for row in rows[1:]) - rows[0]["training_seconds"] - outside[-1]
@@ -116,8 +121,10 @@ def main() -> None:
             "of ours: features, s": extraction,
             "of ours: training heads, s": heads,
             "outside training, a trial": outside[1:],
-            "best mean validation accuracy, ours": best,
+            "best mean validation accuracy, ours": max(reached),
             "best mean validation accuracy, plain": max(scores),
+            "mean validation accuracy by trial, ours": ", ".join(f"{value:.3f}" for value in reached),
+            "mean validation accuracy by trial, plain": ", ".join(f"{value:.3f}" for value in scores),
             "EXTRAPOLATED to 40 trials x 10 epochs x 50,000 images: ours, s": extraction * 10 + heads * scale,
             "EXTRAPOLATED: plain, s": theirs * scale,
             "EXTRAPOLATED: ratio": theirs * scale / (extraction * 10 + heads * scale),
