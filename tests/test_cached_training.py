@@ -9,12 +9,14 @@ import keras
 import numpy as np
 import pytest
 
+from mtl_keras import distribute
 from mtl_keras.backbones import Backbone
 from mtl_keras.data import Data, cache, from_arrays
 from mtl_keras.evaluation import evaluate
 from mtl_keras.model import Head, build_model
 from mtl_keras.tasks import Binary, Classification, Reconstruction, Tasks
 from mtl_keras.training import Phase, Run, train
+from mtl_keras.training._train import _steps_a_call
 from tests import _tiny
 
 TASKS = Tasks(Classification("kind", classes=3), Binary("odd"), Reconstruction("image"))
@@ -89,3 +91,40 @@ def test_training_on_cached_features_equals_training_through_the_trunk(data: Dat
     scores = [evaluate(cached, data, cache_dir=where).scores for where in (tmp_path, False)]
     for on_features, on_images in zip(*scores, strict=True):
         assert on_features.value == pytest.approx(on_images.value, rel=1e-4, abs=1e-5)
+
+
+class Batches(keras.callbacks.Callback):
+    seen = 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.seen += 1
+
+
+class Epochs(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        pass
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_many_steps_a_call_are_those_same_steps(replicas: int, tmp_path: Path) -> None:
+    """A callback that looks at batches sees each one, and changes nothing of what is trained."""
+    runs = []
+    batches = Batches()
+    for callback in (batches, Epochs()):
+        with distribute.strategy("mirrored" if replicas == 2 else "none", ["CPU:0", "CPU:1"]).scope():
+            keras.utils.set_random_seed(0)
+            model = _tiny.model(freeze=True)
+        # 36 rows in batches of 8 are 5 steps an epoch, the last one of 4 rows.
+        phase = Phase(epochs=3, batch_size=8, optimizer=keras.optimizers.Adam(0.01))
+        runs.append(train(model, _tiny.data(), phase, cache_dir=tmp_path, callbacks=[callback]))
+    assert batches.seen == 15
+    for one, many in zip(runs[0].history, runs[1].history, strict=True):
+        assert many == pytest.approx(one, rel=1e-5)
+    for one, many in zip(*(_tiny.weights(run.model) for run in runs), strict=True):
+        np.testing.assert_allclose(many, one, atol=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "count"), [(1, 1), (5, 5), (32, 32), (36, 18), (88, 22), (89, 1)])
+def test_steps_a_call_end_with_the_epoch(steps: int, count: int) -> None:
+    assert _steps_a_call(steps, []) == _steps_a_call(steps, [Epochs()]) == count
+    assert _steps_a_call(steps, [Epochs(), Batches()]) == 1

@@ -25,6 +25,8 @@ from mtl_keras.training._run import Best, Run
 __all__ = ["check", "train"]
 
 CHECKPOINT = "checkpoint.npz"
+#: Steps that one call of TensorFlow takes at most.
+STEPS_A_CALL = 32
 
 logger = logging.getLogger("mtl_keras")
 
@@ -126,6 +128,7 @@ def _run_phase(
     tasks = model.recipe.tasks
     active = phase.active(tasks)
     steps = math.ceil(len(data.train) / phase.batch_size)
+    replicas = model.distribute_strategy.num_replicas_in_sync
     with model.distribute_strategy.scope():
         objective = ObjectiveModel(
             model.features if on_features else model.input,
@@ -137,7 +140,12 @@ def _run_phase(
             heads=model.head_layers,
         )
         # Without XLA: it would compile the step of each trial for seconds, and it slows small steps on CPUs.
-        objective.compile(optimizer=phase.new_optimizer(steps * phase.epochs), jit_compile=False)
+        objective.compile(
+            optimizer=phase.new_optimizer(steps * phase.epochs),
+            jit_compile=False,
+            # TensorFlow cannot build the sums over replicas inside a loop of steps.
+            steps_per_execution=_steps_a_call(steps, callbacks) if on_features and replicas == 1 else 1,
+        )
         # Variables made inside the first step would have it traced twice.
         objective.optimizer.build(objective.trainable_variables)
     if standing is not None and (standing.stopped or standing.epoch == phase.epochs):
@@ -159,7 +167,6 @@ def _run_phase(
     own: list[keras.callbacks.Callback] = [Skill(active, trivial), history, early]
     if checkpoint is not None:
         own.append(Checkpoint(*checkpoint, model, early, rows, number, standing))
-    replicas = model.distribute_strategy.num_replicas_in_sync
     first = 0 if standing is None else standing.epoch
     objective.fit(
         data.train.batches(phase.batch_size, seed=seed, epochs=phase.epochs, first_epoch=first, at_least=replicas),
@@ -180,6 +187,19 @@ def _run_phase(
         )
     model.weighting_state = objective.weighting_values()
     return _best(number, phase, vars(early)), history.last_weights
+
+
+def _steps_a_call(steps: int, callbacks: Sequence[keras.callbacks.Callback]) -> int:
+    """Return how many steps on cached features go to TensorFlow at once: they take milliseconds, and so does Python.
+
+    A divisor of the steps of an epoch, since a call would go on into the next epoch's rows; 1 where a callback looks at
+    batches.
+    """
+    base = keras.callbacks.Callback
+    names = ("on_train_batch_begin", "on_train_batch_end")
+    if any(getattr(type(callback), name) is not getattr(base, name) for callback in callbacks for name in names):
+        return 1
+    return max(count for count in range(1, STEPS_A_CALL + 1) if steps % count == 0)
 
 
 def _best(number: int, phase: Phase, early: Mapping[str, Any]) -> Best:
