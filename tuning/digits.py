@@ -1,7 +1,7 @@
 """Which digit, odd or even, and the picture itself: three tasks on scikit-learn's 8x8 handwritten digits.
 
-Needs no network and no files. `mtl-keras tune` without a study runs this one: about 1.5 minutes on 2 idle cores; expect a
-test accuracy of about .98 for the digit and .98 for its parity.
+Needs no network and no files. `mtl-keras tune` without a study runs this one: about 1 minute on 2 idle cores; expect a
+test accuracy of about .97 for the digit and .98 for its parity.
 
     mtl-keras tune digits
 """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mtl_keras.training._check import check
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Best, Run
-from mtl_keras.training._train import check, train
+from mtl_keras.training._train import train
 
 __all__ = ["Best", "Phase", "Run", "check", "train"]

@@ -1,0 +1,65 @@
+"""What training refuses, seen before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtl_keras.data import Data
+from mtl_keras.data.cache import trunk_digest
+from mtl_keras.errors import MTLError
+from mtl_keras.model import MultiTaskModel
+from mtl_keras.tasks import Tasks
+from mtl_keras.training._phase import Phase
+
+__all__ = ["check"]
+
+
+def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
+    """Refuse what `train` would refuse, without any work.
+
+    Args:
+        model: As for `train`.
+        data: As for `train`.
+        phases: As for `train`.
+
+    Raises:
+        MTLError: If phases, tasks, data and model do not fit together, or an entry to monitor or a layer is unknown.
+    """
+    tasks = model.recipe.tasks
+    if not phases:
+        raise MTLError("Training takes at least one phase. Received: none. Give e.g. mtl.Phase(epochs=10).")
+    if set(data.tasks) != set(tasks):
+        raise MTLError(
+            f"Model and data carry the same tasks. Received: a model of {', '.join(tasks)}, data of {', '.join(data.tasks)}. "
+            "Use data.only(...) or load the data with the model's tasks."
+        )
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    for phase in phases:
+        if phase.batch_size < replicas:
+            raise MTLError(
+                f"A global batch holds a row for each replica. Received: batch_size={phase.batch_size} on {replicas} replicas. "
+                f"Give batch_size={replicas} or more, or run without a strategy."
+            )
+        phase.weighting.state(tuple(phase.active(tasks)))  # type: ignore[union-attr]  # Phase has made it a Weighting
+        phase.direction(tasks)
+        for name in phase.freeze or ():
+            model.layers_called(name)
+        _check_monitor(phase, data, tasks)
+    if data.features is not None and data.features != (own := trunk_digest(model.trunk, model.identity())):
+        raise MTLError(
+            f"Cached features come from the model's own trunk. Received: those of trunk {data.features} for a model with trunk "
+            f"{own}. Give `train` the data before `featurize`."
+        )
+
+
+def _check_monitor(phase: Phase, data: Data, tasks: Tasks) -> None:
+    """Refuse a monitor that no label stands behind."""
+    split = data.validation if phase.monitor.startswith("val_") else data.train
+    entry = phase.monitor.removeprefix("val_")
+    named = [name for name, task in tasks.items() if entry in (f"{name}_loss", f"{name}_{task.metric.name}")]
+    measured = named or list(phase.active(tasks))
+    if not any((data.train.weight[name] > 0).any() and (split.weight[name] > 0).any() for name in measured):
+        raise MTLError(
+            f"The monitor is computed from labels. Received: monitor={phase.monitor!r} and not one label of "
+            f"{', '.join(measured)} in both the train and the {split.name or 'monitored'} rows. Monitor another task."
+        )
