@@ -207,6 +207,23 @@ class TestScoresTable:
         assert report.scores_table(rows).iloc[0]["multi-task"] == "inf ± – (2)"
 
 
+def test_history_rows_are_in_the_order_of_the_tasks() -> None:
+    # Keras sorts what it logs.
+    epoch = {
+        "phase": 0,
+        "epoch": 1,
+        "coarse_loss": 1.0,
+        "fine_loss": 2.0,
+        "loss": 3.0,
+        "val_coarse_loss": 4.0,
+        "val_fine_loss": 5.0,
+    }
+    rows = report.history_rows([epoch], ["fine", "coarse"], run="multi-task", seed=0)
+    assert [(row["task"], row["value"]) for row in rows] == [
+        *(("fine", 2.0), ("fine", 5.0), ("coarse", 1.0), ("coarse", 4.0), ("all", 3.0))
+    ]
+
+
 class TestTrialsTable:
     def test_best_first_and_failed_last(self) -> None:
         table = report.trials_table(TRIALS)

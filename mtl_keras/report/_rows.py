@@ -62,27 +62,23 @@ def history_rows(history: Iterable[Mapping[str, Any]], tasks: Iterable[str], *, 
         seed: Seed of the training.
 
     Returns:
-        One dict with the keys `HISTORY_COLUMNS` for each epoch and entry of the log. Loss weights have the metric
+        One dict with the keys `HISTORY_COLUMNS` for each epoch and entry of the log, an epoch's in the order of the tasks,
+        which Keras' logs have lost. Loss weights have the metric
         `"loss_weight"`; what belongs to no task (`loss`, `skill`, `learning_rate`) has the task `"all"`.
     """
+    tasks = list(tasks)
     longest_first = sorted(tasks, key=len, reverse=True)
+    place = {task: number for number, task in enumerate([*tasks, "all"])}
     rows = []
     for epoch in history:
-        for name, value in epoch.items():
-            if name not in ("phase", "epoch"):
-                split, task, metric = _resolve(name, longest_first)
-                rows.append(
-                    {
-                        "run": run,
-                        "seed": seed,
-                        "phase": epoch["phase"],
-                        "epoch": epoch["epoch"],
-                        "split": split,
-                        "task": task,
-                        "metric": metric,
-                        "value": float(value),
-                    }
-                )
+        head = {"run": run, "seed": seed, "phase": epoch["phase"], "epoch": epoch["epoch"]}
+        entries = [
+            (*_resolve(name, longest_first), float(value)) for name, value in epoch.items() if name not in ("phase", "epoch")
+        ]
+        entries.sort(key=lambda entry: place[entry[1]])
+        rows += [
+            {**head, "split": split, "task": task, "metric": metric, "value": value} for split, task, metric, value in entries
+        ]
     return rows
 
 

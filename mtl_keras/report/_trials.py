@@ -65,6 +65,8 @@ def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: 
             place.set_xscale("log")
         elif len(set(x)) <= 5:
             place.set_xticks(sorted(set(x)), [f"{value:g}" for value in sorted(set(x))])
+        else:
+            place.locator_params(axis="x", nbins=5)
     else:
         labels = sorted({str(value) for value in values})
         x = [float(labels.index(str(value))) for value in values]
