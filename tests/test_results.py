@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 
-from mtl_keras.report import write_summary
+import pytest
+
+from mtl_keras.report import scores_table, write_summary
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -23,3 +26,21 @@ def test_the_generated_files_are_current(tmp_path: Path) -> None:
         assert {name: (RESULTS / name).read_text(encoding="utf-8") for name in generated} == generated
     else:
         assert "There is no record yet." in generated["README.md"]
+
+
+@pytest.mark.parametrize("name", ["cifar100 table", "results table"])
+def test_the_figures_of_the_front_page_are_those_of_their_record(name: str) -> None:
+    page = (RESULTS.parent / "README.md").read_text(encoding="utf-8")
+    section = page.partition(f"<!-- {name}: begin -->")[2].partition(f"<!-- {name}: end -->")[0]
+    record = section.partition("](")[2].partition("/README.md)")[0]
+    with (RESULTS.parent / record / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        metrics = [{**row, "value": float(row["value"])} for row in csv.DictReader(file)]
+    rows = scores_table(metrics, "test").to_dict("records")
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")]
+    shown = lines[2:]
+    assert shown
+    for task, *cells in shown:
+        metric = cells.pop(0).split()[0].lower() if len(cells) == 4 else "accuracy"
+        row = next(row for row in rows if (row["task"], row["metric"]) == (task.partition(",")[0], metric))
+        assert [f"{cell} (3)" for cell in cells[:2]] == [row["multi-task"], row["single-task"]]
+        assert cells[2] == row["trivial"]
