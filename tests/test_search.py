@@ -36,7 +36,7 @@ SHAPE = (8, 8, 1)
 def space(hp: Any, context: Context) -> Plan:
     """Has an integer, a conditional float and a float: what each tuner treats in its own way."""
     shared = dense_stack(hp, "shared", depth=(0, 1, 2), width=(4, 8), default_depth=1)
-    weights = loss_weights(hp, context.tasks, only_if=("shared_depth", [1, 2]))
+    weights = loss_weights(hp, context, only_if=("shared_depth", [1, 2]))
     rate = hp.Float("learning_rate", 1e-3, 1e-1, sampling="log", default=1e-2)
     backbone, freeze = context.settings.new_backbone(), context.settings.freeze
     recipe = mtl.Recipe(context.tasks, backbone, context.image_shape, shared, freeze=freeze)
@@ -215,13 +215,25 @@ def test_a_dense_stack_of_no_layers_has_no_width() -> None:
 
 def test_loss_weights_are_ratios_on_a_log_scale_that_sum_to_the_number_of_tasks() -> None:
     hp = kt.HyperParameters()
-    assert loss_weights(hp, ["a", "b", "c"], low=0.2, high=5) == {"a": 1.0, "b": 1.0, "c": 1.0}
+    tasks = mtl.Tasks(*(mtl.Binary(name) for name in "abc"))
+    context = Context(tasks, Settings(), (8, 8, 1))
+    assert loss_weights(hp, context, low=0.2, high=5) == {"a": 1.0, "b": 1.0, "c": 1.0}
     ends = {"min": 0.2, "max": 5.0, "sampling": "log"}
     assert describe(hp) == {"loss_ratio_b": ends, "loss_ratio_c": ends}
-    weights = loss_weights(values_of(hp, loss_ratio_b=0.2, loss_ratio_c=5.0), ["a", "b", "c"], low=0.2, high=5)
+    weights = loss_weights(values_of(hp, loss_ratio_b=0.2, loss_ratio_c=5.0), context, low=0.2, high=5)
+    assert isinstance(weights, dict)
     assert sum(weights.values()) == pytest.approx(3)
     assert weights["b"] / weights["a"] == pytest.approx(0.2)
     assert weights["c"] / weights["a"] == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("given", ["uncertainty", {"method": "dwa", "temperature": 1.0}])
+def test_a_weighting_takes_the_place_of_searched_loss_weights(given: Any) -> None:
+    resolved = resolve(STUDY, {"weighting": given})
+    assert not [name for name in describe(resolved.space) if name.startswith("loss_ratio")]
+    assert resolved.plan.phases[0].config()["weighting"] == given
+    assert resolved.plan.only("digit").phases[0].config()["weighting"] == "equal"
+    assert json.loads(json.dumps(resolved.config("tune")))["settings"]["weighting"] == given
 
 
 def test_loss_weights_are_equal_where_they_are_not_asked_for() -> None:
@@ -265,6 +277,8 @@ def test_changes_are_settings_or_fixed_hyperparameters() -> None:
         ({"shared_depth": "2"}, "takes a int"),
         ({"shared_depth": [1]}, "takes a int"),
         ({"trials": 0}, "trials=0"),
+        ({"weighting": "uncertanty"}, "Unknown weighting: received 'uncertanty'. Did you mean 'uncertainty'"),
+        ({"weighting": {"method": "dwa", "temperature": -1}}, "temperature=-1"),
         ({"backbone": "SmalCNN"}, "Did you mean 'SmallCNN'"),
         ({"backbone_options": {"filtres": [2]}}, "'filters'"),
         ({"backbone": "MobileNet", "weights": None, "backbone_options": {}, "image_size": 16}, "at least 32 x 32 px"),

@@ -39,7 +39,7 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.search.Plan:
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         # Over a frozen trunk weights matter only through a layer that both tasks train.
-        weighting=mtl.search.loss_weights(hp, context.tasks, low=0.25, high=4.0, only_if=("shared_depth", [1, 2])),
+        weighting=mtl.search.loss_weights(hp, context, low=0.25, high=4.0, only_if=("shared_depth", [1, 2])),
         optimizer={"class_name": "AdamW", "config": {"learning_rate": learning_rate, "weight_decay": 0.01}},
         schedule="cosine",
         patience=settings.patience,

@@ -29,7 +29,7 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.search.Plan:
         heads={name: mtl.search.dense_stack(hp, name, depth=(0, 1), width=(64, 128)) for name in context.tasks},
     )
     # A squared error of pixels in [0, 1] is some hundred times smaller than a cross-entropy.
-    weights = mtl.search.loss_weights(hp, context.tasks, low=0.1, high=100.0)
+    weights = mtl.search.loss_weights(hp, context, low=0.1, high=100.0)
     learning_rate = hp.Float("learning_rate", 1e-3, 2e-2, sampling="log", default=5e-3)
     phase = mtl.Phase(
         epochs=settings.epochs,

@@ -123,6 +123,7 @@ def _train(session: Session, folder: Path, job: _Job, number: int, total: int) -
             "metrics": rows,
             "history": history_rows(run.history, tasks, run=_history_label(job), seed=job.seed),
             "best_epoch": run.best.epoch,
+            "weighting_state": {name: value.tolist() for name, value in run.model.weighting_state.items()},
             "seconds": seconds,
         },
     )
@@ -165,6 +166,9 @@ def _load(session: Session, job: _Job, kind: str) -> MultiTaskModel:
     """Build a final model again and give it its weights."""
     model = session.build(job.plan)
     _part(model).load_weights(job.weights(kind))
+    if kind == "best":
+        state = json.loads(job.summary.read_text(encoding="utf-8"))["weighting_state"]
+        model.weighting_state = {name: np.array(value, np.float32) for name, value in state.items()}
     return model
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -58,31 +58,36 @@ def dense_stack(
 
 def loss_weights(
     hp: HyperParameters,
-    tasks: Iterable[str],
+    context: Context,
     *,
     low: float = 0.1,
     high: float = 10.0,
     only_if: tuple[str, Sequence[Any]] | None = None,
-) -> dict[str, float]:
+) -> dict[str, float] | str | Mapping[str, Any]:
     """Ask for loss weights: `loss_ratio_{task}`, each task's weight over the first one's, on a log scale.
 
-    The weights returned sum to the number of tasks, so that they do not stand in for the learning rate.
+    The weights returned sum to the number of tasks, so that they do not stand in for the learning rate. Where the
+    settings name a `weighting`, nothing is asked for and that one is returned.
 
     Args:
         hp: Where to ask.
-        tasks: Names of the tasks; the first is the reference and has no ratio of its own.
+        context: Its first task is the reference and has no ratio of its own.
         low: Smallest ratio, above 0.
         high: Largest ratio.
         only_if: `(hyperparameter, values)`: ask only where that one has one of these values. Over a frozen trunk loss
             weights matter only if a trained layer is shared: give `("shared_depth", [1, 2])`.
 
     Returns:
-        A weight for each task; all 1 where they are not asked for.
+        What `Phase(weighting=...)` takes: a weight for each task, all 1 where they are not asked for; or the settings'
+        weighting.
 
     Raises:
         MTLError: If a ratio was fixed to a negative value.
     """
-    names = list(tasks)
+    if context.settings.weighting is not None:
+        given: str | Mapping[str, Any] = context.settings.weighting
+        return given
+    names = list(context.tasks)
     ratios = {names[0]: 1.0}
     with hp.conditional_scope(only_if[0], list(only_if[1])) if only_if else nullcontext():
         for name in names[1:]:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras import data as data_sets
+from mtl_keras import weighting as weightings
 from mtl_keras.backbones import Backbone
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, unknown
@@ -40,6 +41,8 @@ class Settings:
         image_size: Side in px that images are resized to in the graph; None keeps their own.
         freeze: True, False, or the layer or block to train from.
         trials: How many trials the search runs at most.
+        weighting: A word of `mtl_keras.weighting.METHODS`, or `{"method": word, option: value}`: how losses combine in the
+            place of searched loss weights; None (default) searches them.
         epochs: Epochs of each training at most.
         patience: Epochs without improvement that end a training; None runs all.
         batch_size: Rows a step.
@@ -57,6 +60,7 @@ class Settings:
     image_size: int | None = None
     freeze: bool | str = False
     trials: int = 10
+    weighting: str | Mapping[str, Any] | None = None
     epochs: int = 10
     patience: int | None = None
     batch_size: int = 128
@@ -88,6 +92,8 @@ class Settings:
                 f"`backbone_options` maps names to values. Received: backbone_options={options!r}. "
                 'Give e.g. backbone_options={"alpha": 0.25}.'
             )
+        if self.weighting is not None:
+            weightings.get(self.weighting)
         if not isinstance(self.freeze, bool | str):
             raise MTLError(f"`freeze` is true, false or the name of a layer. Received: freeze={self.freeze!r}. Give e.g. true.")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -22,7 +23,12 @@ class WeightingState(keras.layers.Layer):
     def __init__(self, weighting: Weighting, tasks: Sequence[str]) -> None:
         super().__init__(name="weighting")
         self.by_name = {
-            name: self.add_weight(name=name, shape=value.shape, initializer=keras.initializers.Constant(value), trainable=False)
+            name: self.add_weight(
+                name=name,
+                shape=value.shape,
+                initializer=keras.initializers.Constant(value),
+                trainable=name in weighting.trained,
+            )
             for name, value in weighting.state(tasks).items()
         }
         self.built = True
@@ -40,6 +46,7 @@ class ObjectiveModel(keras.Model):
         tasks: All tasks of the network.
         active: Names of the tasks that are trained.
         weighting: How their losses combine.
+        labelled: Names of the tasks that some training row has a label of.
         sparse: Whether a batch may lack every label of some task, so that its head has to be held still.
         heads: The layers that belong to one task alone, by task.
     """
@@ -52,6 +59,7 @@ class ObjectiveModel(keras.Model):
         tasks: Tasks,
         active: Sequence[str],
         weighting: Weighting,
+        labelled: Sequence[str],
         sparse: bool,
         heads: Mapping[str, Sequence[keras.layers.Layer]],
     ) -> None:
@@ -60,6 +68,7 @@ class ObjectiveModel(keras.Model):
         self.active = tuple(active)
         self.weighting = weighting
         self.weighting_state = WeightingState(weighting, self.active)
+        self.labelled = tuple(labelled)
         self.sparse = sparse
         # By name: Keras would track a dict of layers a second time.
         self._head_names = {name: tuple(layer.name for layer in layers) for name, layers in heads.items()}
@@ -68,6 +77,12 @@ class ObjectiveModel(keras.Model):
         for name, task in tasks.items():
             metric = f"{name}_{task.metric.name}"
             self._means[metric] = keras.metrics.Mean(name=metric)
+
+    def compile(self, optimizer: Any, **options: Any) -> None:
+        """Compile as Keras does; what a weighting trains is no network to be kept small."""
+        if self.weighting_state.trainable_variables:
+            optimizer.exclude_from_weight_decay(var_list=self.weighting_state.trainable_variables)
+        super().compile(optimizer=optimizer, **options)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -92,7 +107,7 @@ class ObjectiveModel(keras.Model):
         share = local / ops.where(count > 0, count, 1.0)
         # Value: the mean over all replicas. Gradient: this replica's own part, which the optimizer sums.
         losses = share + distribute.sum_over_replicas(share) - ops.stop_gradient(share)
-        state = {name: variable.value for name, variable in self.weighting_state.by_name.items()}
+        state = {name: _shared_out(variable.value) for name, variable in self.weighting_state.by_name.items()}
         total = self.weighting.total(losses, count, state)
         regularization = sum(self.losses)
         self._total.update_state(total + regularization, sample_weight=ops.sum(ops.cast(labelled, "float32")))
@@ -139,9 +154,21 @@ class ObjectiveModel(keras.Model):
         """Return the values of the weighting's variables, by name."""
         return {name: ops.convert_to_numpy(variable) for name, variable in self.weighting_state.by_name.items()}
 
-    def current_loss_weights(self) -> dict[str, float]:
+    def end_epoch(self, logs: Mapping[str, float]) -> None:
+        """Let the weighting change its variables at the end of an epoch."""
+        changes = self.weighting.after_epoch(self._epoch_losses(logs), self.weighting_values())
+        for name, value in changes.items():
+            self.weighting_state.by_name[name].assign(value)
+
+    def _epoch_losses(self, logs: Mapping[str, float]) -> np.ndarray:
+        """Return `[T]`, each trained task's mean loss over the epoch; NaN where no training row has its label."""
+        return np.array([logs[f"{name}_loss"] if name in self.labelled else np.nan for name in self.active])
+
+    def current_loss_weights(self, logs: Mapping[str, float]) -> dict[str, float]:
         """Return `loss_weight_{task}` for each trained task, for the log."""
-        weights = ops.convert_to_numpy(self.weighting.loss_weights(self.weighting_state.by_name))
+        losses = ops.convert_to_tensor(self._epoch_losses(logs), "float32")
+        state = {name: variable.value for name, variable in self.weighting_state.by_name.items()}
+        weights = ops.convert_to_numpy(self.weighting.loss_weights(losses, state))
         return {f"loss_weight_{name}": float(weight) for name, weight in zip(self.active, weights, strict=True)}
 
     def _head_state(self, task: str) -> list[Any]:
@@ -157,6 +184,12 @@ class ObjectiveModel(keras.Model):
         found = [variables[i] for variables in (trained, *slots) for i, v in enumerate(trained) if id(v) in own]
         # Muon has slots for some variables only.
         return [variable for variable in found if isinstance(variable, keras.Variable)]
+
+
+def _shared_out(value: Any) -> Any:
+    """Return the value, with each replica's share of its gradient: every replica sees the whole loss of a weighting."""
+    share = value / distribute.replicas()
+    return share + ops.stop_gradient(value - share)
 
 
 def _without_dummies(target: Any, weight: Any) -> Any:

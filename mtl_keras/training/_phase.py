@@ -34,7 +34,8 @@ class Phase:
         tasks: Names of the tasks trained; None (default) means all. The heads of the others do not move.
         freeze: None (default) keeps the model's own flags. A tuple freezes exactly the named parts for this phase
             (`"backbone"`, `"shared"`, a task's head, or one layer) and trains the rest; the flags are put back afterwards.
-        weighting: A word of `mtl_keras.weighting.METHODS`, a mapping of task to fixed weight, or a `Weighting`.
+        weighting: A word of `mtl_keras.weighting.METHODS`, with options `{"method": word, option: value}`, a mapping of task
+            to fixed weight, or a `Weighting`.
         optimizer: Name, Keras config, or an instance, of which only the configuration is kept.
         batch_size: Rows a step over all replicas together, at least 1.
         monitor: The entry of the training log that decides on the best epoch, e.g. `"val_skill"` or
@@ -55,7 +56,7 @@ class Phase:
     epochs: int
     tasks: tuple[str, ...] | None = None
     freeze: tuple[str, ...] | None = None
-    weighting: Weighting | str | Mapping[str, float] = "equal"
+    weighting: Weighting | str | Mapping[str, Any] = "equal"
     optimizer: str | Mapping[str, Any] | keras.optimizers.Optimizer = "adam"
     batch_size: int = 128
     monitor: str = "val_skill"

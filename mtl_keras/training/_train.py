@@ -136,6 +136,7 @@ def _run_phase(
             tasks=tasks,
             active=tuple(active),
             weighting=phase.weighting,  # type: ignore[arg-type]  # Phase has made it a Weighting
+            labelled=[name for name in active if (data.train.weight[name] > 0).any()],
             sparse=not data.train.complete,
             heads=model.head_layers,
         )

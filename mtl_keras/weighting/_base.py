@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
 __all__ = ["Weighting"]
 
 
+@dataclass(frozen=True)
 class Weighting(ABC):
     """Turns the vector of task losses into one scalar. A frozen value: what changes in training lives in the model.
 
     Subclasses are frozen dataclasses of plain JSON values. `T` is the number of tasks, in the order of the model.
     """
+
+    #: What it is called in `METHODS`.
+    word: ClassVar[str] = ""
+    #: Names of the variables that the optimizer trains together with the network, without weight decay.
+    trained: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
@@ -39,9 +46,24 @@ class Weighting(ABC):
         """
 
     @abstractmethod
-    def loss_weights(self, state: Mapping[str, Any]) -> Any:
-        """Return `[T]`, the factor that each loss has at the moment, for the log."""
+    def loss_weights(self, losses: Any, state: Mapping[str, Any]) -> Any:
+        """Return `[T]`, the factor that the gradient of each loss has with all labels present, for the log.
 
-    @abstractmethod
+        Args:
+            losses: `[T]`, as in `total`.
+            state: The variables of `state`, by name.
+        """
+
+    def after_epoch(self, losses: np.ndarray, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the variables that change at the end of an epoch, with their new values; none unless a method says so.
+
+        Args:
+            losses: `[T]`, the mean loss of each task over the labelled training rows of the epoch; NaN without any.
+            state: The values of the variables of `state`, by name.
+        """
+        return {}
+
     def config(self) -> Any:
-        """Return the word or mapping that `weighting.get` turns back into this value."""
+        """Return the word, mapping or options that `weighting.get` turns back into this value."""
+        options = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return {"method": self.word, **options} if options else self.word

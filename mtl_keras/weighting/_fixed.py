@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from keras import ops
@@ -28,6 +28,8 @@ class Fixed(Weighting):
         >>> Fixed({"fine": 0.7, "coarse": 0.3}).config()
         {'fine': 0.7, 'coarse': 0.3}
     """
+
+    word: ClassVar[str] = "equal"
 
     weights: tuple[tuple[str, float], ...] = ()
 
@@ -60,8 +62,8 @@ class Fixed(Weighting):
     def total(self, losses: Any, present: Any, state: Mapping[str, Any]) -> Any:
         return ops.sum(state["weights"] * losses)
 
-    def loss_weights(self, state: Mapping[str, Any]) -> Any:
+    def loss_weights(self, losses: Any, state: Mapping[str, Any]) -> Any:
         return state["weights"]
 
     def config(self) -> Any:
-        return dict(self.weights) or "equal"
+        return dict(self.weights) or self.word

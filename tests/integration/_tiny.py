@@ -23,7 +23,7 @@ TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
 def space(hp, context):
     settings = context.settings
     shared = mtl.search.dense_stack(hp, "shared", depth=(0, 1), width=(4, 8), default_depth=1)
-    weights = mtl.search.loss_weights(hp, context.tasks, only_if=("shared_depth", [1]))
+    weights = mtl.search.loss_weights(hp, context, only_if=("shared_depth", [1]))
     rate = hp.Float("learning_rate", 1e-3, 1e-2, sampling="log")
     recipe = mtl.Recipe(context.tasks, settings.new_backbone(), context.image_shape, shared, freeze=settings.freeze)
     adam = {"class_name": "Adam", "config": {"learning_rate": rate}}

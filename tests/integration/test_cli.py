@@ -163,6 +163,19 @@ def test_one_configuration_is_trained_and_scored(study: Path, tmp_path: Path) ->
     assert command("cache", "list", *cache, "--json").answer["entries"] == []
 
 
+def test_a_weighting_takes_the_place_of_searched_weights(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    done = command("tune", study, "--set", "weighting=uncertainty", "--epochs", 2, "--output-dir", folder, "--json")
+    assert done.code == 0, done.err
+    assert not any(name.startswith("loss_ratio") for name in done.answer["best"]["hyperparameters"])
+    assert (folder / "loss_weights.png").exists()
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        weights = {row["value"] for row in csv.DictReader(file) if (row["run"], row["metric"]) == ("multi-task", "loss_weight")}
+    assert len(weights) > 2
+    assert "log_variance" in mtl.load_model(folder).weighting_state
+    refused(command("tune", study, "--set", "weighting=uncertanty", "--output-dir", tmp_path / "out"), "'uncertainty'")
+
+
 def test_an_interrupted_training_goes_on(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("train", study, "--epochs", 3, "--json", "--output-dir")
     undisturbed = command(*arguments, tmp_path / "undisturbed")

@@ -1,0 +1,66 @@
+"""Dynamic weight average: more weight to the loss that falls more slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from keras import ops
+
+from mtl_keras.errors import MTLError
+from mtl_keras.weighting._base import Weighting
+
+__all__ = ["DWA"]
+
+
+@dataclass(frozen=True)
+class DWA(Weighting):
+    """Minimise the sum of weight x loss with `w = T softmax(r / temperature)`, `r_i = L_i(t - 1) / L_i(t - 2)`.
+
+    `L_i(t)` is the mean loss over the labelled training rows of epoch `t`; weights are 1 in the first two epochs and
+    sum to the number of tasks in all. They change between epochs alone.
+
+    Deviation from the paper: a task without a label in one of the two epochs, or with a loss of 0, has `r_i = 1`.
+
+    Args:
+        temperature: Above 0, default 2 as in the paper; the larger it is, the more equal are the weights.
+
+    Raises:
+        MTLError: If the temperature is not above 0.
+
+    Example:
+        >>> DWA(temperature=1.0).config()
+        {'method': 'dwa', 'temperature': 1.0}
+
+    Reference:
+        S. Liu, E. Johns, A. J. Davison, End-to-end multi-task learning with attention, CVPR 2019.
+    """
+
+    word: ClassVar[str] = "dwa"
+
+    temperature: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise MTLError(f"The temperature of DWA is above 0. Received: temperature={self.temperature!r}. Give e.g. 2.0.")
+
+    def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
+        # A loss of 0 says that there is none yet.
+        return {"weights": np.ones(len(tasks), np.float32), "last_losses": np.zeros(len(tasks), np.float32)}
+
+    def total(self, losses: Any, present: Any, state: Mapping[str, Any]) -> Any:
+        return ops.sum(state["weights"] * losses)
+
+    def loss_weights(self, losses: Any, state: Mapping[str, Any]) -> Any:
+        return state["weights"]
+
+    def after_epoch(self, losses: np.ndarray, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        last = state["last_losses"].astype(np.float64)
+        known = np.isfinite(losses) & (losses > 0) & (last > 0)
+        ratios = np.where(known, losses / np.where(last > 0, last, 1.0), 1.0) / self.temperature
+        powers = np.exp(ratios - ratios.max())
+        weights = len(losses) * powers / powers.sum()
+        kept = np.where(np.isfinite(losses), losses, 0.0)
+        return {"weights": weights.astype(np.float32), "last_losses": kept.astype(np.float32)}
