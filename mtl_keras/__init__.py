@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mtl_keras.model import Head, Recipe, build_model
     from mtl_keras.saving import load_model, save_model
     from mtl_keras.search import Plan, Study, load_study, run_study, tune
-    from mtl_keras.tasks import Binary, Classification, Metric, Reconstruction, Task, Tasks
+    from mtl_keras.tasks import Binary, Classification, Metric, MultiLabel, Ordinal, Reconstruction, Regression, Task, Tasks
     from mtl_keras.training import Phase, Run, train
 
     __version__: str
@@ -42,10 +42,13 @@ __all__ = [
     "Head",
     "MTLError",
     "Metric",
+    "MultiLabel",
+    "Ordinal",
     "Phase",
     "Plan",
     "Recipe",
     "Reconstruction",
+    "Regression",
     "Run",
     "Study",
     "Task",
@@ -72,7 +75,7 @@ _HOMES = {
     "model": ("Head", "Recipe", "build_model"),
     "saving": ("load_model", "save_model"),
     "search": ("Plan", "Study", "load_study", "run_study", "tune"),
-    "tasks": ("Binary", "Classification", "Metric", "Reconstruction", "Task", "Tasks"),
+    "tasks": ("Binary", "Classification", "Metric", "MultiLabel", "Ordinal", "Reconstruction", "Regression", "Task", "Tasks"),
     "training": ("Phase", "Run", "train"),
 }
 _MODULES = ("data", "report", "search")

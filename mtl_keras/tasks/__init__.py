@@ -16,12 +16,34 @@ from mtl_keras.errors import unknown
 from mtl_keras.tasks._base import Metric, Task, Tasks
 from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._classification import Classification
+from mtl_keras.tasks._multi_label import MultiLabel
+from mtl_keras.tasks._ordinal import Ordinal
 from mtl_keras.tasks._reconstruction import Reconstruction
+from mtl_keras.tasks._regression import Regression
 
-__all__ = ["KINDS", "Binary", "Classification", "Metric", "Reconstruction", "Task", "Tasks", "from_config"]
+__all__ = [
+    "KINDS",
+    "Binary",
+    "Classification",
+    "Metric",
+    "MultiLabel",
+    "Ordinal",
+    "Reconstruction",
+    "Regression",
+    "Task",
+    "Tasks",
+    "from_config",
+]
 
 #: Every kind of task by class name.
-KINDS: dict[str, type[Task]] = {"Classification": Classification, "Binary": Binary, "Reconstruction": Reconstruction}
+KINDS: dict[str, type[Task]] = {
+    "Classification": Classification,
+    "Binary": Binary,
+    "MultiLabel": MultiLabel,
+    "Ordinal": Ordinal,
+    "Regression": Regression,
+    "Reconstruction": Reconstruction,
+}
 
 
 def from_config(configs: Sequence[Mapping[str, Any]]) -> Tasks:

@@ -16,7 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_keras.errors import MTLError
-from mtl_keras.tasks import KINDS, Binary, Classification, Metric, Reconstruction, Task, Tasks, from_config
+from mtl_keras.tasks import (
+    KINDS,
+    Binary,
+    Classification,
+    Metric,
+    MultiLabel,
+    Ordinal,
+    Reconstruction,
+    Regression,
+    Task,
+    Tasks,
+    from_config,
+)
 
 SHAPE = (4, 3, 2)
 ROWS = 12
@@ -34,7 +46,11 @@ class Case:
     loss: Callable[[np.ndarray, np.ndarray], float]  # target and output of one row
     metric: Callable[[np.ndarray, np.ndarray], float]
     wrong: tuple[Any, ...] = ()  # labels outside the range
+    refusal: str = "are whole numbers"  # what is said of them
     classes: int | None = None
+    predicted: Callable[[np.ndarray], int] | None = None  # output of one row -> class
+    bounded: bool = True  # outputs lie in [0, 1]
+    logit: bool = False  # the loss goes back to the logits
 
 
 def probabilities(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -51,6 +67,15 @@ def squared(target: np.ndarray, output: np.ndarray) -> float:
     return sum((float(t) - float(p)) ** 2 for t, p in pixels) / len(pixels)
 
 
+def squared_distance(target: np.ndarray, output: np.ndarray) -> float:
+    reached = [sum(output[: k + 1]) for k in range(len(output))]
+    return sum((p - (k >= target)) ** 2 for k, p in enumerate(reached))
+
+
+def median(output: np.ndarray) -> int:
+    return next(k for k in range(len(output)) if sum(output[: k + 1].astype(np.float64)) >= 0.5 or k == len(output) - 1)
+
+
 CLASSES = Case(
     task=Classification("kind", classes=5),
     output=(5,),
@@ -61,6 +86,20 @@ CLASSES = Case(
     metric=lambda target, output: float(max(range(5), key=lambda k: output[k]) == target),
     wrong=(5, -1, 2.5, math.inf),
     classes=5,
+    predicted=lambda output: int(output.argmax()),
+    logit=True,
+)
+NUMBER = Case(
+    task=Regression("kind", location=40.0, scale=15.0),
+    output=(1,),
+    labels=lambda rng, n: rng.normal(40, 15, n).astype(np.float32),
+    outputs=lambda rng, n: rng.normal(40, 15, (n, 1)).astype(np.float32),
+    perfect=lambda stored: stored.reshape(len(stored), -1),
+    loss=lambda target, output: squared(target, output) / 15**2,
+    metric=squared,
+    wrong=(math.inf, -math.inf),
+    refusal="are finite",
+    bounded=False,
 )
 CASES = {
     "classification": CLASSES,
@@ -75,6 +114,35 @@ CASES = {
         metric=lambda target, output: float((output[0] > 0.5) == target),
         wrong=(2, -1, 0.5, -math.inf),
         classes=2,
+        predicted=lambda output: int(output[0] > 0.5),
+        logit=True,
+    ),
+    "multi-label": Case(
+        task=MultiLabel("kind", classes=3),
+        output=(3,),
+        labels=lambda rng, n: rng.integers(0, 2, (n, 3)),
+        outputs=lambda rng, n: rng.uniform(0.01, 0.99, (n, 3)).astype(np.float32),
+        perfect=lambda stored: stored.astype(np.float32),
+        loss=lambda target, output: -sum(math.log(p if t else 1 - p) for t, p in zip(target, output, strict=True)) / 3,
+        metric=lambda target, output: sum(float((p > 0.5) == t) for t, p in zip(target, output, strict=True)) / 3,
+        wrong=(2, -1, 0.5, math.inf),
+        refusal="are 0 or 1",
+    ),
+    "ordinal": replace(
+        CLASSES,
+        task=Ordinal("kind", classes=5),
+        loss=squared_distance,
+        metric=lambda target, output: abs(median(output) - int(target)),
+        predicted=median,
+        logit=False,
+    ),
+    "regression": NUMBER,
+    "several numbers": replace(
+        NUMBER,
+        task=Regression("kind", size=2, location=40.0, scale=15.0),
+        output=(2,),
+        labels=lambda rng, n: rng.normal(40, 15, (n, 2)).astype(np.float32),
+        outputs=lambda rng, n: rng.normal(40, 15, (n, 2)).astype(np.float32),
     ),
     "reconstruction": Case(
         task=Reconstruction("kind"),
@@ -125,11 +193,13 @@ def test_nan_and_none_are_absent_labels(mask: list[bool], marker: Any) -> None:
         if case.task.from_input:
             continue
         labels = case.labels(np.random.default_rng(len(mask)), len(mask))
-        column = np.array([label if here else marker for label, here in zip(labels, mask, strict=True)], object)
+        column = labels.astype(object)
+        column[~np.array(mask)] = marker
         stored, present = case.task.encode(column)
         np.testing.assert_array_equal(present, np.array(mask, np.float32))
         np.testing.assert_array_equal(stored[mask], labels[mask])
-        assert ((stored >= 0) & (stored < case.classes)).all(), "a dummy label is one that the loss can take"
+        loss = case.task.loss(tf.constant(stored), tf.constant(case.outputs(np.random.default_rng(0), len(mask))))
+        assert np.isfinite(loss).all(), "a dummy label is one that the loss can take"
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.wrong])
@@ -139,13 +209,13 @@ def test_labels_out_of_range_are_named_with_their_row(name: str) -> None:
         column = case.labels(np.random.default_rng(0), ROWS).astype(np.float64)
         column[[7, 9]] = value
         with pytest.raises(
-            MTLError, match=rf"'kind' are whole numbers.*Received: {float(value)} in row 7 \(2 of {ROWS} rows"
+            MTLError, match=rf"'kind' {case.refusal}.*Received: \[?{float(value)}.* in row 7 \(2 of {ROWS} rows"
         ) as info:
             case.task.encode(column)
         assert "\n" not in str(info.value)
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.wrong])
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.classes])
 def test_columns_that_hold_no_indices_are_refused(name: str) -> None:
     task = CASES[name].task
     with pytest.raises(MTLError, match=r"Received: values such as 'cat'"):
@@ -153,6 +223,31 @@ def test_columns_that_hold_no_indices_are_refused(name: str) -> None:
     with pytest.raises(MTLError, match=r"Received: labels of shape \[3, 5\]"):
         task.encode(np.eye(5)[:3])
     np.testing.assert_array_equal(task.encode(np.array([[0], [1]]))[0], [0, 1])
+
+
+@pytest.mark.parametrize("name", ["multi-label", "regression", "several numbers"])
+def test_columns_that_hold_no_such_numbers_are_refused(name: str) -> None:
+    case = CASES[name]
+    column = case.labels(np.random.default_rng(0), ROWS)
+    with pytest.raises(MTLError, match=r"takes numbers. Received: values such as 'cat'"):
+        case.task.encode(np.full(column.shape, "cat", object))
+    with pytest.raises(MTLError, match=r"numbers? a row. Received: labels of shape \[12, 7\]"):
+        case.task.encode(np.zeros((ROWS, 7)))
+    if name == "regression":
+        np.testing.assert_array_equal(case.task.encode(column[:, None])[0], column)
+    else:
+        # One absent number makes the row absent.
+        column = column.astype(np.float64)
+        column[3, 1] = math.nan
+        stored, present = case.task.encode(column)
+        assert present.tolist() == [float(row != 3) for row in range(ROWS)]
+        np.testing.assert_array_equal(stored[3], 0)
+
+
+def test_a_regression_begins_at_its_location() -> None:
+    keras.utils.set_random_seed(0)
+    outputs = np.asarray(head(NUMBER)(np.zeros((1, 3), np.float32))["kind"])
+    np.testing.assert_allclose(outputs, [[40.0]])
 
 
 def test_reconstruction_takes_numeric_inputs_alone() -> None:
@@ -167,7 +262,7 @@ def test_head_is_named_after_the_task_and_has_the_kinds_shape(case: Case) -> Non
     assert model.output["kind"].shape == (None, *case.output)
     outputs = np.asarray(model(np.random.default_rng(0).normal(0, 5, (ROWS, 3)))["kind"])
     assert outputs.shape == case.outputs(np.random.default_rng(0), ROWS).shape
-    assert ((outputs >= 0) & (outputs <= 1)).all()
+    assert ((outputs >= 0) & (outputs <= 1)).all() == case.bounded
 
 
 def test_loss_is_one_number_a_row_and_equals_its_definition(case: Case) -> None:
@@ -235,7 +330,8 @@ def test_confusion_rows_are_the_truth(case: Case) -> None:
     assert counts is not None
     slow = np.zeros((case.classes, case.classes), int)
     for truth, row in zip(stored, outputs, strict=True):
-        slow[truth, row.argmax() if len(row) > 1 else int(row[0] > 0.5)] += 1
+        assert case.predicted is not None
+        slow[truth, case.predicted(row)] += 1
     np.testing.assert_array_equal(counts, slow)
     assert not np.array_equal(counts, counts.T), "these rows would not tell the truth from the prediction"
 
@@ -263,7 +359,7 @@ def test_metrics_are_complete(case: Case) -> None:
         assert metric.reading.endswith("higher is better" if metric.direction == "max" else "lower is better")
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.classes])
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.logit])
 def test_a_confident_mistake_costs_its_logit(name: str) -> None:
     """Pins what the losses lean on: within a graph Keras goes back from softmax and sigmoid to the logits."""
     case = CASES[name]
@@ -308,6 +404,11 @@ def test_names_that_cannot_be_wiring_are_refused(name: str) -> None:
     [
         (lambda: Classification("kind"), r"at least 2 classes.*classes=0"),
         (lambda: Classification("kind", classes=3, label_smoothing=1.0), r"\[0, 1\).*label_smoothing=1.0"),
+        (lambda: MultiLabel("kind", classes=1), r"at least 2 labels.*classes=1"),
+        (lambda: Ordinal("kind"), r"at least 2 ranks.*classes=0"),
+        (lambda: Regression("kind", size=0), r"at least 1 number.*size=0"),
+        (lambda: Regression("kind", scale=0.0), r"`scale` above 0.*scale=0.0"),
+        (lambda: Regression("kind", location=math.nan), r"`location` is finite.*location=nan"),
         (lambda: Tasks(), r"at least one task"),
         (lambda: Tasks(Binary("kind"), Classification("kind", classes=3)), r"unique. Received twice: kind"),
         (lambda: Tasks("kind"), r"Received: 'kind'"),  # type: ignore[arg-type]  # what is refused

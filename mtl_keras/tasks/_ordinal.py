@@ -1,0 +1,103 @@
+"""One of several classes that have an order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from mtl_keras.errors import MTLError
+from mtl_keras.tasks._base import Metric, Task
+from mtl_keras.tasks._labels import class_indices
+
+__all__ = ["Ordinal"]
+
+
+@dataclass(frozen=True)
+class Ordinal(Task):
+    """Predict a rank: softmax, squared earth mover's distance, MAE in ranks, accuracy and quadratic weighted kappa.
+
+    Labels are ranks `[n]` from 0 to `classes - 1`; NaN or None is an absent label. The output is `[batch, classes]`
+    probabilities; the prediction is their median, the rank at which half the probability is reached, which is the best
+    one for the MAE. The loss is the sum over ranks of the squared difference between the cumulative distributions, so
+    that a mistake by three ranks costs more than one by one.
+
+    Args:
+        name: See `Task`.
+        label: See `Task`.
+        classes: Number of ranks, at least 2.
+
+    Raises:
+        MTLError: If there are fewer than 2 ranks.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> mtl.Ordinal("grade", classes=5).metric.reading
+        'ranks, lower is better'
+
+    Reference:
+        L. Hou, C.-P. Yu, D. Samaras, Squared earth mover's distance-based loss for training deep neural networks,
+        arXiv:1611.05916, 2016.
+    """
+
+    classes: int = 0
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("mae", "ranks", "min", 0.0),
+        Metric("accuracy", "fraction of rows", "max", 1.0),
+        Metric("kappa", "quadratic weighted kappa", "max", 1.0),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.classes) is not int or self.classes < 2:
+            raise MTLError(f"An ordinal task has at least 2 ranks. Received: classes={self.classes!r}. Give `classes=`.")
+
+    def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return class_indices(column, self.classes, self.name)
+
+    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
+        return keras.layers.Dense(self.classes, activation="softmax", name=self.name)(features)
+
+    def loss(self, target: Any, prediction: Any) -> Any:
+        reached = ops.cast(ops.arange(self.classes)[None] >= ops.cast(target, "int32")[:, None], prediction.dtype)
+        return ops.sum(ops.square(ops.cumsum(prediction, axis=-1) - reached), axis=-1)
+
+    def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
+        # The median is as many ranks up as there are cumulative probabilities below one half.
+        rank = ops.sum(ops.cast(ops.cumsum(prediction, axis=-1)[:, :-1] < 0.5, "int32"), axis=-1)
+        away = ops.abs(rank - ops.cast(target, "int32"))
+        return {"mae": ops.cast(away, "float32"), "accuracy": ops.cast(away == 0, "float32")}
+
+    def trivial(self, stored: np.ndarray) -> np.ndarray:
+        # The frequencies: their median is the best constant.
+        return np.bincount(stored, minlength=self.classes).astype(np.float32) / max(len(stored), 1)
+
+    def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+        from sklearn.metrics import accuracy_score, cohen_kappa_score, mean_absolute_error
+
+        predicted = _median(prediction)
+        constant = len(np.union1d(stored, predicted)) == 1
+        kappa = 1.0 if constant else cohen_kappa_score(stored, predicted, weights="quadratic", labels=np.arange(self.classes))
+        return {
+            "mae": float(mean_absolute_error(stored, predicted)),
+            "accuracy": float(accuracy_score(stored, predicted)),
+            "kappa": float(kappa),
+        }
+
+    def confusion(self, stored: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+        from sklearn.metrics import confusion_matrix
+
+        return np.asarray(confusion_matrix(stored, _median(prediction), labels=np.arange(self.classes)))
+
+    def strata(self, stored: np.ndarray) -> np.ndarray:
+        return stored
+
+
+def _median(prediction: np.ndarray) -> np.ndarray:
+    """Return the rank at which half the probability is reached, `[n]`."""
+    return np.asarray((prediction.cumsum(axis=-1)[:, :-1] < 0.5).sum(axis=-1))
