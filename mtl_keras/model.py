@@ -45,11 +45,8 @@ class Head:
             raise MTLError(f"Dense layers have at least 1 unit each. Received: dense={self.dense}. Give e.g. dense=(256,).")
         if not 0 <= self.dropout < 1:
             raise MTLError(f"`dropout` lies in [0, 1). Received: dropout={self.dropout}. Give e.g. 0.2.")
-        known = {name for name in dir(keras.activations) if name.islower() and name[0] != "_"} - {
-            "get",
-            "serialize",
-            "deserialize",
-        }
+        known = {name for name in dir(keras.activations) if name.islower() and name[0] != "_"}
+        known -= {"get", "serialize", "deserialize"}
         if self.activation not in known:
             raise unknown("activation", self.activation, known)
 
@@ -148,7 +145,11 @@ class MultiTaskModel(keras.Model):
         self.weighting_state: dict[str, np.ndarray] = {}
         # Names, not layers: Keras would track a list of layers a second time.
         self._shared_layer_names = () if common is features else _layers_between(features, common)
-        self._head_layer_names = {name: _layers_between(common, output) for name, output in outputs.items()}
+        between = {name: _layers_between(common, output) for name, output in outputs.items()}
+        self._head_layer_names = {
+            name: tuple(layer for layer in layers if layer not in between.get(recipe.tasks[name].source or "", ()))
+            for name, layers in between.items()
+        }
 
     @property
     def head_layers(self) -> dict[str, list[keras.layers.Layer]]:
@@ -266,9 +267,13 @@ def build_model(
 
     # Functional model
     common = recipe.shared.apply(features, "shared")
-    outputs = {}
-    for name, task in recipe.tasks.items():
-        outputs[name] = task.head(recipe.heads[name].apply(common, name), recipe.image_shape)
+    outputs: dict[str, Any] = {}
+    # A task that is derived from another one comes after it.
+    for name in sorted(recipe.tasks, key=lambda name: len(recipe.tasks.heads_of(name))):
+        task = recipe.tasks[name]
+        own = recipe.heads[name].apply(common, name)
+        outputs[name] = task.head(own, recipe.image_shape, None if task.source is None else outputs[task.source])
+    outputs = {name: outputs[name] for name in recipe.tasks}
 
     # Config
     return MultiTaskModel(recipe, images, features, common, outputs)

@@ -35,7 +35,7 @@ class Family(ABC):
     min_size: int = 1
     channels: int | None = 3
 
-    def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:  # noqa: B027
+    def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
         """Raise `MTLError` if the weights or options cannot be had at this size; cheap, called before any long work.
 
         Args:

@@ -111,6 +111,10 @@ def encoded(tasks: Tasks, x: np.ndarray, columns: Columns, *, name: str) -> Spli
                 f"{task.column!r} of {name}. Give one label a row, NaN where it is absent."
             )
         y[task.name], weight[task.name] = task.encode(column)
+    for task in tasks.values():
+        if task.source is not None:
+            both = (weight[task.name] > 0) & (weight[task.source] > 0)
+            task.check_labels(y[task.name], y[task.source], both)
     return Split(tasks, x, y, weight, name)
 
 

@@ -85,6 +85,11 @@ class Task(ABC):
         """The metric that stands for this task in `skill`."""
         return self.metrics[0]
 
+    @property
+    def source(self) -> str | None:
+        """The task whose output this one's is made of, or None."""
+        return None
+
     @abstractmethod
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Turn a raw label column into what is stored.
@@ -104,12 +109,13 @@ class Task(ABC):
         return stored
 
     @abstractmethod
-    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
+    def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         """Build the last layers on `[batch, channels]` features; the output layer is named after the task.
 
         Args:
             features: Keras tensor `[batch, channels]`.
             image_shape: Shape of one input, e.g. `(32, 32, 3)`.
+            source: Output of the task that `source` names; None where it names none.
         """
 
     @abstractmethod
@@ -150,6 +156,29 @@ class Task(ABC):
         """Return `[n]` integers that a split should keep in proportion, or None if the kind has no classes."""
         return None
 
+    def alone(self) -> Task:
+        """Return the same task with a head of its own."""
+        return self
+
+    def check(self, tasks: Mapping[str, Task]) -> None:
+        """Refuse what does not fit the other tasks.
+
+        Raises:
+            MTLError: If this one is derived from one that it cannot be derived from.
+        """
+
+    def check_labels(self, stored: np.ndarray, source: np.ndarray, both: np.ndarray) -> None:
+        """Refuse labels that disagree with those of the source.
+
+        Args:
+            stored: Labels as made by `encode`.
+            source: Those of the source's.
+            both: `[n]`, whether a row has both.
+
+        Raises:
+            MTLError: If a row disagrees; the message names it.
+        """
+
     def config(self) -> dict[str, Any]:
         """Return the task as plain JSON values; `mtl_keras.tasks.from_config` reads them."""
         return {"kind": type(self).__name__, **asdict(self)}
@@ -178,6 +207,9 @@ class Tasks(Mapping[str, Task]):
         if twice:
             raise MTLError(f"Task names are unique. Received twice: {', '.join(twice)}. Rename one; `label=` may repeat.")
         self._tasks = {task.name: task for task in tasks}
+        for task in tasks:
+            self.heads_of(task.name)
+            task.check(self)
 
     def __getitem__(self, name: str) -> Task:
         try:
@@ -202,11 +234,30 @@ class Tasks(Mapping[str, Task]):
         return f"Tasks({', '.join(map(repr, self._tasks.values()))})"
 
     def only(self, *names: str) -> Tasks:
-        """Return these tasks alone, in the order they stand here."""
+        """Return these tasks alone, in the order they stand here; one whose source is left out has a head of its own."""
         for name in names:
             if name not in self._tasks:
                 raise unknown("task", name, self._tasks)
-        return Tasks(*(task for task in self._tasks.values() if task.name in names))
+        kept = [task for task in self._tasks.values() if task.name in names]
+        return Tasks(*(task if task.source is None or task.source in names else task.alone() for task in kept))
+
+    def heads_of(self, name: str) -> tuple[str, ...]:
+        """Return the tasks whose heads have a part in a task's output: its source's, that one's own source's, and its own.
+
+        Raises:
+            MTLError: If a source is no task of these, or a task is, in the end, its own source.
+        """
+        chain = [name]
+        while (source := self._tasks[chain[0]].source) is not None:
+            if source not in self._tasks:
+                raise unknown(f"task that {chain[0]!r} is derived from", source, self._tasks)
+            if source in chain:
+                raise MTLError(
+                    f"A task is derived from another one. Received: {' from '.join([*reversed(chain), source])}, a circle. "
+                    "Leave `derive_from` out of one of them."
+                )
+            chain.insert(0, source)
+        return tuple(chain)
 
     def renamed(self, columns: Mapping[str, str]) -> Tasks:
         """Return the tasks with `label` filled in from `columns` where it was left out (a data set's aliases)."""

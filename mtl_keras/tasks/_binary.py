@@ -41,7 +41,7 @@ class Binary(Task):
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return class_indices(column, 2, self.name)
 
-    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
+    def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         return keras.layers.Dense(1, activation="sigmoid", name=self.name)(features)
 
     def loss(self, target: Any, prediction: Any) -> Any:

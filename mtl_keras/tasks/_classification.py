@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, get_args
 
 import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, unknown
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._labels import class_indices
 
 __all__ = ["Classification"]
+
+Derive = Literal["sum", "mixture"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Classification(Task):
         classes: Number of classes, at least 2.
         label_smoothing: Share of each target's probability that is spread over all classes in training, in
             `[0, 1)`; default 0. Metrics are not smoothed.
+        derive_from: Name of a finer classification that this one is a function of; None (default) is a head of its own.
+        mapping: For each class of that task its class here, e.g. `mtl.data.CIFAR100_COARSE`.
+        derive: `"sum"` (default) adds up the probabilities of the finer classes; `"mixture"` mixes that sum with a head of
+            its own, with shares that are learnt and depend on the features. A single-task twin has its own head alone.
 
     Example:
         >>> import mtl_keras as mtl
@@ -39,6 +45,9 @@ class Classification(Task):
 
     classes: int = 0
     label_smoothing: float = 0.0
+    derive_from: str | None = None
+    mapping: tuple[int, ...] | None = None
+    derive: Derive = "sum"
 
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("accuracy", "fraction of rows", "max", 1.0),
@@ -54,11 +63,69 @@ class Classification(Task):
                 f"`label_smoothing` lies in [0, 1). Received: label_smoothing={self.label_smoothing}. Give e.g. 0.1."
             )
 
+        if (self.derive_from is None) != (self.mapping is None):
+            raise MTLError(
+                f"`derive_from` and `mapping` go together. Received: derive_from={self.derive_from!r}, "
+                f"mapping={'None' if self.mapping is None else '...'} for task {self.name!r}. Give both or none."
+            )
+        if self.derive not in get_args(Derive):
+            raise unknown("way to derive", self.derive, get_args(Derive))
+        if self.mapping is not None:
+            object.__setattr__(self, "mapping", tuple(int(index) for index in self.mapping))
+            outside = [index for index in self.mapping if not 0 <= index < self.classes]
+            if outside:
+                raise MTLError(
+                    f"`mapping` holds classes from 0 to {self.classes - 1}. Received: {outside[0]} for task {self.name!r}. "
+                    "Correct it or `classes`."
+                )
+            missing = sorted(set(range(self.classes)) - set(self.mapping))
+            if missing:
+                raise MTLError(
+                    f"Every class of {self.name!r} has a finer one. Received: a mapping without {missing[0]}. Correct it."
+                )
+
+    @property
+    def source(self) -> str | None:
+        return self.derive_from
+
+    def alone(self) -> Task:
+        return replace(self, derive_from=None, mapping=None, derive="sum")
+
+    def check(self, tasks: Mapping[str, Task]) -> None:
+        if self.derive_from is None or self.mapping is None:
+            return
+        finer = tasks[self.derive_from]
+        if not isinstance(finer, Classification) or finer.classes != len(self.mapping):
+            raise MTLError(
+                f"`mapping` has one entry for each class of {self.derive_from!r}. Received: {len(self.mapping)} for "
+                f"{f'{finer.classes} classes' if isinstance(finer, Classification) else type(finer).__name__}. Correct it."
+            )
+
+    def check_labels(self, stored: np.ndarray, source: np.ndarray, both: np.ndarray) -> None:
+        expected = np.asarray(self.mapping)[source]
+        wrong = np.flatnonzero(both & (expected != stored))
+        if wrong.size:
+            row = wrong[0]
+            raise MTLError(
+                f"Labels of {self.name!r} follow from those of {self.derive_from!r}. Received: {stored[row]} in row {row}, "
+                f"where class {source[row]} of {self.derive_from!r} is mapped to {expected[row]} ({wrong.size} of "
+                f"{len(stored)} rows disagree). Correct `mapping` or the labels."
+            )
+
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return class_indices(column, self.classes, self.name)
 
-    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
-        return keras.layers.Dense(self.classes, activation="softmax", name=self.name)(features)
+    def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
+        if source is None:
+            return keras.layers.Dense(self.classes, activation="softmax", name=self.name)(features)
+        one_hot = np.eye(self.classes, dtype=np.float32)[np.asarray(self.mapping)]
+        total = ops.matmul(source, one_hot)
+        if self.derive == "mixture":
+            own = keras.layers.Dense(self.classes, activation="softmax", name=f"{self.name}_own")(features)
+            shares = keras.layers.Dense(2, activation="softmax", name=f"{self.name}_shares")(features)
+            total = shares[:, :1] * total + shares[:, 1:] * own
+        # An output is called after its last layer; one that ends in a bare operation would be called after that.
+        return keras.layers.Identity(name=self.name)(total)
 
     def loss(self, target: Any, prediction: Any) -> Any:
         # Called on the softmax itself, so that the TensorFlow backend goes back to the logits and no log of a rounded

@@ -63,7 +63,7 @@ class MultiLabel(Task):
             )
         return values.astype(np.int32), present
 
-    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
+    def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         return keras.layers.Dense(self.classes, activation="sigmoid", name=self.name)(features)
 
     def loss(self, target: Any, prediction: Any) -> Any:

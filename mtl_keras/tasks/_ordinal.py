@@ -60,7 +60,7 @@ class Ordinal(Task):
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return class_indices(column, self.classes, self.name)
 
-    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
+    def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         return keras.layers.Dense(self.classes, activation="softmax", name=self.name)(features)
 
     def loss(self, target: Any, prediction: Any) -> Any:

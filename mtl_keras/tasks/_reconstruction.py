@@ -51,7 +51,7 @@ class Reconstruction(Task):
     def target(self, stored: Any) -> Any:
         return ops.cast(stored, "float32") / 255.0
 
-    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
+    def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         # A recipe refuses a shape with None for a task of this kind.
         shape = tuple(int(side or 0) for side in image_shape)
         pixels = keras.layers.Dense(math.prod(shape), activation="sigmoid", name=f"{self.name}_pixels")(features)

@@ -71,7 +71,7 @@ class Regression(Task):
             )
         return values.astype(np.float32), present
 
-    def head(self, features: Any, image_shape: Sequence[int | None]) -> Any:
+    def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         standard = keras.layers.Dense(self.size, name=f"{self.name}_standard")(features)
         return keras.layers.Rescaling(self.scale, offset=self.location, name=self.name)(standard)
 

@@ -139,8 +139,13 @@ class ObjectiveModel(keras.Model):
             return super().train_step(data)
         _, _, sample_weight = data
         kept, variables = [], []
-        for name in self.active:
-            present = distribute.sum_over_replicas(ops.sum(ops.cast(sample_weight[name], "float32"))) > 0
+        for name in self.tasks:
+            # A head has a label where its own task has one, or one that is derived from it.
+            users = [user for user in self.active if name in self.tasks.heads_of(user)]
+            if not users:
+                continue
+            weights = [ops.sum(ops.cast(sample_weight[user], "float32")) for user in users]
+            present = distribute.sum_over_replicas(sum(weights)) > 0
             for variable in self._head_state(name):
                 variables.append(variable)
                 kept.append((present, tf.identity(variable.value)))

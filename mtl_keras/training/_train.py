@@ -232,8 +232,10 @@ def _freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
                 for layer in model.layers_called(name):
                     layer.trainable = False
             model.recipe.backbone.hold(model.get_layer("backbone"))
+        # Whoever is derived from another task trains that one's head too.
+        trained = {head for name in active for head in model.recipe.tasks.heads_of(name)}
         for name, head in model.head_layers.items():
-            if name not in active:
+            if name not in trained:
                 for layer in head:
                     layer.trainable = False
         yield
