@@ -29,7 +29,19 @@ if TYPE_CHECKING:
     from mtl_keras.model import Head, Recipe, build_model
     from mtl_keras.saving import load_model, save_model
     from mtl_keras.search import Plan, Study, load_study, run_study, tune
-    from mtl_keras.tasks import Binary, Classification, Metric, MultiLabel, Ordinal, Reconstruction, Regression, Task, Tasks
+    from mtl_keras.tasks import (
+        Binary,
+        Classification,
+        ClassMap,
+        Coin,
+        Metric,
+        MultiLabel,
+        Ordinal,
+        Reconstruction,
+        Regression,
+        Task,
+        Tasks,
+    )
     from mtl_keras.training import Phase, Run, train
 
     __version__: str
@@ -37,7 +49,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Backbone",
     "Binary",
+    "ClassMap",
     "Classification",
+    "Coin",
     "Evaluation",
     "Head",
     "MTLError",
@@ -75,7 +89,10 @@ _HOMES = {
     "model": ("Head", "Recipe", "build_model"),
     "saving": ("load_model", "save_model"),
     "search": ("Plan", "Study", "load_study", "run_study", "tune"),
-    "tasks": ("Binary", "Classification", "Metric", "MultiLabel", "Ordinal", "Reconstruction", "Regression", "Task", "Tasks"),
+    "tasks": (
+        *("Binary", "ClassMap", "Classification", "Coin", "Metric", "MultiLabel", "Ordinal", "Reconstruction", "Regression"),
+        *("Task", "Tasks"),
+    ),
     "training": ("Phase", "Run", "train"),
 }
 _MODULES = ("data", "report", "search")

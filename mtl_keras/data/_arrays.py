@@ -13,9 +13,10 @@ from mtl_keras.data._data import Data, label_strata
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import stratified_choice
 from mtl_keras.errors import MTLError, unknown
+from mtl_keras.tasks import LabelSource
 
 if TYPE_CHECKING:
-    from mtl_keras.tasks import Tasks
+    from mtl_keras.tasks import Task, Tasks
 
 __all__ = ["from_arrays"]
 
@@ -65,20 +66,20 @@ def from_arrays(
         (9, 1, None)
     """
     tasks = resolve(tasks, train[1], aliases)
-    whole = encoded(tasks, *train, name="train")
+    given = class_names or {}
+    whole = encoded(tasks, *train, name="train", class_names=given)
     if validation is not None:
-        training, held_out = whole, encoded(tasks, *validation, name="validation")
+        training, held_out = whole, encoded(tasks, *validation, name="validation", class_names=given)
     else:
         training, held_out = divided(whole, validation_fraction, seed)
-    tested = None if test is None else encoded(tasks, *test, name="test")
+    tested = None if test is None else encoded(tasks, *test, name="test", class_names=given)
     for split in (held_out, tested):
         if split is not None and split.x.shape[1:] != training.x.shape[1:]:
             raise MTLError(
                 f"All splits hold inputs of one shape. Received: {list(training.x.shape[1:])} in train and "
                 f"{list(split.x.shape[1:])} in {split.name}. Bring them to one size."
             )
-    given = class_names or {}
-    names = {task: tuple(given.get(task, given.get(tasks[task].column, ()))) for task in tasks}
+    names = {name: tuple(given.get(name, _own_names(task, given))) for name, task in tasks.items()}
     return Data(name, training, held_out, tested, {task: n for task, n in names.items() if n}, tuple(training.x.shape[1:]))
 
 
@@ -90,7 +91,7 @@ def resolve(tasks: Tasks, columns: Sequence[str] | Columns, aliases: Mapping[str
     """
     tasks = tasks.renamed({alias: column for alias, column in (aliases or {}).items() if alias not in columns})
     for task in tasks.values():
-        if not task.from_input and task.column not in columns:
+        if not task.from_input and task.column is not None and task.column not in columns:
             names = [*columns, *(alias for alias in aliases or {} if alias not in columns)]
             raise unknown(
                 "column", task.column, names, f"Task {task.name!r} reads it; the columns are {', '.join(names) or 'none'}."
@@ -98,24 +99,41 @@ def resolve(tasks: Tasks, columns: Sequence[str] | Columns, aliases: Mapping[str
     return tasks
 
 
-def encoded(tasks: Tasks, x: np.ndarray, columns: Columns, *, name: str) -> Split:
+def _own_names(task: Task, given: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Return the names of a task's classes: those of its class map, or of its column."""
+    return task.label.class_names if isinstance(task.label, LabelSource) else given.get(task.column or "", ())
+
+
+def encoded(
+    tasks: Tasks, x: np.ndarray, columns: Columns, *, name: str, class_names: Mapping[str, Sequence[str]] | None = None
+) -> Split:
     """Encode the columns that the tasks read and return them as a split."""
     resolve(tasks, columns)
     x = _inputs(x)
     y, weight = {}, {}
     for task in tasks.values():
-        column = x if task.from_input else np.asarray(columns[task.column])
-        if len(column) != len(x):
-            raise MTLError(
-                f"Inputs and columns have equally many rows. Received: {len(x)} inputs and {len(column)} labels in column "
-                f"{task.column!r} of {name}. Give one label a row, NaN where it is absent."
-            )
-        y[task.name], weight[task.name] = task.encode(column)
+        y[task.name], weight[task.name] = task.encode(_column(task, x, columns, name, class_names or {}))
     for task in tasks.values():
         if task.source is not None:
             both = (weight[task.name] > 0) & (weight[task.source] > 0)
             task.check_labels(y[task.name], y[task.source], both)
     return Split(tasks, x, y, weight, name)
+
+
+def _column(task: Task, x: np.ndarray, columns: Columns, split: str, class_names: Mapping[str, Sequence[str]]) -> np.ndarray:
+    """Return what a task encodes: the inputs, a column, or what its label source makes of one."""
+    if task.from_input:
+        return x
+    column = None if task.column is None else np.asarray(columns[task.column])
+    if column is not None and len(column) != len(x):
+        raise MTLError(
+            f"Inputs and columns have equally many rows. Received: {len(x)} inputs and {len(column)} labels in column "
+            f"{task.column!r} of {split}. Give one label a row, NaN where it is absent."
+        )
+    if isinstance(task.label, LabelSource):
+        return task.label.read(column, len(x), split, class_names.get(task.column or "", ()))
+    assert column is not None
+    return column
 
 
 def divided(whole: Split, fraction: float, seed: int) -> tuple[Split, Split]:

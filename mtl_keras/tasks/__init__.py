@@ -9,13 +9,14 @@ To add a kind, write `_my_kind.py` with a subclass of `Task` and add it to `KIND
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mtl_keras.errors import unknown
 from mtl_keras.tasks._base import Metric, Task, Tasks
 from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._classification import Classification
+from mtl_keras.tasks._label_source import ClassMap, Coin, LabelSource
 from mtl_keras.tasks._multi_label import MultiLabel
 from mtl_keras.tasks._ordinal import Ordinal
 from mtl_keras.tasks._reconstruction import Reconstruction
@@ -24,7 +25,10 @@ from mtl_keras.tasks._regression import Regression
 __all__ = [
     "KINDS",
     "Binary",
+    "ClassMap",
     "Classification",
+    "Coin",
+    "LabelSource",
     "Metric",
     "MultiLabel",
     "Ordinal",
@@ -45,6 +49,9 @@ KINDS: dict[str, type[Task]] = {
     "Reconstruction": Reconstruction,
 }
 
+#: Every kind of label source by class name.
+LABEL_SOURCES: dict[str, Callable[..., LabelSource]] = {"ClassMap": ClassMap, "Coin": Coin}
+
 
 def from_config(configs: Sequence[Mapping[str, Any]]) -> Tasks:
     """Rebuild `Tasks` from what `Tasks.config()` returned.
@@ -58,5 +65,8 @@ def from_config(configs: Sequence[Mapping[str, Any]]) -> Tasks:
         kind = fields.pop("kind")
         if kind not in KINDS:
             raise unknown("task kind", kind, KINDS)
+        if isinstance(fields.get("label"), Mapping):
+            label = dict(fields["label"])
+            fields["label"] = LABEL_SOURCES[label.pop("kind")](**label)
         made.append(KINDS[kind](**fields))
     return Tasks(*made)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from mtl_keras.errors import MTLError, unknown
+from mtl_keras.tasks._label_source import LabelSource
 
 __all__ = ["Metric", "Task", "Tasks"]
 
@@ -55,11 +56,12 @@ class Task(ABC):
     Args:
         name: Output key, head layer name, prefix of losses and metrics, and row in results, all at once.
             Letters, digits and underscores, starting with a letter.
-        label: Column of the data set that holds the labels; the name if left out.
+        label: Column of the data set that holds the labels; the name if left out. Or a `ClassMap` of a column's classes,
+            or a `Coin`.
     """
 
     name: str
-    label: str | None = None
+    label: str | LabelSource | None = None
 
     #: Every metric of this kind; the first is the one that `skill` and the search are made of.
     metrics: ClassVar[tuple[Metric, ...]] = ()
@@ -76,9 +78,9 @@ class Task(ABC):
             raise MTLError(f"A task's name must not be one of the log's own names. Received: name={self.name!r}. Rename it.")
 
     @property
-    def column(self) -> str:
-        """The data column that the labels are read from."""
-        return self.label or self.name
+    def column(self) -> str | None:
+        """The data column that the labels are read from; None where they are drawn."""
+        return self.label.column if isinstance(self.label, LabelSource) else self.label or self.name
 
     @property
     def metric(self) -> Metric:
@@ -181,7 +183,9 @@ class Task(ABC):
 
     def config(self) -> dict[str, Any]:
         """Return the task as plain JSON values; `mtl_keras.tasks.from_config` reads them."""
-        return {"kind": type(self).__name__, **asdict(self)}
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        label = self.label.config() if isinstance(self.label, LabelSource) else self.label
+        return {"kind": type(self).__name__, **own, "label": label}
 
 
 class Tasks(Mapping[str, Task]):
@@ -260,10 +264,14 @@ class Tasks(Mapping[str, Task]):
         return tuple(chain)
 
     def renamed(self, columns: Mapping[str, str]) -> Tasks:
-        """Return the tasks with `label` filled in from `columns` where it was left out (a data set's aliases)."""
-        return Tasks(
-            *(replace(t, label=columns[t.name]) if t.label is None and t.name in columns else t for t in self._tasks.values())
-        )
+        """Return the tasks with a data set's aliases of columns filled in, also where `label` was left out."""
+
+        def label_of(task: Task) -> str | LabelSource | None:
+            if isinstance(task.label, LabelSource):
+                return task.label.renamed(columns)
+            return columns.get(task.name) if task.label is None else task.label
+
+        return Tasks(*(replace(task, label=label_of(task)) for task in self._tasks.values()))
 
     def config(self) -> list[dict[str, Any]]:
         """Return the tasks as plain JSON values."""
