@@ -1,6 +1,7 @@
 """The data that tasks are learned from.
 
-`load` reads a data set by name, `from_arrays` takes arrays that are already there; both give a `Data` with a training,
+`load` reads a data set by name, `from_arrays` takes arrays that are already there, `from_folders` a tree of images whose
+folders are their labels; all give a `Data` with a training,
 a validation and perhaps a test `Split`. A split holds inputs and encoded labels in memory and feeds them to Keras as
 `(x, {task: y}, {task: weight})`: every task in every batch, weight 0 where a label is absent.
 
@@ -29,6 +30,7 @@ from mtl_keras.data._arrays import from_arrays
 from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
 from mtl_keras.data._data import Data
 from mtl_keras.data._digits import load_digits
+from mtl_keras.data._folders import from_folders
 from mtl_keras.data._split import Split
 from mtl_keras.data._trivial import trivial_scores
 from mtl_keras.errors import unknown
@@ -36,7 +38,7 @@ from mtl_keras.errors import unknown
 if TYPE_CHECKING:
     from mtl_keras.tasks import Tasks
 
-__all__ = ["CIFAR100_COARSE", "LOADERS", "Data", "Split", "cache", "from_arrays", "load", "trivial_scores"]
+__all__ = ["CIFAR100_COARSE", "LOADERS", "Data", "Split", "cache", "from_arrays", "from_folders", "load", "trivial_scores"]
 
 #: Every data set that `load` knows, by name.
 LOADERS: dict[str, Callable[..., Data]] = {"cifar10": load_cifar10, "cifar100": load_cifar100, "digits": load_digits}

@@ -1,0 +1,134 @@
+"""Images in a tree of folders, whose names are their labels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import mtl_keras as mtl
+from mtl_keras.errors import MTLError
+
+TREE = {"cats": ("lion", "tiger"), "dogs": ("husky", "other"), "birds": ("other",)}
+TASKS = mtl.Tasks(mtl.Classification("family", classes=3), mtl.Classification("kind", classes=5))
+LEVELS = ("family", "kind")
+
+
+def tree(root: Path, count: int = 6, size: tuple[int, int] = (8, 6)) -> Path:
+    """Images whose colour says which folder they lie in and which number they have."""
+    shade = 0
+    for family, kinds in TREE.items():
+        for kind in kinds:
+            folder = root / family / kind
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.fromarray(np.full((*size, 3), (shade, number, 7), np.uint8)).save(folder / f"{number}.png")
+            shade += 40
+    return root
+
+
+def load(root: Path, **options: Any) -> mtl.data.Data:
+    given = {"tasks": TASKS, "levels": LEVELS, "validation_per_class": 1, "test_per_class": 2, **options}
+    return mtl.data.from_folders(root, **given)
+
+
+def pixels(split: mtl.data.Split) -> list[tuple[int, ...]]:
+    return [tuple(image[0, 0].tolist()) for image in split.x]
+
+
+def test_levels_are_labels_and_each_class_gives_its_share(tmp_path: Path) -> None:
+    data = load(tree(tmp_path))
+    assert data.image_shape == (8, 6, 3)
+    assert data.class_names == {
+        "family": ("birds", "cats", "dogs"),
+        "kind": ("birds/other", "lion", "tiger", "husky", "dogs/other"),
+    }
+    assert data.test is not None
+    for split, each in ((data.train, 3), (data.validation, 1), (data.test, 2)):
+        assert np.bincount(split.y["kind"]).tolist() == [each] * 5
+        assert split.x.dtype == np.uint8
+        # The folder's own shade, whatever the order: lion 0, tiger 40, husky 80, dogs/other 120, birds/other 160.
+        shades = np.array([160, 0, 40, 80, 120])[split.y["kind"]]
+        np.testing.assert_array_equal(split.x[:, 0, 0, 0], shades)
+        np.testing.assert_array_equal(split.y["family"], np.array([0, 1, 1, 2, 2])[split.y["kind"]])
+
+
+def test_the_choice_is_disjoint_whole_and_of_the_seed(tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    first, again, other = (load(root, seed=seed) for seed in (1, 1, 2))
+    parts = [pixels(split) for split in (first.train, first.validation, first.test) if split is not None]
+    everything = [image for part in parts for image in part]
+    assert len(everything) == len(set(everything)) == 30
+    assert [pixels(again.train), pixels(again.validation)] == parts[:2]
+    assert pixels(other.validation) != parts[1]
+
+
+def test_without_a_test_share_there_is_no_test_split(tmp_path: Path) -> None:
+    data = load(tree(tmp_path), test_per_class=0)
+    assert data.test is None
+    assert (len(data.train), len(data.validation)) == (25, 5)
+
+
+@pytest.mark.parametrize(("image_size", "shape"), [(4, (4, 4, 3)), ((5, 10), (5, 10, 3))])
+def test_images_are_brought_to_one_size(image_size: Any, shape: tuple[int, ...], tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    Image.fromarray(np.full((20, 30), 200, np.uint8)).save(root / "cats" / "lion" / "gray.jpg")
+    with pytest.raises(MTLError, match=r"Received: .* of 8 x 6 px and cats/lion/gray.jpg of 20 x 30 px. Give image_size="):
+        load(root)
+    data = load(root, image_size=image_size)
+    assert data.image_shape == shape
+    assert len(data.train) == 16
+
+
+def test_files_that_are_no_image_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = tree(tmp_path)
+    (root / "cats" / "lion" / "0.png").write_bytes(b"torn")
+    (root / "cats" / "lion" / "notes.txt").write_text("mine", encoding="utf-8")
+    with caplog.at_level(logging.WARNING, "mtl_keras"):
+        data = load(root)
+    assert len(data.train) == 14
+    assert "1 of 30 files" in caplog.text
+    assert "cats/lion/0.png" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"validation_per_class": 4},
+            "Received: 6 of 'birds/other', of which 4 go to validation and 2",
+        ),
+        ({"validation_per_class": 0}, "at least 1 image to validation"),
+        ({"levels": ("family", "race")}, "Unknown column: received 'kind'"),
+        ({"levels": ("family", "kind", "age"), "tasks": TASKS}, "lie 3 folders below the root"),
+    ],
+)
+def test_what_cannot_be_loaded_is_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(MTLError) as refused:
+        load(tree(tmp_path), **options)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MTLError, match=r"Received: .*nowhere, which is no folder"):
+        load(tmp_path / "nowhere")
+
+
+@pytest.mark.real_data
+def test_landmarks(real_data: Path) -> None:
+    tasks = mtl.Tasks(mtl.Classification("category", classes=6), mtl.Classification("landmark", classes=30))
+    data = mtl.data.from_folders(
+        real_data / "landmarks", tasks, levels=("category", "landmark"), validation_per_class=2, test_per_class=3
+    )
+    assert data.test is not None
+    assert (len(data.train), len(data.validation), len(data.test)) == (262, 60, 90)
+    assert np.bincount(data.test.y["landmark"]).tolist() == [3] * 30
+    assert np.bincount(data.validation.y["category"]).tolist() == [10] * 6
+    names: Sequence[str] = data.class_names["category"]
+    assert names == ("Gothic", "Modern", "Mughal", "NeoClassical", "Pagodas", "Pyramids")
