@@ -224,6 +224,42 @@ def test_history_rows_are_in_the_order_of_the_tasks() -> None:
     ]
 
 
+class TestDeltaM:
+    @staticmethod
+    def rows(accuracy: float, mse: float, run: str = "multi-task", seed: int = 0, split: str = "test") -> list[dict[str, Any]]:
+        scores = (
+            Score("digit", "accuracy", accuracy, 40, "fraction of rows", "max", 0.1, skill=0.5),
+            Score("digit", "macro_f1", 0.3, 40, "mean F1", "max", 0.1),
+            Score("image", "mse", mse, 40, "squared error", "min", 0.1, skill=0.5),
+        )
+        return report.metrics_rows(Evaluation(split, scores, 0.5), run=run, seed=seed, phase=0, epoch_kind="best")
+
+    OWN = {"digit": "accuracy", "image": "mse"}
+
+    def test_it_is_the_mean_relative_gain_and_positive_is_better(self) -> None:
+        rows = [*self.rows(0.88, 0.03), *self.rows(0.80, 0.02, "single-task")]
+        (row,) = report.delta_m_rows(rows, self.OWN)
+        # 10 % better in accuracy, 50 % worse in squared error.
+        assert row["value"] == pytest.approx(-20.0)
+        assert list(row) == list(report.METRICS_COLUMNS)
+        found = tuple(row[column] for column in ("run", "task", "metric", "n", "direction"))
+        assert found == ("multi-task", "all", "delta_m", 40, "max")
+
+    def test_each_seed_and_split_has_its_own_twin(self) -> None:
+        rows: list[dict[str, Any]] = []
+        for seed, split, twin in ((0, "test", 0.8), (1, "test", 0.4), (0, "validation", 0.5)):
+            rows += [*self.rows(0.8, 0.02, seed=seed, split=split), *self.rows(twin, 0.02, "single-task", seed, split)]
+        rows += self.rows(0.8, 0.02, seed=2)  # has none
+        found = {(row["seed"], row["split"]): row["value"] for row in report.delta_m_rows(rows, self.OWN)}
+        assert found == pytest.approx({(0, "test"): 0.0, (1, "test"): 50.0, (0, "validation"): 30.0})
+
+    def test_nothing_is_said_where_nothing_can_be(self) -> None:
+        assert report.delta_m_rows(self.rows(0.8, 0.02), self.OWN) == []
+        assert report.delta_m_rows([*self.rows(0.8, 0.02), *self.rows(0.0, 0.02, "single-task")], self.OWN) == []
+        half = [row for row in self.rows(0.8, 0.02, "single-task") if row["task"] != "image"]
+        assert report.delta_m_rows([*self.rows(0.8, 0.02), *half], self.OWN) == []
+
+
 class TestTrialsTable:
     def test_best_first_and_failed_last(self) -> None:
         table = report.trials_table(TRIALS)

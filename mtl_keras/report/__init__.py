@@ -19,6 +19,7 @@ Example:
 
 from __future__ import annotations
 
+from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._environment import environment
 from mtl_keras.report._figures import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
 from mtl_keras.report._record import write_record
@@ -32,6 +33,7 @@ __all__ = [
     # rows
     "HISTORY_COLUMNS",
     "METRICS_COLUMNS",
+    "delta_m_rows",
     "history_rows",
     "metrics_rows",
     "trivial_rows",

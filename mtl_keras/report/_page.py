@@ -96,6 +96,8 @@ def _sayings(metrics: Sequence[Mapping[str, Any]], split: str) -> tuple[list[str
         if skill := figures.get(("all", "skill")):
             middle = number(mean(list(skill.values())))
             says.append(f"{run}: mean skill {middle} over {_seeds(seeds)}, where 0 is the trivial predictor and 1 perfection.")
+        if gains := list(figures.get(("all", "delta_m"), {}).values()):
+            says.append(_gained(run, gains))
         for key, by_seed in figures.items():
             pairs = [value - twins[key][seed] for seed, value in by_seed.items() if key in twins and seed in twins[key]]
             if key[0] != "all" and len(pairs) >= ENOUGH_SEEDS:
@@ -113,6 +115,15 @@ def _sayings(metrics: Sequence[Mapping[str, Any]], split: str) -> tuple[list[str
         "The spread is that of training seeds on one split of one data set; other data, splits or hardware may differ by more."
     )
     return says, says_not
+
+
+def _gained(run: str, gains: Sequence[float]) -> str:
+    """Return what sharing gained over all tasks."""
+    about = f"{run}: delta_m {mean(gains):+.2f} % over {_seeds(len(gains))}, the mean change against the single-task twins"
+    if len(gains) < ENOUGH_SEEDS:
+        return f"{about} (positive is better; indicative)."
+    low, high = interval(gains)
+    return f"{about} (positive is better; 95 % interval {low:+.2f} to {high:+.2f})."
 
 
 def _compared(run: str, key: tuple[str, str], direction: str, differences: Sequence[float]) -> str:

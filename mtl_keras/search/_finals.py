@@ -16,7 +16,7 @@ import numpy as np
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.files import append_json, atomic, read_json_lines, write_json
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.report import history_rows, metrics_rows, trivial_rows
+from mtl_keras.report import delta_m_rows, history_rows, metrics_rows, trivial_rows
 from mtl_keras.search._seeds import FINAL, derived_seed
 from mtl_keras.search._session import Session
 from mtl_keras.search._study import Plan
@@ -97,7 +97,9 @@ def run_finals(session: Session, folder: Path, trial: int, values: Mapping[str, 
     chosen = max(multi, key=lambda job: (_validation_skill(job), -job.seed))
     model = _load(session, chosen, "best")
     evaluation = evaluate(model, session.data, "validation", cache_dir=session.cache_dir)
-    return Finals(_with_mean_skill(metrics), history, model, evaluation, chosen.seed)
+    metrics = _with_mean_skill(metrics)
+    metrics += delta_m_rows(metrics, {name: task.metric.name for name, task in plan.recipe.tasks.items()})
+    return Finals(metrics, history, model, evaluation, chosen.seed)
 
 
 def _train(session: Session, folder: Path, job: _Job, number: int, total: int) -> None:

@@ -1,0 +1,54 @@
+"""What sharing gained, in one number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mtl_keras.report._rows import METRICS_COLUMNS
+from mtl_keras.report._statistics import mean
+
+__all__ = ["DELTA_UNIT", "delta_m_rows"]
+
+DELTA_UNIT = "% of the single-task twins"
+
+
+def delta_m_rows(metrics_rows: Iterable[Mapping[str, Any]], own_metrics: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the rows of metrics.csv on what each approach gains on its single-task twins.
+
+    `delta_m = 100 x mean over tasks of s (m - b) / b`, where `b` is the twin's value of the same seed, split and kind of
+    epoch, and `s` is -1 where lower is better: positive is better. The literature has both signs.
+
+    Args:
+        metrics_rows: Rows as from `metrics_rows`, those of the runs `"single-task"` among them.
+        own_metrics: The metric that stands for each task.
+
+    Returns:
+        One dict with the keys `METRICS_COLUMNS` for each approach, seed, split and kind of epoch of which the twins of
+        all tasks are there; task `"all"`, metric `"delta_m"`. None where a twin's value is 0.
+
+    Reference:
+        K.-K. Maninis, I. Radosavovic, I. Kokkinos, Attentive single-tasking of multiple tasks, CVPR 2019.
+    """
+    rows = list(metrics_rows)
+    values: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
+    whole: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for row in rows:
+        key = (row["run"], row["seed"], row["epoch_kind"], row["split"])
+        if own_metrics.get(row["task"]) == row["metric"]:
+            values.setdefault(key, {})[row["task"]] = row
+        elif (row["task"], row["metric"]) == ("all", "skill"):
+            whole[key] = row
+    made = []
+    for key, row in whole.items():
+        own, twins = values.get(key, {}), values.get(("single-task", *key[1:]), {})
+        if row["run"] in ("single-task", "trivial") or not set(own_metrics) <= own.keys() & twins.keys():
+            continue
+        bases = {task: float(twins[task]["value"]) for task in own_metrics}
+        if not all(bases.values()):
+            continue
+        signs = {task: -1.0 if own[task]["direction"] == "min" else 1.0 for task in own_metrics}
+        gains = [signs[task] * (float(own[task]["value"]) - base) / base for task, base in bases.items()]
+        changed = {"metric": "delta_m", "unit": DELTA_UNIT, "direction": "max", "value": 100 * mean(gains)}
+        made.append({column: {**row, **changed}[column] for column in METRICS_COLUMNS})
+    return made
