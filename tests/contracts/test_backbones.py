@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,14 +46,14 @@ def cut(family: Family, last: str) -> Any:
     return network
 
 
-def shake(model: keras.Model) -> None:
+def shake(model: keras.Model, variance: tuple[float, float] = (0.7, 1.3)) -> None:
     """Give every batch normalisation statistics, scales and offsets that are not 0 and 1."""
     rng = np.random.default_rng(0)
     for layer in model.get_layer("backbone").layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights(
-                [rng.uniform(0.7, 1.3, w.shape) if np.all(w == 1) else rng.normal(0, 0.1, w.shape) for w in layer.get_weights()]
-            )
+            scale, (offset, mean, var) = layer.get_weights()[:-3], layer.get_weights()[-3:]
+            drawn = [rng.uniform(0.7, 1.3, w.shape) for w in scale] + [rng.normal(0, 0.1, w.shape) for w in (offset, mean)]
+            layer.set_weights([*drawn, rng.uniform(*variance, var.shape)])
 
 
 @dataclass
@@ -187,35 +186,24 @@ def test_loads_in_a_fresh_process_without_mtl_keras(shelf: Path) -> None:
     assert load_elsewhere(shelf) == saved
 
 
-@pytest.fixture
-def _double_precision() -> Iterator[None]:
-    """A hundred layers with random statistics turn the rounding of one kernel for another into other features."""
-    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
-    keras.config.set_dtype_policy("float64")
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_dtype_policy(policy)
-    keras.config.set_floatx(floatx)
-
-
 @pytest.mark.soak
-@pytest.mark.usefixtures("_double_precision")
 @pytest.mark.parametrize("name", names())
 def test_every_backbone_whole(name: str, tmp_path: Path) -> None:
     keras.utils.clear_session()
     size = max(BACKBONES[name].min_size, 8)
     inputs = keras.Input((size, size, 3), name="image")
     model = keras.Model(inputs, Backbone(name, weights=None, batch_norm="inference").apply(inputs))
-    shake(model)
+    # Variances around 1 let a hundred layers blow up: a change of 1e-9 in the input is then one of 70 % in the features.
+    shake(model, variance=(2.0, 3.0))
     inner = [operation.name for operation in model.get_layer("backbone").operations]
     assert len(set(inner)) == len(inner)
-    images = np.random.default_rng(2).uniform(0, 255, (2, size, size, 3))
+    images = np.random.default_rng(2).uniform(0, 255, (2, size, size, 3)).astype(np.float32)
     features = np.asarray(model(images))
-    assert features.dtype == np.float64
     assert np.isfinite(features).all()
-    close = 1e-8 * np.abs(features).max()
-    np.testing.assert_allclose(model(images, training=True), features, rtol=1e-6, atol=close)
-    np.testing.assert_allclose(model.predict(images, verbose=0), features, rtol=1e-6, atol=close)
+    assert features.std() > 0
+    close = 1e-5 * np.abs(features).max()
+    np.testing.assert_allclose(model(images, training=True), features, rtol=1e-4, atol=close)
+    np.testing.assert_allclose(model.predict(images, verbose=0), features, rtol=1e-4, atol=close)
     model.save(tmp_path / f"{name}.keras")
     np.savez(tmp_path / f"{name}.npz", images=images, features=features)
     assert load_elsewhere(tmp_path) == [name]
