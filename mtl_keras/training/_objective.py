@@ -193,6 +193,8 @@ class ObjectiveModel(keras.Model):
 
 def _shared_out(value: Any) -> Any:
     """Return the value, with each replica's share of its gradient: every replica sees the whole loss of a weighting."""
+    if distribute.replicas() == 1:
+        return value
     share = value / distribute.replicas()
     return share + ops.stop_gradient(value - share)
 
