@@ -13,7 +13,6 @@ from mtl_keras.data._data import Data, label_strata
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import stratified_choice
 from mtl_keras.errors import MTLError, unknown
-from mtl_keras.tasks import LabelSource
 
 if TYPE_CHECKING:
     from mtl_keras.tasks import Task, Tasks
@@ -79,7 +78,9 @@ def from_arrays(
                 f"All splits hold inputs of one shape. Received: {list(training.x.shape[1:])} in train and "
                 f"{list(split.x.shape[1:])} in {split.name}. Bring them to one size."
             )
-    names = {name: tuple(given.get(name, _own_names(task, given))) for name, task in tasks.items()}
+    names = {
+        name: tuple(given.get(name) or task.label_names or given.get(task.column or "", ())) for name, task in tasks.items()
+    }
     return Data(name, training, held_out, tested, {task: n for task, n in names.items() if n}, tuple(training.x.shape[1:]))
 
 
@@ -97,11 +98,6 @@ def resolve(tasks: Tasks, columns: Sequence[str] | Columns, aliases: Mapping[str
                 "column", task.column, names, f"Task {task.name!r} reads it; the columns are {', '.join(names) or 'none'}."
             )
     return tasks
-
-
-def _own_names(task: Task, given: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    """Return the names of a task's classes: those of its class map, or of its column."""
-    return task.label.class_names if isinstance(task.label, LabelSource) else given.get(task.column or "", ())
 
 
 def encoded(
@@ -130,10 +126,7 @@ def _column(task: Task, x: np.ndarray, columns: Columns, split: str, class_names
             f"Inputs and columns have equally many rows. Received: {len(x)} inputs and {len(column)} labels in column "
             f"{task.column!r} of {split}. Give one label a row, NaN where it is absent."
         )
-    if isinstance(task.label, LabelSource):
-        return task.label.read(column, len(x), split, class_names.get(task.column or "", ()))
-    assert column is not None
-    return column
+    return task.read(column, len(x), split, class_names.get(task.column or "", ()))
 
 
 def divided(whole: Split, fraction: float, seed: int) -> tuple[Split, Split]:

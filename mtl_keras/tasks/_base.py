@@ -83,6 +83,25 @@ class Task(ABC):
         return self.label.column if isinstance(self.label, LabelSource) else self.label or self.name
 
     @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the classes that a label source makes; empty where the labels are a column as it stands."""
+        return self.label.class_names if isinstance(self.label, LabelSource) else ()
+
+    def read(self, column: np.ndarray | None, n: int, split: str, names: Sequence[str]) -> np.ndarray:
+        """Return the raw labels `[n, ...]`: the column as it stands, or what the label source makes of it.
+
+        Args:
+            column: The column that `column` names; None where it names none.
+            n: Number of rows.
+            split: Name of the split.
+            names: Names of the column's classes, where known.
+        """
+        if isinstance(self.label, LabelSource):
+            return self.label.read(column, n, split, names)
+        assert column is not None
+        return column
+
+    @property
     def metric(self) -> Metric:
         """The metric that stands for this task in `skill`."""
         return self.metrics[0]
