@@ -13,7 +13,7 @@ import pytest
 from mtl_keras import distribute
 from mtl_keras.callbacks import TensorBoardLog
 from mtl_keras.data import Data
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.model import Head, MultiTaskModel
 from mtl_keras.training import Phase, Run, train
 from tests import _tiny
@@ -160,3 +160,12 @@ def test_something_else_is_refused(content: bytes, data: Data, tmp_path: Path) -
     (tmp_path / "checkpoint.npz").write_bytes(content)
     with pytest.raises(MTLError, match=r"A checkpoint is one that `train` wrote. Received: .*checkpoint.npz"):
         train(fresh(), data, *PHASES, seed=4, output_dir=tmp_path, cache_dir=False)
+
+
+def test_a_training_that_diverged_is_refused_again(data: Data, tmp_path: Path) -> None:
+    """Its last epoch is in the checkpoint: repeating the call must not deliver it."""
+    hot = Phase(epochs=2, batch_size=16, optimizer=keras.optimizers.SGD(1e30), monitor="val_loss")
+    for _ in range(2):
+        with pytest.raises(TrialError, match=r"stay finite. Received: loss="):
+            train(fresh(), data, hot, seed=4, output_dir=tmp_path, cache_dir=False)
+        assert (tmp_path / "checkpoint.npz").exists()

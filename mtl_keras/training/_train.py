@@ -150,6 +150,7 @@ def _run_phase(
         # Variables made inside the first step would have it traced twice.
         objective.optimizer.build(objective.trainable_variables)
     if standing is not None and (standing.stopped or standing.epoch == phase.epochs):
+        _check_finite(rows, phase, number)
         last_weights = objective.get_weights()
         objective.set_weights(standing.best_weights)
         model.weighting_state = objective.weighting_values()
@@ -179,13 +180,7 @@ def _run_phase(
         shuffle=False,
         verbose=0,
     )
-    its = (row for row in rows if row["phase"] == number)
-    wrong = next((row for row in its if not math.isfinite(row["loss"]) or not math.isfinite(row[phase.monitor])), None)
-    if wrong:
-        raise TrialError(
-            f"Losses and metrics stay finite. Received: loss={wrong['loss']}, {phase.monitor}={wrong[phase.monitor]} in epoch "
-            f"{wrong['epoch']} of phase {number}. Lower the learning rate, or give the optimizer a clipnorm."
-        )
+    _check_finite(rows, phase, number)
     model.weighting_state = objective.weighting_values()
     return _best(number, phase, vars(early)), history.last_weights
 
@@ -201,6 +196,17 @@ def _steps_a_call(steps: int, callbacks: Sequence[keras.callbacks.Callback]) -> 
     if any(getattr(type(callback), name) is not getattr(base, name) for callback in callbacks for name in names):
         return 1
     return max(count for count in range(1, STEPS_A_CALL + 1) if steps % count == 0)
+
+
+def _check_finite(rows: Sequence[Mapping[str, Any]], phase: Phase, number: int) -> None:
+    """Refuse a phase whose loss or monitor went out of the numbers, also one that an earlier process finished."""
+    its = (row for row in rows if row["phase"] == number)
+    wrong = next((row for row in its if not math.isfinite(row["loss"]) or not math.isfinite(row[phase.monitor])), None)
+    if wrong:
+        raise TrialError(
+            f"Losses and metrics stay finite. Received: loss={wrong['loss']}, {phase.monitor}={wrong[phase.monitor]} in epoch "
+            f"{wrong['epoch']} of phase {number}. Lower the learning rate, or give the optimizer a clipnorm."
+        )
 
 
 def _best(number: int, phase: Phase, early: Mapping[str, Any]) -> Best:

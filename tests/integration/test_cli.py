@@ -119,6 +119,14 @@ def test_a_finished_search_is_told_again_without_a_second_look(copy: Path, study
     assert f"TensorBoard: tensorboard --logdir {copy / 'logs'}" in done.out
 
 
+def test_more_runs_than_tensorboard_ticks_are_told(copy: Path, study: Path) -> None:
+    few = command("tune", study, "--output-dir", copy, "--resume")
+    for number in range(40):
+        (copy / "logs" / f"more-{number}").mkdir()
+    many = command("tune", study, "--output-dir", copy, "--resume")
+    assert ("TOGGLE ALL RUNS" in few.out, "TOGGLE ALL RUNS" in many.out) == (False, True)
+
+
 def test_a_search_takes_more_trials(copy: Path, study: Path) -> None:
     before = read_json_lines(copy / "trials.jsonl")
     done = command("tune", study, "--output-dir", copy, "--resume", "--trials", 3, "--json")
