@@ -20,8 +20,8 @@ import keras_tuner as kt
 
 import mtl_keras as mtl
 from benchmarks._measure import report
+from mtl_keras.comparison._seeds import ORACLE, derived_seed
 from mtl_keras.search._oracle import plain_values
-from mtl_keras.search._seeds import ORACLE, derived_seed
 from mtl_keras.search._session import Session, resolve
 from mtl_keras.search._trials import run_trials
 

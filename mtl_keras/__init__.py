@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mtl_keras import data, report, search
     from mtl_keras.backbones import Backbone
+    from mtl_keras.comparison import Comparison, Plan, compare
     from mtl_keras.errors import MTLError
     from mtl_keras.evaluation import Evaluation, evaluate
     from mtl_keras.model import Head, Recipe, build_model
     from mtl_keras.saving import load_model, save_model
-    from mtl_keras.search import Plan, Study, load_study, run_study, tune
+    from mtl_keras.search import Study, load_study, run_study, tune
     from mtl_keras.tasks import (
         Binary,
         Classification,
@@ -52,6 +53,7 @@ __all__ = [
     "ClassMap",
     "Classification",
     "Coin",
+    "Comparison",
     "Evaluation",
     "Head",
     "MTLError",
@@ -69,6 +71,7 @@ __all__ = [
     "Tasks",
     "__version__",
     "build_model",
+    "compare",
     "data",
     "evaluate",
     "load_model",
@@ -84,11 +87,12 @@ __all__ = [
 #: Where each public name lives. A name that is a module of its own is listed in `_MODULES`.
 _HOMES = {
     "backbones": ("Backbone",),
+    "comparison": ("Comparison", "Plan", "compare"),
     "errors": ("MTLError",),
     "evaluation": ("Evaluation", "evaluate"),
     "model": ("Head", "Recipe", "build_model"),
     "saving": ("load_model", "save_model"),
-    "search": ("Plan", "Study", "load_study", "run_study", "tune"),
+    "search": ("Study", "load_study", "run_study", "tune"),
     "tasks": (
         *("Binary", "ClassMap", "Classification", "Coin", "Metric", "MultiLabel", "Ordinal", "Reconstruction", "Regression"),
         *("Task", "Tasks"),

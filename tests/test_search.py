@@ -17,13 +17,13 @@ import pytest
 import tensorflow as tf
 
 import mtl_keras as mtl
+from mtl_keras.comparison._folder import check_config, choose_folder, lock, saved_config, write_config
+from mtl_keras.comparison._seeds import derived_seed
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.files import read_json_lines
 from mtl_keras.search import Context, Plan, Reporter, Settings, Study, _trials, dense_stack, load_study, loss_weights
-from mtl_keras.search._folder import check_config, choose_folder, lock, saved_config, write_config
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
 from mtl_keras.search._run import StudyResult
-from mtl_keras.search._seeds import derived_seed
 from mtl_keras.search._session import Session, best_values, resolve
 from mtl_keras.search._space import describe
 from mtl_keras.search._study import TUNERS

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from mtl_keras.cli._comparisons import compare, reproduce
+from mtl_keras.cli._options import (
+    CacheDir,
+    DataDir,
+    Epochs,
+    Json,
+    OutputDir,
+    Quick,
+    Resume,
+    Seed,
+    Set,
+    Strategy,
+    StudyArgument,
+    read_changes,
+    work,
+)
 
 __all__ = ["app"]
 
@@ -27,31 +42,6 @@ class Split(StrEnum):
     train = "train"
     validation = "validation"
     test = "test"
-
-
-StudyArgument = Annotated[str, typer.Argument(help="Name of a study, or a Python file that defines STUDY.", metavar="[STUDY]")]
-DataDir = Annotated[
-    Path | None, typer.Option(help="Root in which a data set is looked for as <name>/ and tfds/<name>/.", show_default=False)
-]
-CacheDir = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the feature cache. [default: $MTL_KERAS_CACHE_DIR or ~/.cache/mtl-keras]", show_default=False),
-]
-OutputDir = Annotated[Path | None, typer.Option(help="A new or empty folder. [default: runs/<study>/<n>]", show_default=False)]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="A setting of the study, or a hyperparameter to fix; repeatable.", show_default=False
-    ),
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on in --output-dir, or in the newest run of the study.")]
-Quick = Annotated[bool, typer.Option("--quick", help="The study's own small version, to see that it works.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")]
-Strategy = Annotated[str, typer.Option(help="auto, none or mirrored (all GPUs of this host).")]
-Epochs = Annotated[int | None, typer.Option(help="Epochs of each training at most. [default: the study's]", show_default=False)]
-Seed = Annotated[
-    int | None, typer.Option(help="Every training's seed follows from it. [default: the study's]", show_default=False)
-]
 
 
 @app.command()
@@ -80,8 +70,8 @@ def tune(
 ) -> None:
     """Search depth, learning rate and loss weights; end with test figures beside single-task twins."""
     given = {"trials": trials, "epochs": epochs, "seed": seed, "final_seeds": final_seeds, "tuner": tuner}
-    changes = _changes(set_, given)
-    with _work(json_) as console:
+    changes = read_changes(set_, given)
+    with work(json_) as console:
         from mtl_keras.cli._progress import ConsoleReporter
         from mtl_keras.cli._show import show_result
         from mtl_keras.search import load_study, run_study
@@ -106,6 +96,9 @@ def tune(
 @app.command()
 def train(
     study: StudyArgument = "digits",
+    configuration: Annotated[
+        str | None, typer.Option(help="A configuration that the study names. [default: the study's defaults]", show_default=False)
+    ] = None,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,
@@ -117,9 +110,9 @@ def train(
     quick: Quick = False,
     json_: Json = False,
 ) -> None:
-    """Train one configuration: the study's defaults, with what --set fixes; score it on validation."""
-    changes = _changes(set_, {"epochs": epochs, "seed": seed})
-    with _work(json_) as console:
+    """Train one configuration: a named one or the study's defaults, with what --set fixes; score it on validation."""
+    changes = read_changes(set_, {"epochs": epochs, "seed": seed})
+    with work(json_) as console:
         from mtl_keras.cli._progress import ConsoleReporter
         from mtl_keras.cli._show import show_evaluation
         from mtl_keras.search import load_study, train_study
@@ -134,6 +127,7 @@ def train(
                 cache_dir=cache_dir,
                 resume=resume,
                 quick=quick,
+                configuration=configuration,
                 strategy=strategy,
                 reporter=reporter,
             )
@@ -152,7 +146,7 @@ def evaluate(
     json_: Json = False,
 ) -> None:
     """Score a finished run's model again, from its predictions."""
-    with _work(json_) as console:
+    with work(json_) as console:
         from mtl_keras.cli._show import show_evaluation
         from mtl_keras.search import evaluate_run
 
@@ -163,10 +157,14 @@ def evaluate(
         )
 
 
+app.command()(compare)
+app.command()(reproduce)
+
+
 @app.command()
 def studies(json_: Json = False) -> None:
     """List the studies that can be named."""
-    with _work(json_, tensorflow=False) as console:
+    with work(json_, tensorflow=False) as console:
         from mtl_keras.studies import study_summaries
 
         found = study_summaries()
@@ -178,7 +176,7 @@ def studies(json_: Json = False) -> None:
 @cache_app.command("list")
 def cache_list(cache_dir: CacheDir = None, json_: Json = False) -> None:
     """Show what is cached, and how large it is."""
-    with _work(json_, tensorflow=False) as console:
+    with work(json_, tensorflow=False) as console:
         from mtl_keras.cli._show import show_cache
         from mtl_keras.data import cache
 
@@ -201,42 +199,10 @@ def cache_clear(
     json_: Json = False,
 ) -> None:
     """Remove cached features; they are computed again when they are needed."""
-    with _work(json_, tensorflow=False) as console:
+    with work(json_, tensorflow=False) as console:
         from mtl_keras.data import cache
 
         where = cache_dir or cache.default_cache_dir()
         freed = cache.clear(where, keys or None)
         console.out.print(f"{freed / 1e6:.1f} MB freed in {where}", highlight=False, markup=False)
         console.answer({"cache_dir": str(where), "freed_bytes": freed})
-
-
-def _changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Return `--set key=value` and the options that were given as one mapping.
-
-    Raises:
-        MTLError: If a pair has no `=`, or says something else than an option for the same key.
-    """
-    from mtl_keras.errors import MTLError
-
-    changes: dict[str, Any] = {}
-    for pair in pairs or []:
-        key, found, text = pair.partition("=")
-        if not found or not key:
-            raise MTLError(f"--set takes KEY=VALUE. Received: {pair!r}. Give e.g. --set learning_rate=0.001.")
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = text
-        changes[key] = value
-    for key, value in given.items():
-        if value is not None and changes.setdefault(key, value) != value:
-            option = key.replace("_", "-")
-            raise MTLError(f"A setting is given once. Received: --{option} {value} and --set {key}={changes[key]}. Drop one.")
-    return changes
-
-
-def _work(as_json: bool, tensorflow: bool = True) -> Any:
-    """Return the context in which a verb does its work; see `_console.Work`."""
-    from mtl_keras.cli._console import Work
-
-    return Work(as_json, sys.stdout, tensorflow)

@@ -12,16 +12,23 @@ from rich.table import Table
 from mtl_keras.report import scores_table, trials_table
 
 if TYPE_CHECKING:
+    from mtl_keras.comparison import Comparison
     from mtl_keras.data.cache import CacheEntry
     from mtl_keras.evaluation import Evaluation
     from mtl_keras.search import StudyResult
 
-__all__ = ["show_cache", "show_evaluation", "show_result"]
+__all__ = ["show_cache", "show_comparison", "show_evaluation", "show_result"]
 
 #: Trials shown; the rest is in trials.jsonl.
 SHOWN = 15
 #: Runs that TensorBoard ticks by itself at most.
 TICKED = 40
+
+
+def show_comparison(console: Console, result: Comparison) -> None:
+    """Print what each approach reached, and where the record is."""
+    console.print(_table(result.table(), f"Approaches on the {result.split} split, mean ± sample SD (seeds)"))
+    console.print(f"Best on validation: {result.best}. Record: {result.output_dir}/README.md", highlight=False, markup=False)
 
 
 def show_result(console: Console, result: StudyResult) -> None:

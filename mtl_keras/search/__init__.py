@@ -11,23 +11,28 @@ validation loss would: small weights make small losses, whatever the model has l
 
 from __future__ import annotations
 
-from mtl_keras.search._reporter import Reporter
+from mtl_keras.comparison import Plan, Reporter
+from mtl_keras.search._compare import compare_study
+from mtl_keras.search._reproduce import reproduce_study
 from mtl_keras.search._run import StudyResult, run_study, tune
 from mtl_keras.search._single import evaluate_run, train_study
 from mtl_keras.search._space import dense_stack, loss_weights
-from mtl_keras.search._study import Context, Plan, Settings, Study, load_study
+from mtl_keras.search._study import Configuration, Context, Settings, Study, load_study
 
 __all__ = [
+    "Configuration",
     "Context",
     "Plan",
     "Reporter",
     "Settings",
     "Study",
     "StudyResult",
+    "compare_study",
     "dense_stack",
     "evaluate_run",
     "load_study",
     "loss_weights",
+    "reproduce_study",
     "run_study",
     "train_study",
     "tune",

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 
 from mtl_keras.callbacks import write_images
+from mtl_keras.comparison import Figures, Reporter
+from mtl_keras.comparison._folder import lock, write_config
+from mtl_keras.comparison._work_log import work_log
 from mtl_keras.data import Data
 from mtl_keras.evaluation import Evaluation
 from mtl_keras.report import plot_confusion, plot_reconstructions, trial_skills, write_record
 from mtl_keras.saving import save_model
-from mtl_keras.search._finals import Finals, run_finals
-from mtl_keras.search._folder import claim, lock, write_config
-from mtl_keras.search._reporter import Reporter
+from mtl_keras.search._claim import claim
+from mtl_keras.search._finals import run_finals
 from mtl_keras.search._session import Session
 from mtl_keras.search._study import Study, load_study
 from mtl_keras.search._trials import best_trial, run_trials
-from mtl_keras.search._work_log import work_log
 
 __all__ = ["StudyResult", "run_study", "tune"]
 
@@ -122,7 +123,7 @@ def run_study(
             rows = run_trials(session, folder)
             best = best_trial(rows)
             finals = run_finals(session, folder, best["trial"], best["hyperparameters"])
-            if session.trainings or not (folder / "README.md").exists():
+            if session.workshop.trainings or not (folder / "README.md").exists():
                 reporter.stage("Writing the record")
                 _deliver(session, folder, finals, rows, log.environment())
             else:
@@ -155,7 +156,7 @@ def tune(study: str | Path | Study, **arguments: Any) -> StudyResult:
     return run_study(found, {**arguments.get("changes", {}), **changes}, **options)
 
 
-def _deliver(session: Session, folder: Path, finals: Finals, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
+def _deliver(session: Session, folder: Path, finals: Figures, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
     """Write the model, its pictures and the record."""
     resolved = session.resolved
     save_model(finals.model, folder, class_names=session.data.class_names)

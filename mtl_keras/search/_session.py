@@ -1,29 +1,24 @@
-"""What all trainings of one study share: resolved settings, data, the frozen trunk and its features."""
+"""A study with its changes applied, and the session in which its trainings run."""
 
 from __future__ import annotations
 
 import dataclasses
-import gc
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from mtl_keras.callbacks import TensorBoardLog
-from mtl_keras.data import Data, cache, trivial_scores
-from mtl_keras.distribute import strategy
+from mtl_keras.comparison._plan import Plan
+from mtl_keras.comparison._reporter import Reporter
+from mtl_keras.comparison._workshop import Workshop
+from mtl_keras.data import Data, trivial_scores
 from mtl_keras.errors import MTLError
-from mtl_keras.model import MultiTaskModel, build_model
-from mtl_keras.search._reporter import Reporter
-from mtl_keras.search._seeds import TRUNK, derived_seed
+from mtl_keras.model import MultiTaskModel
 from mtl_keras.search._space import describe, fixed_space
-from mtl_keras.search._study import Context, Plan, Settings, Study
-from mtl_keras.training import Run, check, train
+from mtl_keras.search._study import Context, Settings, Study
+from mtl_keras.training import Run, check
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -41,7 +36,8 @@ class Resolved:
         fixed: Hyperparameters that were set and are not searched.
         context: What the space function sees.
         space: The search space, fixed values among it.
-        plan: The plan of the default values.
+        plan: The plan of the default values, or that of the configuration.
+        configuration: Name of the configuration, if one was chosen.
     """
 
     study: Study
@@ -50,6 +46,7 @@ class Resolved:
     context: Context
     space: HyperParameters
     plan: Plan
+    configuration: str | None = None
 
     def config(self, command: Literal["tune", "train"]) -> dict[str, Any]:
         """Return what the folder of a run remembers, as plain JSON values."""
@@ -61,6 +58,7 @@ class Resolved:
             "settings": self.settings.config(),
             "fixed": dict(self.fixed),
             "space": describe(self.space),
+            **({} if self.configuration is None else {"configuration": self.configuration}),
         }
 
     def plan_of(self, values: Mapping[str, Any]) -> Plan:
@@ -70,50 +68,56 @@ class Resolved:
         return self.study.space(hp, self.context)
 
 
-def resolve(study: Study, changes: Mapping[str, Any], saved: Mapping[str, Any] | None = None) -> Resolved:
+def resolve(
+    study: Study,
+    changes: Mapping[str, Any],
+    saved: Mapping[str, Any] | None = None,
+    *,
+    configuration: str | None = None,
+) -> Resolved:
     """Apply changes to a study's settings and space, and check that a model can be made of its defaults.
 
     Args:
         study: The study.
         changes: Fields of the settings, or hyperparameters, which are then fixed.
-        saved: The configuration that a search began with; its values stand in for what is not changed.
+        saved: The settings that a run began with; its values stand in for what is not changed.
+        configuration: Name of one of the study's configurations, whose plan and settings are taken; None takes the defaults.
 
     Raises:
-        MTLError: If a key is unknown or a value is refused.
+        MTLError: If a key or the configuration is unknown, or a value is refused.
     """
     fields = {f.name for f in dataclasses.fields(study.settings)}
-    base, fixed = study.settings, {}
+    base = study.settings
+    fixed: dict[str, Any] = {}
+    named = None if configuration is None else study.configuration(configuration)
+    if named is not None:
+        base = base.changed(named.changes)
+        fixed |= named.plan if isinstance(named.plan, Mapping) else {}
     if saved is not None:
         base = base.changed({k: v for k, v in saved["settings"].items() if k in fields})
-        fixed = dict(saved["fixed"])
+        fixed |= saved["fixed"]
     settings = base.changed({k: v for k, v in changes.items() if k in fields})
     fixed |= {k: v for k, v in changes.items() if k not in fields}
     context = Context(study.tasks, settings, study.image_shape)
     space, plan = fixed_space(study, context, fixed)
-    return Resolved(study, settings, fixed, context, space, plan)
+    if named is not None and not isinstance(named.plan, Mapping):
+        plan = named.plan(context)
+    return Resolved(study, settings, fixed, context, space, plan, configuration)
 
 
 @dataclass(eq=False)
 class Session:
-    """Runs trainings of one study in one process; a frozen trunk and its features are made once.
+    """The trainings of one study in one process.
 
     Attributes:
         resolved: The study with all changes.
         data: Its images.
-        reporter: Hears of the progress.
-        cache_dir: Folder of the feature cache.
-        strategy: Where models are built.
-        trainings: How many have been begun.
+        workshop: Where they run.
     """
 
     resolved: Resolved
     data: Data
-    reporter: Reporter
-    cache_dir: Path
-    strategy: tf.distribute.Strategy
-    trainings: int = 0
-    _trunks: dict[str, keras.Model] = field(default_factory=dict)
-    _features: dict[str, Data] = field(default_factory=dict)
+    workshop: Workshop
 
     @classmethod
     def open(
@@ -131,7 +135,8 @@ class Session:
         Raises:
             MTLError: If the data is not what the study says, weights cannot be had, or a phase does not fit the model.
         """
-        chosen = strategy(strategy_name)
+        seed = resolved.settings.seed
+        workshop = Workshop.open(seed, cache_dir=cache_dir, strategy_name=strategy_name, reporter=reporter)
         reporter.stage("Loading data")
         if data is None:
             data = resolved.study.load(resolved.settings, data_dir)
@@ -140,67 +145,29 @@ class Session:
                 f"The data has the study's image shape. Received: {tuple(data.image_shape)} for a study of "
                 f"{tuple(resolved.study.image_shape)}. Correct `image_shape` of the study."
             )
-        where = cache.default_cache_dir() if cache_dir is None else Path(cache_dir)
-        session = cls(resolved, data, reporter, where, chosen)
         reporter.stage("Building the model")
-        check(session.build(resolved.plan), data, resolved.plan.phases)
-        return session
+        own = resolved.plan.recipe.tasks
+        seen = data if set(own) == set(data.tasks) or not set(own) <= set(data.tasks) else data.only(*own)
+        check(workshop.build(resolved.plan), seen, resolved.plan.phases)
+        return cls(resolved, data, workshop)
+
+    @property
+    def reporter(self) -> Reporter:
+        """Hears of the progress."""
+        return self.workshop.reporter
+
+    @property
+    def cache_dir(self) -> Path:
+        """Folder of the feature cache."""
+        return self.workshop.cache_dir
 
     def build(self, plan: Plan) -> MultiTaskModel:
-        """Return a new model of the plan; models whose trunk stays frozen share one trunk."""
-        with self.strategy.scope():
-            return build_model(plan.recipe, trunk=self._trunk(plan) if _stays_frozen(plan) else None)
-
-    def _trunk(self, plan: Plan) -> keras.Model:
-        """Return the plan's frozen trunk, made once; random weights follow from the study's seed, in every process."""
-        key = _trunk_key(plan)
-        if key not in self._trunks:
-            keras.utils.set_random_seed(derived_seed(self.resolved.settings.seed, TRUNK))
-            self._trunks[key] = build_model(plan.recipe).trunk
-        return self._trunks[key]
-
-    def data_for(self, model: MultiTaskModel, plan: Plan) -> Data:
-        """Return what to train the model on: features, made once, where its trunk stays frozen, else the images."""
-        data = self.data
-        if _stays_frozen(plan) and model.frozen_trunk:
-            key = _trunk_key(plan)
-            if key not in self._features:
-                self.reporter.stage("Computing the frozen trunk's features")
-                self._features[key] = data.featurize(
-                    model.trunk, model.identity(), self.cache_dir, progress=self.reporter.features
-                )
-            data = self._features[key]
-        return data if set(data.tasks) == set(plan.recipe.tasks) else data.only(*plan.recipe.tasks)
+        """Return a new model of the plan."""
+        return self.workshop.build(plan)
 
     def train(self, plan: Plan, seed: int, log_dir: Path | None, output_dir: Path | None = None) -> tuple[Run, Data]:
-        """Train one model of the plan from a seed; return the run and the data it was trained on.
-
-        With an `output_dir` it is checkpointed there, and goes on from what is there.
-        """
-        self.trainings += 1
-        # The model of the training before is a ring of references.
-        gc.collect()
-        if _stays_frozen(plan):
-            # Before the seed is set: whether the trunk is there already must not change what this training draws.
-            with self.strategy.scope():
-                self._trunk(plan)
-        keras.utils.set_random_seed(seed)
-        model = self.build(plan)
-        data = self.data_for(model, plan)
-        callbacks: list[keras.callbacks.Callback] = [_Epochs(self.reporter)]
-        if log_dir is not None:
-            callbacks.append(TensorBoardLog(log_dir, plan.recipe.tasks))
-        run = train(model, data, *plan.phases, seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=self.cache_dir)
-        return run, data
-
-
-def _stays_frozen(plan: Plan) -> bool:
-    """Return whether no phase of the plan trains the backbone, so that its trunk can be shared with other models."""
-    return plan.recipe.freeze is True and all(p.freeze is None or "backbone" in p.freeze for p in plan.phases)
-
-
-def _trunk_key(plan: Plan) -> str:
-    return json.dumps([plan.recipe.backbone.config(), plan.recipe.image_shape])
+        """Train one model of the plan from a seed; return the run and the data it was trained on."""
+        return self.workshop.train(plan, self.data, seed, log_dir, output_dir)
 
 
 def best_values(run: Run, data: Data) -> dict[str, float]:
@@ -215,19 +182,3 @@ def best_values(run: Run, data: Data) -> dict[str, float]:
         if name in trivial:
             skills.append(metric.skill(row[f"val_{name}_{metric.name}"], trivial[name][metric.name]))
     return {"skill": float(np.mean(skills)), **values, "epoch": run.best.epoch}
-
-
-class _Epochs(keras.callbacks.Callback):
-    """Tells a reporter of each epoch."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        super().__init__()
-        self.reporter = reporter
-        self.done = 0
-
-    def on_resume(self, rows: Sequence[dict[str, Any]]) -> None:
-        self.done = len(rows)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.done += 1
-        self.reporter.epoch_ends(self.done, logs or {})

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from mtl_keras.comparison import Reporter
+from mtl_keras.comparison._folder import lock, saved_config, write_config
+from mtl_keras.comparison._jobs import log_look
+from mtl_keras.comparison._work_log import work_log
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
-from mtl_keras.files import append_json
 from mtl_keras.report import history_rows, metrics_rows, trivial_rows, write_record
 from mtl_keras.saving import load_model, save_model
-from mtl_keras.search._finals import LOOKS
-from mtl_keras.search._folder import claim, lock, saved_config, write_config
-from mtl_keras.search._reporter import Reporter
+from mtl_keras.search._claim import claim
 from mtl_keras.search._session import Session, resolve
 from mtl_keras.search._study import Study, load_study
-from mtl_keras.search._work_log import work_log
 from mtl_keras.training import Run
 
 __all__ = ["evaluate_run", "train_study"]
@@ -33,6 +32,7 @@ def train_study(
     cache_dir: str | Path | None = None,
     resume: bool = False,
     quick: bool = False,
+    configuration: str | None = None,
     strategy: str = "auto",
     reporter: Reporter | None = None,
 ) -> tuple[Path, Run, Evaluation]:
@@ -48,6 +48,7 @@ def train_study(
         cache_dir: Folder of the feature cache.
         resume: Continue the training in `output_dir`, or the newest of that study, after its last whole epoch.
         quick: Apply the study's quick changes first.
+        configuration: Name of one of the study's configurations; None (default) takes the default of every hyperparameter.
         strategy: See `mtl_keras.distribute.strategy`.
         reporter: Hears of the progress.
 
@@ -60,7 +61,7 @@ def train_study(
     began = time.perf_counter()
     reporter = reporter or Reporter()
     changes = {**(study.quick if quick else {}), **(changes or {})}
-    folder, resolved = claim(study, "train", changes, output_dir, resume)
+    folder, resolved = claim(study, "train", changes, output_dir, resume, configuration)
     session = Session.open(
         resolved, data=None, data_dir=data_dir, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter
     )
@@ -87,8 +88,8 @@ def _deliver(session: Session, folder: Path, run: Run, evaluation: Evaluation, l
     head: dict[str, Any] = {"run": "multi-task", "seed": run.seed, "phase": run.best.phase}
     write_record(
         folder,
-        title=f"{study.name}: one configuration",
-        question=study.summary,
+        title=f"{study.name}: {resolved.configuration or 'one configuration'}",
+        question=study.configuration(resolved.configuration).summary if resolved.configuration else study.summary,
         command=about["command"],
         config=resolved.config("train"),
         environment=about,
@@ -126,17 +127,12 @@ def evaluate_run(
     config = saved_config(folder)
     if config is None:
         raise MTLError(f"A run's folder remembers its study. Received: {folder} without config.json. Name the folder of a run.")
+    if config["command"] not in ("tune", "train"):
+        raise MTLError(f"A run of `tune` or `train` is scored again. Received: {folder}, one of {config['command']}. Name another.")
     study = load_study(config["source"] or config["study"])
-    data = study.load(resolve(study, {}, config).settings, data_dir)
+    data = study.load(resolve(study, {}, config, configuration=config.get("configuration")).settings, data_dir)
     evaluation = evaluate(model, data, split, cache_dir=cache_dir)  # type: ignore[arg-type]  # evaluate refuses other names
     if split == "test":
-        append_json(
-            folder / LOOKS,
-            {
-                "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                "what": {"command": "evaluate", "model": "model.keras"},
-                "split": split,
-                "figures": metrics_rows(evaluation, run="multi-task", seed=0, phase=0, epoch_kind="best"),
-            },
-        )
+        rows = metrics_rows(evaluation, run="multi-task", seed=0, phase=0, epoch_kind="best")
+        log_look(folder, {"command": "evaluate", "model": "model.keras"}, rows)
     return evaluation

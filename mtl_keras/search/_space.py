@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from mtl_keras.comparison._plan import Plan
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import Head
-from mtl_keras.search._study import Context, Plan, Study
+from mtl_keras.search._study import Context, Study
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

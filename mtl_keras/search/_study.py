@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any
 from mtl_keras import data as data_sets
 from mtl_keras import weighting as weightings
 from mtl_keras.backbones import Backbone
+from mtl_keras.comparison._plan import Plan
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, unknown
-from mtl_keras.model import Recipe
 from mtl_keras.studies import studies_folder, study_summaries
 from mtl_keras.tasks import Tasks
-from mtl_keras.training import Phase
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-__all__ = ["Context", "Plan", "Settings", "Study", "load_study"]
+__all__ = ["Configuration", "Context", "Settings", "Study", "load_study"]
 
+#: Settings that `Study.load` reads; those that a study adds may be read by its own loader.
+DATA_SETTINGS = ("train_rows", "split_seed", "views", "enlarge", "online")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 
 
@@ -52,6 +53,9 @@ class Settings:
         final_seeds: Trainings of the best trial's configuration for the final figures, and of each single-task twin.
         train_rows: Rows to train on at most, with validation and test cut in proportion; None takes all.
         split_seed: Of the stratified validation split.
+        views: Views of each training image, of which an epoch shows one; see `mtl_keras.data.Data.with_views`.
+        enlarge: Views of each training image that are rows of their own; see `mtl_keras.data.Data.enlarged`.
+        online: Changes of the training images that are drawn anew in each epoch; see `mtl_keras.data.Data.online`.
     """
 
     backbone: str = "SmallCNN"
@@ -70,6 +74,9 @@ class Settings:
     final_seeds: int = 3
     train_rows: int | None = None
     split_seed: int = 0
+    views: Sequence[Any] = ()
+    enlarge: Sequence[Any] = ()
+    online: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         for name in ("trials", "epochs", "batch_size", "executions", "final_seeds", "train_rows", "patience"):
@@ -130,16 +137,24 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One configuration: what to build and how to train it."""
+class Configuration:
+    """One configuration that a study names, such as one that was published.
 
-    recipe: Recipe
-    phases: tuple[Phase, ...]
+    Args:
+        summary: One line on it.
+        plan: `(context) -> Plan`; or values of the study's hyperparameters, of which its space makes the plan.
+        changes: Changes of the study's settings that belong to it.
+        seeds: Trainings in a reproduction; None (default) takes the study's `final_seeds`.
+        twins: Whether a reproduction trains each task alone as well.
+        published: Published figures: `{"task": ..., "metric": ..., "value": ..., "note": ...}` each, to stand beside.
+    """
 
-    def only(self, task: str) -> Plan:
-        """Return the single-task twin: the same network and training for one task alone, where weights mean nothing."""
-        phases = tuple(replace(phase, weighting="equal", tasks=None, monitor="val_skill") for phase in self.phases)
-        return Plan(self.recipe.only(task), phases)
+    summary: str
+    plan: Callable[[Context], Plan] | Mapping[str, Any]
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    seeds: int | None = None
+    twins: bool = False
+    published: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -157,6 +172,11 @@ class Study:
             another.
         settings: Defaults.
         quick: Changes that make a run of less than two minutes.
+        configurations: What `train --configuration` and `reproduce` can name, in the order of the tables.
+        by_split: Whether a reproduction's training k has the split of seed `split_seed + k`, for data so small that the
+            split matters more than the initial weights.
+        shown: The metric of each task that the tables of a reproduction show; default its own.
+        claims: `(rows of metrics.csv) -> [{"claim": ..., "verdict": ...}]`: what became of published claims.
         source: Name or file that `load_study` found it by.
 
     Example:
@@ -178,7 +198,27 @@ class Study:
     space: Callable[[HyperParameters, Context], Plan]
     settings: Settings = Settings()
     quick: Mapping[str, Any] = field(default_factory=dict)
+    configurations: Mapping[str, Configuration] = field(default_factory=dict)
+    by_split: bool = False
+    shown: Mapping[str, str] = field(default_factory=dict)
+    claims: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, str]]] | None = None
     source: str | None = None
+
+    @property
+    def data_settings(self) -> tuple[str, ...]:
+        """Names of the settings that the data depends on."""
+        own = {f.name for f in dataclasses.fields(self.settings)} - {f.name for f in dataclasses.fields(Settings)}
+        return (*DATA_SETTINGS, *sorted(own))
+
+    def configuration(self, name: str) -> Configuration:
+        """Return a configuration by name.
+
+        Raises:
+            MTLError: If the study has no such one.
+        """
+        if name not in self.configurations:
+            raise unknown(f"configuration of {self.name!r}", name, self.configurations)
+        return self.configurations[name]
 
     def load(self, settings: Settings, data_dir: str | Path | None = None) -> Data:
         """Return the study's data.
@@ -191,7 +231,13 @@ class Study:
             loaded = data_sets.load(self.data, self.tasks, data_dir=where, seed=settings.split_seed)
         else:
             loaded = self.data(self.tasks, where, settings.split_seed)
-        return loaded if settings.train_rows is None else loaded.subset(settings.train_rows, seed=settings.split_seed)
+        if settings.train_rows is not None:
+            loaded = loaded.subset(settings.train_rows, seed=settings.split_seed)
+        if settings.enlarge:
+            loaded = loaded.enlarged(settings.enlarge, seed=settings.split_seed)
+        if settings.views:
+            loaded = loaded.with_views(settings.views, seed=settings.split_seed)
+        return loaded.online(settings.online) if settings.online else loaded
 
 
 def load_study(name: str | Path) -> Study:

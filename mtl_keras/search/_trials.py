@@ -10,15 +10,15 @@ from typing import Any
 import tensorflow as tf
 
 from mtl_keras.callbacks import write_hparams, write_hparams_space
+from mtl_keras.comparison._folder import disk_is_full
+from mtl_keras.comparison._plan import Plan
+from mtl_keras.comparison._seeds import derived_seed
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.files import append_json, read_json_lines
 from mtl_keras.report import trial_skills
-from mtl_keras.search._folder import disk_is_full
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
-from mtl_keras.search._seeds import derived_seed
 from mtl_keras.search._session import Session, best_values
 from mtl_keras.search._space import describe
-from mtl_keras.search._study import Plan
 
 __all__ = ["LOG", "best_trial", "run_trials"]
 

@@ -414,7 +414,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(study: Path, tmp_path:
 
 
 def test_a_folder_in_use_is_refused(copy: Path, study: Path) -> None:
-    from mtl_keras.search._folder import lock
+    from mtl_keras.comparison._folder import lock
 
     with lock(copy):
         done = command("tune", study, "--output-dir", copy, "--resume")

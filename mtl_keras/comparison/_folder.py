@@ -1,4 +1,4 @@
-"""The folder of a search: where it is, whose it is, and whether it may be continued."""
+"""The folder of a run: where it is, whose it is, and whether it may be continued."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ import tensorflow as tf
 
 from mtl_keras.errors import MTLError
 from mtl_keras.files import writable_folder, write_json
-from mtl_keras.search._session import Resolved, resolve
-from mtl_keras.search._study import Study
 
-__all__ = ["check_config", "claim", "choose_folder", "disk_is_full", "lock", "saved_config", "write_config"]
+__all__ = ["Command", "check_config", "choose_folder", "disk_is_full", "lock", "saved_config", "write_config"]
 
-Command = Literal["tune", "train"]
+Command = Literal["tune", "train", "compare", "reproduce"]
 
 CONFIG = "config.json"
 #: What a configuration holds at least.
-KEYS = {"command", "study", "settings", "fixed", "space"}
+KEYS = {"command", "study"}
 
 
 def choose_folder(study: str, output_dir: str | Path | None, resume: bool, command: Command = "tune") -> Path:
@@ -33,7 +31,7 @@ def choose_folder(study: str, output_dir: str | Path | None, resume: bool, comma
         output_dir: A folder that is new or empty, or with `resume` one that holds a run. None takes a new
             `runs/<study>/<n>`, or with `resume` the newest one.
         resume: Whether to continue.
-        command: What is to be continued: `tune` and `train` take their folders from the same row.
+        command: What is to be continued: a study's runs take their folders from the same row.
 
     Raises:
         MTLError: If a named folder is not empty and `resume` is not given, or it holds something else than a run.
@@ -56,28 +54,8 @@ def choose_folder(study: str, output_dir: str | Path | None, resume: bool, comma
     return folder
 
 
-def claim(
-    study: Study, command: Command, changes: Mapping[str, Any], output_dir: str | Path | None, resume: bool
-) -> tuple[Path, Resolved]:
-    """Return the folder of a run and the study with all changes; write nothing yet.
-
-    Raises:
-        MTLError: If a change or the folder is refused, or the folder holds another run.
-    """
-    folder = choose_folder(study.name, output_dir, resume, command)
-    saved = saved_config(folder)
-    if saved is not None and (saved["command"], saved["study"]) != (command, study.name):
-        raise MTLError(
-            f"A run is continued with its own study. Received: {command} {study.name} where {folder} holds {saved['command']} "
-            f"{saved['study']}. Name another --output-dir."
-        )
-    resolved = resolve(study, changes, saved)
-    check_config(folder, resolved.config(command))
-    return folder, resolved
-
-
 def saved_config(folder: Path) -> dict[str, Any] | None:
-    """Return the configuration that a search wrote here, or None."""
+    """Return the configuration that a run wrote here, or None."""
     path = folder / CONFIG
     if not path.is_file():
         return None

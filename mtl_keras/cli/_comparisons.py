@@ -1,0 +1,137 @@
+"""The verbs that compare: `compare` and `reproduce`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mtl_keras.cli._options import (
+    CacheDir,
+    DataDir,
+    Epochs,
+    Json,
+    OutputDir,
+    Quick,
+    Resume,
+    Seed,
+    Set,
+    Strategy,
+    StudyArgument,
+    read_changes,
+    work,
+)
+
+if TYPE_CHECKING:
+    from mtl_keras.comparison import Comparison
+
+__all__ = ["compare", "reproduce"]
+
+Seeds = Annotated[int | None, typer.Option(help="Trainings of each approach, at least 2.", show_default=False)]
+
+
+def compare(
+    study: StudyArgument = "digits",
+    approach: Annotated[
+        list[str] | None,
+        typer.Option(help="A loss weighting, `fixed`, or a configuration of the study; repeatable.", show_default=False),
+    ] = None,
+    fixed_from: Annotated[
+        str | None,
+        typer.Option(help="Folder of a search: weightings are compared on its best, `fixed` are its weights.", show_default=False),
+    ] = None,
+    seeds: Seeds = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    data_dir: DataDir = None,
+    output_dir: OutputDir = None,
+    cache_dir: CacheDir = None,
+    resume: Resume = False,
+    set_: Set = None,
+    strategy: Strategy = "auto",
+    quick: Quick = False,
+    json_: Json = False,
+) -> None:
+    """Compare ways to combine losses, or configurations, from the same seeds, beside single-task twins."""
+    changes = read_changes(set_, {"epochs": epochs, "seed": seed})
+    with work(json_) as console:
+        from mtl_keras.cli._progress import ConsoleReporter
+        from mtl_keras.search import compare_study, load_study
+
+        found = load_study(study)
+        words = approach or ["fixed" if fixed_from else "equal", "uncertainty"]
+        with ConsoleReporter(console.err) as reporter:
+            result = compare_study(
+                found,
+                words,
+                changes,
+                fixed_from=fixed_from,
+                seeds=5 if seeds is None else seeds,
+                data_dir=data_dir,
+                output_dir=output_dir,
+                cache_dir=cache_dir,
+                resume=resume,
+                quick=quick,
+                strategy=strategy,
+                reporter=reporter,
+            )
+        _show(console, result, found.name)
+
+
+def reproduce(
+    study: StudyArgument,
+    configuration: Annotated[
+        list[str] | None,
+        typer.Option(help="A configuration of the study; repeatable. [default: all]", show_default=False),
+    ] = None,
+    seeds: Seeds = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    data_dir: DataDir = None,
+    output_dir: OutputDir = None,
+    cache_dir: CacheDir = None,
+    resume: Resume = False,
+    set_: Set = None,
+    strategy: Strategy = "auto",
+    quick: Quick = False,
+    json_: Json = False,
+) -> None:
+    """Train every configuration that a study names, into one record beside what was published."""
+    changes = read_changes(set_, {"epochs": epochs, "seed": seed})
+    with work(json_) as console:
+        from mtl_keras.cli._progress import ConsoleReporter
+        from mtl_keras.search import load_study, reproduce_study
+
+        found = load_study(study)
+        with ConsoleReporter(console.err) as reporter:
+            result = reproduce_study(
+                found,
+                changes,
+                configurations=configuration or (),
+                seeds=seeds,
+                data_dir=data_dir,
+                output_dir=output_dir,
+                cache_dir=cache_dir,
+                resume=resume,
+                quick=quick,
+                strategy=strategy,
+                reporter=reporter,
+            )
+        _show(console, result, found.name)
+
+
+def _show(console: Any, result: Comparison, study: str) -> None:
+    """Print the table and where the record is."""
+    from mtl_keras.cli._show import show_comparison
+
+    show_comparison(console.out, result)
+    means: dict[str, dict[str, dict[str, float]]] = {}
+    values: dict[tuple[str, str, str], list[float]] = {}
+    for row in result.metrics:
+        if row["split"] == result.split and row["epoch_kind"] != "last":
+            values.setdefault((row["run"], row["task"], row["metric"]), []).append(row["value"])
+    for (run, task, metric), each in values.items():
+        means.setdefault(run, {}).setdefault(task, {})[metric] = sum(each) / len(each)
+    console.answer(
+        {"study": study, "output_dir": str(result.output_dir), "split": result.split, "best": result.best, "means": means}
+    )

@@ -1,0 +1,261 @@
+"""`compare`: ways of training one network, from the same seeds, beside its single-task twins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mtl_keras.comparison._folder import check_config, choose_folder, lock, write_config
+from mtl_keras.comparison._jobs import SINGLE, Approach, Figures, run_approaches
+from mtl_keras.comparison._plan import Plan
+from mtl_keras.comparison._reporter import Reporter
+from mtl_keras.comparison._work_log import work_log
+from mtl_keras.comparison._workshop import Workshop
+from mtl_keras.data import Data
+from mtl_keras.errors import MTLError, unknown
+from mtl_keras.evaluation import Evaluation
+from mtl_keras.model import Recipe
+from mtl_keras.report import approaches_table, plot_approaches, plot_history, write_record
+from mtl_keras.saving import save_model
+from mtl_keras.training import Phase, check
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Comparison", "check_approaches", "compare", "deliver"]
+
+#: A run's own label, and those that results have other uses for.
+TAKEN = (SINGLE, "trivial", "all")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A finished comparison.
+
+    Attributes:
+        output_dir: Its folder, a record of its own.
+        metrics: Rows of `metrics.csv`.
+        history: Rows of `history.csv`.
+        best: Name of the approach with the highest mean skill on validation.
+        model: Its model that is best on validation.
+        evaluation: That model's evaluation on validation.
+    """
+
+    output_dir: Path
+    metrics: list[dict[str, Any]]
+    history: list[dict[str, Any]]
+    best: str
+    model: Any
+    evaluation: Evaluation
+
+    @property
+    def split(self) -> str:
+        """`"test"` if the data has that split, else `"validation"`."""
+        return "test" if any(row["split"] == "test" for row in self.metrics) else "validation"
+
+    def table(self, split: str | None = None) -> pd.DataFrame:
+        """Return a row for each approach, task and metric: best and last epoch, gain over the twin, paired test."""
+        return approaches_table(self.metrics, split or self.split)
+
+    def plot(self, what: str | None = None) -> Figure:
+        """Draw the approaches against each other.
+
+        Args:
+            what: `"task/metric"` draws that figure; `"history"` all curves; None (default) each task's own metric.
+
+        Raises:
+            MTLError: If there is no such task or metric.
+        """
+        if what == "history":
+            return plot_history(self.history, units={row["metric"]: row["unit"] for row in self.metrics})
+        known = sorted({f"{row['task']}/{row['metric']}" for row in self.metrics})
+        if what is not None and what not in known:
+            raise unknown("figure to plot", what, [*known, "history"])
+        metrics = None if what is None else dict([what.split("/")])
+        return plot_approaches(self.metrics, self.split, metrics=metrics)
+
+    def save(self, folder: str | Path) -> None:
+        """Copy the record, which lies in `output_dir`, to another folder.
+
+        Raises:
+            MTLError: If that one exists and is not empty.
+        """
+        import shutil
+
+        folder = Path(folder)
+        if folder.exists() and any(folder.iterdir()):
+            raise MTLError(f"A record is never replaced. Received: {folder}, which is not empty. Name another folder.")
+        ignored = shutil.ignore_patterns("logs", "jobs", "*.keras", "*.h5", "tasks.json", ".lock")
+        shutil.copytree(self.output_dir, folder, ignore=ignored, dirs_exist_ok=True)
+
+
+def compare(
+    recipe: Recipe | Mapping[str, Plan],
+    data: Data,
+    approaches: Mapping[str, Phase | Sequence[Phase]] | None = None,
+    *,
+    seeds: int = 5,
+    baseline: Literal["single-task"] | None = "single-task",
+    seed: int = 0,
+    output_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    resume: bool = False,
+    strategy: str = "auto",
+    reporter: Reporter | None = None,
+) -> Comparison:
+    """Train several approaches from several seeds, beside single-task twins, and look at the test split once.
+
+    All approaches get the same seeds, so that differences are paired. A twin is the same network and training for one task
+    alone. Epochs are chosen on validation; whatever is said about the test split comes from one look, which is logged.
+
+    Args:
+        recipe: The network of all approaches, e.g. `model.recipe`; or a `Plan` for each approach, by its name.
+        data: What it is trained on.
+        approaches: A phase, or several, by name. Left out where `recipe` holds plans.
+        seeds: Trainings of each approach and twin, at least 2; below 5 differences are called indicative.
+        baseline: `"single-task"` (default) trains the twins too, None does not.
+        seed: Every training's seed follows from it.
+        output_dir: A new or empty folder; None (default) makes `runs/compare/<n>`. It becomes a record.
+        cache_dir: Folder of the feature cache.
+        resume: Go on in `output_dir`, or in the newest comparison.
+        strategy: See `mtl_keras.distribute.strategy`.
+        reporter: Hears of the progress.
+
+    Returns:
+        The comparison; everything in it is in its folder too.
+
+    Raises:
+        MTLError: If there are fewer than 2 seeds, no approach, a name that results use already, or an approach does not fit
+            model or data, all seen before any work.
+
+    Example:
+        >>> import mtl_keras as mtl, tempfile
+        >>> tasks = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
+        >>> data = mtl.data.load("digits", tasks)
+        >>> model = mtl.build_model(tasks, "SmallCNN", image_shape=data.image_shape, shared=(16,))
+        >>> ways = {word: mtl.Phase(epochs=1, weighting=word) for word in ("equal", "uncertainty")}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = mtl.compare(model.recipe, data, ways, seeds=2, output_dir=folder)
+        >>> sorted({row["run"] for row in report.metrics})
+        ['equal', 'single-task', 'trivial', 'uncertainty']
+
+    Reference:
+        S. Vandenhende et al., Multi-task learning for dense prediction tasks: a survey, TPAMI 2021 (delta_m).
+    """
+    began = time.perf_counter()
+    plans = _plans(recipe, approaches)
+    made = [Approach(name, plan, range(seeds), lambda _: data, twins=baseline is not None) for name, plan in plans.items()]
+    folder = choose_folder("compare", output_dir, resume, "compare")
+    config = {
+        "command": "compare",
+        "study": data.name,
+        "rows": [len(data.train), len(data.validation)],
+        "seeds": seeds,
+        "seed": seed,
+        "baseline": baseline,
+        "approaches": {name: plan.config() for name, plan in plans.items()},
+    }
+    check_config(folder, config)
+    workshop = Workshop.open(seed, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter or Reporter())
+    check_approaches(workshop, made)
+    with lock(folder):
+        write_config(folder, config)
+        with work_log(folder, "mtl.compare(...)", began) as log:
+            workshop.reporter.stage(f"Comparing {', '.join(plans)} over {seeds} seeds in {folder}")
+            figures = run_approaches(workshop, folder, folder / "jobs", made, seed=seed, what={"command": "compare"})
+            if workshop.trainings or not (folder / "README.md").exists():
+                question = f"What do {', '.join(plans)} reach on {data.name} from the same seeds?"
+                title = f"{data.name}: {len(plans)} approach{'' if len(plans) == 1 else 'es'} compared"
+                deliver(folder, figures, data.class_names, title, question, config, log.environment())
+            else:
+                log.forget()
+    return Comparison(folder, figures.metrics, figures.history, figures.approach, figures.model, figures.evaluation)
+
+
+def check_approaches(workshop: Workshop, approaches: Sequence[Approach], *, fewest: int = 2) -> None:
+    """Refuse what a comparison would refuse, before any training.
+
+    Args:
+        workshop: Where it would run.
+        approaches: What would be compared.
+        fewest: Seeds that each has at least.
+
+    Raises:
+        MTLError: If there are too few seeds, no approach or a name that results use, or one does not fit its data.
+    """
+    if not approaches:
+        raise MTLError("A comparison has at least one approach. Received: none. Give e.g. {'equal': mtl.Phase(epochs=10)}.")
+    for each in approaches:
+        if len(each.seeds) < fewest:
+            raise MTLError(
+                f"A spread needs at least 2 seeds. Received: seeds={len(each.seeds)} for {each.name!r}. Give e.g. seeds=5."
+            )
+        if each.name in TAKEN or each.name.endswith(SINGLE) or not each.name or "/" in each.name:
+            raise MTLError(
+                f"Results use the name otherwise. Received: an approach called {each.name!r}. Choose another name without '/'."
+            )
+        data = each.data(each.seeds[0])
+        own = each.plan.recipe.tasks
+        for name in own:
+            if name not in data.tasks:
+                raise unknown(f"task of approach {each.name!r} in the data", name, data.tasks)
+        check(workshop.build(each.plan), data if set(own) == set(data.tasks) else data.only(*own), each.plan.phases)
+
+
+def deliver(
+    folder: Path,
+    figures: Figures,
+    class_names: Mapping[str, Sequence[str]],
+    title: str,
+    question: str,
+    config: Mapping[str, Any],
+    about: Mapping[str, Any],
+    **more: Any,
+) -> None:
+    """Write the chosen model and the record.
+
+    Args:
+        folder: Where to.
+        figures: Of `run_approaches`.
+        class_names: By task.
+        title: Heading of the page.
+        question: What it answers.
+        config: Resolved settings.
+        about: The environment.
+        **more: Further arguments of `write_record`.
+    """
+    save_model(figures.model, folder, class_names=class_names)
+    note = (
+        f"The delivered model is that of {figures.approach}, seed {figures.seed}: of the approaches with all tasks the best on "
+        "validation by mean skill, and its best seed there."
+    )
+    write_record(
+        folder,
+        title=title,
+        question=question,
+        command=about["command"],
+        config=config,
+        environment=about,
+        metrics=figures.metrics,
+        history=figures.history,
+        trials=[],
+        evaluation=figures.evaluation,
+        notes=[note, *more.pop("notes", ())],
+        **more,
+    )
+
+
+def _plans(recipe: Recipe | Mapping[str, Plan], approaches: Mapping[str, Phase | Sequence[Phase]] | None) -> dict[str, Plan]:
+    """Return a plan for each approach."""
+    if isinstance(recipe, Recipe):
+        return {
+            name: Plan(recipe, (phases,) if isinstance(phases, Phase) else tuple(phases))
+            for name, phases in (approaches or {}).items()
+        }
+    if approaches:
+        raise MTLError("Plans hold their phases. Received: plans and phases for approaches. Give a recipe with phases.")
+    return dict(recipe)

@@ -1,0 +1,265 @@
+"""Approaches over seeds, beside their single-task twins: what is missing is trained, the test split is looked at once."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mtl_keras.comparison._plan import Plan
+from mtl_keras.comparison._seeds import FINAL, derived_seed
+from mtl_keras.comparison._workshop import Workshop
+from mtl_keras.data import Data
+from mtl_keras.evaluation import Evaluation, evaluate
+from mtl_keras.files import append_json, atomic, read_json_lines, write_json
+from mtl_keras.model import MultiTaskModel
+from mtl_keras.report import delta_m_rows, history_rows, metrics_rows, trivial_rows
+
+__all__ = ["LOOKS", "SINGLE", "Approach", "Figures", "log_look", "run_approaches"]
+
+LOOKS = "test_evaluations.jsonl"
+SINGLE = "single-task"
+CHECKPOINT = "checkpoint.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Approach:
+    """One configuration, to be trained from several seeds.
+
+    Args:
+        name: Label in results.
+        plan: What to build and how to train it.
+        seeds: Numbers of the trainings.
+        data: The data of a training, by its number.
+        twins: Whether each task is trained alone as well.
+    """
+
+    name: str
+    plan: Plan
+    seeds: Sequence[int]
+    data: Callable[[int], Data]
+    twins: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """What the trainings gave.
+
+    Attributes:
+        metrics: Rows of `metrics.csv`.
+        history: Rows of `history.csv`.
+        approach: Name of the approach that is best on validation.
+        seed: Number of its training that is best on validation.
+        model: That training's model, at its best epoch.
+        evaluation: Its evaluation on validation.
+    """
+
+    metrics: list[dict[str, Any]]
+    history: list[dict[str, Any]]
+    approach: str
+    seed: int
+    model: MultiTaskModel
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One training."""
+
+    label: str
+    seed: int
+    plan: Plan
+    data: Callable[[int], Data]
+    folder: Path
+    task: str | None = None
+
+    def weights(self, kind: str) -> Path:
+        return self.folder / f"{kind}.weights.h5"
+
+    @property
+    def summary(self) -> Path:
+        return self.folder / "summary.json"
+
+    @property
+    def history_label(self) -> str:
+        """Twins of different tasks have different curves."""
+        return self.label if self.task is None else f"{self.label} {self.task}"
+
+    def rows(self) -> Data:
+        """Return the data, for the tasks of the plan."""
+        data = self.data(self.seed)
+        own = self.plan.recipe.tasks
+        return data if set(own) == set(data.tasks) else data.only(*own)
+
+
+def run_approaches(
+    workshop: Workshop, folder: Path, place: Path, approaches: Sequence[Approach], *, seed: int, what: Mapping[str, Any]
+) -> Figures:
+    """Train what is missing of all approaches and their twins, look at the test split once, and return all figures.
+
+    Twins that are equal for all approaches are trained once.
+
+    Args:
+        workshop: Where trainings run.
+        folder: Of the run; `logs/` and the log of looks at the test split go there.
+        place: Folder in which each training has one of its own. Trainings that lie there already are not repeated.
+        approaches: What to train; names differ.
+        seed: Each training's seed follows from this one and its number, whatever the approach.
+        what: Says in the log of looks what was looked at; if it is there with the same trainings, there is no second look.
+    """
+    jobs = _jobs(approaches, place)
+    metrics: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = []
+    # Seed by seed: each may have data of its own, and whoever looks in between sees every approach.
+    for number, job in enumerate(sorted(jobs, key=lambda job: job.seed), start=1):
+        if not job.summary.exists():
+            _train(workshop, folder, job, seed, number, len(jobs))
+    for job in jobs:
+        summary = json.loads(job.summary.read_text(encoding="utf-8"))
+        metrics += summary["metrics"]
+        history += summary["history"]
+    metrics = _trivial_once(metrics + _test_rows(workshop, folder, jobs, what))
+    tasks = {name: task for approach in approaches for name, task in approach.plan.recipe.tasks.items()}
+    own = [job for job in jobs if job.task is None]
+    means: dict[str, list[float]] = {}
+    for job in own:
+        if set(job.plan.recipe.tasks) == set(tasks):
+            means.setdefault(job.label, []).append(_validation_skill(job))
+    # Approaches of fewer tasks are judged only where there is none with all of them.
+    best = max(means, key=lambda name: float(np.mean(means[name]))) if means else own[0].label
+    chosen = max((job for job in own if job.label == best), key=lambda job: (_validation_skill(job), -job.seed))
+    model = _load(workshop, chosen, "best")
+    evaluation = evaluate(model, chosen.rows(), "validation", cache_dir=workshop.cache_dir)
+    metrics = _with_mean_skill(metrics)
+    for approach in approaches:
+        names = {name: task.metric.name for name, task in approach.plan.recipe.tasks.items()}
+        theirs = (approach.name, SINGLE, f"{approach.name} {SINGLE}")
+        metrics += delta_m_rows([row for row in metrics if row["run"] in theirs], names)
+    return Figures(metrics, history, best, chosen.seed, model, evaluation)
+
+
+def log_look(folder: Path, what: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write down a look at the test split."""
+    when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    append_json(folder / LOOKS, {"when": when, "what": dict(what), "split": "test", "figures": list(rows)})
+
+
+def _jobs(approaches: Sequence[Approach], place: Path) -> list[_Job]:
+    """Return all trainings: the approaches', then their twins'."""
+    jobs = [
+        _Job(each.name, seed, each.plan, each.data, place / f"{each.name}-{seed}") for each in approaches for seed in each.seeds
+    ]
+    paired = [each for each in approaches if each.twins and len(each.plan.recipe.tasks) > 1]
+    plans = [({task: each.plan.only(task) for task in each.plan.recipe.tasks}, each.data) for each in paired]
+    common = all(plan == plans[0] for plan in plans)
+    for each, (twins, _) in zip(paired[: 1 if common else None], plans, strict=False):
+        label = SINGLE if common else f"{each.name} {SINGLE}"
+        for task, twin in twins.items():
+            folders = ((seed, place / f"{label}-{task}-{seed}".replace(" ", "-")) for seed in each.seeds)
+            jobs += [_Job(label, seed, twin, each.data, where, task) for seed, where in folders]
+    return jobs
+
+
+def _train(workshop: Workshop, folder: Path, job: _Job, seed: int, number: int, total: int) -> None:
+    """Train one model; keep best and last weights, the history and the validation figures."""
+    workshop.reporter.training_begins(job.folder.name, number, total, job.plan.epochs)
+    began = time.perf_counter()
+    logs = folder / "logs" / f"final-{job.folder.name}"
+    run, data = workshop.train(job.plan, job.data(job.seed), derived_seed(seed, FINAL, job.seed), logs, output_dir=job.folder)
+    rows = []
+    for kind, model in (("best", run.model), ("last", run.last_model)):
+        with atomic(job.weights(kind)) as path:
+            _part(model).save_weights(path)
+        evaluation = evaluate(model, data, "validation", cache_dir=workshop.cache_dir)
+        rows += metrics_rows(evaluation, run=job.label, seed=job.seed, phase=run.best.phase, epoch_kind=kind)
+    tasks = list(job.plan.recipe.tasks)
+    seconds = round(time.perf_counter() - began, 3)
+    # Last: its presence says that all the rest is there.
+    write_json(
+        job.summary,
+        {
+            "metrics": [*rows, *trivial_rows(evaluation)],
+            "history": history_rows(run.history, tasks, run=job.history_label, seed=job.seed),
+            "best_epoch": run.best.epoch,
+            "weighting_state": {name: value.tolist() for name, value in run.model.weighting_state.items()},
+            "seconds": seconds,
+        },
+    )
+    (job.folder / CHECKPOINT).unlink(missing_ok=True)
+    score = {"skill": evaluation.skill, **{f"{t}_{m}": v for t, vs in evaluation.values().items() for m, v in vs.items()}}
+    about = {"trial": job.folder.name, "status": "completed", "hyperparameters": {}}
+    workshop.reporter.training_ends({**about, "values": score, "seconds": seconds, "error": None})
+
+
+def _test_rows(workshop: Workshop, folder: Path, jobs: Sequence[_Job], what: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the test figures of all jobs: the logged ones, or those of the one look."""
+    if jobs[0].data(jobs[0].seed).test is None:
+        return []
+    what = {**what, "runs": [job.folder.name for job in jobs]}
+    for look in read_json_lines(folder / LOOKS):
+        if look["what"] == what:
+            return list(look["figures"])
+    workshop.reporter.stage("Looking at the test data, once")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for job in sorted(jobs, key=lambda job: job.seed):
+        data = job.rows()
+        rows = found[job.folder.name] = []
+        for kind in ("best", "last"):
+            evaluation = evaluate(_load(workshop, job, kind), data, "test", cache_dir=workshop.cache_dir)
+            rows += metrics_rows(evaluation, run=job.label, seed=job.seed, phase=len(job.plan.phases) - 1, epoch_kind=kind)
+        rows += trivial_rows(evaluation)
+    rows = _trivial_once([row for job in jobs for row in found[job.folder.name]])
+    log_look(folder, what, rows)
+    return rows
+
+
+def _load(workshop: Workshop, job: _Job, kind: str) -> MultiTaskModel:
+    """Build a trained model again and give it its weights."""
+    model = workshop.build(job.plan)
+    _part(model).load_weights(job.weights(kind))
+    if kind == "best":
+        state = json.loads(job.summary.read_text(encoding="utf-8"))["weighting_state"]
+        model.weighting_state = {name: np.array(value, np.float32) for name, value in state.items()}
+    return model
+
+
+def _part(model: MultiTaskModel) -> keras.Model:
+    """Return what training may have changed: what lies behind a frozen trunk, else the whole network."""
+    return keras.Model(model.features if model.frozen_trunk else model.input, model.output)
+
+
+def _validation_skill(job: _Job) -> float:
+    rows = json.loads(job.summary.read_text(encoding="utf-8"))["metrics"]
+    return next(r["value"] for r in rows if (r["task"], r["metric"], r["epoch_kind"]) == ("all", "skill", "best"))
+
+
+def _trivial_once(metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with those of the trivial predictor once for each figure; they stand in the place of the first."""
+    seen: set[tuple[Any, ...]] = set()
+    kept = []
+    for row in metrics:
+        key = (row["split"], row["task"], row["metric"])
+        if row["run"] != "trivial" or key not in seen:
+            kept.append(row)
+        if row["run"] == "trivial":
+            seen.add(key)
+    return kept
+
+
+def _with_mean_skill(metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Replace the whole-model rows of one seed's twins by one row, the mean over all of them."""
+    kept: list[dict[str, Any]] = []
+    skills: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in metrics:
+        if row["run"].endswith(SINGLE) and row["task"] == "all":
+            skills.setdefault((row["run"], row["seed"], row["epoch_kind"], row["split"]), []).append(row)
+        else:
+            kept.append(row)
+    return kept + [{**rows[0], "value": float(np.mean([row["value"] for row in rows]))} for rows in skills.values()]

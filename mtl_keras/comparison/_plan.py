@@ -1,0 +1,56 @@
+"""One configuration as a value: what to build and how to train it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mtl_keras.model import Recipe
+from mtl_keras.training import Phase
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One configuration: what to build and how to train it.
+
+    Args:
+        recipe: The network.
+        phases: How it is trained.
+    """
+
+    recipe: Recipe
+    phases: tuple[Phase, ...]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all phases together, at most."""
+        return sum(phase.epochs for phase in self.phases)
+
+    @property
+    def stays_frozen(self) -> bool:
+        """Whether no phase trains the backbone, so that its trunk can be shared with other models."""
+        return self.recipe.freeze is True and all(p.freeze is None or "backbone" in p.freeze for p in self.phases)
+
+    def only(self, task: str) -> Plan:
+        """Return the single-task twin: the same network and training for one task alone, where weights mean nothing.
+
+        Of a sequence of phases those are left that train the task; what a phase froze for the sake of other tasks is free.
+        """
+        return Plan(self.recipe.only(task), tuple(self._phase(phase, task) for phase in self.phases if _trains(phase, task)))
+
+    def _phase(self, phase: Phase, task: str) -> Phase:
+        others = set(self.recipe.tasks) - {task}
+        alone = phase.tasks is not None and set(phase.tasks) != set(self.recipe.tasks)
+        freeze = None if alone or phase.freeze is None else tuple(name for name in phase.freeze if name not in others)
+        monitor = phase.monitor if any(phase.monitor.startswith(f"{split}{task}_") for split in ("", "val_")) else "val_skill"
+        return replace(phase, weighting="equal", tasks=None, freeze=freeze, monitor=monitor)
+
+    def config(self) -> dict[str, Any]:
+        """Return the plan as plain JSON values."""
+        return {"recipe": self.recipe.config(), "phases": [phase.config() for phase in self.phases]}
+
+
+def _trains(phase: Phase, task: str) -> bool:
+    return phase.tasks is None or task in phase.tasks

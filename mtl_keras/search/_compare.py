@@ -1,0 +1,107 @@
+"""Approaches to one study: loss weightings and named configurations, beside the weights of a recorded search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mtl_keras import weighting as weightings
+from mtl_keras.comparison import Comparison, Plan, Reporter, compare
+from mtl_keras.comparison._folder import saved_config
+from mtl_keras.errors import MTLError, unknown
+from mtl_keras.files import read_json_lines
+from mtl_keras.search._session import Resolved, resolve
+from mtl_keras.search._study import Study
+from mtl_keras.search._trials import LOG, best_trial
+
+__all__ = ["compare_study"]
+
+FIXED = "fixed"
+
+
+def compare_study(
+    study: Study,
+    approaches: Sequence[str],
+    changes: Mapping[str, Any] | None = None,
+    *,
+    fixed_from: str | Path | None = None,
+    seeds: int = 5,
+    data_dir: str | Path | None = None,
+    output_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    resume: bool = False,
+    quick: bool = False,
+    strategy: str = "auto",
+    reporter: Reporter | None = None,
+) -> Comparison:
+    """Compare approaches to a study from the same seeds, beside single-task twins.
+
+    Args:
+        study: What is predicted, from what.
+        approaches: Words of `mtl_keras.weighting.METHODS`, which replace how the losses of the study's default configuration
+            combine; `"fixed"`, with `fixed_from`; or names of the study's configurations.
+        changes: Fields of the settings, or hyperparameters to fix.
+        fixed_from: Folder of a finished search of the study: its best hyperparameters are the configuration that weightings
+            are compared on, and `"fixed"` are the loss weights that it found.
+        seeds: Trainings of each approach and twin, at least 2.
+        data_dir: Root in which the data set is looked for.
+        output_dir: A new or empty folder; None (default) makes `runs/compare/<n>`.
+        cache_dir: Folder of the feature cache.
+        resume: Go on there.
+        quick: Apply the study's quick changes first.
+        strategy: See `mtl_keras.distribute.strategy`.
+        reporter: Hears of the progress.
+
+    Returns:
+        The comparison; everything in it is in its folder too.
+
+    Raises:
+        MTLError: If an approach is unknown, `fixed_from` holds no search of the study, or `compare` refuses its input.
+    """
+    changes = {**(study.quick if quick else {}), **(changes or {})}
+    reporter = reporter or Reporter()
+    base, plan = _base(study, changes, fixed_from)
+    plans: dict[str, Plan] = {}
+    for word in approaches:
+        if word == FIXED and fixed_from is not None:
+            plans[word] = plan
+        elif word in weightings.METHODS:
+            plans[word] = replace(plan, phases=tuple(replace(phase, weighting=word) for phase in plan.phases))
+        elif word in study.configurations:
+            plans[word] = resolve(study, changes, configuration=word).plan
+        else:
+            known = [*weightings.METHODS, *study.configurations, *([FIXED] if fixed_from is not None else [])]
+            raise unknown("approach", word, known, "`fixed` needs the folder of a search (--fixed-from).")
+    reporter.stage("Loading data")
+    data = study.load(base.settings, data_dir)
+    used = {name for each in plans.values() for name in each.recipe.tasks}
+    return compare(
+        plans,
+        data if used == set(data.tasks) or not used else data.only(*(name for name in data.tasks if name in used)),
+        seeds=seeds,
+        seed=base.settings.seed,
+        output_dir=output_dir,
+        cache_dir=cache_dir,
+        resume=resume,
+        strategy=strategy,
+        reporter=reporter,
+    )
+
+
+def _base(study: Study, changes: Mapping[str, Any], fixed_from: str | Path | None) -> tuple[Resolved, Plan]:
+    """Return the study as it is compared, and the plan that weightings are compared on."""
+    if fixed_from is None:
+        base = resolve(study, changes)
+        return base, base.plan
+    folder = Path(fixed_from)
+    config = saved_config(folder)
+    rows = read_json_lines(folder / LOG)
+    if config is None or (config["command"], config["study"]) != ("tune", study.name) or not rows:
+        raise MTLError(
+            f"Fixed weights come from a search of the study. Received: {folder}, which holds none of {study.name!r}. Name the "
+            "folder of a `tune`, e.g. a record in results/."
+        )
+    base = resolve(study, changes, config)
+    return base, base.plan_of({**best_trial(rows)["hyperparameters"], **base.fixed})

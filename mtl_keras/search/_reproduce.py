@@ -1,0 +1,153 @@
+"""All configurations that a study names, from several seeds, into one record beside what was published."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtl_keras.comparison import Approach, Comparison, Reporter, run_approaches
+from mtl_keras.comparison._compare import check_approaches, deliver
+from mtl_keras.comparison._folder import check_config, choose_folder, lock, write_config
+from mtl_keras.comparison._work_log import work_log
+from mtl_keras.comparison._workshop import Workshop
+from mtl_keras.data import Data
+from mtl_keras.errors import MTLError
+from mtl_keras.search._session import Resolved, resolve
+from mtl_keras.search._study import Settings, Study
+
+__all__ = ["reproduce_study"]
+
+#: Data sets in memory at once: those of one seed may differ by configuration.
+DATA_HELD = 4
+
+
+def reproduce_study(
+    study: Study,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    configurations: Sequence[str] = (),
+    seeds: int | None = None,
+    data_dir: str | Path | None = None,
+    output_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    resume: bool = False,
+    quick: bool = False,
+    strategy: str = "auto",
+    reporter: Reporter | None = None,
+) -> Comparison:
+    """Train every configuration of a study from several seeds, look at the test split once, and write the record.
+
+    Args:
+        study: Whose configurations.
+        changes: Fields of the study's settings, for all of them.
+        configurations: Names of those to run; none (default) runs all.
+        seeds: Trainings of each, at least 2; None (default) is what study and configuration say, and a configuration that
+            says less is not trained more often.
+        data_dir: Root in which the data set is looked for.
+        output_dir: A new or empty folder; None (default) makes `runs/<study>/<n>`.
+        cache_dir: Folder of the feature cache.
+        resume: Go on in `output_dir`, or in the newest reproduction of that study.
+        quick: Apply the study's quick changes first.
+        strategy: See `mtl_keras.distribute.strategy`.
+        reporter: Hears of the progress.
+
+    Returns:
+        The comparison; everything in it is in the folder too.
+
+    Raises:
+        MTLError: If an input is refused, which is seen before any long work, or losses do not stay finite.
+    """
+    began = time.perf_counter()
+    reporter = reporter or Reporter()
+    changes = {**(study.quick if quick else {}), **(changes or {})}
+    if not study.configurations:
+        raise MTLError(f"A reproduction runs a study's configurations. Received: {study.name!r}, which names none. Use tune.")
+    if seeds is not None and seeds < 2:
+        raise MTLError(f"A spread needs at least 2 seeds. Received: seeds={seeds}. Give e.g. seeds=3.")
+    names = list(configurations or study.configurations)
+    resolved = {name: resolve(study, changes, configuration=name) for name in names}
+    folder = choose_folder(study.name, output_dir, resume, "reproduce")
+    count = {name: _seeds(study, each, seeds) for name, each in resolved.items()}
+    config = {
+        "command": "reproduce",
+        "study": study.name,
+        "source": study.source,
+        "tasks": study.tasks.config(),
+        "by_split": study.by_split,
+        "configurations": {
+            name: {"settings": each.settings.config(), "seeds": count[name], **each.plan.config()} for name, each in resolved.items()
+        },
+    }
+    check_config(folder, config)
+    seed = study.settings.changed({k: v for k, v in changes.items() if k == "seed"}).seed
+    workshop = Workshop.open(seed, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter)
+    reporter.stage("Loading data")
+    load = _loader(study, data_dir)
+    approaches = [
+        Approach(name, each.plan, range(count[name]), load(each.settings), study.configuration(name).twins)
+        for name, each in resolved.items()
+    ]
+    reporter.stage("Building the models")
+    check_approaches(workshop, approaches, fewest=1)
+    with lock(folder):
+        write_config(folder, config)
+        with work_log(folder, f"mtl.search.reproduce_study(mtl.load_study({study.name!r}))", began) as log:
+            reporter.stage(f"Reproducing {', '.join(names)} in {folder}")
+            figures = run_approaches(workshop, folder, folder / "jobs", approaches, seed=seed, what={"command": "reproduce"})
+            if workshop.trainings or not (folder / "README.md").exists():
+                published = [{"note": "", **row, "run": name} for name in names for row in study.configuration(name).published]
+                class_names = approaches[0].data(0).class_names
+                shown = {name: study.shown.get(name, task.metric.name) for name, task in study.tasks.items()}
+                claims = study.claims(figures.metrics) if study.claims and not quick else ()
+                deliver(
+                    folder,
+                    figures,
+                    {task: class_names[task] for task in figures.model.recipe.tasks if task in class_names},
+                    f"{study.name}: {len(names)} configurations",
+                    study.summary,
+                    config,
+                    log.environment(),
+                    published=published,
+                    shown=shown,
+                    claims=claims,
+                    summaries={name: study.configuration(name).summary for name in names},
+                )
+            else:
+                log.forget()
+    return Comparison(folder, figures.metrics, figures.history, figures.approach, figures.model, figures.evaluation)
+
+
+def _seeds(study: Study, resolved: Resolved, asked: int | None) -> int:
+    """Return how often a configuration is trained."""
+    own = study.configuration(resolved.configuration or "").seeds
+    wanted = asked or resolved.settings.final_seeds
+    return wanted if own is None else min(own, wanted)
+
+
+def _loader(study: Study, data_dir: str | Path | None) -> Callable[[Settings], Callable[[int], Data]]:
+    """Return a function from settings to what gives the data of a training; equal data is loaded once.
+
+    Settings with equal data get one and the same function, so that twins can be seen to be equal.
+    """
+
+    @functools.lru_cache(DATA_HELD)
+    def loaded(key: str) -> Data:
+        settings = study.settings.changed(json.loads(key))
+        return study.load(settings, data_dir)
+
+    @functools.cache
+    def of_key(key: str) -> Callable[[int], Data]:
+        def data(seed: int) -> Data:
+            fields = json.loads(key)
+            if study.by_split:
+                fields["split_seed"] += seed
+            return loaded(json.dumps(fields))
+
+        return data
+
+    names = study.data_settings
+    return lambda settings: of_key(json.dumps({name: settings.config()[name] for name in names}))
