@@ -13,7 +13,7 @@ import numpy as np
 
 from mtl_keras.errors import MTLError, unknown
 
-__all__ = ["OPTIONS", "STEPS", "View", "made", "parse", "parse_all", "pixels"]
+__all__ = ["OPTIONS", "STEPS", "View", "check_seed", "made", "parse", "parse_all", "pixels"]
 
 View = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
 
@@ -52,7 +52,8 @@ def noise(images: np.ndarray, rng: np.random.Generator, variance: float = 0.2) -
 
 def stretch(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Stretch each image's values to 0 to 255; an image of one value stays as it is."""
-    low, high = (reduce(axis=(1, 2, 3), keepdims=True).astype(np.float32) for reduce in (images.min, images.max))
+    low = images.min((1, 2, 3), keepdims=True).astype(np.float32)
+    high = images.max((1, 2, 3), keepdims=True).astype(np.float32)
     flat = high == low
     return np.where(flat, images, _uint8((images - low) * (255 / np.where(flat, 1, high - low))))
 
@@ -66,11 +67,8 @@ def crop(images: np.ndarray, rng: np.random.Generator, pad: float = 4) -> np.nda
 def zoom(images: np.ndarray, rng: np.random.Generator, low: float = 0.7) -> np.ndarray:
     """Take a random part of each image, of a share from `low` to 1 of both sides, and bring it to the size, bilinearly."""
     n, h, w = images.shape[:3]
-    share = rng.uniform(low, 1, n)[:, None]
-    y, x = (
-        (rng.uniform(0, 1, (n, 1)) * (1 - share) * side + (np.arange(side) + 0.5) * share - 0.5).astype(np.float32)
-        for side in (h, w)
-    )
+    share = rng.uniform(low, 1, (n, 1))
+    y, x = (rng.uniform(0, 1 - share) * side + (np.arange(side) + 0.5) * share - 0.5 for side in (h, w))
     return _sampled(images, y[:, :, None], x[:, None, :])
 
 
@@ -124,6 +122,16 @@ def parse_all(views: Sequence[View]) -> tuple[tuple[dict[str, Any], ...], ...]:
     if isinstance(views, str | Mapping) or not isinstance(views, Sequence) or not views:
         raise MTLError(f"Views come as a sequence of at least one. Received: {views!r}. Give e.g. ('identity', 'flip_lr').")
     return tuple(parse(view) for view in views)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what is no seed.
+
+    Raises:
+        MTLError: If it is no integer from 0.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise MTLError(f"`seed` is an integer from 0. Received: seed={seed!r}. Give e.g. 0.")
 
 
 def made(images: np.ndarray, view: Sequence[Mapping[str, Any]], seed: Sequence[int]) -> np.ndarray:
