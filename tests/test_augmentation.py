@@ -261,8 +261,9 @@ def test_online_is_a_function_of_seed_epoch_and_row_and_changes_the_target_too()
     np.testing.assert_array_equal(shifted(fixed, seed=5, epochs=4), whole, "a seed of its own replaces the training's")
 
 
-def test_online_changes_views_too(viewed: Data) -> None:
-    data = viewed.online("flip_lr")
+@pytest.mark.parametrize("own", [None, 9])
+def test_online_changes_the_views_that_the_seed_of_the_training_draws(own: int | None, viewed: Data) -> None:
+    data = viewed.online("flip_lr", seed=own)
     for (x, y, _), (before, _, _) in zip(data.train.batches(8, seed=2), viewed.train.batches(8, seed=2), strict=True):
         same, mirrored = ((x == other).numpy().all((1, 2, 3)) for other in (before, before[:, :, ::-1]))
         assert (same | mirrored).all()
