@@ -123,8 +123,9 @@ def evaluate(
             f"Model and data carry the same tasks. Received: a model of {', '.join(model.recipe.tasks)} and data of "
             f"{', '.join(data.tasks)}. Use data.only(...)."
         )
-    predictions = _predict(model, data, rows, batch_size, cache_dir)
     trivial = trivial_scores(data.train, rows)
+    rows = rows.first_view()
+    predictions = _predict(model, data, rows, batch_size, cache_dir)
     scores: list[Score] = []
     confusion: dict[str, np.ndarray] = {}
     examples: dict[str, tuple[np.ndarray, np.ndarray]] = {}

@@ -31,6 +31,7 @@ from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
 from mtl_keras.data._data import Data
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._folders import from_folders
+from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._split import Split
 from mtl_keras.data._trivial import trivial_scores
 from mtl_keras.errors import unknown
@@ -41,7 +42,12 @@ if TYPE_CHECKING:
 __all__ = ["CIFAR100_COARSE", "LOADERS", "Data", "Split", "cache", "from_arrays", "from_folders", "load", "trivial_scores"]
 
 #: Every data set that `load` knows, by name.
-LOADERS: dict[str, Callable[..., Data]] = {"cifar10": load_cifar10, "cifar100": load_cifar100, "digits": load_digits}
+LOADERS: dict[str, Callable[..., Data]] = {
+    "cifar10": load_cifar10,
+    "cifar100": load_cifar100,
+    "digits": load_digits,
+    "landmarks": load_landmarks,
+}
 
 
 def load(
@@ -55,14 +61,16 @@ def load(
     """Load a data set by name and encode the labels of `tasks`.
 
     Args:
-        name: A key of `LOADERS`: `"digits"` (scikit-learn's, needs no files), `"cifar10"` or `"cifar100"`.
+        name: A key of `LOADERS`: `"digits"` (scikit-learn's, needs no files), `"cifar10"`, `"cifar100"` or `"landmarks"`
+            (photos in `data_dir`).
         tasks: What is to be predicted. A task whose `label` is left out reads the column of its own name, or the one
             that the data set declares for it (`fine` and `coarse` of cifar100 read `label` and `coarse_label`).
         data_dir: Root in which the data set is looked for as `tfds/<name>/` and `<name>/`. None (the default) looks in
-            `$TFDS_DATA_DIR`, else in `~/tensorflow_datasets`, and downloads the data set there if it is missing.
+            `$TFDS_DATA_DIR`, else in `~/tensorflow_datasets`, and downloads the data set there if it is missing. The
+            landmarks are never downloaded and need it.
         validation_fraction: Share of the training rows held out for validation, in `(0, 1)`. None (the default) takes
-            the data set's own: 0.2 for digits, 0.1 for the others.
-        seed: Seed of the stratified validation split. Test rows are the same for every seed.
+            the data set's own: 0.2 for digits, 0.1 for CIFAR. Not for `landmarks`, which holds out photos by number.
+        seed: Seed of the stratified validation split. Test rows are the same for every seed, but for `landmarks`.
 
     Raises:
         MTLError: If the name is unknown, the data set is not there, a task's column does not exist or its labels are

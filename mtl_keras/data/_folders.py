@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,26 @@ from mtl_keras.errors import MTLError
 if TYPE_CHECKING:
     from mtl_keras.tasks import Tasks
 
-__all__ = ["from_folders"]
+__all__ = ["Tree", "divided_tree", "from_folders", "read_tree"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 _log = logging.getLogger("mtl_keras")
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """Every image of a tree of folders.
+
+    Args:
+        images: uint8 `[n, height, width, 3]`.
+        columns: Class indices `[n]` of each level, from the top down.
+        class_names: Names of the classes of each level.
+    """
+
+    images: np.ndarray
+    columns: dict[str, np.ndarray]
+    class_names: dict[str, tuple[str, ...]]
 
 
 def from_folders(
@@ -68,6 +84,12 @@ def from_folders(
             f"validation_per_class={validation_per_class}, test_per_class={test_per_class}. Give e.g. 2 and 3."
         )
     resolve(tasks, list(levels))
+    tree = read_tree(root, levels, image_size)
+    return divided_tree(tree, tasks, validation_per_class, test_per_class, seed, name or root.resolve().name)
+
+
+def read_tree(root: Path, levels: Sequence[str], image_size: int | tuple[int, int] | None = None) -> Tree:
+    """Read every image of a tree; for arguments and errors see `from_folders`."""
     files = _images(root, len(levels))
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     images, kept = _read(root, files, size)
@@ -77,16 +99,17 @@ def from_folders(
         folders = sorted({path.parts[:depth] for path in kept})
         columns[level] = np.array([folders.index(path.parts[:depth]) for path in kept], np.int32)
         class_names[level] = _called(folders)
-    parts = _parts(columns[levels[-1]], class_names[levels[-1]], validation_per_class, test_per_class, seed)
-    train, validation, test = ((images[part], {level: column[part] for level, column in columns.items()}) for part in parts)
-    return from_arrays(
-        tasks,
-        train,
-        validation,
-        test if test_per_class else None,
-        name=name or root.resolve().name,
-        class_names=class_names,
+    return Tree(images, columns, class_names)
+
+
+def divided_tree(tree: Tree, tasks: Tasks, validation_per_class: int, test_per_class: int, seed: int, name: str) -> Data:
+    """Divide what `read_tree` has read; for arguments and errors see `from_folders`."""
+    deepest = list(tree.columns)[-1]
+    parts = _parts(tree.columns[deepest], tree.class_names[deepest], validation_per_class, test_per_class, seed)
+    train, validation, test = (
+        (tree.images[part], {level: column[part] for level, column in tree.columns.items()}) for part in parts
     )
+    return from_arrays(tasks, train, validation, test if test_per_class else None, name=name, class_names=tree.class_names)
 
 
 def _images(root: Path, depth: int) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtl_keras.data._online import Online, drawn
 from mtl_keras.errors import MTLError
 
 if TYPE_CHECKING:
@@ -32,9 +33,12 @@ class Split:
         y: Stored labels of each task `[n, ...]`, as made by `Task.encode`.
         weight: Weight of each label `[n]`, float32, 0 where absent; one array for each task.
         name: `"train"`, `"validation"`, `"test"` or empty.
+        views: Number V of views of each row: `x`, and targets that are the input, are then `[n, V, ...]`. None (default)
+            for plain rows.
+        online: Changes of the images that an epoch of seeded batches draws anew; None (default) for none.
 
     Raises:
-        MTLError: If there are no rows, numbers of rows differ, or `y` or `weight` miss a task.
+        MTLError: If there are no rows, numbers of rows or of views differ, or `y` or `weight` miss a task.
     """
 
     tasks: Tasks
@@ -42,6 +46,8 @@ class Split:
     y: Mapping[str, np.ndarray]
     weight: Mapping[str, np.ndarray]
     name: str = ""
+    views: int | None = None
+    online: Online | None = None
     # Tensors made from the arrays above, by identity: thirty trainings on one split convert it once.
     _tensors: dict[int, tuple[np.ndarray, Any]] = field(default_factory=dict, init=False, repr=False)
 
@@ -59,6 +65,13 @@ class Split:
                 if len(array) != len(self.x):
                     raise MTLError(
                         f"`x` and `{what}` have equally many rows. Received: {len(self.x)} and {len(array)} for task {task!r}."
+                    )
+        if self.views is not None:
+            for array in self._of_views():
+                if array.shape[1:2] != (self.views,):
+                    raise MTLError(
+                        f"Inputs, and targets that are inputs, hold all views [n, {self.views}, ...]. Received: "
+                        f"{list(array.shape)}. Make views with Data.with_views."
                     )
 
     def __len__(self) -> int:
@@ -78,7 +91,7 @@ class Split:
         x = self.x[rows]
         # A target that is the input itself stays the same array, so that it is held and gathered once.
         y = {task: x if array is self.x else array[rows] for task, array in self.y.items()}
-        return Split(self.tasks, x, y, {task: array[rows] for task, array in self.weight.items()}, self.name)
+        return replace(self, x=x, y=y, weight={task: array[rows] for task, array in self.weight.items()})
 
     def only(self, *names: str) -> Split:
         """Return the same rows for these tasks alone.
@@ -95,6 +108,14 @@ class Split:
         """Return the same labels for other inputs of the same rows, such as features of the images."""
         return replace(self, x=x)
 
+    def first_view(self) -> Split:
+        """Return the rows in their first view, without a copy; rows without views as they are."""
+        if self.views is None:
+            return self
+        x = self.x[:, 0]
+        own = {task: array[:, 0] if self.tasks[task].from_input else array for task, array in self.y.items()}
+        return replace(self, x=x, y={task: x if self.y[task] is self.x else own[task] for task in own}, views=None)
+
     def batches(
         self, batch_size: int, *, seed: int | None = None, epochs: int = 1, first_epoch: int = 0, at_least: int = 1
     ) -> tf.data.Dataset:
@@ -103,6 +124,9 @@ class Split:
         With a seed, the epochs `first_epoch` to `epochs - 1` follow each other and each has its own order, a function
         of the seed and the number of the epoch alone: a run that goes on at epoch k sees what it would have seen. Give
         Keras `steps_per_epoch=ceil(n / batch_size)`. Without a seed the rows come in order.
+
+        Of a row with views an epoch shows one, and of images that are changed online one change, both functions of the
+        seed, the number of the epoch and the row alone. Without a seed it is the first view, unchanged.
 
         Args:
             batch_size: Rows a batch, over all replicas, at least 1.
@@ -139,24 +163,39 @@ class Split:
             )
         n = len(self)
 
-        def numbered(order: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            """Return the rows of one batch, and which of them count."""
+        online = None if seed is None else self.online
+        bounds = (self.views or 1, *(() if online is None else online.bounds(self.x.shape[-3:])))
+
+        # Views follow the training's seed, also where the changes have one of their own.
+        own = online.seed if online is not None and online.seed is not None else seed
+        seeds = [seed or 0, *[own or 0] * (len(bounds) - 1)]
+
+        def numbered(order: tf.Tensor, draws: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            """Return the rows of one batch, which of them count, and what is drawn for each."""
             rows = order[start : start + batch_size]
             count = tf.size(rows)
             filling = tf.gather(order, tf.range(tf.maximum(at_least - count, 0)) % n)
-            return tf.concat([rows, filling], 0), tf.range(count + tf.size(filling)) < count
+            rows = tf.concat([rows, filling], 0)
+            return rows, tf.range(tf.size(rows)) < count, tf.gather(draws, rows)
 
         def row_numbers(epoch: tf.Tensor) -> tf.data.Dataset:
-            order = tf.range(n, dtype=tf.int64)
+            order, draws = tf.range(n, dtype=tf.int64), tf.zeros([n, 1], tf.int64)
             if seed is not None:
+                if max(bounds) > 1:
+                    draws = drawn(n, bounds, seeds, epoch)
                 # A named algorithm, so that the order is the same on every device.
                 order = tf.random.experimental.stateless_shuffle(order, [tf.cast(seed, tf.int64), epoch], alg="philox")
-            return tf.data.Dataset.range(0, n, batch_size).map(lambda start: numbered(order, start))
+            return tf.data.Dataset.range(0, n, batch_size).map(lambda start: numbered(order, draws, start))
 
-        sources = {id(array): self._source(array) for array in (self.x, *self.y.values(), *self.weight.values())}
+        of_views = {id(array) for array in self._of_views()} if self.views else set()
+        arrays = {id(array): array for array in (self.x, *self.y.values(), *self.weight.values())}
+        sources = {key: self._source(array, key in of_views) for key, array in arrays.items()}
 
-        def batch(rows: tf.Tensor, counts: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-            parts = {key: source(rows) for key, source in sources.items()}
+        def batch(rows: tf.Tensor, counts: tf.Tensor, draws: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+            views = rows * bounds[0] + draws[:, 0]
+            parts = {key: source(views if key in of_views else rows) for key, source in sources.items()}
+            if online is not None:
+                parts[id(self.x)] = online(parts[id(self.x)], draws[:, 1:])
             y = {task: self.tasks[task].target(parts[id(self.y[task])]) for task in self.tasks}
             weight = {task: tf.where(counts, parts[id(self.weight[task])], 0.0) for task in self.tasks}
             return parts[id(self.x)], y, weight
@@ -166,21 +205,26 @@ class Split:
         # Few batches in flight: their memory is then used again, and fresh memory costs more than the copy itself.
         return dataset.map(batch, num_parallel_calls=2).prefetch(2)
 
-    def _source(self, array: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return a function that gives the rows with the numbers it gets."""
+    def _of_views(self) -> list[np.ndarray]:
+        """Return the arrays that hold all views of a row, where rows have views."""
+        return [self.x, *(array for task, array in self.y.items() if self.tasks[task].from_input)]
+
+    def _source(self, array: np.ndarray, of_views: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return a function that gives the rows with the numbers it gets; every view of a row is a row here."""
         import tensorflow as tf
 
+        rows_of = array.reshape(-1, *array.shape[2:]) if of_views else array
         if isinstance(array, np.memmap):
-            dtype, row_shape = tf.as_dtype(array.dtype), array.shape[1:]
+            dtype, row_shape = tf.as_dtype(array.dtype), rows_of.shape[1:]
 
             def read(rows: tf.Tensor) -> tf.Tensor:
-                part = tf.numpy_function(lambda numbers: np.asarray(array[numbers]), [rows], dtype, stateful=False)
+                part = tf.numpy_function(lambda numbers: np.asarray(rows_of[numbers]), [rows], dtype, stateful=False)
                 return tf.ensure_shape(part, [None, *row_shape])
 
             return read
         if id(array) not in self._tensors:
             # Kept on the CPU: batches are put together there, and an accelerator's memory is for the model.
             with tf.device("CPU:0"):
-                self._tensors[id(array)] = (array, tf.constant(array))
+                self._tensors[id(array)] = (array, tf.constant(rows_of))
         tensor = self._tensors[id(array)][1]
         return lambda rows: tf.gather(tensor, rows)

@@ -16,7 +16,8 @@ _KNOWN: WeakKeyDictionary[Split, WeakKeyDictionary[Split, dict[str, dict[str, fl
 def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]]:
     """Return every metric of each task's trivial predictor (majority class, mean image).
 
-    It is fitted on one split and scored on another; a pair of splits, which may be the same one, is computed once.
+    It is fitted on one split and scored on another, on first views where rows have several. A pair of splits, which may
+    be the same one, is computed once.
 
     Args:
         reference: Where the majority class or the mean is taken from; the training split.
@@ -28,12 +29,13 @@ def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]
     known = _KNOWN.setdefault(split, WeakKeyDictionary())
     if reference not in known:
         scores = {}
+        learnt, scored = reference.first_view(), split.first_view()
         for name, task in split.tasks.items():
             seen, asked = reference.weight[name] > 0, split.weight[name] > 0
             if not seen.any() or not asked.any():
                 continue
-            stored = _present(split.y[name], asked)
-            guess = task.trivial(_present(reference.y[name], seen))
+            stored = _present(scored.y[name], asked)
+            guess = task.trivial(_present(learnt.y[name], seen))
             scores[name] = task.score(stored, np.broadcast_to(guess, (len(stored), *guess.shape)))
         known[reference] = scores
     return known[reference]

@@ -216,11 +216,13 @@ def _best(number: int, phase: Phase, early: Mapping[str, Any]) -> Best:
 
 def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: int) -> dict[str, Any]:
     """Return what fixes a training, as plain JSON values."""
+    train = data.train
+    changes = [train.views, None if train.online is None else train.online.config()]
     return {
         "recipe": model.recipe.config(),
         "phases": [phase.config() for phase in phases],
         "seed": seed,
-        "data": [data.name, len(data.train), len(data.validation), data.features],
+        "data": [data.name, len(train), len(data.validation), data.features, *(changes if any(changes) else ())],
     }
 
 
