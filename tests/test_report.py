@@ -22,7 +22,7 @@ from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, Score
 from mtl_keras.report import _environment
 from mtl_keras.report._picture import png
-from mtl_keras.report._tables import number
+from mtl_keras.report._text import number
 
 ACCURACY = ("accuracy", "fraction of rows", "max")
 MSE = ("mse", "squared error per pixel in [0, 1]", "min")

@@ -162,6 +162,27 @@ app.command()(reproduce)
 
 
 @app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of records, at any depth, e.g. results/.")],
+    json_: Json = False,
+) -> None:
+    """Gather a folder's records into its README.md and summary.csv."""
+    with _work(json_, tensorflow=False) as console:
+        from mtl_keras.errors import MTLError
+        from mtl_keras.report import write_summary
+
+        if not folder.is_dir():
+            raise MTLError(f"A summary is made of a folder of records. Received: {folder}, which is none. Give e.g. results/.")
+        records = write_summary(folder)
+        for record in records:
+            console.out.print(record, highlight=False, markup=False)
+        written = [str(folder / name) for name in ("README.md", "summary.csv")]
+        count = f"{len(records)} record{'' if len(records) == 1 else 's'}"
+        console.out.print(f"{count}: wrote {' and '.join(written)}", highlight=False, markup=False, soft_wrap=True)
+        console.answer({"results_dir": str(folder), "records": records, "written": written})
+
+
+@app.command()
 def studies(json_: Json = False) -> None:
     """List the studies that can be named."""
     with work(json_, tensorflow=False) as console:

@@ -1,8 +1,8 @@
 """Tables, pictures and records, made of numbers alone.
 
 An `Evaluation` and a `Run.history` become rows (`metrics_rows`, `trivial_rows`, `history_rows`), rows become tables
-(`scores_table`, `trials_table`) and pictures (`plot_...`), and all of them become a record on the disk (`write_record`),
-which `write_summary` gathers into one page. Keras and TensorFlow are not needed to read a result.
+(`scores_table`, `approaches_table`, `trials_table`) and pictures (`plot_...`), and all of them become a record on the disk
+(`write_record`), which `write_summary` gathers into one page. Keras and TensorFlow are not needed to read a result.
 
 Pictures are `matplotlib.figure.Figure` objects that belong to no window: the last line of a notebook cell shows them,
 `figure.savefig(path)` writes them.
@@ -19,37 +19,50 @@ Example:
 
 from __future__ import annotations
 
+from mtl_keras.report._approaches import approaches_table, compare_runs, pairwise
+from mtl_keras.report._comparison_figures import plot_approaches, plot_gains, plot_totals
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._environment import environment
 from mtl_keras.report._figures import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
 from mtl_keras.report._record import write_record
 from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, history_rows, metrics_rows, trivial_rows
-from mtl_keras.report._statistics import interval, mean, sample_sd, trial_skills
+from mtl_keras.report._statistics import interval, mean, paired_test, sample_sd, trial_skills
 from mtl_keras.report._summary import write_summary
 from mtl_keras.report._tables import scores_table, to_markdown, trials_table
 from mtl_keras.report._trials import plot_trials
+from mtl_keras.report._twins import approaches_of, is_twin, twin_of
 
 __all__ = [
     # rows
     "HISTORY_COLUMNS",
     "METRICS_COLUMNS",
+    "approaches_of",
     "delta_m_rows",
     "history_rows",
+    "is_twin",
     "metrics_rows",
     "trivial_rows",
+    "twin_of",
     # tables
+    "approaches_table",
+    "compare_runs",
     "interval",
     "mean",
+    "paired_test",
+    "pairwise",
     "sample_sd",
     "scores_table",
     "to_markdown",
     "trial_skills",
     "trials_table",
     # pictures
+    "plot_approaches",
     "plot_confusion",
+    "plot_gains",
     "plot_history",
     "plot_loss_weights",
     "plot_reconstructions",
+    "plot_totals",
     "plot_trials",
     # files
     "environment",

@@ -7,6 +7,7 @@ from typing import Any
 
 from mtl_keras.report._rows import METRICS_COLUMNS
 from mtl_keras.report._statistics import mean
+from mtl_keras.report._twins import TRIVIAL, is_twin, twin_of
 
 __all__ = ["DELTA_UNIT", "delta_m_rows"]
 
@@ -20,7 +21,8 @@ def delta_m_rows(metrics_rows: Iterable[Mapping[str, Any]], own_metrics: Mapping
     epoch, and `s` is -1 where lower is better: positive is better. The literature has both signs.
 
     Args:
-        metrics_rows: Rows as from `metrics_rows`, those of the runs `"single-task"` among them.
+        metrics_rows: Rows as from `metrics_rows`, those of the twins among them: of an approach `A` the run
+            `"A single-task"`, or `"single-task"` where there is none.
         own_metrics: The metric that stands for each task.
 
     Returns:
@@ -39,10 +41,11 @@ def delta_m_rows(metrics_rows: Iterable[Mapping[str, Any]], own_metrics: Mapping
             values.setdefault(key, {})[row["task"]] = row
         elif (row["task"], row["metric"]) == ("all", "skill"):
             whole[key] = row
+    runs = {key[0] for key in values}
     made = []
     for key, row in whole.items():
-        own, twins = values.get(key, {}), values.get(("single-task", *key[1:]), {})
-        if row["run"] in ("single-task", "trivial") or not set(own_metrics) <= own.keys() & twins.keys():
+        own, twins = values.get(key, {}), values.get((twin_of(row["run"], runs), *key[1:]), {})
+        if row["run"] == TRIVIAL or is_twin(row["run"]) or not set(own_metrics) <= own.keys() & twins.keys():
             continue
         bases = {task: float(twins[task]["value"]) for task in own_metrics}
         if not all(bases.values()):

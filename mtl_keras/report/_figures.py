@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtl_keras.report._twins import is_twin, label_of
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_confusion", "plot_history", "plot_loss_weights", "plot_reconstructions"]
+__all__ = ["lines_of", "plot_confusion", "plot_history", "plot_loss_weights", "plot_reconstructions"]
 
 #: Up to so many classes the cells of a confusion matrix hold their counts, and up to so many its classes are named.
 COUNTED, NAMED = 12, 40
+#: Up to so many approaches are drawn on both splits.
+BOTH = 5
 
 
 def plot_history(history_rows: Iterable[Mapping[str, Any]], *, units: Mapping[str, str] | None = None) -> Figure:
@@ -23,15 +28,16 @@ def plot_history(history_rows: Iterable[Mapping[str, Any]], *, units: Mapping[st
     Args:
         history_rows: Rows as from `history_rows`; several runs get a colour each, several seeds a line each. The runs
             `"single-task"` and `"single-task {task}"` are the twins: they share a colour, and are left out of the
-            panels on all tasks.
+            panels on all tasks. Twins of an approach of their own, `"{approach} single-task"`, have its colour, paler.
         units: Unit of each metric in words, e.g. `{"accuracy": "fraction of rows"}`.
 
     Returns:
-        A column for each task and one for skill; solid lines are validation, dotted ones training.
+        A column for each task and one for skill; solid lines are validation, dotted ones training, which are left out
+        where there are more than 5 colours.
     """
-    from mtl_keras.report._picture import epochs_axis, grid, legend, style
+    from mtl_keras.report._picture import colours_of, epochs_axis, grid, legend, style
 
-    lines, starts = _lines(history_rows)
+    lines, starts = lines_of(history_rows)
     tasks = list(dict.fromkeys(task for _, _, _, task, metric in lines if task != "all" and metric != "loss_weight"))
     metrics = {
         task: next((metric for *_, other, metric in lines if other == task and metric not in ("loss", "loss_weight")), None)
@@ -42,15 +48,15 @@ def plot_history(history_rows: Iterable[Mapping[str, Any]], *, units: Mapping[st
         for task, metric in metrics.items()
     ]
     columns.append([("all", "loss", "weighted loss"), ("all", "skill", "skill (0 trivial, 1 perfect)")])
-    colours = {run: f"C{i}" for i, run in enumerate(dict.fromkeys(_approach(run) for run, *_ in lines))}
+    colours = colours_of(label_of(run) for run, *_ in lines)
+    if len(colours) > BOTH and any(split == "validation" for _, _, split, *_ in lines):
+        lines = {key: line for key, line in lines.items() if key[2] == "validation"}
     figure, axes = grid(2, len(columns), 3.2, 2.4, "Training curves", sharex=True)
     for column, panels in zip(axes.T, columns, strict=True):
         for place, (task, metric, label) in zip(column, panels, strict=False):
             for (run, _, split, other, measured), (x, y) in lines.items():
-                approach = _approach(run)
-                if (other, measured) == (task, metric) and not (
-                    task == "all" and approach == "single-task" and len(colours) > 1
-                ):
+                approach = label_of(run)
+                if (other, measured) == (task, metric) and not (task == "all" and is_twin(run) and len(colours) > 1):
                     dotted = {"linestyle": ":", "linewidth": 1.0} if split == "train" else {"linewidth": 1.3}
                     marker = "" if len(x) > 2 else "x" if split == "train" else "o"
                     place.plot(
@@ -76,7 +82,7 @@ def plot_loss_weights(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
     """
     from mtl_keras.report._picture import epochs_axis, grid, legend, style
 
-    lines, starts = _lines(row for row in history_rows if row["metric"] == "loss_weight")
+    lines, starts = lines_of(row for row in history_rows if row["metric"] == "loss_weight")
     tasks: dict[str, set[str]] = {}
     for run, _, _, task, _ in lines:
         tasks.setdefault(run, set()).add(task)
@@ -84,12 +90,18 @@ def plot_loss_weights(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
     # A weight among one is no weight.
     runs = [run for run, own in tasks.items() if len(own) > 1 or most == 1] or [""]
     colours = {task: f"C{i}" for i, task in enumerate(dict.fromkeys(task for *_, task, _ in lines))}
-    figure, axes = grid(1, len(runs), 4.8, 2.8, "Loss weights", sharex=True, sharey=True)
-    for place, run in zip(axes[0], runs, strict=True):
+    columns = min(len(runs), 3)
+    figure, axes = grid(math.ceil(len(runs) / columns), columns, 4.8, 2.8, "Loss weights", sharex=True, sharey=True)
+    for place in axes.flat[len(runs) :]:
+        place.set_visible(False)
+    for place in axes.flat[max(0, len(runs) - columns) : len(runs)]:
+        place.tick_params(labelbottom=True)
+    for number, (place, run) in enumerate(zip(axes.flat, runs, strict=False)):
         for (other, _, _, task, _), (x, y) in lines.items():
             if other == run:
                 place.plot(x, y, color=colours[task], marker="." if len(x) < 3 else "", linewidth=1.3, label=task)
-        style(place, run, "epoch", "weight of the task's loss" if place is axes[0][0] else "")
+        left, bottom = number % columns == 0, number + columns >= len(runs)
+        style(place, run, "epoch" if bottom else "", "weight of the task's loss" if left else "")
         epochs_axis(place, starts)
         place.set_ylim(bottom=0.0)
     legend(figure, [*axes.flat])
@@ -167,10 +179,6 @@ def plot_reconstructions(truth: np.ndarray, prediction: np.ndarray) -> Figure:
     return figure
 
 
-def _approach(run: str) -> str:
-    return "single-task" if run.startswith("single-task ") else run
-
-
 def _with_unit(metric: str, units: Mapping[str, str] | None) -> str:
     unit = (units or {}).get(metric)
     return "\n".join([metric, *textwrap.wrap(f"({unit})", 24)]) if unit else metric
@@ -179,26 +187,34 @@ def _with_unit(metric: str, units: Mapping[str, str] | None) -> str:
 _Key = tuple[str, Any, str, str, str]
 
 
-def _lines(history_rows: Iterable[Mapping[str, Any]]) -> tuple[dict[_Key, tuple[list[int], list[float]]], list[float]]:
+def lines_of(history_rows: Iterable[Mapping[str, Any]]) -> tuple[dict[_Key, tuple[list[int], list[float]]], list[float]]:
     """Return `{(run, seed, split, task, metric): (epochs, values)}` and where later phases begin.
 
-    Epochs count on through phases; each phase takes as many as its longest training, so that all begin it together.
+    Epochs count on through phases. Of the runs with the same phases each phase takes as many as its longest training, so
+    that all begin it together; a run of one phase goes on beside one of two.
     """
     rows = list(history_rows)
-    longest: dict[int, int] = {}
+    phases: dict[str, set[int]] = {}
     for row in rows:
-        longest[row["phase"]] = max(longest.get(row["phase"], 0), row["epoch"])
-    before, starts = {}, []
-    total = 0
-    for phase in sorted(longest):
-        before[phase] = total
-        if total:
-            starts.append(total + 0.5)
-        total += longest[phase]
+        phases.setdefault(label_of(row["run"]), set()).add(row["phase"])
+    group = {label: tuple(sorted(own)) for label, own in phases.items()}
+    longest: dict[tuple[tuple[int, ...], int], int] = {}
+    for row in rows:
+        place = (group[label_of(row["run"])], row["phase"])
+        longest[place] = max(longest.get(place, 0), row["epoch"])
+    before: dict[tuple[tuple[int, ...], int], int] = {}
+    starts: set[float] = set()
+    for own in set(group.values()):
+        total = 0
+        for phase in own:
+            before[own, phase] = total
+            if total:
+                starts.add(total + 0.5)
+            total += longest[own, phase]
     lines: dict[_Key, tuple[list[int], list[float]]] = {}
     for row in rows:
         key = (row["run"], row["seed"], row["split"], row["task"], row["metric"])
         x, y = lines.setdefault(key, ([], []))
-        x.append(before[row["phase"]] + row["epoch"])
+        x.append(before[group[label_of(row["run"])], row["phase"]] + row["epoch"])
         y.append(row["value"])
-    return lines, starts
+    return lines, sorted(starts)

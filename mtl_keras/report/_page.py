@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mtl_keras.report._approaches import approaches_table, judged
 from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean
-from mtl_keras.report._tables import number, scores_table, seeds_of, to_markdown, trials_table
+from mtl_keras.report._tables import scores_table, seeds_of, to_markdown, trials_table
+from mtl_keras.report._text import number, paired
+from mtl_keras.report._twins import approaches_of, is_twin, twin_of
+from mtl_keras.report._values import chosen_figures, directions_of, values_of
 
-__all__ = ["LEGEND", "page"]
+__all__ = ["LEGEND", "is_comparison", "page", "result"]
 
 LEGEND = (
     "Mean ± sample SD (number of seeds) at the best epoch on validation; n = labelled rows; ↑ higher is better, ↓ lower is "
     "better; trivial = majority class or mean image of the training rows."
+)
+
+COMPARISON_LEGEND = (
+    "Mean ± sample SD (number of seeds) at the best epoch on validation and at the last; − single-task = mean difference to "
+    f"the single-task twins of the same seeds at the best epoch, from {ENOUGH_SEEDS} seeds on with its 95 % paired t interval "
+    "and the p of the paired t test, neither corrected for the number of comparisons; ↑ higher is better, ↓ lower is better; "
+    "trivial = majority class or mean image of the training rows."
 )
 
 
@@ -27,20 +38,44 @@ def page(
     split: str,
     pictures: Sequence[str],
     notes: Iterable[str],
+    published: Sequence[Mapping[str, Any]] = (),
+    claims: Sequence[Mapping[str, str]] = (),
 ) -> str:
     """Return the README of a record."""
     says, says_not = _sayings(metrics, split)
     parts = [f"# {title}", question, "## Setting", f"```sh\n{command}\n```", _setting(environment)]
-    parts += [f"## Result on the {split} split", to_markdown(scores_table(metrics, split)).rstrip(), LEGEND]
+    parts += [f"## Result on the {split} split", *result(metrics, split, published)]
+    if published:
+        parts.append(_sources(published))
     if trials:
         parts.append(_search(trials))
     if pictures:
         parts.append(f"![{_caption(pictures[0])}]({pictures[0]})")
     if pictures[1:]:
         parts.append("More pictures: " + ", ".join(f"[{_caption(name)}]({name})" for name in pictures[1:]) + ".")
+    if claims:
+        parts += ["## What became of the published claims", _list(f"{row['claim']} **{row['verdict']}**" for row in claims)]
     parts += ["## What it says", _list(says)]
     parts += ["## What it does not say", _list([*says_not, *notes])]
     return "\n\n".join(parts) + "\n"
+
+
+def is_comparison(metrics: Iterable[Mapping[str, Any]], published: Sequence[Mapping[str, Any]] = ()) -> bool:
+    """Return whether a record is one of many approaches, or one beside what others report: it gets the long table."""
+    return bool(published) or len(approaches_of(row["run"] for row in metrics)) > 1
+
+
+def result(metrics: Sequence[Mapping[str, Any]], split: str, published: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """Return the table of a record and what its columns mean."""
+    if is_comparison(metrics, published):
+        return [to_markdown(approaches_table(metrics, split, published=published)).rstrip(), COMPARISON_LEGEND]
+    return [to_markdown(scores_table(metrics, split)).rstrip(), LEGEND]
+
+
+def _sources(published: Sequence[Mapping[str, Any]]) -> str:
+    """Return where published figures come from."""
+    notes = list(dict.fromkeys(str(row["note"]) for row in published if row["note"]))
+    return f"Published figures: [published.csv](published.csv){'; ' if notes else ''}{'; '.join(notes)}."
 
 
 def _setting(environment: Mapping[str, Any]) -> str:
@@ -79,42 +114,59 @@ def _search(trials: Sequence[Mapping[str, Any]]) -> str:
 
 def _sayings(metrics: Sequence[Mapping[str, Any]], split: str) -> tuple[list[str], list[str]]:
     """Return what the figures show and what they leave open."""
-    values: dict[str, dict[tuple[str, str], dict[Any, float]]] = {}
-    directions: dict[tuple[str, str], str] = {}
-    for row in metrics:
-        if row["split"] == split and (row["epoch_kind"] == "best" or row["run"] == "trivial"):
-            key = (row["task"], row["metric"])
-            values.setdefault(row["run"], {}).setdefault(key, {})[row["seed"]] = row["value"]
-            directions[key] = row["direction"]
-    twins = values.get("single-task", {})
+    values, directions = values_of(metrics, split), directions_of(metrics)
+    many = is_comparison(metrics)
     says, fewest = [], ENOUGH_SEEDS
-    for run, figures in values.items():
-        if run in ("single-task", "trivial"):
+    for run in approaches_of(values):
+        figures, twins = values[run], values.get(twin_of(run, values), {})
+        pairs = {key: list(paired(by_seed, twins.get(key, {})).values()) for key, by_seed in figures.items()}
+        fewest = min([fewest, seeds_of(metrics, run), *(len(each) for each in pairs.values() if each)])
+        compared = {key: each for key, each in pairs.items() if key[0] != "all" and len(each) >= ENOUGH_SEEDS}
+        skill, gains = (list(figures.get(("all", metric), {}).values()) for metric in ("skill", "delta_m"))
+        if many:
+            own = {key: compared[key] for key in chosen_figures(metrics, split) if key in compared}
+            says.append(_in_short(run, skill, gains, own, directions))
             continue
-        seeds = seeds_of(metrics, run)
-        fewest = min(fewest, seeds)
-        if skill := figures.get(("all", "skill")):
-            middle = number(mean(list(skill.values())))
-            says.append(f"{run}: mean skill {middle} over {_seeds(seeds)}, where 0 is the trivial predictor and 1 perfection.")
-        if gains := list(figures.get(("all", "delta_m"), {}).values()):
+        if skill:
+            middle, seeds = number(mean(skill)), _seeds(seeds_of(metrics, run))
+            says.append(f"{run}: mean skill {middle} over {seeds}, where 0 is the trivial predictor and 1 perfection.")
+        if gains:
             says.append(_gained(run, gains))
-        for key, by_seed in figures.items():
-            pairs = [value - twins[key][seed] for seed, value in by_seed.items() if key in twins and seed in twins[key]]
-            if key[0] != "all" and len(pairs) >= ENOUGH_SEEDS:
-                says.append(_compared(run, key, directions[key], pairs))
-            elif pairs:
-                fewest = min(fewest, len(pairs))
+        says += [_compared(run, key, directions[key], each) for key, each in compared.items()]
     says_not = []
     if fewest < ENOUGH_SEEDS:
         says_not.append(
             f"With {_seeds(fewest)} differences between approaches are indicative; below {ENOUGH_SEEDS} none is called better."
         )
-    if not twins:
+    if not any(map(is_twin, values)):
         says_not.append("Whether sharing helped: there are no single-task twins here.")
     says_not.append(
         "The spread is that of training seeds on one split of one data set; other data, splits or hardware may differ by more."
     )
     return says, says_not
+
+
+def _in_short(
+    run: str,
+    skill: Sequence[float],
+    gains: Sequence[float],
+    compared: Mapping[tuple[str, str], Sequence[float]],
+    directions: Mapping[tuple[str, str], str],
+) -> str:
+    """Return what one approach among many came to, in a sentence."""
+    parts = [f"mean skill {number(mean(skill))} over {_seeds(len(skill))}"] if skill else []
+    if gains:
+        low, high = interval(gains) if len(gains) >= ENOUGH_SEEDS else (0.0, 0.0)
+        sure = f"95 % interval {low:+.2f} to {high:+.2f}" if len(gains) >= ENOUGH_SEEDS else "indicative"
+        parts.append(f"delta_m {mean(gains):+.2f} % ({sure})")
+    verdicts: dict[str, list[str]] = {"better": [], "worse": [], "": []}
+    for key, differences in compared.items():
+        verdicts[judged(*interval(differences), directions[key])].append(f"{key[0]} {key[1]}")
+    for word, where in verdicts.items():
+        if where:
+            than = f"{word} than its twins in" if word else "no difference to its twins shown in"
+            parts.append(f"{than} {', '.join(where)}")
+    return f"{run}: {'; '.join(parts) or 'nothing but what the table holds'}."
 
 
 def _gained(run: str, gains: Sequence[float]) -> str:
@@ -130,10 +182,10 @@ def _compared(run: str, key: tuple[str, str], direction: str, differences: Seque
     """Return the verdict of the interval."""
     low, high = interval(differences)
     shown = f"{low:+.3g} to {high:+.3g}"
-    if low <= 0 <= high:
+    word = judged(low, high, direction)
+    if not word:
         return f"{run}: no difference to the single-task twin shown in {key[0]} {key[1]} (95 % interval {shown})."
-    better = (low > 0) == (direction == "max")
-    return f"{run}: {'better' if better else 'worse'} than the single-task twin in {key[0]} {key[1]} (95 % interval {shown})."
+    return f"{run}: {word} than the single-task twin in {key[0]} {key[1]} (95 % interval {shown})."
 
 
 def _seeds(count: int) -> str:
@@ -146,5 +198,6 @@ def _list(sentences: Iterable[str]) -> str:
 
 def _caption(name: str) -> str:
     known = {"curves.png": "training curves", "trials.png": "trials", "loss_weights.png": "loss weights"}
+    known |= {"approaches.png": "approaches", "totals.png": "unweighted totals", "gains.png": "gains on the single-task twins"}
     kind, _, task = name.removesuffix(".png").partition("_")
     return known.get(name, f"{kind} of {task}")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-__all__ = ["Picture", "epochs_axis", "grid", "legend", "png", "style"]
+from mtl_keras.report._twins import TWIN
+
+__all__ = ["Picture", "colours_of", "epochs_axis", "grid", "legend", "png", "style"]
 
 #: Pictures are committed with their records: a larger file is reduced to a palette.
 LARGE = 90_000
@@ -58,6 +62,22 @@ def style(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def colours_of(labels: Iterable[str]) -> dict[str, str]:
+    """Return a colour for each label: ten, the same ten darker, and again; an approach's own twins have its own, paler."""
+    names = list(dict.fromkeys(labels))
+    own = {f"{name} {TWIN}": name for name in names}
+    colours: dict[str, str] = {}
+    for number, name in enumerate(name for name in names if own.get(name) not in names):
+        colours[name] = f"C{number}" if number % 20 < 10 else _mixed(f"C{number}", 0.0)
+    return {name: colours[name] if name in colours else _mixed(colours[own[name]], 1.0) for name in names}
+
+
+def _mixed(colour: str, grey: float) -> str:
+    """Return a colour halfway to black (0) or white (1)."""
+    red, green, blue = to_rgb(colour)
+    return to_hex(((red + grey) / 2, (green + grey) / 2, (blue + grey) / 2))
+
+
 def epochs_axis(axes: Axes, starts: Sequence[float]) -> None:
     """Count epochs in whole numbers and mark where later phases begin."""
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
@@ -67,18 +87,24 @@ def epochs_axis(axes: Axes, starts: Sequence[float]) -> None:
         axes.axvline(start, color="0.35", linewidth=0.8, linestyle="--", label="next phase")
 
 
-def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
-    """Put one legend for all axes below them."""
+def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4, *, right: bool = False) -> None:
+    """Put one legend for all axes below them, in no more columns than there is room for, or in one on the right."""
     entries: dict[str, Any] = {}
     for each in axes:
         handles, labels = each.get_legend_handles_labels()
         entries |= {label: entries.get(label, handle) for handle, label in zip(handles, labels, strict=True)}
     if entries:
+        wide, high = figure.get_size_inches()
+        room = int(wide / (0.5 + 0.075 * max(map(len, entries))))
+        columns = 1 if right else max(1, min(columns, len(entries), room))
+        if not right:
+            # Not at the cost of the axes.
+            figure.set_size_inches(wide, high + 0.2 * max(0, math.ceil(len(entries) / columns) - 2))
         figure.legend(
             list(entries.values()),
             list(entries),
-            loc="outside lower center",
-            ncols=min(columns, len(entries)),
+            loc="outside right upper" if right else "outside lower center",
+            ncols=columns,
             frameon=False,
             fontsize=9,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from mtl_keras.errors import MTLError
 
-__all__ = ["ENOUGH_SEEDS", "interval", "mean", "sample_sd", "trial_skills"]
+__all__ = ["ENOUGH_SEEDS", "interval", "mean", "paired_test", "sample_sd", "trial_skills"]
 
 #: With fewer seeds a difference is called indicative and gets no interval.
 ENOUGH_SEEDS = 5
@@ -56,6 +56,34 @@ def interval(differences: Sequence[float]) -> tuple[float, float]:
     n = len(differences)
     half = float(stdtrit(n - 1, 0.975)) * sample_sd(differences) / math.sqrt(n)
     return mean(differences) - half, mean(differences) + half
+
+
+def paired_test(differences: Sequence[float]) -> float:
+    """Return the p value of the two-sided paired t test: how likely so large a mean difference were, if there is none.
+
+    `t = mean / (SD / sqrt(n))` with n - 1 degrees of freedom. The interval excludes 0 where p is below 0.05.
+
+    Args:
+        differences: One for each seed, at least two.
+
+    Returns:
+        p in `[0, 1]`; of differences that are all the same 1 where they are 0, else 0.
+
+    Raises:
+        MTLError: If there are fewer than two differences.
+
+    Example:
+        >>> f"{paired_test([1.0, 2.0, 3.0, 4.0, 5.0]):.4f}"
+        '0.0132'
+    """
+    if len(differences) < 2:
+        raise MTLError(f"A paired test needs at least two seeds. Received: {len(differences)}. Train with more seeds.")
+    from scipy.special import stdtr
+
+    n, middle, spread = len(differences), mean(differences), sample_sd(differences)
+    if spread == 0:
+        return float(middle == 0)
+    return float(2 * stdtr(n - 1, -abs(middle) * math.sqrt(n) / spread))
 
 
 def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:

@@ -7,18 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
-from mtl_keras.report._page import LEGEND
+from mtl_keras.report._page import LEGEND, is_comparison, result
 from mtl_keras.report._record import write_csv
+from mtl_keras.report._rows import METRICS_COLUMNS
 from mtl_keras.report._statistics import mean, sample_sd
-from mtl_keras.report._tables import scores_table, to_markdown
+from mtl_keras.report._twins import TRIVIAL
 
 __all__ = ["write_summary"]
 
+HEADING = (
+    "# Results\n\nGenerated from the records by `mtl_keras.report.write_summary`; all figures: [summary.csv](summary.csv)."
+)
 SUMMARY_COLUMNS = ("record", "run", "task", "metric", "unit", "direction", "n", "seeds", "mean", "sd")
 
 
-def write_summary(results_folder: str | Path) -> None:
+def write_summary(results_folder: str | Path) -> list[str]:
     """Write README.md and summary.csv of a folder of records from the records themselves: test split, best epoch.
 
     Equal records give equal files, byte for byte, so that a test can tell whether the committed ones are current.
@@ -26,28 +31,49 @@ def write_summary(results_folder: str | Path) -> None:
     Args:
         results_folder: Holds `<study>/<record>/metrics.csv` at any depth; made if it does not exist.
 
+    Returns:
+        Where the records lie, relative to the folder, in the order of the page.
+
     Raises:
-        MTLError: If the folder cannot be written.
+        MTLError: If the folder cannot be written, has a README.md of another origin, or a metrics.csv is none of ours.
     """
     folder = Path(results_folder)
+    page = folder / "README.md"
+    if page.exists() and not page.read_text(encoding="utf-8").startswith(HEADING):
+        raise MTLError(
+            f"A summary replaces no page but its own. Received: {folder}, whose README.md was not made by write_summary. "
+            "Give the folder above the records, or move that page away."
+        )
     records = {path.parent: _read_metrics(path) for path in sorted(folder.rglob("metrics.csv"))}
     summary = [row for path, rows in records.items() for row in _summary_rows(path.relative_to(folder).as_posix(), rows)]
-    write_csv(folder / "summary.csv", SUMMARY_COLUMNS, summary)
-    parts = [
-        "# Results",
-        "Generated from the records by `mtl_keras.report.write_summary`; all figures: [summary.csv](summary.csv).",
-    ]
-    parts.append(f"Test split. {LEGEND}" if records else "There is no record yet.")
+    parts = [HEADING, f"Test split. {LEGEND}" if records else "There is no record yet."]
     for path, rows in records.items():
-        link = f"{path.relative_to(folder).as_posix()}/README.md"
-        parts += [f"## [{_title(path)}]({link})", to_markdown(scores_table(rows, "test")).rstrip()]
-    with atomic(folder / "README.md") as temporary:
+        published = _read_csv(path / "published.csv") if (path / "published.csv").exists() else []
+        table, legend = result(rows, "test", published)
+        parts += [f"## [{_title(path)}]({path.relative_to(folder).as_posix()}/README.md)", table]
+        parts += [legend] if is_comparison(rows, published) else []
+    write_csv(folder / "summary.csv", SUMMARY_COLUMNS, summary)
+    with atomic(page) as temporary:
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return [path.relative_to(folder).as_posix() for path in records]
+
+
+def _read_csv(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _read_metrics(path: Path) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{**row, "value": float(row["value"]), "n": int(row["n"])} for row in csv.DictReader(file)]
+    try:
+        rows = [{**row, "value": float(row["value"]), "n": int(row["n"])} for row in _read_csv(path)]
+    except (KeyError, TypeError, ValueError):
+        rows = [{}]
+    if any(set(row) != set(METRICS_COLUMNS) for row in rows):
+        raise MTLError(
+            f"A record's metrics.csv has the columns {', '.join(METRICS_COLUMNS)}, `value` and `n` being numbers. Received: "
+            f"{path}. Write records with write_record, or move that file away."
+        )
+    return rows
 
 
 def _title(record: Path) -> str:
@@ -61,7 +87,7 @@ def _summary_rows(record: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[s
     """Return one row for each approach, task and metric; the trivial predictor has no seeds."""
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
-        if row["split"] == "test" and (row["epoch_kind"] == "best" or row["run"] == "trivial"):
+        if row["split"] == "test" and (row["epoch_kind"] == "best" or row["run"] == TRIVIAL):
             groups.setdefault((row["run"], row["task"], row["metric"]), []).append(row)
     return [
         {
@@ -72,7 +98,7 @@ def _summary_rows(record: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[s
             "unit": group[0]["unit"],
             "direction": group[0]["direction"],
             "n": group[0]["n"],
-            "seeds": len(group) if run != "trivial" else "",
+            "seeds": len(group) if run != TRIVIAL else "",
             "mean": f"{mean([row['value'] for row in group]):.6g}",
             "sd": f"{sample_sd([row['value'] for row in group]):.6g}" if len(group) > 1 else "",
         }

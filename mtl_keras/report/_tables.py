@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.errors import MTLError
-from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean, sample_sd, trial_skills
+from mtl_keras.report._statistics import mean, sample_sd, trial_skills
+from mtl_keras.report._text import ARROWS, difference, mean_and_sd, number
+from mtl_keras.report._twins import TRIVIAL, approaches_of, is_twin, twin_of
+from mtl_keras.report._values import values_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["number", "scores_table", "seeds_of", "to_markdown", "trials_table"]
-
-_NOTHING = "–"
+__all__ = ["scores_table", "seeds_of", "to_markdown", "trials_table"]
 
 
 def scores_table(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test", *, epoch_kind: str = "best") -> pd.DataFrame:
@@ -27,42 +27,36 @@ def scores_table(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test",
 
     Returns:
         Columns `task`, `metric`, `unit`, `better` (↑ or ↓), `n` (labelled rows), then for each approach mean ± sample
-        SD (number of seeds), its difference to the single-task twins of the same seeds, and `trivial`. A difference
-        over at least 5 seeds has its 95 % paired t interval, one over fewer is called indicative. Columns of which the
-        rows know nothing are left out.
+        SD (number of seeds), its difference to its single-task twins of the same seeds (see `twin_of`), and `trivial`. A
+        difference over at least 5 seeds has its 95 % paired t interval, one over fewer is called indicative. Columns of
+        which the rows know nothing are left out.
 
     Raises:
         MTLError: If two rows give the same figure.
     """
     import pandas as pd
 
-    figures: dict[tuple[str, str], dict[str, dict[Any, float]]] = {}
+    rows = list(metrics_rows)
+    values = values_of(rows, split, epoch_kind)
     about: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in metrics_rows:
-        if row["split"] == split and (row["epoch_kind"] == epoch_kind or row["run"] == "trivial"):
-            key = (row["task"], row["metric"])
-            arrow = "↑" if row["direction"] == "max" else "↓"
+    for row in rows:
+        key = (row["task"], row["metric"])
+        if row["split"] == split and key in values.get(row["run"], {}):
+            arrow = ARROWS[row["direction"]]
             about.setdefault(key, {"task": key[0], "metric": key[1], "unit": row["unit"], "better": arrow, "n": row["n"]})
-            by_seed = figures.setdefault(key, {}).setdefault(row["run"], {})
-            if row["seed"] in by_seed:
-                raise MTLError(
-                    f"A record holds each figure once. Received twice: {row['run']}, seed {row['seed']!r}, {split} split, "
-                    f"{key[0]} {key[1]}. Keep one row, for the whole of a seed's single-task twins the mean of theirs."
-                )
-            by_seed[row["seed"]] = float(row["value"])
-    runs = list(dict.fromkeys(run for by_run in figures.values() for run in by_run))
-    approaches = [run for run in runs if run not in ("single-task", "trivial")]
+    approaches, twins = approaches_of(values), [run for run in values if is_twin(run)]
     table = []
     # Stable: tasks keep their order, figures of the whole model close the table.
     for key in sorted(about, key=lambda key: key[0] == "all"):
-        values, line = figures[key], dict(about[key])
-        for run in (*approaches, *(("single-task",) if "single-task" in runs else ())):
-            line[run] = _mean_and_sd(list(values.get(run, {}).values()))
-        if "single-task" in runs:
-            for run in approaches:
-                line[f"{run} − single-task"] = _difference(values.get(run, {}), values.get("single-task", {}))
-        if "trivial" in runs:
-            line["trivial"] = number(mean(list(values.get("trivial", {}).values())), _first_mean(values, approaches))
+        own, line = {run: by_figure.get(key, {}) for run, by_figure in values.items()}, dict(about[key])
+        for run in (*approaches, *twins):
+            line[run] = mean_and_sd(list(own[run].values()))
+        for run in approaches:
+            if (twin := twin_of(run, values)) in values:
+                line[f"{run} − {twin}"] = difference(own[run], own[twin])
+        if TRIVIAL in values:
+            like = next((mean(list(own[run].values())) for run in approaches if own[run]), None)
+            line[TRIVIAL] = number(mean(list(own[TRIVIAL].values())), like)
         table.append(line)
     return pd.DataFrame(table, columns=None if table else ["task", "metric", "unit", "better", "n"])
 
@@ -127,45 +121,6 @@ def to_markdown(frame: pd.DataFrame) -> str:
 def seeds_of(metrics_rows: Iterable[Mapping[str, Any]], run: str) -> int:
     """Return the number of seeds that an approach was trained with."""
     return len({row["seed"] for row in metrics_rows if row["run"] == run})
-
-
-def number(value: float, like: float | None = None, *, sign: bool = False) -> str:
-    """Return a number in four significant digits, or with as many decimals as `like` gets."""
-    if math.isnan(value):
-        return _NOTHING
-    size = abs(value if like is None else like)
-    if math.isinf(value) or (value and not 1e-4 <= size < 1e6):
-        return f"{value:{'+' if sign else ''}.3g}"
-    decimals = 4 if not 0 < size < math.inf else min(max(3 - math.floor(math.log10(size)), 0), 7)
-    return f"{value:{'+' if sign else ''}.{decimals}f}"
-
-
-def _first_mean(values: Mapping[str, Mapping[Any, float]], runs: Sequence[str]) -> float | None:
-    """Return the mean of the first run that has values: others are written with its decimals."""
-    return next((mean(list(values[run].values())) for run in runs if values.get(run)), None)
-
-
-def _mean_and_sd(values: Sequence[float]) -> str:
-    """Return `mean ± sample SD (number of seeds)`."""
-    if not values:
-        return _NOTHING
-    middle = mean(values)
-    spread = f" ± {number(sample_sd(values), middle)}" if len(values) > 1 else ""
-    return f"{number(middle)}{spread} ({len(values)})"
-
-
-def _difference(one: Mapping[Any, float], other: Mapping[Any, float]) -> str:
-    """Return the mean difference over the seeds that both have, with its interval or the word indicative."""
-    pairs = [(value, other[seed]) for seed, value in one.items() if seed in other]
-    if not pairs:
-        return _NOTHING
-    differences = [a - b for a, b in pairs]
-    like = mean([a for a, _ in pairs])
-    text = number(mean(differences), like, sign=True)
-    if len(pairs) < ENOUGH_SEEDS:
-        return f"{text} (indicative)"
-    low, high = interval(differences)
-    return f"{text} [{number(low, like, sign=True)}, {number(high, like, sign=True)}]"
 
 
 def _plain(value: Any) -> Any:

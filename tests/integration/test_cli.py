@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -226,6 +228,30 @@ def test_studies_are_listed() -> None:
     assert "digits" in command("studies").out
 
 
+def test_records_are_gathered(tmp_path: Path) -> None:
+    results = Path(shutil.copytree(Path(__file__).parents[2] / "results", tmp_path / "results"))
+    records = sorted(path.parent.relative_to(results).as_posix() for path in results.rglob("metrics.csv"))
+    (results / "summary.csv").unlink()
+    done = command("report", results, "--json")
+    assert done.code == 0, done.err
+    written = [str(results / "README.md"), str(results / "summary.csv")]
+    assert done.answer == {"results_dir": str(results), "records": records, "written": written}
+    assert (results / "summary.csv").exists()
+    said = command("report", results).out.splitlines()
+    assert said == [*records, f"{len(records)} records: wrote {written[0]} and {written[1]}"]
+
+
+def test_a_report_needs_no_tensorflow(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from mtl_keras.cli import main
+assert main(["report", {str(tmp_path)!r}]) == 0
+assert not {{"keras", "tensorflow"}} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("0 records: wrote ")
+
+
 def test_a_cache_that_is_not_there_is_empty(tmp_path: Path) -> None:
     for verb, answer in (("list", {"bytes": 0, "entries": []}), ("clear", {"freed_bytes": 0})):
         done = command("cache", verb, "--cache-dir", tmp_path / "none", "--json")
@@ -424,6 +450,7 @@ def test_a_folder_in_use_is_refused(copy: Path, study: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["report", "{tmp}/none"], "/none, which is none. Give e.g. results/"),
         (["evaluate", "{tmp}"], "without model.keras, state.weights.h5, tasks.json"),
         (["cache", "clear", "0123", "--cache-dir", "{tmp}"], "Unknown cache entry: received '0123'"),
     ],
