@@ -97,7 +97,8 @@ def tune(
 def train(
     study: StudyArgument = "digits",
     configuration: Annotated[
-        str | None, typer.Option(help="A configuration that the study names. [default: the study's defaults]", show_default=False)
+        str | None,
+        typer.Option(help="A configuration that the study names. [default: none]", show_default=False),
     ] = None,
     epochs: Epochs = None,
     seed: Seed = None,
@@ -167,7 +168,7 @@ def report(
     json_: Json = False,
 ) -> None:
     """Gather a folder's records into its README.md and summary.csv."""
-    with _work(json_, tensorflow=False) as console:
+    with work(json_, tensorflow=False) as console:
         from mtl_keras.errors import MTLError
         from mtl_keras.report import write_summary
 

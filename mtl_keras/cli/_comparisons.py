@@ -38,7 +38,7 @@ def compare(
     ] = None,
     fixed_from: Annotated[
         str | None,
-        typer.Option(help="Folder of a search: weightings are compared on its best, `fixed` are its weights.", show_default=False),
+        typer.Option(help="Folder of a search: its best is what is compared, `fixed` are its weights.", show_default=False),
     ] = None,
     seeds: Seeds = None,
     epochs: Epochs = None,

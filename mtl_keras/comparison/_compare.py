@@ -17,7 +17,7 @@ from mtl_keras.comparison._workshop import Workshop
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.evaluation import Evaluation
-from mtl_keras.model import Recipe
+from mtl_keras.model import MultiTaskModel, Recipe
 from mtl_keras.report import approaches_table, plot_approaches, plot_history, write_record
 from mtl_keras.saving import save_model
 from mtl_keras.training import Phase, check
@@ -38,19 +38,38 @@ class Comparison:
 
     Attributes:
         output_dir: Its folder, a record of its own.
-        metrics: Rows of `metrics.csv`.
-        history: Rows of `history.csv`.
-        best: Name of the approach with the highest mean skill on validation.
-        model: Its model that is best on validation.
-        evaluation: That model's evaluation on validation.
+        figures: What the trainings gave.
+        published: Published figures to lay beside, rows of `run`, `task`, `metric`, `value` and `note`.
     """
 
     output_dir: Path
-    metrics: list[dict[str, Any]]
-    history: list[dict[str, Any]]
-    best: str
-    model: Any
-    evaluation: Evaluation
+    figures: Figures
+    published: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """Rows of `metrics.csv`."""
+        return self.figures.metrics
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Rows of `history.csv`."""
+        return self.figures.history
+
+    @property
+    def best(self) -> str:
+        """Name of the approach with the highest mean skill on validation."""
+        return self.figures.approach
+
+    @property
+    def model(self) -> MultiTaskModel:
+        """Of the trainings of the best approach the model that is best on validation."""
+        return self.figures.model
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """That model's evaluation on validation."""
+        return self.figures.evaluation
 
     @property
     def split(self) -> str:
@@ -59,7 +78,7 @@ class Comparison:
 
     def table(self, split: str | None = None) -> pd.DataFrame:
         """Return a row for each approach, task and metric: best and last epoch, gain over the twin, paired test."""
-        return approaches_table(self.metrics, split or self.split)
+        return approaches_table(self.metrics, split or self.split, published=self.published)
 
     def plot(self, what: str | None = None) -> Figure:
         """Draw the approaches against each other.
@@ -76,7 +95,7 @@ class Comparison:
         if what is not None and what not in known:
             raise unknown("figure to plot", what, [*known, "history"])
         metrics = None if what is None else dict([what.split("/")])
-        return plot_approaches(self.metrics, self.split, metrics=metrics)
+        return plot_approaches(self.metrics, self.split, metrics=metrics, published=self.published)
 
     def save(self, folder: str | Path) -> None:
         """Copy the record, which lies in `output_dir`, to another folder.
@@ -148,7 +167,12 @@ def compare(
     """
     began = time.perf_counter()
     plans = _plans(recipe, approaches)
-    made = [Approach(name, plan, range(seeds), lambda _: data, twins=baseline is not None) for name, plan in plans.items()]
+
+    def given(_: int) -> Data:
+        return data
+
+    # One function for all: twins on the same data are the same.
+    made = [Approach(name, plan, range(seeds), given, twins=baseline is not None) for name, plan in plans.items()]
     folder = choose_folder("compare", output_dir, resume, "compare")
     config = {
         "command": "compare",
@@ -173,7 +197,7 @@ def compare(
                 deliver(folder, figures, data.class_names, title, question, config, log.environment())
             else:
                 log.forget()
-    return Comparison(folder, figures.metrics, figures.history, figures.approach, figures.model, figures.evaluation)
+    return Comparison(folder, figures)
 
 
 def check_approaches(workshop: Workshop, approaches: Sequence[Approach], *, fewest: int = 2) -> None:

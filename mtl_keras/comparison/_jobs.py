@@ -20,7 +20,7 @@ from mtl_keras.data import Data
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.files import append_json, atomic, read_json_lines, write_json
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.report import delta_m_rows, history_rows, metrics_rows, trivial_rows
+from mtl_keras.report import delta_m_rows, history_rows, is_twin, metrics_rows, trivial_rows
 
 __all__ = ["LOOKS", "SINGLE", "Approach", "Figures", "log_look", "run_approaches"]
 
@@ -104,7 +104,7 @@ def run_approaches(
 ) -> Figures:
     """Train what is missing of all approaches and their twins, look at the test split once, and return all figures.
 
-    Twins that are equal for all approaches are trained once.
+    Twins that are equal for all approaches that have any are trained once, as `"single-task"`.
 
     Args:
         workshop: Where trainings run.
@@ -138,7 +138,7 @@ def run_approaches(
     model = _load(workshop, chosen, "best")
     evaluation = evaluate(model, chosen.rows(), "validation", cache_dir=workshop.cache_dir)
     metrics = _with_mean_skill(metrics)
-    for approach in approaches:
+    for approach in (each for each in approaches if each.twins):
         names = {name: task.metric.name for name, task in approach.plan.recipe.tasks.items()}
         theirs = (approach.name, SINGLE, f"{approach.name} {SINGLE}")
         metrics += delta_m_rows([row for row in metrics if row["run"] in theirs], names)
@@ -258,7 +258,7 @@ def _with_mean_skill(metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = []
     skills: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in metrics:
-        if row["run"].endswith(SINGLE) and row["task"] == "all":
+        if is_twin(row["run"]) and row["task"] == "all":
             skills.setdefault((row["run"], row["seed"], row["epoch_kind"], row["split"]), []).append(row)
         else:
             kept.append(row)

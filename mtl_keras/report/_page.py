@@ -40,10 +40,13 @@ def page(
     notes: Iterable[str],
     published: Sequence[Mapping[str, Any]] = (),
     claims: Sequence[Mapping[str, str]] = (),
+    summaries: Mapping[str, str] | None = None,
 ) -> str:
     """Return the README of a record."""
     says, says_not = _sayings(metrics, split)
     parts = [f"# {title}", question, "## Setting", f"```sh\n{command}\n```", _setting(environment)]
+    if summaries:
+        parts.append(_list(f"`{name}`: {text}" for name, text in summaries.items()))
     parts += [f"## Result on the {split} split", *result(metrics, split, published)]
     if published:
         parts.append(_sources(published))

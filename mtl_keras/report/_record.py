@@ -42,6 +42,7 @@ def write_record(
     notes: Iterable[str] = (),
     published: Sequence[Mapping[str, Any]] = (),
     claims: Sequence[Mapping[str, str]] = (),
+    summaries: Mapping[str, str] | None = None,
 ) -> None:
     """Write a record: config.json, environment.json, metrics.csv, history.csv, pictures, and README.md as the last.
 
@@ -63,6 +64,7 @@ def write_record(
         published: What others report, rows of `run`, `task`, `metric`, `value` and `note` (where it stands); written to
             published.csv and laid beside the approaches of the same labels.
         claims: What others claim, and what became of it here: `{"claim": sentence, "verdict": sentence}` each.
+        summaries: A line on each approach, by its label.
 
     Raises:
         MTLError: If a published figure or a claim lacks one of its entries, the disk is full, or the folder cannot be
@@ -97,6 +99,7 @@ def write_record(
         notes=notes,
         published=published,
         claims=claims,
+        summaries=summaries or {},
     )
     with atomic(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")

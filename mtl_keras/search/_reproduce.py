@@ -79,7 +79,8 @@ def reproduce_study(
         "tasks": study.tasks.config(),
         "by_split": study.by_split,
         "configurations": {
-            name: {"settings": each.settings.config(), "seeds": count[name], **each.plan.config()} for name, each in resolved.items()
+            name: {"settings": each.settings.config(), "seeds": count[name], **each.plan.config()}
+            for name, each in resolved.items()
         },
     }
     check_config(folder, config)
@@ -97,11 +98,10 @@ def reproduce_study(
         write_config(folder, config)
         with work_log(folder, f"mtl.search.reproduce_study(mtl.load_study({study.name!r}))", began) as log:
             reporter.stage(f"Reproducing {', '.join(names)} in {folder}")
+            published = [{"note": "", **row, "run": name} for name in names for row in study.configuration(name).published]
             figures = run_approaches(workshop, folder, folder / "jobs", approaches, seed=seed, what={"command": "reproduce"})
             if workshop.trainings or not (folder / "README.md").exists():
-                published = [{"note": "", **row, "run": name} for name in names for row in study.configuration(name).published]
                 class_names = approaches[0].data(0).class_names
-                shown = {name: study.shown.get(name, task.metric.name) for name, task in study.tasks.items()}
                 claims = study.claims(figures.metrics) if study.claims and not quick else ()
                 deliver(
                     folder,
@@ -112,13 +112,12 @@ def reproduce_study(
                     config,
                     log.environment(),
                     published=published,
-                    shown=shown,
                     claims=claims,
                     summaries={name: study.configuration(name).summary for name in names},
                 )
             else:
                 log.forget()
-    return Comparison(folder, figures.metrics, figures.history, figures.approach, figures.model, figures.evaluation)
+    return Comparison(folder, figures, tuple(published))
 
 
 def _seeds(study: Study, resolved: Resolved, asked: int | None) -> int:

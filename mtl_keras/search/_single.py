@@ -128,7 +128,7 @@ def evaluate_run(
     if config is None:
         raise MTLError(f"A run's folder remembers its study. Received: {folder} without config.json. Name the folder of a run.")
     if config["command"] not in ("tune", "train"):
-        raise MTLError(f"A run of `tune` or `train` is scored again. Received: {folder}, one of {config['command']}. Name another.")
+        raise MTLError(f"A run of tune or train is scored again. Received: {folder}, one of {config['command']}. Name another.")
     study = load_study(config["source"] or config["study"])
     data = study.load(resolve(study, {}, config, configuration=config.get("configuration")).settings, data_dir)
     evaluation = evaluate(model, data, split, cache_dir=cache_dir)  # type: ignore[arg-type]  # evaluate refuses other names

@@ -175,7 +175,6 @@ class Study:
         configurations: What `train --configuration` and `reproduce` can name, in the order of the tables.
         by_split: Whether a reproduction's training k has the split of seed `split_seed + k`, for data so small that the
             split matters more than the initial weights.
-        shown: The metric of each task that the tables of a reproduction show; default its own.
         claims: `(rows of metrics.csv) -> [{"claim": ..., "verdict": ...}]`: what became of published claims.
         source: Name or file that `load_study` found it by.
 
@@ -200,7 +199,6 @@ class Study:
     quick: Mapping[str, Any] = field(default_factory=dict)
     configurations: Mapping[str, Configuration] = field(default_factory=dict)
     by_split: bool = False
-    shown: Mapping[str, str] = field(default_factory=dict)
     claims: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, str]]] | None = None
     source: str | None = None
 
