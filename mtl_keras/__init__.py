@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from mtl_keras.backbones import Backbone
     from mtl_keras.errors import MTLError
     from mtl_keras.evaluation import Evaluation, evaluate
-    from mtl_keras.model import Head, Recipe, build_model
+    from mtl_keras.heads import Decoder, Head
+    from mtl_keras.model import Recipe, build_model
     from mtl_keras.saving import load_model, save_model
     from mtl_keras.search import Plan, Study, load_study, run_study, tune
     from mtl_keras.tasks import (
@@ -52,6 +53,7 @@ __all__ = [
     "ClassMap",
     "Classification",
     "Coin",
+    "Decoder",
     "Evaluation",
     "Head",
     "MTLError",
@@ -86,7 +88,8 @@ _HOMES = {
     "backbones": ("Backbone",),
     "errors": ("MTLError",),
     "evaluation": ("Evaluation", "evaluate"),
-    "model": ("Head", "Recipe", "build_model"),
+    "heads": ("Decoder", "Head"),
+    "model": ("Recipe", "build_model"),
     "saving": ("load_model", "save_model"),
     "search": ("Plan", "Study", "load_study", "run_study", "tune"),
     "tasks": (
