@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from mtl_keras.comparison import Comparison, Plan, compare
     from mtl_keras.errors import MTLError
     from mtl_keras.evaluation import Evaluation, evaluate
-    from mtl_keras.model import Head, Recipe, build_model
+    from mtl_keras.heads import Decoder, Head
+    from mtl_keras.model import Recipe, build_model
     from mtl_keras.saving import load_model, save_model
     from mtl_keras.search import Study, load_study, run_study, tune
     from mtl_keras.tasks import (
@@ -54,6 +55,7 @@ __all__ = [
     "Classification",
     "Coin",
     "Comparison",
+    "Decoder",
     "Evaluation",
     "Head",
     "MTLError",
@@ -90,7 +92,8 @@ _HOMES = {
     "comparison": ("Comparison", "Plan", "compare"),
     "errors": ("MTLError",),
     "evaluation": ("Evaluation", "evaluate"),
-    "model": ("Head", "Recipe", "build_model"),
+    "heads": ("Decoder", "Head"),
+    "model": ("Recipe", "build_model"),
     "saving": ("load_model", "save_model"),
     "search": ("Study", "load_study", "run_study", "tune"),
     "tasks": (

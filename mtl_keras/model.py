@@ -3,60 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import keras
 import numpy as np
 
+from mtl_keras import heads as head_kinds
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
 from mtl_keras.errors import MTLError, unknown
+from mtl_keras.heads import Decoder, Head
 from mtl_keras.tasks import Tasks
 
-__all__ = ["Head", "MultiTaskModel", "Recipe", "build_model"]
-
-
-@dataclass(frozen=True)
-class Head:
-    """A stack of dense layers: one task's own, or the shared one before all heads.
-
-    Args:
-        dense: Units of each dense layer, in order; default none.
-        dropout: Share dropped after each of them, in `[0, 1)`; default 0.
-        activation: Name of a Keras activation for them; default `"relu"`.
-
-    Raises:
-        MTLError: If a value is out of range or the activation unknown.
-
-    Example:
-        >>> import mtl_keras as mtl
-        >>> mtl.Head(dense=(256, 64), dropout=0.2).dense
-        (256, 64)
-    """
-
-    dense: tuple[int, ...] = ()
-    dropout: float = 0.0
-    activation: str = "relu"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dense", tuple(self.dense))
-        if any(not isinstance(units, int) or units < 1 for units in self.dense):
-            raise MTLError(f"Dense layers have at least 1 unit each. Received: dense={self.dense}. Give e.g. dense=(256,).")
-        if not 0 <= self.dropout < 1:
-            raise MTLError(f"`dropout` lies in [0, 1). Received: dropout={self.dropout}. Give e.g. 0.2.")
-        known = {name for name in dir(keras.activations) if name.islower() and name[0] != "_"}
-        known -= {"get", "serialize", "deserialize"}
-        if self.activation not in known:
-            raise unknown("activation", self.activation, known)
-
-    def apply(self, features: Any, prefix: str) -> Any:
-        """Lay the stack on `[batch, channels]` features; layers are named `{prefix}_dense_1`, `{prefix}_dropout_1` ..."""
-        for number, units in enumerate(self.dense, start=1):
-            features = keras.layers.Dense(units, activation=self.activation, name=f"{prefix}_dense_{number}")(features)
-            if self.dropout:
-                features = keras.layers.Dropout(self.dropout, name=f"{prefix}_dropout_{number}")(features)
-        return features
+__all__ = ["Decoder", "Head", "MultiTaskModel", "Recipe", "build_model"]
 
 
 @dataclass(frozen=True)
@@ -67,20 +27,22 @@ class Recipe:
         tasks: What is predicted.
         backbone: The trunk.
         image_shape: Height, width and channels of one input; height and width may be None where no task needs them.
-        shared: The trained dense stack that all tasks share, between trunk and heads; `Head()` is none.
-        heads: Dense layers per task; a task that is left out gets none.
+        shared: The trained dense stack that all tasks without a tap share, between trunk and heads; `Head()` is none.
+        heads: Dense layers per task, or a `Decoder` for a task that gives the image back; a task that is left out gets
+            none.
         freeze: True freezes the whole backbone, False nothing. A name freezes every layer of the backbone before the
             first one of that name or prefix (a block), which is trained with all that follow.
 
     Raises:
-        MTLError: If the backbone refuses the image shape or a head names no task.
+        MTLError: If the backbone refuses the image shape, a head names no task or does not suit its task, or taps and
+            the backbone's pooling do not fit together.
     """
 
     tasks: Tasks
     backbone: Backbone
     image_shape: tuple[int | None, ...] = (None, None, 3)
-    shared: Head = Head()
-    heads: Mapping[str, Head] = field(default_factory=dict)
+    shared: Head = field(default_factory=Head)
+    heads: Mapping[str, Head | Decoder] = field(default_factory=dict)
     freeze: bool | str = False
 
     def __post_init__(self) -> None:
@@ -95,6 +57,7 @@ class Recipe:
                 "Give image_shape=data.image_shape."
             )
         self.backbone.check(self.image_shape)
+        _check_heads(self)
 
     def only(self, *names: str) -> Recipe:
         """Return the same recipe for these tasks alone: with one name, its single-task twin."""
@@ -107,8 +70,8 @@ class Recipe:
             "tasks": self.tasks.config(),
             "backbone": self.backbone.config(),
             "image_shape": list(self.image_shape),
-            "shared": asdict(self.shared),
-            "heads": {name: asdict(head) for name, head in self.heads.items()},
+            "shared": head_kinds.config(self.shared),
+            "heads": {name: head_kinds.config(head) for name, head in self.heads.items()},
             "freeze": self.freeze,
         }
 
@@ -119,10 +82,37 @@ class Recipe:
             tasks=task_kinds.from_config(config["tasks"]),
             backbone=Backbone.from_config(config["backbone"]),
             image_shape=tuple(config["image_shape"]),
-            shared=Head(**config["shared"]),
-            heads={name: Head(**head) for name, head in config["heads"].items()},
+            shared=cast(Head, head_kinds.from_config(config["shared"])),
+            heads={name: head_kinds.from_config(head) for name, head in config["heads"].items()},
             freeze=config["freeze"],
         )
+
+
+def _check_heads(recipe: Recipe) -> None:
+    """Refuse heads that do not suit their task or the backbone."""
+    for name, head in recipe.heads.items():
+        if isinstance(head, Decoder):
+            if not recipe.tasks[name].from_input:
+                raise MTLError(
+                    f"A Decoder is the head of a task that gives the image back. Received: one for {name!r}, a "
+                    f"{type(recipe.tasks[name]).__name__}. Give it a mtl.Head."
+                )
+            head.start(recipe.image_shape)
+    stacks = {"the shared stack": recipe.shared, **{f"task {name!r}": head for name, head in recipe.heads.items()}}
+    if recipe.backbone.pooling is not None:
+        tapped = next((name for name, stack in stacks.items() if stack.tap is not None), None)
+        if tapped is not None:
+            raise MTLError(
+                f"A tap starts from a feature map. Received: tap={stacks[tapped].tap!r} for {tapped} and a backbone of "
+                f"pooling={recipe.backbone.pooling!r}. Give the backbone pooling=None, or tap=None."
+            )
+    elif recipe.shared.tap is None:
+        bare = next((name for name, head in recipe.heads.items() if head.tap is None), None)
+        if bare is not None:
+            raise MTLError(
+                f"Heads take pooled features. Received: pooling=None and a tap neither for task {bare!r} nor for the shared "
+                "stack. Give one of them tap='avg', 'max' or 'flatten', or the backbone pooling='avg'."
+            )
 
 
 class MultiTaskModel(keras.Model):
@@ -133,7 +123,8 @@ class MultiTaskModel(keras.Model):
 
     Attributes:
         recipe: What it was built from.
-        features: The trunk's symbolic output `[batch, channels]`, where cached features enter.
+        features: The trunk's symbolic output, `[batch, channels]` or a map `[batch, height, width, channels]`, where cached
+            features enter.
         head_layers: The layers that belong to one task alone, by task.
         weighting_state: Variables of the weighting it was last trained with, by name; empty before training.
     """
@@ -144,10 +135,16 @@ class MultiTaskModel(keras.Model):
         self.features = features
         self.weighting_state: dict[str, np.ndarray] = {}
         # Names, not layers: Keras would track a list of layers a second time.
-        self._shared_layer_names = () if common is features else _layers_between(features, common)
-        between = {name: _layers_between(common, output) for name, output in outputs.items()}
+        between = {name: _layers_between(features, output) for name, output in outputs.items()}
+        # Where every head has a tap of its own, the shared stack is no part of the model.
+        shared = () if common is None or common is features else _layers_between(features, common)
+        self._shared_layer_names = tuple(layer for layer in shared if any(layer in layers for layers in between.values()))
         self._head_layer_names = {
-            name: tuple(layer for layer in layers if layer not in between.get(recipe.tasks[name].source or "", ()))
+            name: tuple(
+                layer
+                for layer in layers
+                if layer not in shared and layer not in between.get(recipe.tasks[name].source or "", ())
+            )
             for name, layers in between.items()
         }
 
@@ -158,7 +155,7 @@ class MultiTaskModel(keras.Model):
 
     @property
     def trunk(self) -> keras.Model:
-        """Images to features `[batch, channels]`, sharing this model's layers."""
+        """Images to features, sharing this model's layers."""
         return keras.Model(self.input, self.features, name="trunk")
 
     @property
@@ -208,7 +205,7 @@ def build_model(
     weights: str | None = "auto",
     freeze: bool | str = False,
     shared: Head | Sequence[int] = (),
-    heads: Mapping[str, Head] | None = None,
+    heads: Mapping[str, Head | Decoder] | None = None,
     trunk: keras.Model | None = None,
 ) -> MultiTaskModel:
     """Compose a backbone, a shared dense stack and one head per task into a functional Keras model.
@@ -219,8 +216,8 @@ def build_model(
         image_shape: Height, width and channels of one input, e.g. `data.image_shape`.
         weights: `"imagenet"`, a `.weights.h5` file, None for random ones; `"auto"` (default) leaves it to the backbone.
         freeze: True, False, or the layer or block of the backbone to train from; see `Recipe`.
-        shared: Units of the trained dense stack that all tasks share, or a `Head` with its dropout and activation.
-        heads: A `Head` per task; tasks left out get the output layer alone.
+        shared: Units of the trained dense stack that all tasks share, or a `Head` with its dropout, activation and tap.
+        heads: A `Head` or `Decoder` per task; tasks left out get the output layer alone.
         trunk: A trunk built before by the same backbone (`model.trunk`) to be used again, with its weights, instead of
             building a new one.
 
@@ -259,24 +256,25 @@ def build_model(
         _freeze(trunk.get_layer("backbone"), recipe.freeze)
         recipe.backbone.hold(trunk.get_layer("backbone"))
     images, features = trunk.input, trunk.output
-    if len(features.shape) != 2:
-        raise MTLError(
-            f"Heads take pooled features [batch, channels]. Received: features of shape {features.shape} from pooling=None. "
-            "Give the backbone pooling='avg' or 'max'."
-        )
 
     # Functional model
-    common = recipe.shared.apply(features, "shared")
+    common = _start(features, recipe.shared, "shared", features if recipe.backbone.pooling else None)
+    common = None if common is None else recipe.shared.apply(common, "shared")
     outputs: dict[str, Any] = {}
     # A task that is derived from another one comes after it.
     for name in sorted(recipe.tasks, key=lambda name: len(recipe.tasks.heads_of(name))):
         task = recipe.tasks[name]
-        own = recipe.heads[name].apply(common, name)
+        own = recipe.heads[name].apply(_start(features, recipe.heads[name], name, common), name, recipe.image_shape)
         outputs[name] = task.head(own, recipe.image_shape, None if task.source is None else outputs[task.source])
     outputs = {name: outputs[name] for name in recipe.tasks}
 
     # Config
     return MultiTaskModel(recipe, images, features, common, outputs)
+
+
+def _start(features: Any, head: Head | Decoder, prefix: str, untapped: Any) -> Any:
+    """Return what a stack is laid on: the feature map, pooled for it alone, or what there is without a tap."""
+    return untapped if head.tap is None else head_kinds.pooled(features, head.tap, prefix)
 
 
 def _freeze(backbone: keras.Model, freeze: bool | str) -> None:

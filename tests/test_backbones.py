@@ -159,6 +159,13 @@ def test_unknown_values_are_refused_at_once(arguments: dict[str, Any], message: 
         (Backbone("SmallCNN", strides=0), (8, 8, 1), "strides=0"),
         (Backbone("SmallCNN", dropout=1), (8, 8, 1), "dropout=1"),
         (Backbone("SmallCNN", dropout="0"), (8, 8, 1), "dropout='0'"),
+        (Backbone("SmallCNN", kernel_size=(3, 3)), (8, 8, 1), "kernel_size=(3, 3)"),
+        (Backbone("SmallCNN", strides=(2, 2, 2)), (8, 8, 1), "one for each of the 2 convolutions. Received: strides=(2, 2, 2)"),
+        (Backbone("SmallCNN", pool=(2, 0)), (8, 8, 1), "pool=(2, 0)"),
+        (Backbone("SmallCNN", padding="full"), (8, 8, 1), "one of 'same', 'valid'. Received: padding='full'"),
+        (Backbone("SmallCNN", norm="behind"), (8, 8, 1), "one of 'before', 'after', None. Received: norm='behind'"),
+        (Backbone("SmallCNN", dropout_at="first"), (8, 8, 1), "dropout_at='first'"),
+        (Backbone("SmallCNN", padding="valid", strides=1, pool=2), (8, 9, 1), "none after convolution 2 of an image of 8 x 9"),
         (Backbone("MobileNet", alpha="1", weights=None), (32, 32, 3), "alpha='1'"),
         (Backbone("MobileNet", alpha=0, weights=None), (32, 32, 3), "a positive number. Received: alpha=0"),
         (Backbone("MobileNet", alpha=True, weights=None), (32, 32, 3), "a positive number. Received: alpha=True"),
@@ -186,6 +193,7 @@ def test_what_the_network_refuses_is_said_before_it_is_built(backbone: Backbone,
         (Backbone("MobileNetV3Small", alpha=0.75), (50, 60, 3)),
         (Backbone("NASNetMobile"), (32, 32, 3)),
         (Backbone("SmallCNN"), (1, 1, 7)),
+        (Backbone("SmallCNN", padding="valid", strides=1, pool=2), (10, 10, 1)),
     ],
 )
 def test_what_the_network_takes_is_not_refused(backbone: Backbone, shape: tuple[int, ...]) -> None:
@@ -271,6 +279,63 @@ def test_layers_of_our_own_networks_have_block_names() -> None:
     lite = [layer.name for layer in build(Backbone("EfficientNetLite0", weights=None)).get_layer("backbone").layers]
     assert all(re.match(r"(backbone_input|stem_|block[1-7][a-d]_|top_)", name) for name in lite)
     assert {"stem_conv", "block1a_dwconv", "block3b_project_conv", "block3b_add", "block7a_project_bn", "top_conv"} <= set(lite)
+
+
+@pytest.mark.parametrize(
+    ("options", "layers", "parameters", "map_shape"),
+    [
+        # 3 x 3 x 3 x 32 + 32 and 3 x 3 x 32 x 64 + 64; 32 - 2 = 30, 15, 13, 6
+        (
+            {"filters": (32, 64), "strides": 1, "pool": 2, "padding": "valid", "norm": None},
+            ["conv1", "conv1_relu", "conv1_pool", "conv2", "conv2_relu", "conv2_pool"],
+            896 + 18496,
+            (6, 6, 64),
+        ),
+        # 27 x 8 + 8, 72 x 16 + 16, 144 x 32 + 32, and four numbers a channel
+        (
+            {"filters": (8, 16, 32), "strides": 2, "norm": "after", "dropout": 0.2},
+            [f"conv{i}{part}" for i in (1, 2, 3) for part in ("", "_relu", "_dropout", "_bn")],
+            224 + 1168 + 4640 + 4 * (8 + 16 + 32),
+            (4, 4, 32),
+        ),
+        (
+            {"filters": [16, 32], "strides": 1, "pool": [2, 1], "norm": None, "dropout": 0.2, "dropout_at": "last"},
+            ["conv1", "conv1_relu", "conv1_pool", "conv2", "conv2_relu", "conv2_dropout"],
+            448 + 4640,
+            (16, 16, 32),
+        ),
+        # Without bias
+        (
+            {"filters": (4,), "kernel_size": 5, "strides": (3,)},
+            ["conv1", "conv1_bn", "conv1_relu"],
+            25 * 3 * 4 + 4 * 4,
+            (11, 11, 4),
+        ),
+    ],
+)
+def test_small_networks_are_built_as_asked(
+    options: dict[str, Any], layers: list[str], parameters: int, map_shape: tuple[int, ...]
+) -> None:
+    backbone = Backbone("SmallCNN", **options)
+    assert Backbone.from_config(json.loads(json.dumps(backbone.config()))) == backbone
+    model = build(backbone.replace(pooling=None))
+    network = model.get_layer("backbone")
+    assert [layer.name for layer in network.layers][1:] == layers
+    assert network.count_params() == parameters
+    assert model.output_shape == (None, *map_shape)
+
+
+def test_flatten_lays_the_map_in_one_row() -> None:
+    backbone = Backbone("SmallCNN", filters=(4,))
+    flat = build(backbone.replace(pooling="flatten"), (8, 8, 1))
+    x = images(2, 8, 8, 1)
+    assert flat.output_shape == (None, 4 * 4 * 4)
+    np.testing.assert_allclose(flat(x), np.asarray(flat.get_layer("backbone")(x / 255)).reshape(2, -1), rtol=1e-4, atol=1e-6)
+
+
+def test_dropout_drops_single_numbers_not_channels() -> None:
+    network = build(Backbone("SmallCNN", filters=(4,), dropout=0.5, norm=None, pooling=None)).get_layer("backbone")
+    assert type(network.get_layer("conv1_dropout")) is keras.layers.Dropout
 
 
 def test_one_channel_is_repeated_three_times() -> None:

@@ -26,8 +26,13 @@ FIELDS = ("weights", "image_size", "batch_norm", "preprocessing", "pooling", "in
 CHOICES: dict[str, tuple[Any, ...]] = {
     "batch_norm": ("auto", "inference", "train"),
     "preprocessing": (True, False),
-    "pooling": ("avg", "max", None),
+    "pooling": ("avg", "max", "flatten", None),
     "interpolation": ("bicubic", "bilinear", "nearest"),
+}
+POOLS = {
+    "avg": keras.layers.GlobalAveragePooling2D,
+    "max": keras.layers.GlobalMaxPooling2D,
+    "flatten": keras.layers.Flatten,
 }
 
 
@@ -63,8 +68,8 @@ class Backbone:
             Keras, `"auto"` (default) is `"inference"` for pretrained weights and `"train"` for random ones.
         preprocessing: True (default) puts the family's preprocessing into the graph; with False the input must be
             preprocessed already. (EfficientNetB0 to B7 rescale within the network itself and still expect `[0, 255]`.)
-        pooling: `"avg"` (default) or `"max"` over the map, giving `[batch, channels]`; None gives the feature map
-            `[batch, height, width, channels]`.
+        pooling: `"avg"` (default) or `"max"` over the map, giving `[batch, channels]`; `"flatten"` lays all of it in one row,
+            `[batch, height * width * channels]`; None gives the feature map `[batch, height, width, channels]`.
         interpolation: How to resize: `"bicubic"` (default), `"bilinear"` or `"nearest"`, without antialiasing (LiteRT
             cannot run bicubic resizing, ONNX cannot load antialiasing).
         **options: What the family takes besides, e.g. `alpha=0.25` for MobileNet or `filters=(32, 64)` for SmallCNN.
@@ -83,7 +88,7 @@ class Backbone:
     image_size: int | None
     batch_norm: Literal["auto", "inference", "train"]
     preprocessing: bool
-    pooling: Literal["avg", "max"] | None
+    pooling: Literal["avg", "max", "flatten"] | None
     interpolation: Literal["bicubic", "bilinear", "nearest"]
     options: tuple[tuple[str, Any], ...]
 
@@ -95,7 +100,7 @@ class Backbone:
         image_size: int | None = None,
         batch_norm: Literal["auto", "inference", "train"] = "auto",
         preprocessing: bool = True,
-        pooling: Literal["avg", "max"] | None = "avg",
+        pooling: Literal["avg", "max", "flatten"] | None = "avg",
         interpolation: Literal["bicubic", "bilinear", "nearest"] = "bicubic",
         **options: Any,
     ) -> None:
@@ -230,8 +235,7 @@ class Backbone:
         # Pooling
         if self.pooling is None:
             return features
-        pool = keras.layers.GlobalAveragePooling2D if self.pooling == "avg" else keras.layers.GlobalMaxPooling2D
-        return pool(name="backbone_pool")(features)
+        return POOLS[self.pooling](name="backbone_pool")(features)
 
     def hold(self, network: keras.Model) -> None:
         """Keep the network in inference mode if `batch_norm` says so; to be called again after a change of `trainable`.

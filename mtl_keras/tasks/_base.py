@@ -134,7 +134,7 @@ class Task(ABC):
         """Build the last layers on `[batch, channels]` features; the output layer is named after the task.
 
         Args:
-            features: Keras tensor `[batch, channels]`.
+            features: Keras tensor `[batch, channels]`; or a map of the image's size that a decoder drew, where `from_input`.
             image_shape: Shape of one input, e.g. `(32, 32, 3)`.
             source: Output of the task that `source` names; None where it names none.
         """

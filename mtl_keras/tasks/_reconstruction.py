@@ -54,6 +54,9 @@ class Reconstruction(Task):
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         # A recipe refuses a shape with None for a task of this kind.
         shape = tuple(int(side or 0) for side in image_shape)
+        if len(features.shape) == 4:
+            # A decoder has drawn a map of the image's size.
+            return keras.layers.Conv2DTranspose(shape[-1], 3, activation="sigmoid", padding="same", name=self.name)(features)
         pixels = keras.layers.Dense(math.prod(shape), activation="sigmoid", name=f"{self.name}_pixels")(features)
         return keras.layers.Reshape(shape, name=self.name)(pixels)
 

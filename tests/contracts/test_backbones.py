@@ -31,6 +31,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str | None, int]] = {
     "inside": ("MobileNetV3Small", {}, "expanded_conv_1_project_bn", 8),
     "lite": ("EfficientNetLite0", {}, "block3a_project_bn", 8),
     "unit": ("SmallCNN", {"dropout": 0.2}, None, 4),
+    "small": ("SmallCNN", {"strides": 1, "pool": (2, 1), "norm": "after", "dropout": 0.2, "dropout_at": "last"}, None, 2),
 }
 SHAPE = (40, 36, 3)
 
@@ -58,6 +59,7 @@ def shake(model: keras.Model, variance: tuple[float, float] = (0.7, 1.3)) -> Non
 
 @dataclass
 class Built:
+    case: str
     backbone: Backbone
     model: keras.Model
     images: np.ndarray
@@ -80,7 +82,7 @@ def built(request: pytest.FixtureRequest) -> Built:
         other = keras.Model(larger, backbone.replace(image_size=None, pooling=None).apply(larger))
     shake(model)
     images = np.random.default_rng(2).integers(0, 256, (3, *SHAPE), dtype=np.uint8)
-    return Built(backbone, model, images, np.asarray(model(images.astype(np.float32))), other, stride)
+    return Built(request.param, backbone, model, images, np.asarray(model(images.astype(np.float32))), other, stride)
 
 
 def assert_same(ours: Any, theirs: np.ndarray) -> None:
@@ -174,8 +176,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_saves(built: Built, shelf: Path) -> None:
-    built.model.save(shelf / f"{built.backbone.name}.keras")
-    np.savez(shelf / f"{built.backbone.name}.npz", images=built.images.astype(np.float32), features=built.features)
+    built.model.save(shelf / f"{built.case}.keras")
+    np.savez(shelf / f"{built.case}.npz", images=built.images.astype(np.float32), features=built.features)
 
 
 def test_loads_in_a_fresh_process_without_mtl_keras(shelf: Path) -> None:

@@ -1,0 +1,239 @@
+"""Heads that start from the feature map, and the decoder: shapes, parameters by hand, training, saving, twins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import mtl_keras as mtl
+from mtl_keras.backbones import Backbone
+from mtl_keras.errors import MTLError
+from mtl_keras.heads import Decoder, Head
+from mtl_keras.model import MultiTaskModel, Recipe, build_model
+from mtl_keras.tasks import Binary, Classification, Reconstruction, Tasks
+from mtl_keras.training import Phase, train
+from tests import _tiny
+
+MAP = _tiny.BACKBONE.replace(pooling=None)
+HEADS: dict[str, Head | Decoder] = {
+    "odd": Head(dense=(3,), tap="flatten"),
+    "image": Decoder(latent=5, filters=(4, 3), strides=(2, 2), dropout=0.1, batch_norm=True),
+}
+
+
+def tapped(**options: Any) -> MultiTaskModel:
+    """`kind` on the shared stack, `odd` and `image` with taps of their own."""
+    return _tiny.model(backbone=MAP, shared=Head(dense=(6,), tap="max"), heads=HEADS, **options)
+
+
+def adam(**options: Any) -> Phase:
+    return Phase(**{"epochs": 2, "batch_size": 12, "optimizer": keras.optimizers.Adam(0.01), **options})
+
+
+# What is built
+
+
+def test_parameters_of_a_known_network() -> None:
+    """Two convolutions with pooling, then a stack of its own for each task on all of the map."""
+    backbone = Backbone("SmallCNN", filters=(32, 64), strides=1, pool=2, padding="valid", norm=None, pooling="flatten")
+    tasks = Tasks(Classification("fine", classes=100), Classification("coarse", classes=20))
+    heads = {"fine": Head(dense=(512, 256)), "coarse": Head(dense=(256, 100))}
+    pooled = build_model(tasks, backbone, image_shape=(32, 32, 3), heads=heads)
+    assert pooled.features.shape == (None, 2304)
+    assert pooled.count_params() == 1_974_380
+    taps = {name: Head(dense=head.dense, tap="flatten") for name, head in heads.items()}
+    own = build_model(tasks, backbone.replace(pooling=None), image_shape=(32, 32, 3), heads=taps)
+    assert own.features.shape == (None, 6, 6, 64)
+    assert own.count_params() == 1_974_380
+
+
+def test_parameters_of_a_decoder_by_hand() -> None:
+    task = Tasks(Reconstruction("image"))
+    backbone = Backbone("SmallCNN", filters=(8, 16, 32), norm="after", pooling=None)
+    model = build_model(task, backbone, image_shape=(32, 32, 3), heads={"image": Decoder()})
+    counts = {layer.name: layer.count_params() for layer in model.head_layers["image"] if layer.weights}
+    assert counts == {
+        "image_latent": 4 * 4 * 32 * 32 + 32,
+        "image_start": 32 * 4 * 4 * 32 + 4 * 4 * 32,
+        "image_decode_1": 9 * 32 * 32 + 32,
+        "image_decode_2": 9 * 32 * 16 + 16,
+        "image_decode_3": 9 * 16 * 8 + 8,
+        "image": 9 * 8 * 3 + 3,
+    }
+    assert model.get_layer("image_latent").activation is keras.activations.linear
+    assert model.get_layer("image_start").activation is keras.activations.linear
+    assert model.get_layer("image_decode_1").activation is keras.activations.relu
+    assert model.output["image"].shape == (None, 32, 32, 3)
+
+
+def test_layers_belong_to_the_part_that_uses_them() -> None:
+    model = tapped()
+    assert model.features.shape == (None, 4, 4, 4)
+    assert [layer.name for layer in model.layers_called("shared")] == ["shared_pool", "shared_dense_1"]
+    assert {name: [layer.name for layer in layers] for name, layers in model.head_layers.items()} == {
+        "kind": ["kind"],
+        "odd": ["odd_pool", "odd_dense_1", "odd"],
+        "image": [
+            *("image_pool", "image_latent", "image_start", "image_map"),
+            *("image_decode_1", "image_dropout_1", "image_bn_1", "image_decode_2", "image_dropout_2", "image_bn_2", "image"),
+        ],
+    }
+    found = [layer.name for layer in model._flatten_layers()]
+    assert len(found) == len(set(found))
+    assert [layer.name for layer in build_model(model.recipe)._flatten_layers()] == found
+
+
+@pytest.mark.parametrize("tap", ["avg", "max", "flatten"])
+def test_a_tap_pools_the_map(tap: Any) -> None:
+    model = build_model(Tasks(Binary("odd")), MAP, image_shape=_tiny.SHAPE, heads={"odd": Head(tap=tap)})
+    images = _tiny.rows(3, 0)[0]
+    features = np.asarray(model.trunk(images))
+    kernel, bias = model.get_layer("odd").get_weights()
+    row = {"avg": features.mean((1, 2)), "max": features.max((1, 2)), "flatten": features.reshape(3, -1)}[tap]
+    np.testing.assert_allclose(model(images)["odd"], 1 / (1 + np.exp(-(row @ kernel + bias))), rtol=1e-4)
+
+
+def test_a_shared_stack_that_nobody_stands_on_is_no_part_of_the_model() -> None:
+    twin = build_model(tapped().recipe.only("odd"))
+    assert twin.layers_called("shared") == []
+    assert not any(layer.name.startswith("shared") for layer in twin.layers)
+
+
+def test_a_decoder_stands_on_pooled_and_shared_features_too() -> None:
+    model = _tiny.model(shared=(6,), heads={"image": Decoder(filters=(4,), tap=None)})
+    assert model.get_layer("image_latent").kernel.shape == (6, 32)
+    assert model.get_layer("image_start").units == 4 * 4 * 4
+    assert model.output["image"].shape == (None, *_tiny.SHAPE)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: Head(tap="mean"), "Unknown tap: received 'mean'"),  # type: ignore[arg-type]
+        (lambda: Decoder(tap="mean"), "Unknown tap: received 'mean'"),  # type: ignore[arg-type]
+        (lambda: Decoder(latent=0), "latent=0"),
+        (lambda: Decoder(filters=()), r"filters=()"),
+        (lambda: Decoder(strides=(2, 2)), r"one for each of `filters`. Received: strides=(2, 2) for filters=(32, 16, 8)"),
+        (lambda: Decoder(kernel_size=0), "kernel_size=0"),
+        (lambda: Decoder(dropout=1.0), "`dropout` lies in [0, 1). Received: dropout=1.0"),
+        (lambda: Decoder(activation="rleu"), "Did you mean 'relu'"),
+        (lambda: tapped().recipe.from_config({**tapped().recipe.config(), "shared": {"kind": "Haed"}}), "Did you mean 'Head'"),
+        (lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE), "pooling=None and a tap neither for task 'kind' nor for the shared"),
+        (
+            lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE, heads={"kind": Head(tap="avg"), "odd": Head(tap="avg")}),
+            "neither for task 'image'",
+        ),
+        (
+            lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, heads={"odd": Head(tap="max")}),
+            "tap='max' for task 'odd' and a backbone of pooling='avg'. Give the backbone pooling=None",
+        ),
+        (
+            lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, heads={"image": Decoder()}),
+            "tap='flatten' for task 'image' and a backbone of pooling='avg'",
+        ),
+        (
+            lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, shared=Head(tap="avg")),
+            "tap='avg' for the shared stack and",
+        ),
+        (
+            lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE, shared=Head(tap="avg"), heads={"odd": Decoder()}),
+            "Received: one for 'odd', a Binary",
+        ),
+        (
+            lambda: Recipe(_tiny.TASKS, MAP, (12, 8, 1), shared=Head(tap="avg"), heads={"image": Decoder()}),
+            "an image of 12 x 8 px and strides whose product is 8",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_built(made: Any, message: str) -> None:
+    with pytest.raises(MTLError) as refused:
+        made()
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+# Values
+
+
+def test_both_kinds_go_through_json_and_old_configs_are_heads() -> None:
+    recipe = tapped().recipe
+    config = json.loads(json.dumps(recipe.config()))
+    assert config["heads"]["image"]["kind"] == "Decoder"
+    assert Recipe.from_config(config) == recipe
+    old = _tiny.model().recipe
+    before = old.config()
+    for head in (before["shared"], *before["heads"].values()):
+        del head["kind"], head["tap"]
+    assert Recipe.from_config(before) == old
+
+
+# Training, evaluation, saving
+
+
+def moved(model: MultiTaskModel, before: dict[str, list[np.ndarray]]) -> set[str]:
+    """Return the layers whose weights are others than before."""
+    after = {layer.name: _tiny.weights(layer) for layer in model.layers}
+    return {name for name in before if any((a != b).any() for a, b in zip(before[name], after[name], strict=True))}
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_it_trains_is_scored_and_loads_back(freeze: bool, tmp_path: Path) -> None:
+    model, data = tapped(freeze=freeze), _tiny.data(48)
+    before = {layer.name: _tiny.weights(layer) for layer in model.layers}
+    run = train(model, data, adam(epochs=3), cache_dir=tmp_path / "cache")
+    assert run.history[-1]["loss"] < run.history[0]["loss"]
+    assert moved(model, before) == {name for name, old in before.items() if old} - ({"backbone"} if freeze else set())
+    for name, value in run.last_model.predict(data.validation.x, verbose=0).items():
+        assert value.shape == (20, *run.model.output[name].shape[1:])
+    scores = [mtl.evaluate(run.model, data, cache_dir=where).values() for where in (tmp_path / "cache", False)]
+    for task, values in scores[0].items():
+        assert values == pytest.approx(scores[1][task], rel=1e-4)
+    mtl.save_model(run.model, tmp_path)
+    plain = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    loaded = mtl.load_model(tmp_path)
+    assert loaded.recipe == model.recipe
+    ours = model.predict(data.validation.x, verbose=0)
+    for other in (plain, loaded):
+        for name, value in other.predict(data.validation.x, verbose=0).items():
+            np.testing.assert_array_equal(value, ours[name])
+
+
+def test_a_map_that_is_cached_trains_like_the_trunk_itself(tmp_path: Path) -> None:
+    heads = {"odd": Head(dense=(3,), tap="flatten"), "image": Decoder(latent=5, filters=(4, 3))}
+    histories = []
+    for cache_dir in (tmp_path, False):
+        keras.utils.set_random_seed(0)
+        model = _tiny.model(backbone=MAP, shared=Head(dense=(6,), tap="max"), heads=heads, freeze=True)
+        histories.append(train(model, _tiny.data(), adam(), cache_dir=cache_dir).history)
+    for cached, through in zip(*histories, strict=True):
+        assert cached == pytest.approx(through, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [
+        ({"tasks": ("odd",), "freeze": ("backbone", "shared")}, {"odd_dense_1", "odd"}),
+        ({"tasks": ("kind", "image"), "freeze": ("backbone", "image")}, {"shared_dense_1", "kind"}),
+        ({"tasks": ("kind", "odd"), "freeze": ("backbone", "shared", "odd_dense_1")}, {"kind", "odd"}),
+    ],
+)
+def test_parts_are_frozen_by_name(phase: dict[str, Any], expected: set[str]) -> None:
+    model = tapped()
+    before = {layer.name: _tiny.weights(layer) for layer in model.layers}
+    train(model, _tiny.data(), adam(epochs=1, **phase), cache_dir=False)
+    assert moved(model, before) == expected
+
+
+@pytest.mark.parametrize("task", ["kind", "odd", "image"])
+def test_single_task_twins_train(task: str) -> None:
+    twin = build_model(tapped().recipe.only(task))
+    assert twin.output_names == [task]
+    train(twin, _tiny.data().only(task), adam(epochs=1), cache_dir=False)
