@@ -203,12 +203,12 @@ def claims(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         },
         {
             "claim": "Both roughly halve the reconstruction error of experiment 3.",
-            "verdict": f"{' and '.join(lower) or 'None of both'} lowered it: {errors['uncertainty']:.4f} and {errors['dwa']:.4f} "
+            "verdict": f"{' and '.join(lower) or 'Neither'} lowered it: {errors['uncertainty']:.4f} and {errors['dwa']:.4f} "
             f"against {errors['exp3']:.4f}.",
         },
         {
             "claim": "With the geometric mean the picture is learnt no further than the mean image (.063).",
-            "verdict": f"Here {errors['geometric_mean']:.4f}, with exp(mean of log losses); the original's formula is not known.",
+            "verdict": f"Here {errors['geometric_mean']:.4f} as exp(mean log loss); the original's formula is not known.",
         },
         {
             "claim": "Two convolutions reconstruct better and classify worse than three.",
