@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -11,7 +11,7 @@ import keras
 
 from mtl_keras.errors import MTLError, unknown
 
-__all__ = ["Decoder", "Head", "Tap", "config", "from_config"]
+__all__ = ["Decoder", "Head", "Tap", "check", "config", "from_config", "pooled"]
 
 Tap = Literal["avg", "max", "flatten"]
 
@@ -185,6 +185,51 @@ def from_config(values: Mapping[str, Any]) -> Head | Decoder:
     if kind not in kinds:
         raise unknown("kind of head", kind, kinds)
     return kinds[kind](**fields)
+
+
+def check(
+    shared: Head,
+    heads: Mapping[str, Head | Decoder],
+    pooling: str | None,
+    drawn: Collection[str],
+    image_shape: Sequence[int | None],
+) -> None:
+    """Refuse heads that fit neither their task nor the backbone.
+
+    Args:
+        shared: The shared stack.
+        heads: Every task's head.
+        pooling: Of the backbone; None where it gives a map.
+        drawn: The tasks that give the image back.
+        image_shape: Of one input.
+
+    Raises:
+        MTLError: If a decoder is not for such a task or does not come out at the image's size, a tap does not fit the
+            pooling, or a head has nothing to start from.
+    """
+    for name, head in heads.items():
+        if isinstance(head, Decoder):
+            if name not in drawn:
+                raise MTLError(
+                    f"A Decoder is the head of a task that gives the image back. Received: one for {name!r}, which does not. "
+                    "Give it a mtl.Head."
+                )
+            head.start(image_shape)
+    stacks = {"the shared stack": shared, **{f"task {name!r}": head for name, head in heads.items()}}
+    if pooling is not None:
+        tapped = next((name for name, stack in stacks.items() if stack.tap is not None), None)
+        if tapped is not None:
+            raise MTLError(
+                f"A tap starts from a feature map. Received: tap={stacks[tapped].tap!r} for {tapped} and a backbone of "
+                f"pooling={pooling!r}. Give the backbone pooling=None, or tap=None."
+            )
+    elif shared.tap is None:
+        bare = next((name for name, head in heads.items() if head.tap is None), None)
+        if bare is not None:
+            raise MTLError(
+                f"Heads take pooled features. Received: pooling=None and a tap neither for task {bare!r} nor for the shared "
+                "stack. Give one of them tap='avg', 'max' or 'flatten', or the backbone pooling='avg'."
+            )
 
 
 def _check_common(head: Head | Decoder) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mtl_keras.tasks import Tasks
 
-__all__ = ["Data", "label_strata"]
+__all__ = ["Data", "label_strata", "stratified_folds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,3 +136,22 @@ def label_strata(split: Split) -> list[np.ndarray]:
             # Absent labels are a class of their own: each part gets its share of them.
             columns.append(np.where(split.weight[name] > 0, strata, -1))
     return columns
+
+
+def stratified_folds(split: Split, folds: int, seed: int) -> list[np.ndarray]:
+    """Divide the rows into parts of equal size, within one row, in each of which classes keep their shares.
+
+    Args:
+        split: Its rows are divided.
+        folds: Number of parts, from 2 to the number of rows.
+        seed: Same parts for the same seed.
+
+    Returns:
+        Row numbers of each part, ascending.
+    """
+    strata, left, parts = label_strata(split), np.arange(len(split)), []
+    for share in range(folds, 1, -1):
+        chosen = stratified_choice([column[left] for column in strata], len(left), len(left) // share, seed)
+        parts.append(left[chosen])
+        left = np.delete(left, chosen)
+    return [*parts, left]

@@ -32,6 +32,7 @@ class Split:
         y: Stored labels of each task `[n, ...]`, as made by `Task.encode`.
         weight: Weight of each label `[n]`, float32, 0 where absent; one array for each task.
         name: `"train"`, `"validation"`, `"test"` or empty.
+        side: More inputs of the model by name, `[n, ...]` float32; default none.
 
     Raises:
         MTLError: If there are no rows, numbers of rows differ, or `y` or `weight` miss a task.
@@ -42,6 +43,7 @@ class Split:
     y: Mapping[str, np.ndarray]
     weight: Mapping[str, np.ndarray]
     name: str = ""
+    side: Mapping[str, np.ndarray] = field(default_factory=dict)
     # Tensors made from the arrays above, by identity: thirty trainings on one split convert it once.
     _tensors: dict[int, tuple[np.ndarray, Any]] = field(default_factory=dict, init=False, repr=False)
 
@@ -60,6 +62,9 @@ class Split:
                     raise MTLError(
                         f"`x` and `{what}` have equally many rows. Received: {len(self.x)} and {len(array)} for task {task!r}."
                     )
+        for name, array in self.side.items():
+            if len(array) != len(self.x):
+                raise MTLError(f"`x` and `side` have equally many rows. Received: {len(self.x)} and {len(array)} for {name!r}.")
 
     def __len__(self) -> int:
         return len(self.x)
@@ -78,7 +83,8 @@ class Split:
         x = self.x[rows]
         # A target that is the input itself stays the same array, so that it is held and gathered once.
         y = {task: x if array is self.x else array[rows] for task, array in self.y.items()}
-        return Split(self.tasks, x, y, {task: array[rows] for task, array in self.weight.items()}, self.name)
+        side = {name: array[rows] for name, array in self.side.items()}
+        return Split(self.tasks, x, y, {task: array[rows] for task, array in self.weight.items()}, self.name, side)
 
     def only(self, *names: str) -> Split:
         """Return the same rows for these tasks alone.
@@ -99,6 +105,8 @@ class Split:
         self, batch_size: int, *, seed: int | None = None, epochs: int = 1, first_epoch: int = 0, at_least: int = 1
     ) -> tf.data.Dataset:
         """Return a dataset of `(x, {task: y}, {task: weight})`, each with `batch_size` rows, fewer in an epoch's last.
+
+        With more inputs in `side`, `x` is the dict `{"input": x, name: side}`.
 
         With a seed, the epochs `first_epoch` to `epochs - 1` follow each other and each has its own order, a function
         of the seed and the number of the epoch alone: a run that goes on at epoch k sees what it would have seen. Give
@@ -153,13 +161,16 @@ class Split:
                 order = tf.random.experimental.stateless_shuffle(order, [tf.cast(seed, tf.int64), epoch], alg="philox")
             return tf.data.Dataset.range(0, n, batch_size).map(lambda start: numbered(order, start))
 
-        sources = {id(array): self._source(array) for array in (self.x, *self.y.values(), *self.weight.values())}
+        arrays = (self.x, *self.y.values(), *self.weight.values(), *self.side.values())
+        sources = {id(array): self._source(array) for array in arrays}
 
         def batch(rows: tf.Tensor, counts: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
             parts = {key: source(rows) for key, source in sources.items()}
             y = {task: self.tasks[task].target(parts[id(self.y[task])]) for task in self.tasks}
             weight = {task: tf.where(counts, parts[id(self.weight[task])], 0.0) for task in self.tasks}
-            return parts[id(self.x)], y, weight
+            x = parts[id(self.x)]
+            side = {name: parts[id(array)] for name, array in self.side.items()}
+            return {"input": x, **side} if side else x, y, weight
 
         dataset = tf.data.Dataset.range(first_epoch, epochs).flat_map(row_numbers)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * math.ceil(n / batch_size)))
