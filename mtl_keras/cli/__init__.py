@@ -1,4 +1,4 @@
-"""The command line: `mtl-keras tune | train | evaluate | report | studies | cache`."""
+"""The command line: `mtl-keras tune | train | evaluate | compare | reproduce | report | studies | cache`."""
 
 from __future__ import annotations
 

@@ -27,20 +27,22 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "reproduce"]
 
-Seeds = Annotated[int | None, typer.Option(help="Trainings of each approach, at least 2.", show_default=False)]
-
 
 def compare(
     study: StudyArgument = "digits",
     approach: Annotated[
         list[str] | None,
-        typer.Option(help="A loss weighting, `fixed`, or a configuration of the study; repeatable.", show_default=False),
+        typer.Option(
+            help="A loss weighting, `fixed`, or a configuration of the study; repeatable. "
+            "[default: equal (with --fixed-from: fixed) and uncertainty]",
+            show_default=False,
+        ),
     ] = None,
     fixed_from: Annotated[
         str | None,
         typer.Option(help="Folder of a search: its best is what is compared, `fixed` are its weights.", show_default=False),
     ] = None,
-    seeds: Seeds = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each approach and twin, at least 2.")] = 5,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,
@@ -66,7 +68,7 @@ def compare(
                 words,
                 changes,
                 fixed_from=fixed_from,
-                seeds=5 if seeds is None else seeds,
+                seeds=seeds,
                 data_dir=data_dir,
                 output_dir=output_dir,
                 cache_dir=cache_dir,
@@ -84,7 +86,10 @@ def reproduce(
         list[str] | None,
         typer.Option(help="A configuration of the study; repeatable. [default: all]", show_default=False),
     ] = None,
-    seeds: Seeds = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Trainings of each, at least 2. [default: the configuration's or the study's]", show_default=False),
+    ] = None,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "check_approaches", "compare", "deliver"]
 
-#: A run's own label, and those that results have other uses for.
-TAKEN = (SINGLE, "trivial", "all")
+#: Labels that results have other uses for, besides every one with the word `single-task`.
+TAKEN = ("trivial", "all")
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +166,8 @@ def compare(
         S. Vandenhende et al., Multi-task learning for dense prediction tasks: a survey, TPAMI 2021 (delta_m).
     """
     began = time.perf_counter()
+    if type(seeds) is not int or seeds < 2:
+        raise MTLError(f"A spread needs at least 2 seeds. Received: seeds={seeds!r}. Give e.g. seeds=5.")
     plans = _plans(recipe, approaches)
 
     def given(_: int) -> Data:
@@ -200,34 +202,40 @@ def compare(
     return Comparison(folder, figures)
 
 
-def check_approaches(workshop: Workshop, approaches: Sequence[Approach], *, fewest: int = 2) -> None:
+def check_approaches(workshop: Workshop, approaches: Sequence[Approach]) -> None:
     """Refuse what a comparison would refuse, before any training.
 
     Args:
         workshop: Where it would run.
         approaches: What would be compared.
-        fewest: Seeds that each has at least.
 
     Raises:
-        MTLError: If there are too few seeds, no approach or a name that results use, or one does not fit its data.
+        MTLError: If there is no approach or a name that results use, or one or its twin does not fit its data.
     """
     if not approaches:
         raise MTLError("A comparison has at least one approach. Received: none. Give e.g. {'equal': mtl.Phase(epochs=10)}.")
     for each in approaches:
-        if len(each.seeds) < fewest:
+        if each.name in TAKEN or SINGLE in each.name or not each.name or "/" in each.name:
             raise MTLError(
-                f"A spread needs at least 2 seeds. Received: seeds={len(each.seeds)} for {each.name!r}. Give e.g. seeds=5."
-            )
-        if each.name in TAKEN or each.name.endswith(SINGLE) or not each.name or "/" in each.name:
-            raise MTLError(
-                f"Results use the name otherwise. Received: an approach called {each.name!r}. Choose another name without '/'."
+                f"Results use the name otherwise. Received: an approach called {each.name!r}. Choose another name, without "
+                f"'/' and {SINGLE!r}."
             )
         data = each.data(each.seeds[0])
         own = each.plan.recipe.tasks
         for name in own:
             if name not in data.tasks:
                 raise unknown(f"task of approach {each.name!r} in the data", name, data.tasks)
-        check(workshop.build(each.plan), data if set(own) == set(data.tasks) else data.only(*own), each.plan.phases)
+        check(workshop.build(each.plan), each.plan.rows(data), each.plan.phases)
+        twins = {name: each.plan.only(name) for name in own} if each.twins and len(own) > 1 else {}
+        for name, twin in twins.items():
+            if not twin.phases:
+                raise MTLError(
+                    f"A twin is trained as its task is. Received: approach {each.name!r}, of which no phase trains {name!r}. "
+                    "Add such a phase, leave the task out of its recipe, or have no twins (baseline=None)."
+                )
+            if any(phase.freeze for phase in twin.phases):
+                # What is frozen may be a layer that only another task's head has.
+                check(workshop.build(twin), twin.rows(data), twin.phases)
 
 
 def deliver(
@@ -245,14 +253,15 @@ def deliver(
     Args:
         folder: Where to.
         figures: Of `run_approaches`.
-        class_names: By task.
+        class_names: By task; those of tasks that the chosen model does not have are left out.
         title: Heading of the page.
         question: What it answers.
         config: Resolved settings.
         about: The environment.
         **more: Further arguments of `write_record`.
     """
-    save_model(figures.model, folder, class_names=class_names)
+    own = figures.model.recipe.tasks
+    save_model(figures.model, folder, class_names={task: names for task, names in class_names.items() if task in own})
     note = (
         f"The delivered model is that of {figures.approach}, seed {figures.seed}: of the approaches with all tasks the best on "
         "validation by mean skill, and its best seed there."

@@ -94,9 +94,7 @@ class _Job:
 
     def rows(self) -> Data:
         """Return the data, for the tasks of the plan."""
-        data = self.data(self.seed)
-        own = self.plan.recipe.tasks
-        return data if set(own) == set(data.tasks) else data.only(*own)
+        return self.plan.rows(self.data(self.seed))
 
 
 def run_approaches(
@@ -104,7 +102,7 @@ def run_approaches(
 ) -> Figures:
     """Train what is missing of all approaches and their twins, look at the test split once, and return all figures.
 
-    Twins that are equal for all approaches that have any are trained once, as `"single-task"`.
+    Where all approaches have the same twins, these are trained once, as `"single-task"`; else each approach has its own.
 
     Args:
         workshop: Where trainings run.
@@ -158,11 +156,13 @@ def _jobs(approaches: Sequence[Approach], place: Path) -> list[_Job]:
     ]
     paired = [each for each in approaches if each.twins and len(each.plan.recipe.tasks) > 1]
     plans = [({task: each.plan.only(task) for task in each.plan.recipe.tasks}, each.data) for each in paired]
-    common = all(plan == plans[0] for plan in plans)
+    # With one approach that has none, "single-task" would be taken for its twins.
+    common = len(paired) == len(approaches) and all(plan == plans[0] for plan in plans)
     for each, (twins, _) in zip(paired[: 1 if common else None], plans, strict=False):
         label = SINGLE if common else f"{each.name} {SINGLE}"
+        seeds = sorted({seed for other in paired for seed in other.seeds}) if common else each.seeds
         for task, twin in twins.items():
-            folders = ((seed, place / f"{label}-{task}-{seed}".replace(" ", "-")) for seed in each.seeds)
+            folders = ((seed, place / f"{label}-{task}-{seed}".replace(" ", "-")) for seed in seeds)
             jobs += [_Job(label, seed, twin, each.data, where, task) for seed, where in folders]
     return jobs
 
@@ -176,7 +176,7 @@ def _train(workshop: Workshop, folder: Path, job: _Job, seed: int, number: int, 
     rows = []
     for kind, model in (("best", run.model), ("last", run.last_model)):
         with atomic(job.weights(kind)) as path:
-            _part(model).save_weights(path)
+            _part(model, job.plan).save_weights(path)
         evaluation = evaluate(model, data, "validation", cache_dir=workshop.cache_dir)
         rows += metrics_rows(evaluation, run=job.label, seed=job.seed, phase=run.best.phase, epoch_kind=kind)
     tasks = list(job.plan.recipe.tasks)
@@ -223,16 +223,16 @@ def _test_rows(workshop: Workshop, folder: Path, jobs: Sequence[_Job], what: Map
 def _load(workshop: Workshop, job: _Job, kind: str) -> MultiTaskModel:
     """Build a trained model again and give it its weights."""
     model = workshop.build(job.plan)
-    _part(model).load_weights(job.weights(kind))
+    _part(model, job.plan).load_weights(job.weights(kind))
     if kind == "best":
         state = json.loads(job.summary.read_text(encoding="utf-8"))["weighting_state"]
         model.weighting_state = {name: np.array(value, np.float32) for name, value in state.items()}
     return model
 
 
-def _part(model: MultiTaskModel) -> keras.Model:
-    """Return what training may have changed: what lies behind a frozen trunk, else the whole network."""
-    return keras.Model(model.features if model.frozen_trunk else model.input, model.output)
+def _part(model: MultiTaskModel, plan: Plan) -> keras.Model:
+    """Return what training may have changed: what lies behind a trunk that no phase trains, else the whole network."""
+    return keras.Model(model.features if plan.stays_frozen and model.frozen_trunk else model.input, model.output)
 
 
 def _validation_skill(job: _Job) -> float:

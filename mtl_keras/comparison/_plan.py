@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mtl_keras.data import Data
 from mtl_keras.model import Recipe
 from mtl_keras.training import Phase
 
@@ -33,6 +34,11 @@ class Plan:
         """Whether no phase trains the backbone, so that its trunk can be shared with other models."""
         return self.recipe.freeze is True and all(p.freeze is None or "backbone" in p.freeze for p in self.phases)
 
+    def rows(self, data: Data) -> Data:
+        """Return the data for the tasks of the plan alone; what lacks one of them stays as it is, for training to refuse."""
+        own = set(self.recipe.tasks)
+        return data.only(*own) if own < set(data.tasks) else data
+
     def only(self, task: str) -> Plan:
         """Return the single-task twin: the same network and training for one task alone, where weights mean nothing.
 
@@ -44,7 +50,8 @@ class Plan:
         others = set(self.recipe.tasks) - {task}
         alone = phase.tasks is not None and set(phase.tasks) != set(self.recipe.tasks)
         freeze = None if alone or phase.freeze is None else tuple(name for name in phase.freeze if name not in others)
-        monitor = phase.monitor if any(phase.monitor.startswith(f"{split}{task}_") for split in ("", "val_")) else "val_skill"
+        own = ("loss", f"{task}_loss", f"{task}_{self.recipe.tasks[task].metric.name}")
+        monitor = phase.monitor if phase.monitor.removeprefix("val_") in own else "val_skill"
         return replace(phase, weighting="equal", tasks=None, freeze=freeze, monitor=monitor)
 
     def config(self) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class Workshop:
                 # The data too, so that no other one gets its id.
                 self._features[key] = (data, made)
             data = self._features[key][1]
-        return data if set(data.tasks) == set(plan.recipe.tasks) else data.only(*plan.recipe.tasks)
+        return plan.rows(data)
 
     def train(
         self, plan: Plan, data: Data, seed: int, log_dir: Path | None, output_dir: Path | None = None

@@ -9,11 +9,12 @@ from typing import Any
 
 from mtl_keras import weighting as weightings
 from mtl_keras.comparison import Comparison, Plan, Reporter, compare
-from mtl_keras.comparison._folder import saved_config
+from mtl_keras.comparison._folder import choose_folder, saved_config
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.files import read_json_lines
+from mtl_keras.report import trial_skills
 from mtl_keras.search._session import Resolved, resolve
-from mtl_keras.search._study import Study
+from mtl_keras.search._study import Settings, Study
 from mtl_keras.search._trials import LOG, best_trial
 
 __all__ = ["compare_study"]
@@ -47,9 +48,9 @@ def compare_study(
             are compared on, and `"fixed"` are the loss weights that it found.
         seeds: Trainings of each approach and twin, at least 2.
         data_dir: Root in which the data set is looked for.
-        output_dir: A new or empty folder; None (default) makes `runs/compare/<n>`.
+        output_dir: A new or empty folder; None (default) makes `runs/<study>/<n>`.
         cache_dir: Folder of the feature cache.
-        resume: Go on there.
+        resume: Go on in `output_dir`, or in the newest comparison of that study.
         quick: Apply the study's quick changes first.
         strategy: See `mtl_keras.distribute.strategy`.
         reporter: Hears of the progress.
@@ -58,36 +59,53 @@ def compare_study(
         The comparison; everything in it is in its folder too.
 
     Raises:
-        MTLError: If an approach is unknown, `fixed_from` holds no search of the study, or `compare` refuses its input.
+        MTLError: If an approach is unknown or has data of its own, `fixed_from` holds no search of the study, or `compare`
+            refuses its input.
     """
     changes = {**(study.quick if quick else {}), **(changes or {})}
     reporter = reporter or Reporter()
     base, plan = _base(study, changes, fixed_from)
     plans: dict[str, Plan] = {}
+    settings: dict[str, Settings] = {}
     for word in approaches:
         if word == FIXED and fixed_from is not None:
-            plans[word] = plan
+            plans[word], settings[word] = plan, base.settings
         elif word in weightings.METHODS:
-            plans[word] = replace(plan, phases=tuple(replace(phase, weighting=word) for phase in plan.phases))
+            phases = tuple(replace(phase, weighting=word) for phase in plan.phases)
+            plans[word], settings[word] = replace(plan, phases=phases), base.settings
         elif word in study.configurations:
-            plans[word] = resolve(study, changes, configuration=word).plan
+            named = resolve(study, changes, configuration=word)
+            plans[word], settings[word] = named.plan, named.settings
         else:
             known = [*weightings.METHODS, *study.configurations, *([FIXED] if fixed_from is not None else [])]
             raise unknown("approach", word, known, "`fixed` needs the folder of a search (--fixed-from).")
+    folder = choose_folder(study.name, output_dir, resume, "compare")
+    _check_data(study, settings)
     reporter.stage("Loading data")
-    data = study.load(base.settings, data_dir)
-    used = {name for each in plans.values() for name in each.recipe.tasks}
     return compare(
         plans,
-        data if used == set(data.tasks) or not used else data.only(*(name for name in data.tasks if name in used)),
+        study.load(next(iter(settings.values()), base.settings), data_dir),
         seeds=seeds,
         seed=base.settings.seed,
-        output_dir=output_dir,
+        output_dir=folder,
         cache_dir=cache_dir,
         resume=resume,
         strategy=strategy,
         reporter=reporter,
     )
+
+
+def _check_data(study: Study, settings: Mapping[str, Settings]) -> None:
+    """Refuse approaches that are trained on different data."""
+    for field in study.data_settings:
+        values = {name: each.config()[field] for name, each in settings.items()}
+        first = next(iter(values), "")
+        for name, value in values.items():
+            if value != values[first]:
+                raise MTLError(
+                    f"A comparison has one data set. Received: {field}={values[first]!r} of {first!r} and {value!r} of "
+                    f"{name!r}. Give --set {field}=... for all, or use reproduce."
+                )
 
 
 def _base(study: Study, changes: Mapping[str, Any], fixed_from: str | Path | None) -> tuple[Resolved, Plan]:
@@ -98,10 +116,10 @@ def _base(study: Study, changes: Mapping[str, Any], fixed_from: str | Path | Non
     folder = Path(fixed_from)
     config = saved_config(folder)
     rows = read_json_lines(folder / LOG)
-    if config is None or (config["command"], config["study"]) != ("tune", study.name) or not rows:
+    if config is None or (config["command"], config["study"]) != ("tune", study.name) or not trial_skills(rows):
         raise MTLError(
-            f"Fixed weights come from a search of the study. Received: {folder}, which holds none of {study.name!r}. Name the "
-            "folder of a `tune`, e.g. a record in results/."
+            f"Fixed weights come from a search of the study. Received: {folder}, which holds no completed trial of "
+            f"{study.name!r}. Name the folder of a `tune`, e.g. a record in results/."
         )
     base = resolve(study, changes, config)
     return base, base.plan_of({**best_trial(rows)["hyperparameters"], **base.fixed})

@@ -17,8 +17,8 @@ from mtl_keras.comparison._work_log import work_log
 from mtl_keras.comparison._workshop import Workshop
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
-from mtl_keras.search._session import Resolved, resolve
-from mtl_keras.search._study import Settings, Study, load_study
+from mtl_keras.search._session import resolve
+from mtl_keras.search._study import Configuration, Settings, Study, load_study
 
 __all__ = ["reproduce", "reproduce_study"]
 
@@ -46,8 +46,8 @@ def reproduce_study(
         study: Whose configurations.
         changes: Fields of the study's settings, for all of them.
         configurations: Names of those to run; none (default) runs all.
-        seeds: Trainings of each, at least 2; None (default) is what study and configuration say, and a configuration that
-            says less is not trained more often.
+        seeds: Trainings of each, at least 2; None (default) is what each configuration says, else the study's
+            `final_seeds`. A configuration that says less is not trained more often.
         data_dir: Root in which the data set is looked for.
         output_dir: A new or empty folder; None (default) makes `runs/<study>/<n>`.
         cache_dir: Folder of the feature cache.
@@ -69,10 +69,11 @@ def reproduce_study(
         raise MTLError(f"A reproduction runs a study's configurations. Received: {study.name!r}, which names none. Use tune.")
     if seeds is not None and seeds < 2:
         raise MTLError(f"A spread needs at least 2 seeds. Received: seeds={seeds}. Give e.g. seeds=3.")
-    names = list(configurations or study.configurations)
+    names = list(dict.fromkeys(configurations or study.configurations))
     resolved = {name: resolve(study, changes, configuration=name) for name in names}
     folder = choose_folder(study.name, output_dir, resume, "reproduce")
-    count = {name: _seeds(study, each, seeds) for name, each in resolved.items()}
+    asked = changes.get("final_seeds") if seeds is None else seeds
+    count = {name: _seeds(study.configuration(name), each.settings, asked) for name, each in resolved.items()}
     config = {
         "command": "reproduce",
         "study": study.name,
@@ -85,7 +86,7 @@ def reproduce_study(
         },
     }
     check_config(folder, config)
-    seed = study.settings.changed({k: v for k, v in changes.items() if k == "seed"}).seed
+    seed = changes.get("seed", study.settings.seed)
     workshop = Workshop.open(seed, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter)
     reporter.stage("Loading data")
     load = _loader(study, data_dir)
@@ -94,7 +95,7 @@ def reproduce_study(
         for name, each in resolved.items()
     ]
     reporter.stage("Building the models")
-    check_approaches(workshop, approaches, fewest=1)
+    check_approaches(workshop, approaches)
     with lock(folder):
         write_config(folder, config)
         with work_log(folder, f"mtl.search.reproduce_study(mtl.load_study({study.name!r}))", began) as log:
@@ -102,12 +103,11 @@ def reproduce_study(
             published = [{"note": "", **row, "run": name} for name in names for row in study.configuration(name).published]
             figures = run_approaches(workshop, folder, folder / "jobs", approaches, seed=seed, what={"command": "reproduce"})
             if workshop.trainings or not (folder / "README.md").exists():
-                class_names = approaches[0].data(0).class_names
                 claims = study.claims(figures.metrics) if study.claims and not quick else ()
                 deliver(
                     folder,
                     figures,
-                    {task: class_names[task] for task in figures.model.recipe.tasks if task in class_names},
+                    approaches[0].data(0).class_names,
                     f"{study.name}: {len(names)} configurations",
                     study.summary,
                     config,
@@ -144,11 +144,12 @@ def reproduce(study: str | Path | Study, **arguments: Any) -> Comparison:
     return reproduce_study(found, {**arguments.get("changes", {}), **changes}, **options)
 
 
-def _seeds(study: Study, resolved: Resolved, asked: int | None) -> int:
+def _seeds(configuration: Configuration, settings: Settings, asked: int | None) -> int:
     """Return how often a configuration is trained."""
-    own = study.configuration(resolved.configuration or "").seeds
-    wanted = asked or resolved.settings.final_seeds
-    return wanted if own is None else min(own, wanted)
+    own = configuration.seeds
+    if asked is None or own is None:
+        return asked or own or settings.final_seeds
+    return min(own, asked)
 
 
 def _loader(study: Study, data_dir: str | Path | None) -> Callable[[Settings], Callable[[int], Data]]:

@@ -101,6 +101,11 @@ def resolve(
     context = Context(study.tasks, settings, study.image_shape)
     space, plan = fixed_space(study, context, fixed)
     if named is not None and not isinstance(named.plan, Mapping):
+        if fixed:
+            raise MTLError(
+                f"A configuration with a plan of its own has no hyperparameters. Received: {', '.join(sorted(fixed))} for "
+                f"{configuration!r}. Change its settings only."
+            )
         plan = named.plan(context)
     return Resolved(study, settings, fixed, context, space, plan, configuration)
 
@@ -146,9 +151,7 @@ class Session:
                 f"{tuple(resolved.study.image_shape)}. Correct `image_shape` of the study."
             )
         reporter.stage("Building the model")
-        own = resolved.plan.recipe.tasks
-        seen = data if set(own) == set(data.tasks) or not set(own) <= set(data.tasks) else data.only(*own)
-        check(workshop.build(resolved.plan), seen, resolved.plan.phases)
+        check(workshop.build(resolved.plan), resolved.plan.rows(data), resolved.plan.phases)
         return cls(resolved, data, workshop)
 
     @property

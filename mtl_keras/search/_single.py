@@ -84,7 +84,7 @@ def train_study(
 def _deliver(session: Session, folder: Path, run: Run, evaluation: Evaluation, last: Evaluation, about: dict[str, Any]) -> None:
     """Write the model and the record."""
     resolved, study = session.resolved, session.resolved.study
-    save_model(run.model, folder, class_names=session.data.class_names)
+    save_model(run.model, folder, class_names=resolved.plan.rows(session.data).class_names)
     head: dict[str, Any] = {"run": "multi-task", "seed": run.seed, "phase": run.best.phase}
     write_record(
         folder,
@@ -131,6 +131,8 @@ def evaluate_run(
         raise MTLError(f"A run of tune or train is scored again. Received: {folder}, one of {config['command']}. Name another.")
     study = load_study(config["source"] or config["study"])
     data = study.load(resolve(study, {}, config, configuration=config.get("configuration")).settings, data_dir)
+    own = model.recipe.tasks
+    data = data if set(own) == set(data.tasks) else data.only(*own)
     evaluation = evaluate(model, data, split, cache_dir=cache_dir)  # type: ignore[arg-type]  # evaluate refuses other names
     if split == "test":
         rows = metrics_rows(evaluation, run="multi-task", seed=0, phase=0, epoch_kind="best")

@@ -146,7 +146,11 @@ class Configuration:
         changes: Changes of the study's settings that belong to it.
         seeds: Trainings in a reproduction; None (default) takes the study's `final_seeds`.
         twins: Whether a reproduction trains each task alone as well.
-        published: Published figures: `{"task": ..., "metric": ..., "value": ..., "note": ...}` each, to stand beside.
+        published: Published figures, to stand beside: `{"task": ..., "metric": ..., "value": ..., "note": ...}` each, where
+            the note says where it stands and may be left out.
+
+    Raises:
+        MTLError: If `seeds` is below 1, or a published figure lacks an entry or has one too many.
     """
 
     summary: str
@@ -155,6 +159,16 @@ class Configuration:
     seeds: int | None = None
     twins: bool = False
     published: Sequence[Mapping[str, Any]] = ()
+
+    def __post_init__(self) -> None:
+        if self.seeds is not None and (type(self.seeds) is not int or self.seeds < 1):
+            raise MTLError(f"`seeds` is a whole number of at least 1. Received: seeds={self.seeds!r}. Give e.g. seeds=3.")
+        for row in self.published:
+            if {"note", *row} != {"task", "metric", "value", "note"}:
+                raise MTLError(
+                    f"A published figure has task, metric, value and perhaps a note. Received: {dict(row)}. Give e.g. "
+                    "{'task': 'fine', 'metric': 'accuracy', 'value': 0.76, 'note': 'Table 2'}."
+                )
 
 
 @dataclass(frozen=True)
@@ -175,7 +189,8 @@ class Study:
         configurations: What `train --configuration` and `reproduce` can name, in the order of the tables.
         by_split: Whether a reproduction's training k has the split of seed `split_seed + k`, for data so small that the
             split matters more than the initial weights.
-        claims: `(rows of metrics.csv) -> [{"claim": ..., "verdict": ...}]`: what became of published claims.
+        claims: `(rows of metrics.csv) -> [{"claim": ..., "verdict": ...}]`: what became of published claims. The rows are
+            those of the configurations that were run, which may be some of them; a quick run is not judged.
         source: Name or file that `load_study` found it by.
 
     Example:
