@@ -46,6 +46,7 @@ def test_a_study_is_called_as_its_file_is(name: str) -> None:
 def test_the_first_lines_say_command_time_and_score(name: str) -> None:
     text = (studies_folder() / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
     assert re.search(rf"mtl-keras tune {name}\b", text), "no command"
+    assert not load_study(name).configurations or re.search(rf"mtl-keras reproduce {name}\b", text), "no command"
     assert re.search(r"\d+ (second|minute|hour)s?\b", text), "no expected time"
     assert re.search(r"(?<!\d)0?\.\d\d", text), "no expected score"
     assert study_summaries()[name] == text.partition("\n")[0] != ""
@@ -55,10 +56,13 @@ def test_the_first_lines_say_command_time_and_score(name: str) -> None:
 def test_the_defaults_are_a_plan(name: str) -> None:
     study = load_study(name)
     plan = resolved(study).plan
-    assert plan.recipe.tasks == study.tasks
+    # A control may be left out of the search, and one task be derived from another.
+    assert set(plan.recipe.tasks) <= set(study.tasks)
+    for name, task in plan.recipe.tasks.items():
+        assert (type(task), task.label) == (type(study.tasks[name]), study.tasks[name].label)
     assert plan.recipe.image_shape == study.image_shape
     assert plan.phases[0].epochs <= study.settings.epochs
-    for task in study.tasks:
+    for task in plan.recipe.tasks:
         assert list(plan.only(task).recipe.tasks) == [task]
 
 
@@ -106,6 +110,57 @@ def test_the_space_is_described_as_json(name: str) -> None:
     assert all(ratio["sampling"] == "log" for ratio in ratios)
 
 
+CONFIGURATIONS = [(name, each) for name in NAMES for each in load_study(name).configurations]
+
+
+@pytest.mark.parametrize(("name", "configuration"), CONFIGURATIONS)
+def test_a_configuration_is_a_plan_with_published_figures_of_its_tasks(name: str, configuration: str) -> None:
+    study = load_study(name)
+    made = resolve(study, {"weights": None}, configuration=configuration)
+    named = study.configuration(configuration)
+    tasks = made.plan.recipe.tasks
+    assert named.summary.endswith(".")
+    assert set(tasks) <= set(study.tasks)
+    assert made.plan.recipe.image_shape == study.image_shape
+    for phase in made.plan.phases:
+        assert set(phase.active(tasks)) <= set(tasks)
+    for row in named.published:
+        assert row["metric"] in {metric.name for metric in tasks[row["task"]].metrics}
+        assert isinstance(row["value"], float)
+    # With the quick changes no configuration trains longer than the search does.
+    quick = resolve(study, {"weights": None, **study.quick}, configuration=configuration)
+    assert quick.plan.epochs <= sum(phase.epochs for phase in made.plan.phases)
+    assert quick.settings.train_rows == study.quick.get("train_rows", made.settings.train_rows)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if load_study(name).claims])
+def test_claims_are_told_from_the_rows_of_a_record(name: str) -> None:
+    study = load_study(name)
+    about = {"phase": 0, "n": 10, "unit": "", "direction": "max", "split": "test"}
+    rows = [
+        {
+            **about,
+            "run": run,
+            "seed": seed,
+            "epoch_kind": kind,
+            "task": task.name,
+            "metric": metric.name,
+            "value": 0.5 + seed / 9,
+        }
+        for run in study.configurations
+        for seed in range(3)
+        for kind in ("best", "last")
+        for task in study.tasks.values()
+        for metric in task.metrics
+    ]
+    assert study.claims is not None
+    told = study.claims(rows)
+    assert told
+    for row in told:
+        assert set(row) == {"claim", "verdict"}
+        assert "nan" not in row["verdict"]
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if load_study(name).data in AT_HAND else pytest.mark.real_data) for name in NAMES]
 )
@@ -120,5 +175,5 @@ def test_the_data_is_what_the_study_says(name: str, request: pytest.FixtureReque
     assert {name: len(names) for name, names in data.class_names.items()} == {
         name: task.classes if isinstance(task, mtl.Classification) else 2
         for name, task in study.tasks.items()
-        if isinstance(task, mtl.Classification | mtl.Binary)
+        if isinstance(task, mtl.Classification | mtl.Binary) and task.column is not None
     }
