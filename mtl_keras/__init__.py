@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mtl_keras.heads import Decoder, Head
     from mtl_keras.model import Recipe, build_model
     from mtl_keras.saving import load_model, save_model
-    from mtl_keras.search import Study, load_study, run_study, tune
+    from mtl_keras.search import Study, load_study, reproduce, run_study, tune
     from mtl_keras.tasks import (
         Binary,
         Classification,
@@ -79,6 +79,7 @@ __all__ = [
     "load_model",
     "load_study",
     "report",
+    "reproduce",
     "run_study",
     "save_model",
     "search",
@@ -95,7 +96,7 @@ _HOMES = {
     "heads": ("Decoder", "Head"),
     "model": ("Recipe", "build_model"),
     "saving": ("load_model", "save_model"),
-    "search": ("Study", "load_study", "run_study", "tune"),
+    "search": ("Study", "load_study", "reproduce", "run_study", "tune"),
     "tasks": (
         *("Binary", "ClassMap", "Classification", "Coin", "Metric", "MultiLabel", "Ordinal", "Reconstruction", "Regression"),
         *("Task", "Tasks"),

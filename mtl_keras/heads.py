@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -11,9 +11,9 @@ import keras
 
 from mtl_keras.errors import MTLError, unknown
 
-__all__ = ["Decoder", "Head", "Tap", "config", "from_config"]
+__all__ = ["Decoder", "Head", "Tap", "check", "config", "from_config", "pooled"]
 
-Tap = Literal["avg", "max", "flatten"]
+Tap = Literal["features", "avg", "max", "flatten"]
 
 POOLS = {
     "avg": keras.layers.GlobalAveragePooling2D,
@@ -31,8 +31,8 @@ class Head:
         dropout: Share dropped after each of them, in `[0, 1)`; default 0.
         activation: Name of a Keras activation for them; default `"relu"`.
         tap: Where the stack starts. None (default) is the pooled features, and for a task's own stack what the shared one
-            makes of them. `"avg"`, `"max"` or `"flatten"` is the feature map of a backbone with `pooling=None`, pooled for
-            this stack alone.
+            makes of them. `"features"` is the pooled features themselves, past the shared stack. `"avg"`, `"max"` or
+            `"flatten"` is the feature map of a backbone with `pooling=None`, pooled for this stack alone.
 
     Raises:
         MTLError: If a value is out of range or the activation or tap unknown.
@@ -168,7 +168,12 @@ class Decoder:
 
 
 def pooled(features: Any, tap: Tap, prefix: str) -> Any:
-    """Return `[batch, channels]` of a feature map `[batch, height, width, channels]`; the layer is `{prefix}_pool`."""
+    """Return `[batch, channels]` of a feature map `[batch, height, width, channels]`; the layer is `{prefix}_pool`.
+
+    The tap `"features"` is what has been pooled before.
+    """
+    if tap == "features":
+        return features
     return POOLS[tap](name=f"{prefix}_pool")(features)
 
 
@@ -185,6 +190,56 @@ def from_config(values: Mapping[str, Any]) -> Head | Decoder:
     if kind not in kinds:
         raise unknown("kind of head", kind, kinds)
     return kinds[kind](**fields)
+
+
+def check(
+    shared: Head,
+    heads: Mapping[str, Head | Decoder],
+    pooling: str | None,
+    drawn: Collection[str],
+    image_shape: Sequence[int | None],
+) -> None:
+    """Refuse heads that fit neither their task nor the backbone.
+
+    Args:
+        shared: The shared stack.
+        heads: Every task's head.
+        pooling: Of the backbone; None where it gives a map.
+        drawn: The tasks that give the image back.
+        image_shape: Of one input.
+
+    Raises:
+        MTLError: If a decoder is not for such a task or does not come out at the image's size, a tap does not fit the
+            pooling, or a head has nothing to start from.
+    """
+    for name, head in heads.items():
+        if isinstance(head, Decoder):
+            if name not in drawn:
+                raise MTLError(
+                    f"A Decoder is the head of a task that gives the image back. Received: one for {name!r}, which does not. "
+                    "Give it a mtl.Head."
+                )
+            head.start(image_shape)
+    stacks = {"the shared stack": shared, **{f"task {name!r}": head for name, head in heads.items()}}
+    if pooling is not None:
+        tapped = next((name for name, stack in stacks.items() if stack.tap not in (None, "features")), None)
+        if tapped is not None:
+            raise MTLError(
+                f"A tap starts from a feature map. Received: tap={stacks[tapped].tap!r} for {tapped} and a backbone of "
+                f"pooling={pooling!r}. Give the backbone pooling=None, or tap=None."
+            )
+    elif past := next((name for name, stack in stacks.items() if stack.tap == "features"), None):
+        raise MTLError(
+            f"The tap 'features' is a backbone's pooled features. Received: tap='features' for {past} and pooling=None. Give "
+            "the backbone pooling='avg', or tap='avg'."
+        )
+    elif shared.tap is None:
+        bare = next((name for name, head in heads.items() if head.tap is None), None)
+        if bare is not None:
+            raise MTLError(
+                f"Heads take pooled features. Received: pooling=None and a tap neither for task {bare!r} nor for the shared "
+                "stack. Give one of them tap='avg', 'max' or 'flatten', or the backbone pooling='avg'."
+            )
 
 
 def _check_common(head: Head | Decoder) -> None:

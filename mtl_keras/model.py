@@ -32,10 +32,12 @@ class Recipe:
             none.
         freeze: True freezes the whole backbone, False nothing. A name freezes every layer of the backbone before the
             first one of that name or prefix (a block), which is trained with all that follow.
+        stack: For some tasks another one, whose output probabilities are joined to the features of the first one's head. No
+            gradient flows back through them, and in training they are out-of-fold; see `Phase`.
 
     Raises:
         MTLError: If the backbone refuses the image shape, a head names no task or does not suit its task, or taps and
-            the backbone's pooling do not fit together.
+            the backbone's pooling, or the tasks of a stack, do not fit together.
     """
 
     tasks: Tasks
@@ -44,6 +46,7 @@ class Recipe:
     shared: Head = field(default_factory=Head)
     heads: Mapping[str, Head | Decoder] = field(default_factory=dict)
     freeze: bool | str = False
+    stack: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.heads:
@@ -57,12 +60,16 @@ class Recipe:
                 "Give image_shape=data.image_shape."
             )
         self.backbone.check(self.image_shape)
-        _check_heads(self)
+        drawn = [name for name, task in self.tasks.items() if task.from_input]
+        head_kinds.check(self.shared, self.heads, self.backbone.pooling, drawn, self.image_shape)
+        object.__setattr__(self, "stack", dict(self.stack))
+        task_kinds.in_order(self.tasks, self.stack)
 
     def only(self, *names: str) -> Recipe:
         """Return the same recipe for these tasks alone: with one name, its single-task twin."""
         kept = self.tasks.only(*names)
-        return replace(self, tasks=kept, heads={name: self.heads[name] for name in kept})
+        stack = {name: source for name, source in self.stack.items() if name in kept and source in kept}
+        return replace(self, tasks=kept, heads={name: self.heads[name] for name in kept}, stack=stack)
 
     def config(self) -> dict[str, Any]:
         """Return the recipe as plain JSON values."""
@@ -73,6 +80,7 @@ class Recipe:
             "shared": head_kinds.config(self.shared),
             "heads": {name: head_kinds.config(head) for name, head in self.heads.items()},
             "freeze": self.freeze,
+            "stack": self.stack,
         }
 
     @classmethod
@@ -85,34 +93,8 @@ class Recipe:
             shared=cast(Head, head_kinds.from_config(config["shared"])),
             heads={name: head_kinds.from_config(head) for name, head in config["heads"].items()},
             freeze=config["freeze"],
+            stack=config.get("stack", {}),
         )
-
-
-def _check_heads(recipe: Recipe) -> None:
-    """Refuse heads that do not suit their task or the backbone."""
-    for name, head in recipe.heads.items():
-        if isinstance(head, Decoder):
-            if not recipe.tasks[name].from_input:
-                raise MTLError(
-                    f"A Decoder is the head of a task that gives the image back. Received: one for {name!r}, a "
-                    f"{type(recipe.tasks[name]).__name__}. Give it a mtl.Head."
-                )
-            head.start(recipe.image_shape)
-    stacks = {"the shared stack": recipe.shared, **{f"task {name!r}": head for name, head in recipe.heads.items()}}
-    if recipe.backbone.pooling is not None:
-        tapped = next((name for name, stack in stacks.items() if stack.tap is not None), None)
-        if tapped is not None:
-            raise MTLError(
-                f"A tap starts from a feature map. Received: tap={stacks[tapped].tap!r} for {tapped} and a backbone of "
-                f"pooling={recipe.backbone.pooling!r}. Give the backbone pooling=None, or tap=None."
-            )
-    elif recipe.shared.tap is None:
-        bare = next((name for name, head in recipe.heads.items() if head.tap is None), None)
-        if bare is not None:
-            raise MTLError(
-                f"Heads take pooled features. Received: pooling=None and a tap neither for task {bare!r} nor for the shared "
-                "stack. Give one of them tap='avg', 'max' or 'flatten', or the backbone pooling='avg'."
-            )
 
 
 class MultiTaskModel(keras.Model):
@@ -139,13 +121,14 @@ class MultiTaskModel(keras.Model):
         # Where every head has a tap of its own, the shared stack is no part of the model.
         shared = () if common is None or common is features else _layers_between(features, common)
         self._shared_layer_names = tuple(layer for layer in shared if any(layer in layers for layers in between.values()))
+
+        def others(name: str) -> list[str]:
+            """Return the layers of the tasks whose outputs this one's head takes."""
+            sources = (recipe.tasks[name].source, recipe.stack.get(name))
+            return [layer for source in sources if source is not None for layer in between[source]]
+
         self._head_layer_names = {
-            name: tuple(
-                layer
-                for layer in layers
-                if layer not in shared and layer not in between.get(recipe.tasks[name].source or "", ())
-            )
-            for name, layers in between.items()
+            name: tuple(layer for layer in layers if layer not in (*shared, *others(name))) for name, layers in between.items()
         }
 
     @property
@@ -174,6 +157,10 @@ class MultiTaskModel(keras.Model):
     def identity(self) -> dict[str, Any]:
         """Return, as plain JSON values, what fixes the features of an image besides the trunk's weights."""
         return {"backbone": self.recipe.backbone.resolved().config(), "image_shape": list(self.recipe.image_shape)}
+
+    def layers_to(self, task: str) -> list[keras.layers.Layer]:
+        """Return the layers on the way from the images to a task's output, those of its sources among them."""
+        return [self.get_layer(name) for name in _layers_between(self.input, self.output[task])]
 
     def layers_called(self, name: str) -> list[keras.layers.Layer]:
         """Return the layers that `name` stands for: `"backbone"`, `"shared"`, a task's head, or one layer.
@@ -206,6 +193,7 @@ def build_model(
     freeze: bool | str = False,
     shared: Head | Sequence[int] = (),
     heads: Mapping[str, Head | Decoder] | None = None,
+    stack: Mapping[str, str] | None = None,
     trunk: keras.Model | None = None,
 ) -> MultiTaskModel:
     """Compose a backbone, a shared dense stack and one head per task into a functional Keras model.
@@ -218,6 +206,7 @@ def build_model(
         freeze: True, False, or the layer or block of the backbone to train from; see `Recipe`.
         shared: Units of the trained dense stack that all tasks share, or a `Head` with its dropout, activation and tap.
         heads: A `Head` or `Decoder` per task; tasks left out get the output layer alone.
+        stack: For some tasks the one whose output is a feature of their heads; see `Recipe`.
         trunk: A trunk built before by the same backbone (`model.trunk`) to be used again, with its weights, instead of
             building a new one.
 
@@ -246,6 +235,7 @@ def build_model(
             shared=shared if isinstance(shared, Head) else Head(dense=tuple(shared)),
             heads=heads or {},
             freeze=freeze,
+            stack=stack or {},
         )
 
     # Layers
@@ -261,10 +251,12 @@ def build_model(
     common = _start(features, recipe.shared, "shared", features if recipe.backbone.pooling else None)
     common = None if common is None else recipe.shared.apply(common, "shared")
     outputs: dict[str, Any] = {}
-    # A task that is derived from another one comes after it.
-    for name in sorted(recipe.tasks, key=lambda name: len(recipe.tasks.heads_of(name))):
-        task = recipe.tasks[name]
-        own = recipe.heads[name].apply(_start(features, recipe.heads[name], name, common), name, recipe.image_shape)
+    for name in task_kinds.in_order(recipe.tasks, recipe.stack):
+        task, head = recipe.tasks[name], recipe.heads[name]
+        own = _start(features, head, name, common)
+        if name in recipe.stack:
+            own = _joined(own, outputs[recipe.stack[name]], name)
+        own = head.apply(own, name, recipe.image_shape)
         outputs[name] = task.head(own, recipe.image_shape, None if task.source is None else outputs[task.source])
     outputs = {name: outputs[name] for name in recipe.tasks}
 
@@ -275,6 +267,14 @@ def build_model(
 def _start(features: Any, head: Head | Decoder, prefix: str, untapped: Any) -> Any:
     """Return what a stack is laid on: the feature map, pooled for it alone, or what there is without a tap."""
     return untapped if head.tap is None else head_kinds.pooled(features, head.tap, prefix)
+
+
+def _joined(features: Any, output: Any, prefix: str) -> Any:
+    """Return a head's features with another task's output beside them, through which no gradient flows."""
+    held = keras.ops.stop_gradient(output)
+    # Keras would number it anew in every process.
+    held._keras_history.operation.name = f"{prefix}_stop"
+    return keras.layers.Concatenate(name=f"{prefix}_stack")([features, held])
 
 
 def _freeze(backbone: keras.Model, freeze: bool | str) -> None:

@@ -145,7 +145,7 @@ def test_a_decoder_stands_on_pooled_and_shared_features_too() -> None:
         ),
         (
             lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE, shared=Head(tap="avg"), heads={"odd": Decoder()}),
-            "Received: one for 'odd', a Binary",
+            "Received: one for 'odd', which does not",
         ),
         (
             lambda: Recipe(_tiny.TASKS, MAP, (12, 8, 1), shared=Head(tap="avg"), heads={"image": Decoder()}),

@@ -392,10 +392,10 @@ def test_features_are_for_their_own_trunk_while_it_is_frozen(data: Data, tmp_pat
 
 def test_where_weights_can_do_nothing_it_says_so(caplog: pytest.LogCaptureFixture) -> None:
     def said(model: MultiTaskModel, phase: Phase = PHASE) -> bool:
-        from mtl_keras.training import _train
+        from mtl_keras.training import _freezing, _train
 
         caplog.clear()
-        with caplog.at_level("INFO", "mtl_keras"), _train._freezing(model, phase):
+        with caplog.at_level("INFO", "mtl_keras"), _freezing.freezing(model, phase):
             _train._say_what_weights_do(model, phase)
         return any("each task trains alone" in record.message for record in caplog.records)
 

@@ -50,7 +50,7 @@ class Plan:
         others = set(self.recipe.tasks) - {task}
         alone = phase.tasks is not None and set(phase.tasks) != set(self.recipe.tasks)
         freeze = None if alone or phase.freeze is None else tuple(name for name in phase.freeze if name not in others)
-        own = (f"{task}_loss", f"{task}_{self.recipe.tasks[task].metric.name}")
+        own = ("loss", f"{task}_loss", f"{task}_{self.recipe.tasks[task].metric.name}")
         monitor = phase.monitor if phase.monitor.removeprefix("val_") in own else "val_skill"
         return replace(phase, weighting="equal", tasks=None, freeze=freeze, monitor=monitor)
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from mtl_keras.data import cache
 from mtl_keras.data._arrays import from_arrays
 from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
-from mtl_keras.data._data import Data
+from mtl_keras.data._data import Data, stratified_folds
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._folders import from_folders
 from mtl_keras.data._landmarks import load_landmarks
@@ -39,7 +39,18 @@ from mtl_keras.errors import unknown
 if TYPE_CHECKING:
     from mtl_keras.tasks import Tasks
 
-__all__ = ["CIFAR100_COARSE", "LOADERS", "Data", "Split", "cache", "from_arrays", "from_folders", "load", "trivial_scores"]
+__all__ = [
+    "CIFAR100_COARSE",
+    "LOADERS",
+    "Data",
+    "Split",
+    "cache",
+    "from_arrays",
+    "from_folders",
+    "load",
+    "stratified_folds",
+    "trivial_scores",
+]
 
 #: Every data set that `load` knows, by name.
 LOADERS: dict[str, Callable[..., Data]] = {

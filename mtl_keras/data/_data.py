@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mtl_keras.tasks import Tasks
 
-__all__ = ["Data", "label_strata"]
+__all__ = ["Data", "label_strata", "stratified_folds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,10 @@ class Data:
         count, x = shown.shape[1], shown.reshape(-1, *shown.shape[2:])
         y = {task: x if array is train.x else np.repeat(array, count, axis=0) for task, array in train.y.items()}
         weight = {task: np.repeat(array, count) for task, array in train.weight.items()}
-        return replace(self, train=replace(train, x=x, y=y, weight=weight))
+        side = {name: np.repeat(array, count, axis=0) for name, array in train.side.items()}
+        own = np.arange(len(train)) if train.group is None else train.group
+        group = np.repeat(own, count)
+        return replace(self, train=replace(train, x=x, y=y, weight=weight, side=side, group=group))
 
     def online(self, steps: _views.View, *, seed: int | None = None) -> Data:
         """Return the data with training images that are changed anew in every epoch, while batches are made.
@@ -247,3 +250,26 @@ def label_strata(split: Split) -> list[np.ndarray]:
             # Absent labels are a class of their own: each part gets its share of them.
             columns.append(np.where(split.weight[name] > 0, strata, -1))
     return columns
+
+
+def stratified_folds(split: Split, folds: int, seed: int) -> list[np.ndarray]:
+    """Divide the rows into parts of equal size, within one row, in each of which classes keep their shares.
+
+    Views of one image, which `Data.enlarged` makes rows of, stay together: their parts are equal in images.
+
+    Args:
+        split: Its rows are divided.
+        folds: Number of parts, from 2 to the number of rows.
+        seed: Same parts for the same seed.
+
+    Returns:
+        Row numbers of each part, ascending.
+    """
+    group = np.arange(len(split)) if split.group is None else split.group
+    names, first = np.unique(group, return_index=True)
+    strata, left, parts = [column[first] for column in label_strata(split)], np.arange(len(first)), []
+    for share in range(folds, 1, -1):
+        chosen = stratified_choice([column[left] for column in strata], len(left), len(left) // share, seed)
+        parts.append(left[chosen])
+        left = np.delete(left, chosen)
+    return [np.flatnonzero(np.isin(group, names[part])) for part in (*parts, left)]

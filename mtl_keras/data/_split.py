@@ -36,6 +36,9 @@ class Split:
         views: Number V of views of each row: `x`, and targets that are the input, are then `[n, V, ...]`. None (default)
             for plain rows.
         online: Changes of the images that an epoch of seeded batches draws anew; None (default) for none.
+        side: More inputs of the model by name, `[n, ...]` float32; default none.
+        group: Number of what each row was made of, `[n]` integers, where several rows are views of one image; None
+            (default) where each stands for itself. A division of the rows keeps a group together.
 
     Raises:
         MTLError: If there are no rows, numbers of rows or of views differ, or `y` or `weight` miss a task.
@@ -48,6 +51,8 @@ class Split:
     name: str = ""
     views: int | None = None
     online: Online | None = None
+    side: Mapping[str, np.ndarray] = field(default_factory=dict)
+    group: np.ndarray | None = None
     # Tensors made from the arrays above, by identity: thirty trainings on one split convert it once.
     _tensors: dict[int, tuple[np.ndarray, Any]] = field(default_factory=dict, init=False, repr=False)
 
@@ -73,6 +78,9 @@ class Split:
                         f"Inputs, and targets that are inputs, hold all views [n, {self.views}, ...]. Received: "
                         f"{list(array.shape)}. Make views with Data.with_views."
                     )
+        for name, array in self.side.items():
+            if len(array) != len(self.x):
+                raise MTLError(f"`x` and `side` have equally many rows. Received: {len(self.x)} and {len(array)} for {name!r}.")
 
     def __len__(self) -> int:
         return len(self.x)
@@ -91,7 +99,10 @@ class Split:
         x = self.x[rows]
         # A target that is the input itself stays the same array, so that it is held and gathered once.
         y = {task: x if array is self.x else array[rows] for task, array in self.y.items()}
-        return replace(self, x=x, y=y, weight={task: array[rows] for task, array in self.weight.items()})
+        side = {name: array[rows] for name, array in self.side.items()}
+        group = None if self.group is None else self.group[rows]
+        weight = {task: array[rows] for task, array in self.weight.items()}
+        return replace(self, x=x, y=y, weight=weight, side=side, group=group)
 
     def only(self, *names: str) -> Split:
         """Return the same rows for these tasks alone.
@@ -120,6 +131,8 @@ class Split:
         self, batch_size: int, *, seed: int | None = None, epochs: int = 1, first_epoch: int = 0, at_least: int = 1
     ) -> tf.data.Dataset:
         """Return a dataset of `(x, {task: y}, {task: weight})`, each with `batch_size` rows, fewer in an epoch's last.
+
+        With more inputs in `side`, `x` is the dict `{"input": x, name: side}`.
 
         With a seed, the epochs `first_epoch` to `epochs - 1` follow each other and each has its own order, a function
         of the seed and the number of the epoch alone: a run that goes on at epoch k sees what it would have seen. Give
@@ -188,7 +201,7 @@ class Split:
             return tf.data.Dataset.range(0, n, batch_size).map(lambda start: numbered(order, draws, start))
 
         of_views = {id(array) for array in self._of_views()} if self.views else set()
-        arrays = {id(array): array for array in (self.x, *self.y.values(), *self.weight.values())}
+        arrays = {id(array): array for array in (self.x, *self.y.values(), *self.weight.values(), *self.side.values())}
         sources = {key: self._source(array, key in of_views) for key, array in arrays.items()}
 
         def batch(rows: tf.Tensor, counts: tf.Tensor, draws: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
@@ -198,7 +211,9 @@ class Split:
                 parts[id(self.x)] = online(parts[id(self.x)], draws[:, 1:])
             y = {task: self.tasks[task].target(parts[id(self.y[task])]) for task in self.tasks}
             weight = {task: tf.where(counts, parts[id(self.weight[task])], 0.0) for task in self.tasks}
-            return parts[id(self.x)], y, weight
+            x = parts[id(self.x)]
+            side = {name: parts[id(array)] for name, array in self.side.items()}
+            return {"input": x, **side} if side else x, y, weight
 
         dataset = tf.data.Dataset.range(first_epoch, epochs).flat_map(row_numbers)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * math.ceil(n / batch_size)))

@@ -24,6 +24,7 @@ from mtl_keras.report._comparison_figures import plot_approaches, plot_gains, pl
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._environment import environment
 from mtl_keras.report._figures import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._phases import phases_table
 from mtl_keras.report._record import write_record
 from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, history_rows, metrics_rows, trivial_rows
 from mtl_keras.report._statistics import interval, mean, paired_test, sample_sd, trial_skills
@@ -51,6 +52,7 @@ __all__ = [
     "paired_test",
     "pairwise",
     "sample_sd",
+    "phases_table",
     "scores_table",
     "to_markdown",
     "trial_skills",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from mtl_keras.comparison import Plan, Reporter
 from mtl_keras.search._compare import compare_study
-from mtl_keras.search._reproduce import reproduce_study
+from mtl_keras.search._reproduce import reproduce, reproduce_study
 from mtl_keras.search._run import StudyResult, run_study, tune
 from mtl_keras.search._single import evaluate_run, train_study
 from mtl_keras.search._space import dense_stack, loss_weights
@@ -32,6 +32,7 @@ __all__ = [
     "evaluate_run",
     "load_study",
     "loss_weights",
+    "reproduce",
     "reproduce_study",
     "run_study",
     "train_study",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +18,9 @@ from mtl_keras.comparison._workshop import Workshop
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
 from mtl_keras.search._session import resolve
-from mtl_keras.search._study import Configuration, Settings, Study
+from mtl_keras.search._study import Configuration, Settings, Study, load_study
 
-__all__ = ["reproduce_study"]
+__all__ = ["reproduce", "reproduce_study"]
 
 #: Data sets in memory at once: those of one seed may differ by configuration.
 DATA_HELD = 4
@@ -118,6 +119,29 @@ def reproduce_study(
             else:
                 log.forget()
     return Comparison(folder, figures, tuple(published))
+
+
+def reproduce(study: str | Path | Study, **arguments: Any) -> Comparison:
+    """Reproduce a study by name: what `mtl-keras reproduce` does.
+
+    Args:
+        study: A name of `mtl-keras studies`, the path of a study file, or a `Study`.
+        **arguments: Those of `reproduce_study`; anything else is a change to the settings.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        MTLError: As `reproduce_study`.
+
+    Example:
+        result = mtl.reproduce("landmarks", data_dir="data", seeds=10)
+    """
+    own = set(inspect.signature(reproduce_study).parameters) - {"study", "changes"}
+    options = {name: value for name, value in arguments.items() if name in own}
+    changes = {name: value for name, value in arguments.items() if name not in own | {"changes"}}
+    found = study if isinstance(study, Study) else load_study(study)
+    return reproduce_study(found, {**arguments.get("changes", {}), **changes}, **options)
 
 
 def _seeds(configuration: Configuration, settings: Settings, asked: int | None) -> int:

@@ -21,6 +21,7 @@ from mtl_keras.tasks._multi_label import MultiLabel
 from mtl_keras.tasks._ordinal import Ordinal
 from mtl_keras.tasks._reconstruction import Reconstruction
 from mtl_keras.tasks._regression import Regression
+from mtl_keras.tasks._stack import in_order
 
 __all__ = [
     "KINDS",
@@ -37,6 +38,7 @@ __all__ = [
     "Task",
     "Tasks",
     "from_config",
+    "in_order",
 ]
 
 #: Every kind of task by class name.

@@ -16,7 +16,7 @@ from mtl_keras.tasks._label_source import LabelSource
 __all__ = ["Metric", "Task", "Tasks"]
 
 #: Names that would collide with what the training log already holds (`loss`, `val_skill`, `all` in results).
-RESERVED_NAMES = frozenset({"loss", "skill", "all", "val", "learning_rate", "backbone", "shared", "input_image"})
+RESERVED_NAMES = frozenset({"loss", "skill", "all", "val", "learning_rate", "backbone", "shared", "input", "input_image"})
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Task(ABC):
     metrics: ClassVar[tuple[Metric, ...]] = ()
     #: Whether the target is the input itself, so that no label column is asked of the data.
     from_input: ClassVar[bool] = False
+    #: Whether the output is probabilities `[batch, n]`, which another task can be stacked on.
+    probabilities: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):

@@ -39,6 +39,7 @@ class Reconstruction(Task):
         Metric("psnr", "dB, of the mean squared error", "max", math.inf),
     )
     from_input: ClassVar[bool] = True
+    probabilities: ClassVar[bool] = False
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if column.ndim < 2 or not np.issubdtype(column.dtype, np.number):

@@ -50,6 +50,7 @@ class Regression(Task):
         Metric("mse", "squared unit of the label", "min", 0.0),
         Metric("mae", "unit of the label", "min", 0.0),
     )
+    probabilities: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

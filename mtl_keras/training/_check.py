@@ -10,6 +10,7 @@ from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._phase import Phase
+from mtl_keras.training._stack import plan
 
 __all__ = ["check"]
 
@@ -45,6 +46,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
         for name in phase.freeze or ():
             model.layers_called(name)
         _check_monitor(phase, data, tasks)
+    plan(model, phases, len(data.train))
     if data.features is not None and data.features != (own := trunk_digest(model.trunk, model.identity())):
         raise MTLError(
             f"Cached features come from the model's own trunk. Received: those of trunk {data.features} for a model with trunk "

@@ -43,6 +43,9 @@ class Phase:
         patience: Epochs without improvement after which the phase ends; None (default) runs all epochs.
         schedule: `"constant"` (default) keeps the optimizer's learning rate; `"cosine"` lets it fall along half a cosine
             to 0 over the steps of the phase.
+        folds: Where a task is stacked on one that this phase does not train: how many models are trained, each without one
+            part of the training rows, so that every row gets that task's output from one that has not seen its label. At
+            least 2; default 5.
 
     Raises:
         MTLError: If a value is out of range, or the optimizer or weighting is unknown.
@@ -62,6 +65,7 @@ class Phase:
     monitor: str = "val_skill"
     patience: int | None = None
     schedule: Schedule = "constant"
+    folds: int = 5
 
     def __post_init__(self) -> None:
         for field in ("epochs", "batch_size") + (("patience",) if self.patience is not None else ()):
@@ -73,6 +77,8 @@ class Phase:
             if isinstance(value, str):
                 raise MTLError(f"`{field}` is a sequence of names. Received: {field}={value!r}. Give {field}=({value!r},).")
             object.__setattr__(self, field, None if value is None else tuple(value))
+        if not isinstance(self.folds, int) or isinstance(self.folds, bool) or self.folds < 2:
+            raise MTLError(f"`folds` is a whole number of at least 2. Received: folds={self.folds!r}. Give e.g. folds=5.")
         if self.schedule not in get_args(Schedule):
             raise unknown("schedule", self.schedule, get_args(Schedule))
         object.__setattr__(self, "weighting", weightings.get(self.weighting))
@@ -132,6 +138,7 @@ class Phase:
             "monitor": self.monitor,
             "patience": self.patience,
             "schedule": self.schedule,
+            "folds": self.folds,
         }
 
 

@@ -9,6 +9,7 @@ import keras
 
 from mtl_keras.model import MultiTaskModel, Recipe, build_model
 from mtl_keras.training._phase import Phase
+from mtl_keras.training._stack import cut, sources_of
 
 __all__ = ["Best", "Run"]
 
@@ -64,8 +65,7 @@ class Run:
         backbone = self.recipe.backbone.resolved().replace(weights=None)
         last = build_model(replace(self.recipe, backbone=backbone))
         last.set_weights(self.model.get_weights())
-        start = last.features if self._on_features else last.input
-        part = keras.Model(start, last.output)
+        part = keras.Model(*cut(last, self._on_features, sources_of(self.recipe, self.phases[-1])))
         # The weighting's own variables come last.
         part.set_weights(self._last_weights[: len(part.weights)])
         return last

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +18,11 @@ from mtl_keras.data.cache import default_cache_dir
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.training._check import check
+from mtl_keras.training._freezing import freezing
 from mtl_keras.training._objective import ObjectiveModel
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Best, Run
+from mtl_keras.training._stack import Start, cut, plan, sources_of, with_outputs
 
 __all__ = ["train"]
 
@@ -44,6 +46,9 @@ def train(
 
     Where a phase leaves the trunk frozen, the trunk's features are computed once, kept in the feature cache, and the
     phase trains what lies behind them; results equal those without the cache.
+
+    Where a phase trains a task that is stacked on one that it does not train, models trained without part of the rows say
+    beforehand what that task's outputs are for them; the model itself must not have seen labels of these rows before.
 
     Args:
         model: From `build_model`. It is changed in place and stands at the best epoch of the last phase afterwards.
@@ -81,6 +86,8 @@ def train(
     if output_dir is not None:
         checkpoint = (Path(output_dir) / CHECKPOINT, _identity(model, data, phases, seed))
         standing = read_standing(*checkpoint)
+    stacked = plan(model, phases, len(data.train))
+    start = Start.of(model, output_dir, standing is not None) if any(stacked) else None
     if standing is not None:
         rows += standing.rows
         # Before features are computed: an earlier phase may have trained the trunk.
@@ -93,7 +100,7 @@ def train(
     for number, phase in enumerate(phases):
         if standing is not None and number < standing.phase:
             continue
-        with _freezing(model, phase):
+        with freezing(model, phase):
             on_features = model.frozen_trunk and (data.features is not None or cache_dir is not False)
             if on_features and featurized is None:
                 featurized = data.featurize(model.trunk, model.identity(), cache_dir or default_cache_dir())
@@ -108,6 +115,10 @@ def train(
             _say_what_weights_do(model, phase)
             seen = featurized if on_features and featurized is not None else data
             begun = standing if standing is not None and number == standing.phase else None
+            if (taken := stacked[number]) and start and not (begun and _finished(begun, phase)):
+                base = seen if taken.frozen else data
+                fit = functools.partial(train, seed=seed, cache_dir=cache_dir)
+                seen = with_outputs(model, seen, base, taken, start, folds=phase.folds, seed=seed, fit=fit)
             best, last_weights = _run_phase(model, seen, phase, number, rows, seed, callbacks, on_features, checkpoint, begun)
     return Run(model, rows, phases, best, seed, time.perf_counter() - began, last_weights, on_features)
 
@@ -131,8 +142,7 @@ def _run_phase(
     replicas = model.distribute_strategy.num_replicas_in_sync
     with model.distribute_strategy.scope():
         objective = ObjectiveModel(
-            model.features if on_features else model.input,
-            model.output,
+            *cut(model, on_features, sources_of(model.recipe, phase)),
             tasks=tasks,
             active=tuple(active),
             weighting=phase.weighting,  # type: ignore[arg-type]  # Phase has made it a Weighting
@@ -149,7 +159,7 @@ def _run_phase(
         )
         # Variables made inside the first step would have it traced twice.
         objective.optimizer.build(objective.trainable_variables)
-    if standing is not None and (standing.stopped or standing.epoch == phase.epochs):
+    if standing is not None and _finished(standing, phase):
         _check_finite(rows, phase, number)
         last_weights = objective.get_weights()
         objective.set_weights(standing.best_weights)
@@ -183,6 +193,11 @@ def _run_phase(
     _check_finite(rows, phase, number)
     model.weighting_state = objective.weighting_values()
     return _best(number, phase, vars(early)), history.last_weights
+
+
+def _finished(standing: Standing, phase: Phase) -> bool:
+    """Return whether a phase has nothing left to do."""
+    return standing.stopped or standing.epoch == phase.epochs
 
 
 def _steps_a_call(steps: int, callbacks: Sequence[keras.callbacks.Callback]) -> int:
@@ -224,33 +239,6 @@ def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: 
         "seed": seed,
         "data": [data.name, len(train), len(data.validation), data.features, *(changes if any(changes) else ())],
     }
-
-
-@contextlib.contextmanager
-def _freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
-    """Set the trainable flags that the phase asks for; put the model's own back afterwards."""
-    layers = [*model.layers, *model.get_layer("backbone").layers]
-    flags = [(layer, layer.trainable) for layer in layers]
-    active = phase.active(model.recipe.tasks)
-    try:
-        if phase.freeze is not None:
-            for layer in layers:
-                layer.trainable = True
-            for name in phase.freeze:
-                for layer in model.layers_called(name):
-                    layer.trainable = False
-            model.recipe.backbone.hold(model.get_layer("backbone"))
-        # Whoever is derived from another task trains that one's head too.
-        trained = {head for name in active for head in model.recipe.tasks.heads_of(name)}
-        for name, head in model.head_layers.items():
-            if name not in trained:
-                for layer in head:
-                    layer.trainable = False
-        yield
-    finally:
-        # Containers first: setting the backbone's flag sets those of all its layers.
-        for layer, flag in flags:
-            layer.trainable = flag
 
 
 def _say_what_weights_do(model: MultiTaskModel, phase: Phase) -> None:

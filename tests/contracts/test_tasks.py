@@ -173,6 +173,10 @@ def head(case: Case, channels: int = 3) -> keras.Model:
     return keras.Model(features, {case.task.name: case.task.head(features, SHAPE)})
 
 
+def test_a_kind_says_whether_its_output_is_probabilities(case: Case) -> None:
+    assert case.task.probabilities == (case.bounded and len(case.output) == 1)
+
+
 def test_every_kind_has_a_row() -> None:
     assert {type(case.task) for case in CASES.values()} == set(KINDS.values())
     assert all(name == kind.__name__ for name, kind in KINDS.items())

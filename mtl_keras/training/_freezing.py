@@ -1,0 +1,48 @@
+"""What a phase trains and what it leaves as it is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+
+from mtl_keras.model import MultiTaskModel
+from mtl_keras.tasks import Tasks
+from mtl_keras.training._phase import Phase
+
+__all__ = ["flagged_layers", "freezing", "trained_heads"]
+
+
+def trained_heads(tasks: Tasks, phase: Phase) -> set[str]:
+    """Return the tasks whose heads a phase trains: whoever is derived from another task trains that one's head too."""
+    return {head for name in phase.active(tasks) for head in tasks.heads_of(name)}
+
+
+def flagged_layers(model: MultiTaskModel) -> list[keras.layers.Layer]:
+    """Return the layers with a trainable flag of their own, containers first: a backbone's flag sets all within it."""
+    return [*model.layers, *model.get_layer("backbone").layers]
+
+
+@contextlib.contextmanager
+def freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
+    """Set the trainable flags that the phase asks for; put the model's own back afterwards."""
+    layers = flagged_layers(model)
+    flags = [(layer, layer.trainable) for layer in layers]
+    try:
+        if phase.freeze is not None:
+            for layer in layers:
+                layer.trainable = True
+            for name in phase.freeze:
+                for layer in model.layers_called(name):
+                    layer.trainable = False
+            model.recipe.backbone.hold(model.get_layer("backbone"))
+        trained = trained_heads(model.recipe.tasks, phase)
+        for name, head in model.head_layers.items():
+            if name not in trained:
+                for layer in head:
+                    layer.trainable = False
+        yield
+    finally:
+        for layer, flag in flags:
+            layer.trainable = flag
