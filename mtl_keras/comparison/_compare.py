@@ -91,11 +91,13 @@ class Comparison:
         """
         if what == "history":
             return plot_history(self.history, units={row["metric"]: row["unit"] for row in self.metrics})
+        if what is None:
+            return plot_approaches(self.metrics, self.split, published=self.published)
         known = sorted({f"{row['task']}/{row['metric']}" for row in self.metrics})
-        if what is not None and what not in known:
+        if what not in known:
             raise unknown("figure to plot", what, [*known, "history"])
-        metrics = None if what is None else dict([what.split("/")])
-        return plot_approaches(self.metrics, self.split, metrics=metrics, published=self.published)
+        told = [row for row in self.published if f"{row['task']}/{row['metric']}" == what]
+        return plot_approaches(self.metrics, self.split, metrics=dict([what.split("/")]), published=told)
 
     def save(self, folder: str | Path) -> None:
         """Copy the record, which lies in `output_dir`, to another folder.

@@ -40,7 +40,7 @@ def plot_approaches(
     Args:
         metrics_rows: Rows as from `metrics_rows` and `trivial_rows`.
         split: `"test"` (default), `"validation"` or `"train"`.
-        metrics: The metric that stands for each task; default each task's own.
+        metrics: The metric that stands for each task, or for `"all"`; default each task's own.
         published: What others report, as for `approaches_table`; values that are numbers are drawn.
 
     Returns:
@@ -56,7 +56,8 @@ def plot_approaches(
     rows, told = list(metrics_rows), list(published)
     values, directions = values_of(rows, split), directions_of(rows)
     approaches = approaches_of([*values, *(str(row["run"]) for row in told)])
-    shown = [key for key in chosen_figures(rows, split, metrics, told) if key[0] != "all"]
+    whole = (metrics or {}).get("all")
+    shown = [key for key in chosen_figures(rows, split, metrics, told) if key[0] != "all" or key[1] == whole]
     figure, panels = _panels(approaches, [task for task, _ in shown], f"What each approach reaches, {split} split")
     for place, key in zip(panels, shown, strict=True):
         for y, run in enumerate(approaches):

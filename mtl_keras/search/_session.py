@@ -101,9 +101,9 @@ def resolve(
     context = Context(study.tasks, settings, study.image_shape)
     space, plan = fixed_space(study, context, fixed)
     if named is not None and not isinstance(named.plan, Mapping):
-        if fixed:
+        if given := sorted(changes.keys() - fields):
             raise MTLError(
-                f"A configuration with a plan of its own has no hyperparameters. Received: {', '.join(sorted(fixed))} for "
+                f"A configuration with a plan of its own has no hyperparameters. Received: {', '.join(given)} for "
                 f"{configuration!r}. Change its settings only."
             )
         plan = named.plan(context)

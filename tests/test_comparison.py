@@ -1,0 +1,368 @@
+"""Approaches over seeds: which trainings there are, what their figures say, and that going on changes none of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+import mtl_keras as mtl
+from mtl_keras.comparison import Approach, Comparison, Plan, Reporter, compare
+from mtl_keras.comparison._jobs import _jobs
+from mtl_keras.errors import MTLError
+from mtl_keras.files import read_json_lines
+from tests._tiny import BACKBONE, SHAPE, rows
+
+TASKS = mtl.Tasks(mtl.Classification("kind", classes=3), mtl.Binary("odd"))
+#: Frozen, and with nothing that tasks share: each task trains alone.
+RECIPE = mtl.Recipe(TASKS, BACKBONE, SHAPE, freeze=True)
+#: Its steps grow with the loss weight.
+PHASE = mtl.Phase(epochs=1, batch_size=12, optimizer={"class_name": "SGD", "config": {"learning_rate": 0.3}})
+WAYS = {"equal": PHASE, "unequal": replace(PHASE, weighting={"kind": 1.9, "odd": 0.1}), "again": PHASE}
+
+
+def data(*, test: bool = True) -> mtl.data.Data:
+    return mtl.data.from_arrays(TASKS, rows(36, 0), rows(20, 1), rows(30, 2) if test else None)
+
+
+class Heard(Reporter):
+    """Keeps the labels of trainings, and ends the process' work in one of them."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.labels: list[str] = []
+        self.last = last
+
+    def training_begins(self, label: str, number: int, total: int, epochs: int) -> None:
+        self.labels.append(label)
+
+    def epoch_ends(self, epoch: int, logs: Mapping[str, float]) -> None:
+        if self.last == len(self.labels):
+            raise KeyboardInterrupt
+
+
+def compared(folder: Path, **options: Any) -> Comparison:
+    cache = folder.parent / "cache"
+    return compare(RECIPE, data(), WAYS, seeds=2, output_dir=folder, cache_dir=cache, strategy="none", **options)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, Heard]:
+    heard = Heard()
+    return compared(tmp_path_factory.mktemp("done") / "run", reporter=heard), heard
+
+
+def values(folder: Path) -> dict[tuple[str, ...], float]:
+    """Figures of metrics.csv by run, seed, kind of epoch, split, task and metric."""
+    names = ("run", "seed", "epoch_kind", "split", "task", "metric")
+    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        read = [(tuple(row[name] for name in names), float(row["value"])) for row in csv.DictReader(file)]
+    assert len(dict(read)) == len(read), "a figure twice"
+    return dict(read)
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def phases_of(task: str, *phases: mtl.Phase) -> tuple[mtl.Phase, ...]:
+    return Plan(RECIPE, phases).only(task).phases
+
+
+def test_a_twin_is_the_same_for_one_task_where_weights_mean_nothing() -> None:
+    plan = Plan(RECIPE, (replace(PHASE, weighting="uncertainty"),))
+    assert plan.only("odd") == Plan(RECIPE.only("odd"), (PHASE,))
+
+
+def test_a_twin_has_the_phases_that_train_its_task() -> None:
+    first, second, both = (replace(PHASE, tasks=tasks) for tasks in (("kind",), ("odd",), ("kind", "odd")))
+    assert len(phases_of("kind", first, second, both)) == 2
+    assert phases_of("kind", second) == ()
+    assert all(phase.tasks is None for phase in phases_of("odd", second, both))
+
+
+def test_a_twin_does_not_freeze_the_heads_of_others() -> None:
+    frozen = replace(PHASE, freeze=("backbone", "odd"))
+    assert phases_of("kind", frozen)[0].freeze == ("backbone",)
+    assert phases_of("odd", frozen)[0].freeze == ("backbone", "odd")
+    # What only this task's phase froze was kept for the others.
+    assert phases_of("odd", replace(PHASE, tasks=("odd",), freeze=("backbone", "shared", "kind")))[0].freeze is None
+    assert phases_of("odd", replace(PHASE, freeze=()))[0].freeze == ()
+
+
+@pytest.mark.parametrize(
+    ("monitor", "twins"),
+    [
+        ("val_skill", "val_skill"),
+        ("val_loss", "val_skill"),
+        ("val_kind_accuracy", "val_kind_accuracy"),
+        ("kind_loss", "kind_loss"),
+        ("val_odd_accuracy", "val_skill"),
+        # A task whose name begins like this one's.
+        ("val_kind_of_accuracy", "val_skill"),
+    ],
+)
+def test_a_twin_keeps_a_monitor_of_its_own(monitor: str, twins: str) -> None:
+    assert phases_of("kind", replace(PHASE, monitor=monitor))[0].monitor == twins
+
+
+def test_a_trunk_stays_frozen_if_no_phase_trains_it() -> None:
+    def stays(freeze: bool | str, *phases: mtl.Phase) -> bool:
+        return Plan(replace(RECIPE, freeze=freeze), phases).stays_frozen
+
+    held, freed = replace(PHASE, freeze=("backbone", "kind")), replace(PHASE, freeze=("kind",))
+    assert stays(True, PHASE, held)
+    assert not stays(True, PHASE, freed)
+    assert not stays(False, held)
+
+
+def test_a_plan_takes_the_rows_of_its_tasks() -> None:
+    whole = data()
+    assert Plan(RECIPE, (PHASE,)).rows(whole) is whole
+    assert list(Plan(RECIPE.only("odd"), (PHASE,)).rows(whole).tasks) == ["odd"]
+
+
+# --- which trainings there are ----------------------------------------------------------------------------------------
+
+
+def labels(*approaches: Approach) -> dict[str, set[int]]:
+    """Seeds by label and task of all trainings."""
+    found: dict[str, set[int]] = {}
+    jobs = _jobs(approaches, Path("jobs"))
+    assert len({job.folder for job in jobs}) == len(jobs)
+    for job in jobs:
+        found.setdefault(job.history_label, set()).add(job.seed)
+    return found
+
+
+def approach(name: str, *phases: mtl.Phase, seeds: int = 2, recipe: mtl.Recipe = RECIPE, twins: bool = True) -> Approach:
+    return Approach(name, Plan(recipe, phases or (PHASE,)), range(seeds), GIVEN, twins)
+
+
+def given(seed: int) -> mtl.data.Data:
+    raise AssertionError("no data is needed to say which trainings there are")
+
+
+GIVEN = given
+
+
+def test_equal_twins_are_trained_once_for_all_seeds() -> None:
+    uncertain = replace(PHASE, weighting="uncertainty")
+    assert labels(approach("a"), approach("b", uncertain, seeds=3)) == {
+        "a": {0, 1},
+        "b": {0, 1, 2},
+        "single-task kind": {0, 1, 2},
+        "single-task odd": {0, 1, 2},
+    }
+
+
+def test_unequal_twins_are_trained_for_each_approach() -> None:
+    assert labels(approach("a"), approach("b", replace(PHASE, epochs=2), seeds=3)) == {
+        "a": {0, 1},
+        "b": {0, 1, 2},
+        "a single-task kind": {0, 1},
+        "a single-task odd": {0, 1},
+        "b single-task kind": {0, 1, 2},
+        "b single-task odd": {0, 1, 2},
+    }
+
+
+def test_twins_on_other_data_are_others() -> None:
+    other = replace(approach("b"), data=lambda seed: data())
+    assert {"a single-task kind", "b single-task kind"} < labels(approach("a"), other).keys()
+
+
+@pytest.mark.parametrize("other", [approach("b", twins=False), approach("b", recipe=RECIPE.only("kind"))])
+def test_an_approach_without_twins_is_not_measured_on_those_of_another(other: Approach) -> None:
+    # "single-task" would be: a table takes it for every approach that has none of its own.
+    assert labels(approach("a"), other).keys() == {"a", "b", "a single-task kind", "a single-task odd"}
+
+
+# --- what they give ---------------------------------------------------------------------------------------------------
+
+
+def test_approaches_have_the_same_seeds(done: tuple[Comparison, Heard]) -> None:
+    result, heard = done
+    twins = [f"single-task-{task}-{seed}" for task in TASKS for seed in range(2)]
+    assert sorted(heard.labels) == sorted([f"{name}-{seed}" for name in WAYS for seed in range(2)] + twins)
+    # Seed by seed: whoever looks in between sees every approach.
+    assert [label[-1] for label in heard.labels] == ["0"] * 5 + ["1"] * 5
+    found = values(result.output_dir)
+    assert {run for run, *_ in found} == {*WAYS, "single-task", "trivial"}
+    for (run, *rest), value in found.items():
+        if run == "equal":
+            assert found["again", *rest] == pytest.approx(value, abs=1e-6)
+    losses = {
+        (row["run"], row["seed"]): row["value"]
+        for row in result.history
+        if (row["split"], row["task"], row["metric"]) == ("validation", "kind", "loss")
+    }
+    assert losses["equal", 0] == pytest.approx(losses["again", 0], rel=1e-5)
+    assert losses["equal", 0] != pytest.approx(losses["equal", 1], rel=1e-4)
+    assert losses["equal", 0] != pytest.approx(losses["unequal", 0], rel=1e-4)
+
+
+def test_with_nothing_shared_a_twin_is_its_task(done: tuple[Comparison, Heard]) -> None:
+    # The first task's: its head draws the same weights with and without others after it.
+    result, _ = done
+    found = values(result.output_dir)
+    own = {key[1:]: value for key, value in found.items() if key[0] == "equal" and key[4] == "kind"}
+    twin = {key[1:]: value for key, value in found.items() if key[0] == "single-task" and key[4] == "kind"}
+    assert len(own) >= 2 * 2 * 2 * 2
+    assert own == pytest.approx(twin, abs=1e-6)
+
+
+def test_gains_are_what_one_computes_by_hand(done: tuple[Comparison, Heard]) -> None:
+    found = values(done[0].output_dir)
+    deltas = {key: value for key, value in found.items() if key[5] == "delta_m"}
+    assert len(deltas) == 3 * 2 * 2 * 2
+    for (run, *rest, _, _), value in deltas.items():
+        gains = []
+        for task in TASKS:
+            mine, twins = found[run, *rest, task, "accuracy"], found["single-task", *rest, task, "accuracy"]
+            gains.append((mine - twins) / twins)
+        assert value == pytest.approx(100 * sum(gains) / len(gains))
+
+
+def test_the_table_says_what_was_reached(done: tuple[Comparison, Heard]) -> None:
+    result, _ = done
+    assert result.split == "test"
+    table = result.table()
+    found = values(result.output_dir)
+    mean = sum(found["equal", str(seed), "best", "test", "odd", "accuracy"] for seed in range(2)) / 2
+    row = table[(table["approach"] == "equal") & (table["task"] == "odd")].iloc[0]
+    assert float(row["best epoch"].split()[0]) == pytest.approx(mean, abs=1e-4)
+    assert row["best epoch"].endswith("(2)")
+    assert "indicative" in row["− single-task"]
+    assert set(table["approach"]) == {*WAYS, "single-task"}
+    assert not result.table("validation").equals(table)
+    skills = {name: sum(found[name, str(seed), "best", "validation", "all", "skill"] for seed in range(2)) for name in WAYS}
+    assert skills[result.best] == max(skills.values())
+    assert mtl.load_model(result.output_dir).output_names == ["kind", "odd"]
+    assert result.model.recipe == RECIPE
+
+
+def test_it_is_drawn(done: tuple[Comparison, Heard]) -> None:
+    result, _ = done
+    assert isinstance(result.plot("history"), Figure)
+    titles = {what: [axes.get_title() for axes in result.plot(what).axes] for what in (None, "odd/accuracy", "all/delta_m")}
+    assert {what: [title.split()[0] for title in each if title] for what, each in titles.items()} == {
+        None: ["kind", "odd"],
+        "odd/accuracy": ["odd"],
+        "all/delta_m": ["all"],
+    }
+    with pytest.raises(MTLError, match="Unknown figure to plot: received 'odd/acuracy'. Did you mean 'odd/accuracy'"):
+        result.plot("odd/acuracy")
+
+
+def test_a_record_is_copied_and_never_replaced(done: tuple[Comparison, Heard], tmp_path: Path) -> None:
+    result, _ = done
+    result.save(tmp_path / "record")
+    copied = {path.name for path in (tmp_path / "record").iterdir()}
+    assert {"README.md", "config.json", "environment.json", "metrics.csv", "history.csv", "approaches.png"} <= copied
+    assert "test_evaluations.jsonl" in copied
+    assert not copied & {"jobs", "logs", "model.keras", "state.weights.h5", ".lock"}
+    before = (tmp_path / "record" / "metrics.csv").read_bytes()
+    with pytest.raises(MTLError, match="never replaced"):
+        result.save(tmp_path / "record")
+    assert (tmp_path / "record" / "metrics.csv").read_bytes() == before
+
+
+# --- going on ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_comparison_is_told_again(done: tuple[Comparison, Heard]) -> None:
+    result, _ = done
+    before = {path: path.read_bytes() for path in result.output_dir.iterdir() if path.is_file()}
+    heard = Heard()
+    again = compared(result.output_dir, resume=True, reporter=heard)
+    assert heard.labels == []
+    assert {path: path.read_bytes() for path in result.output_dir.iterdir() if path.is_file()} == before
+    assert (again.metrics, again.history, again.best) == (result.metrics, result.history, result.best)
+    (look,) = read_json_lines(result.output_dir / "test_evaluations.jsonl")
+    assert (look["split"], look["what"]["command"], len(look["what"]["runs"])) == ("test", "compare", 10)
+
+
+def test_a_killed_comparison_goes_on_as_if_it_had_not_been(done: tuple[Comparison, Heard], tmp_path: Path) -> None:
+    stopped = Heard(last=4)
+    with pytest.raises(KeyboardInterrupt):
+        compared(tmp_path / "run", reporter=stopped)
+    assert not (tmp_path / "run" / "README.md").exists()
+    heard = Heard()
+    compared(tmp_path / "run", resume=True, reporter=heard)
+    assert stopped.labels[:3] + heard.labels == done[1].labels
+    assert values(tmp_path / "run") == pytest.approx(values(done[0].output_dir), abs=1e-6)
+    assert len(read_json_lines(tmp_path / "run" / "test_evaluations.jsonl")) == 1
+
+
+def test_another_comparison_is_not_continued_there(done: tuple[Comparison, Heard]) -> None:
+    folder = done[0].output_dir
+    with pytest.raises(MTLError, match="new or empty"):
+        compared(folder)
+    with pytest.raises(MTLError, match="seed=1 where"):
+        compared(folder, resume=True, seed=1)
+
+
+# --- other data and other networks ------------------------------------------------------------------------------------
+
+
+def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path) -> None:
+    # The trunk is frozen in the recipe and trained by the phase: what is loaded again has to have it as trained.
+    trained = Plan(RECIPE, (replace(PHASE, freeze=()),))
+    plans = {"less": Plan(RECIPE.only("odd"), (PHASE,)), "whole": trained}
+    result = compare(plans, data(test=False), seeds=2, baseline=None, output_dir=tmp_path / "run", cache_dir=tmp_path / "cache")
+    assert result.split == "validation"
+    assert not (tmp_path / "run" / "test_evaluations.jsonl").exists()
+    assert {row["run"] for row in result.metrics} == {"less", "whole", "trivial"}
+    # It alone has all tasks.
+    assert result.best == "whole"
+    found = values(result.output_dir)
+    assert ("trivial", "", "", "validation", "kind", "accuracy") in found
+    seed = str(result.figures.seed)
+    for score in result.evaluation.scores:
+        assert score.value == pytest.approx(found["whole", seed, "best", "validation", score.task, score.metric], abs=1e-6)
+    kernels = [compared.trunk.get_weights()[0] for compared in (result.model, mtl.load_model(result.output_dir))]
+    assert (kernels[0] == kernels[1]).all()
+
+
+# --- what it refuses --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"seeds": 1}, "at least 2 seeds. Received: seeds=1"),
+        ({"seeds": "5"}, "at least 2 seeds. Received: seeds='5'"),
+        ({"approaches": {}}, "at least one approach. Received: none"),
+        ({"approaches": None}, "at least one approach. Received: none"),
+        *(
+            ({"approaches": {name: PHASE}}, f"an approach called {name!r}")
+            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all", "a/b", "")
+        ),
+        ({"approaches": {"a": ()}}, "at least one phase"),
+        ({"approaches": {"a": replace(PHASE, monitor="val_old_accuracy")}}, "Did you mean 'val_odd_accuracy'"),
+        ({"approaches": {"a": replace(PHASE, tasks=("kind",))}}, "of which no phase trains 'odd'"),
+        ({"approaches": {"a": replace(PHASE, freeze=("odd_dense_1",))}}, "Unknown layer: received 'odd_dense_1'"),
+        ({"recipe": mtl.Recipe(mtl.Tasks(mtl.Binary("old")), BACKBONE, SHAPE)}, "'old'. Did you mean 'odd'"),
+        ({"recipe": {"a": Plan(RECIPE, (PHASE,))}}, "Plans hold their phases"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_makes_no_comparison_is_refused(arguments: dict[str, Any], said: str, tmp_path: Path) -> None:
+    heard = Heard()
+    given = {"recipe": RECIPE, "data": data(), "approaches": {"a": PHASE}, "seeds": 2, **arguments}
+    with pytest.raises(MTLError, match=said) as refused:
+        compare(**given, output_dir=tmp_path / "run", cache_dir=tmp_path / "cache", reporter=heard)
+    assert "Received" in str(refused.value) or "received" in str(refused.value)
+    assert (heard.labels, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_layer_that_a_twin_lacks_is_refused_before_any_work(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, heads={"odd": mtl.Head(dense=(3,))})
+    phase = replace(PHASE, freeze=("backbone", "odd_dense_1"))
+    with pytest.raises(MTLError, match="Unknown layer: received 'odd_dense_1'"):
+        compare(recipe, data(), {"a": phase}, seeds=2, output_dir=tmp_path / "run", cache_dir=tmp_path / "cache")
+    assert list(tmp_path.iterdir()) == []
