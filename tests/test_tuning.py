@@ -62,8 +62,8 @@ def test_the_defaults_are_a_plan(name: str) -> None:
         assert (type(task), task.label) == (type(study.tasks[name]), study.tasks[name].label)
     assert plan.recipe.image_shape == study.image_shape
     assert plan.phases[0].epochs <= study.settings.epochs
-    for task in plan.recipe.tasks:
-        assert list(plan.only(task).recipe.tasks) == [task]
+    for name in plan.recipe.tasks:
+        assert list(plan.only(name).recipe.tasks) == [name]
 
 
 @every_study

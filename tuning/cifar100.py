@@ -9,7 +9,7 @@ them. In all about 30 minutes; expect about .70 for fine and .79 for coarse, on 
 **At 224 px**, with four views of each training image and a coarse class that may follow from the fine one: about 75 minutes,
 of which the features take 20 to 45; expect about .74 and .83.
 
-    mtl-keras tune cifar100 --data-dir DIR --trials 12 --set image_size=224 --set epochs=20 --set derived=true \
+    mtl-keras tune cifar100 --data-dir DIR --trials 12 --set image_size=224 --set epochs=18 --set derived=true \
         --set 'views=["identity", "flip_lr", "crop", ["flip_lr", "crop"]]'
 
 **The original's configurations**, beside the same heads on the frozen trunk and the searched model: about 40 minutes; expect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,15 @@ def run_finals(session: Session, folder: Path, trial: int, values: Mapping[str, 
     """
     settings = session.resolved.settings
     plan = session.resolved.plan_of(values)
-    session.reporter.stage(
-        f"Training the best configuration (trial {trial}) from {settings.final_seeds} seeds, and its single-task twins"
-    )
+    if settings.final_epochs is not None:
+        plan = replace(plan, phases=tuple(replace(phase, epochs=settings.final_epochs) for phase in plan.phases))
+    twins = ", and its single-task twins" if settings.twins else ""
+    session.reporter.stage(f"Training the best configuration (trial {trial}) from {settings.final_seeds} seeds{twins}")
     return run_approaches(
         session.workshop,
         folder,
         folder / "finals" / f"trial-{trial:03d}",
-        [Approach("multi-task", plan, range(settings.final_seeds), lambda _: session.data)],
+        [Approach("multi-task", plan, range(settings.final_seeds), lambda _: session.data, twins=settings.twins)],
         seed=settings.seed,
         what={"command": "tune", "trial": trial},
     )

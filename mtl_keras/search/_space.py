@@ -61,8 +61,8 @@ def loss_weights(
     hp: HyperParameters,
     context: Context,
     *,
-    low: float = 0.1,
-    high: float = 10.0,
+    low: float | Mapping[str, float] = 0.1,
+    high: float | Mapping[str, float] = 10.0,
     only_if: tuple[str, Sequence[Any]] | None = None,
 ) -> dict[str, float] | str | Mapping[str, Any]:
     """Ask for loss weights: `loss_ratio_{task}`, each task's weight over the first one's, on a log scale.
@@ -73,8 +73,8 @@ def loss_weights(
     Args:
         hp: Where to ask.
         context: Its first task is the reference and has no ratio of its own.
-        low: Smallest ratio, above 0.
-        high: Largest ratio.
+        low: Smallest ratio, above 0; or one for each task but the first.
+        high: Largest ratio, in the same way.
         only_if: `(hyperparameter, values)`: ask only where that one has one of these values. Over a frozen trunk loss
             weights matter only if a trained layer is shared: give `("shared_depth", [1, 2])`.
 
@@ -92,7 +92,8 @@ def loss_weights(
     ratios = {names[0]: 1.0}
     with hp.conditional_scope(only_if[0], list(only_if[1])) if only_if else nullcontext():
         for name in names[1:]:
-            ratio = hp.Float(f"loss_ratio_{name}", low, high, sampling="log", default=1.0)
+            least, most = (float(bound[name]) if isinstance(bound, Mapping) else bound for bound in (low, high))
+            ratio = hp.Float(f"loss_ratio_{name}", least, most, sampling="log", default=min(max(1.0, least), most))
             # None where the condition does not hold.
             ratios[name] = 1.0 if ratio is None else ratio
             if ratios[name] < 0:

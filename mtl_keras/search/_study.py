@@ -51,6 +51,8 @@ class Settings:
         executions: Trainings of each trial, with different seeds; its score is their mean.
         seed: Of the search; every training's seed follows from it.
         final_seeds: Trainings of the best trial's configuration for the final figures, and of each single-task twin.
+        final_epochs: Epochs of each phase of these; None (default) takes those of the trial.
+        twins: Whether single-task twins are trained for the final figures; default True.
         train_rows: Rows to train on at most, with validation and test cut in proportion; None takes all.
         split_seed: Of the stratified validation split.
         views: Views of each training image, of which an epoch shows one; see `mtl_keras.data.Data.with_views`.
@@ -72,6 +74,8 @@ class Settings:
     executions: int = 1
     seed: int = 0
     final_seeds: int = 3
+    final_epochs: int | None = None
+    twins: bool = True
     train_rows: int | None = None
     split_seed: int = 0
     views: Sequence[Any] = ()
@@ -79,9 +83,9 @@ class Settings:
     online: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
-        for name in ("trials", "epochs", "batch_size", "executions", "final_seeds", "train_rows", "patience"):
+        for name in ("trials", "epochs", "batch_size", "executions", "final_seeds", "train_rows", "patience", "final_epochs"):
             value = getattr(self, name)
-            if value is None and name in ("train_rows", "patience"):
+            if value is None and name in ("train_rows", "patience", "final_epochs"):
                 continue
             if type(value) is not int or value < 1:
                 raise MTLError(f"`{name}` is a whole number of at least 1. Received: {name}={value!r}. Give e.g. {name}=3.")
