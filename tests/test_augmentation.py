@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mtl_keras as mtl
-from mtl_keras.data import Data, Split, _views, cache, trivial_scores
+from mtl_keras.data import Data, Split, _views, cache, stratified_folds, trivial_scores
 from mtl_keras.errors import MTLError
 from tests import _tiny
 
@@ -225,6 +225,18 @@ def told_apart(n: int = 40) -> Data:
     x = np.random.default_rng(0).integers(0, 255, (n, 8, 10, 3)).astype(np.uint8)
     tasks = mtl.Tasks(mtl.Classification("kind", classes=n), mtl.Reconstruction("image"))
     return mtl.data.from_arrays(tasks, (x, {"kind": np.arange(n)}), (x, {"kind": np.arange(n)}))
+
+
+def test_views_of_one_image_stay_in_one_fold(plain: Data) -> None:
+    enlarged = plain.enlarged(("identity", "flip_lr", "noise")).train
+    parts = stratified_folds(enlarged, 4, seed=0)
+    assert sorted(np.concatenate(parts)) == list(range(len(enlarged)))
+    images = [set(part // 3) for part in parts]
+    assert all(not one & other for i, one in enumerate(images) for other in images[i + 1 :])
+    # A part of them, and one of them in turn, remember what they are of.
+    part = enlarged.take(parts[1])
+    assert part.group is not None
+    assert set(part.group) == images[1]
 
 
 def test_online_flips_half_of_the_images_anew_in_each_epoch() -> None:

@@ -237,3 +237,17 @@ def test_single_task_twins_train(task: str) -> None:
     twin = build_model(tapped().recipe.only(task))
     assert twin.output_names == [task]
     train(twin, _tiny.data().only(task), adam(epochs=1), cache_dir=False)
+
+
+def test_a_head_may_pass_by_the_shared_stack() -> None:
+    heads = {"odd": Head(dense=(3,), tap="features")}
+    model = _tiny.model(shared=Head(dense=(6,)), heads=heads)
+    assert [layer.name for layer in model.head_layers["odd"]] == ["odd_dense_1", "odd"]
+    # Four channels of the pooled map, where the shared stack would have given six.
+    assert model.get_layer("odd_dense_1").kernel.shape == (4, 3)
+    assert model.get_layer("kind").kernel.shape[0] == 6
+    before = {layer.name: _tiny.weights(layer) for layer in model.layers}
+    train(model, _tiny.data(), adam(epochs=1, tasks=("odd",), freeze=("backbone",)), cache_dir=False)
+    assert moved(model, before) == {"odd_dense_1", "odd"}
+    with pytest.raises(MTLError, match=r"tap='features' for task 'odd' and pooling=None"):
+        _tiny.model(backbone=MAP, shared=Head(dense=(6,), tap="max"), heads=heads)
