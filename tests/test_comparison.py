@@ -97,7 +97,7 @@ def test_a_twin_does_not_freeze_the_heads_of_others() -> None:
     ("monitor", "twins"),
     [
         ("val_skill", "val_skill"),
-        ("val_loss", "val_skill"),
+        ("val_loss", "val_loss"),
         ("val_kind_accuracy", "val_kind_accuracy"),
         ("kind_loss", "kind_loss"),
         ("val_odd_accuracy", "val_skill"),

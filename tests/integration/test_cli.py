@@ -19,9 +19,9 @@ import pytest
 
 import mtl_keras as mtl
 from mtl_keras.callbacks import Checkpoint
+from mtl_keras.comparison import _workshop
 from mtl_keras.data import Data
 from mtl_keras.files import read_json_lines
-from mtl_keras.search import _session
 from mtl_keras.studies import study_summaries
 from tests.integration._tiny import TINY, Done, command, study_file
 
@@ -271,7 +271,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def long_work(*arguments: Any, **options: Any) -> NoReturn:
         pytest.fail("a refused input was worked on")
 
-    monkeypatch.setattr(_session, "train", long_work)
+    monkeypatch.setattr(_workshop, "train", long_work)
     monkeypatch.setattr(Data, "featurize", long_work)
 
 
@@ -472,7 +472,7 @@ def test_an_interruption_says_how_to_go_on(study: Path, tmp_path: Path, monkeypa
     def interrupted(*arguments: Any, **options: Any) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_session, "train", interrupted)
+    monkeypatch.setattr(_workshop, "train", interrupted)
     done = command("tune", study, "--output-dir", tmp_path / "out")
     assert done.code == 130
     assert "--resume" in done.err
@@ -485,7 +485,7 @@ def test_a_fault_of_ours_keeps_its_traceback(study: Path, tmp_path: Path, monkey
         def broken(*arguments: Any, fault: Exception = fault, **options: Any) -> NoReturn:
             raise fault
 
-        monkeypatch.setattr(_session, "train", broken)
+        monkeypatch.setattr(_workshop, "train", broken)
         with pytest.raises(type(fault)):
             command("tune", study, "--output-dir", tmp_path / type(fault).__name__)
 

@@ -249,6 +249,13 @@ def test_a_quick_reproduction_judges_nothing(study: Path, tmp_path: Path) -> Non
     assert mtl.load_model(tmp_path / "run").output_names == ["kind"]
 
 
+def test_it_is_a_call_as_well(study: Path, tmp_path: Path) -> None:
+    result = mtl.reproduce(study, configurations=["alone"], output_dir=tmp_path / "run", batch_size=64)
+    assert (result.output_dir, result.best, result.split) == (tmp_path / "run", "alone", "test")
+    assert config(tmp_path / "run")["configurations"]["alone"]["settings"]["batch_size"] == 64
+    assert list(result.published) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
