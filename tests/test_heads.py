@@ -247,7 +247,7 @@ def test_a_head_may_pass_by_the_shared_stack() -> None:
     assert model.get_layer("odd_dense_1").kernel.shape == (4, 3)
     assert model.get_layer("kind").kernel.shape[0] == 6
     before = {layer.name: _tiny.weights(layer) for layer in model.layers}
-    train(model, _tiny.data(), adam(epochs=1, tasks=("odd",), freeze=("backbone",)), cache_dir=False)
+    train(model, _tiny.data(), adam(epochs=1, tasks=("odd",), freeze=("backbone", "shared")), cache_dir=False)
     assert moved(model, before) == {"odd_dense_1", "odd"}
     with pytest.raises(MTLError, match=r"tap='features' for task 'odd' and pooling=None"):
         _tiny.model(backbone=MAP, shared=Head(dense=(6,), tap="max"), heads=heads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
 
 __all__ = ["Checkpoint", "Standing", "put_back", "read_standing"]
+
+
+#: Share of the time that writing may take, and seconds below which it is not counted.
+SHARE, QUICK = 0.1, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,9 @@ class Standing:
 class Checkpoint(keras.callbacks.Callback):
     """Writes a `Standing` after each epoch, whole or not at all, and puts one back when a phase goes on.
 
+    Where writing takes long, epochs are passed over so that it takes a tenth of the time at most; whatever is lost is
+    trained again in the same way. The last epoch of a phase is always written.
+
     Keras' own `BackupAndRestore` keeps neither what EarlyStopping remembers nor the history, and writes in place. This has
     to come after `EarlyStopping` and after the callback that appends to the history.
 
@@ -72,6 +80,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self.path, self.identity, self.network = path, identity, network
         self.early, self.rows, self.phase, self.standing = early, rows, phase, standing
+        self._took, self._written = 0.0, 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.standing is not None:
@@ -79,6 +88,10 @@ class Checkpoint(keras.callbacks.Callback):
             vars(self.early).update(self.standing.early, best_weights=self.standing.best_weights)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        began = time.perf_counter()
+        last = self.model.stop_training or epoch + 1 == self.params["epochs"]
+        if not last and self._took > QUICK and began - self._written < self._took / SHARE:
+            return
         early = {"best": float(self.early.best), "best_epoch": int(self.early.best_epoch), "wait": int(self.early.wait)}
         about = {
             "identity": self.identity,
@@ -96,6 +109,8 @@ class Checkpoint(keras.callbacks.Callback):
         arrays = {f"{group}.{number}": array for group, values in groups.items() for number, array in enumerate(values)}
         with atomic(self.path) as temporary:
             np.savez(temporary, about=np.array(json.dumps(about)), **arrays)
+        self._written = time.perf_counter()
+        self._took = self._written - began
 
 
 def read_standing(path: Path, identity: Mapping[str, Any]) -> Standing | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
+import tensorflow as tf
 
 from mtl_keras.callbacks import Checkpoint, HistoryRows, Skill, Standing, put_back, read_standing
 from mtl_keras.data import Data, trivial_scores
@@ -180,12 +181,13 @@ def _run_phase(
     if checkpoint is not None:
         own.append(Checkpoint(*checkpoint, model, early, rows, number, standing))
     first = 0 if standing is None else standing.epoch
+    validation = data.validation.batches(max(phase.batch_size, 512), at_least=replicas)
     objective.fit(
         data.train.batches(phase.batch_size, seed=seed, epochs=phase.epochs, first_epoch=first, at_least=replicas),
         steps_per_epoch=steps,
         initial_epoch=first,
         epochs=phase.epochs,
-        validation_data=data.validation.batches(max(phase.batch_size, 512), at_least=replicas),
+        validation_data=_at_hand(validation) if on_features and replicas == 1 else validation,
         callbacks=[*own, *callbacks],
         shuffle=False,
         verbose=0,
@@ -198,6 +200,17 @@ def _run_phase(
 def _finished(standing: Standing, phase: Phase) -> bool:
     """Return whether a phase has nothing left to do."""
     return standing.stopped or standing.epoch == phase.epochs
+
+
+def _at_hand(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Return the same batches, made once: Keras begins anew on them in each epoch, which takes longer than to look at them."""
+    *full, last = list(batches)
+    held = tf.data.Dataset.from_tensors(last)
+    return (
+        tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(lambda *p: tf.stack(p), *full)).concatenate(held)
+        if full
+        else held
+    )
 
 
 def _steps_a_call(steps: int, callbacks: Sequence[keras.callbacks.Callback]) -> int:
