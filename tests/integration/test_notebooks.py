@@ -12,7 +12,14 @@ import pytest
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 #: Parameters of a quick run for each notebook; a notebook without an entry fails.
-QUICK: dict[str, dict[str, Any]] = {"00_quickstart.ipynb": {"trials": 1, "epochs": 1, "final_seeds": 1}}
+QUICK: dict[str, dict[str, Any]] = {
+    "00_quickstart.ipynb": {"trials": 1, "epochs": 1, "final_seeds": 1},
+    "01_cifar100.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
+    "02_cifar10_reconstruction.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
+    "03_landmarks.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
+}
+#: Those that read real data get its folder.
+REAL = sorted(name for name, parameters in QUICK.items() if "data_dir" in parameters)
 
 
 def test_every_notebook_has_quick_parameters() -> None:
@@ -37,14 +44,19 @@ def test_outputs_are_committed(name: str) -> None:
     assert not any(output.output_type == "error" for cell in cells for output in cell.outputs)
 
 
-@pytest.mark.parametrize("name", sorted(QUICK))
-def test_runs_quickly(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.real_data if name in REAL else ()) for name in sorted(QUICK)]
+)
+def test_runs_quickly(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     path = NOTEBOOKS / name
+    parameters = dict(QUICK[name])
+    if name in REAL:
+        parameters["data_dir"] = str(request.getfixturevalue("real_data"))
     before = hashlib.sha256(path.read_bytes()).hexdigest()
     papermill.execute_notebook(
         path,
         tmp_path / name,
-        {**QUICK[name], "output_dir": str(tmp_path / "run")},
+        {**parameters, "output_dir": str(tmp_path / "run")},
         cwd=tmp_path,
         progress_bar=False,
         kernel_name="python3",
