@@ -25,8 +25,8 @@ from mtl_keras.search import Context, Plan, Reporter, Settings, Study, _trials, 
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
 from mtl_keras.search._run import StudyResult
 from mtl_keras.search._session import Session, best_values, resolve
+from mtl_keras.search._settings import TUNERS
 from mtl_keras.search._space import describe
-from mtl_keras.search._study import TUNERS
 from mtl_keras.search._trials import LOG, best_trial, run_trials
 
 TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))

@@ -15,9 +15,10 @@ from mtl_keras.comparison import Plan, Reporter
 from mtl_keras.search._compare import compare_study
 from mtl_keras.search._reproduce import reproduce, reproduce_study
 from mtl_keras.search._run import StudyResult, run_study, tune
+from mtl_keras.search._settings import Settings
 from mtl_keras.search._single import evaluate_run, train_study
 from mtl_keras.search._space import dense_stack, loss_weights
-from mtl_keras.search._study import Configuration, Context, Settings, Study, load_study
+from mtl_keras.search._study import Configuration, Context, Study, load_study
 
 __all__ = [
     "Configuration",

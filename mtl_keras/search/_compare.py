@@ -14,7 +14,8 @@ from mtl_keras.errors import MTLError, unknown
 from mtl_keras.files import read_json_lines
 from mtl_keras.report import trial_skills
 from mtl_keras.search._session import Resolved, resolve
-from mtl_keras.search._study import Settings, Study
+from mtl_keras.search._settings import Settings
+from mtl_keras.search._study import Study
 from mtl_keras.search._trials import LOG, best_trial
 
 __all__ = ["compare_study"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.exceptions import ConvergenceWarning
 
 from mtl_keras.comparison._seeds import ORACLE, derived_seed
-from mtl_keras.search._study import Settings
+from mtl_keras.search._settings import Settings
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,8 @@ from mtl_keras.comparison._workshop import Workshop
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
 from mtl_keras.search._session import resolve
-from mtl_keras.search._study import Configuration, Settings, Study, load_study
+from mtl_keras.search._settings import Settings, divided
+from mtl_keras.search._study import Configuration, Study, load_study
 
 __all__ = ["reproduce", "reproduce_study"]
 
@@ -137,11 +137,8 @@ def reproduce(study: str | Path | Study, **arguments: Any) -> Comparison:
     Example:
         result = mtl.reproduce("landmarks", data_dir="data", seeds=10)
     """
-    own = set(inspect.signature(reproduce_study).parameters) - {"study", "changes"}
-    options = {name: value for name, value in arguments.items() if name in own}
-    changes = {name: value for name, value in arguments.items() if name not in own | {"changes"}}
-    found = study if isinstance(study, Study) else load_study(study)
-    return reproduce_study(found, {**arguments.get("changes", {}), **changes}, **options)
+    options, changes = divided(reproduce_study, arguments)
+    return reproduce_study(study if isinstance(study, Study) else load_study(study), changes, **options)
 
 
 def _seeds(configuration: Configuration, settings: Settings, asked: int | None) -> int:

@@ -21,6 +21,7 @@ from mtl_keras.saving import save_model
 from mtl_keras.search._claim import claim
 from mtl_keras.search._finals import run_finals
 from mtl_keras.search._session import Session
+from mtl_keras.search._settings import divided
 from mtl_keras.search._study import Study, load_study
 from mtl_keras.search._trials import best_trial, run_trials
 
@@ -149,11 +150,8 @@ def tune(study: str | Path | Study, **arguments: Any) -> StudyResult:
     Example:
         result = mtl.tune("cifar100", data=data, trials=40, seed=0)
     """
-    own = {"data", "data_dir", "output_dir", "cache_dir", "resume", "quick", "strategy", "reporter"}
-    options = {name: value for name, value in arguments.items() if name in own}
-    changes = {name: value for name, value in arguments.items() if name not in own | {"changes"}}
-    found = study if isinstance(study, Study) else load_study(study)
-    return run_study(found, {**arguments.get("changes", {}), **changes}, **options)
+    options, changes = divided(run_study, arguments)
+    return run_study(study if isinstance(study, Study) else load_study(study), changes, **options)
 
 
 def _deliver(session: Session, folder: Path, finals: Figures, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:

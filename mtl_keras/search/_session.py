@@ -16,8 +16,9 @@ from mtl_keras.comparison._workshop import Workshop
 from mtl_keras.data import Data, trivial_scores
 from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
+from mtl_keras.search._settings import Settings
 from mtl_keras.search._space import describe, fixed_space
-from mtl_keras.search._study import Context, Settings, Study
+from mtl_keras.search._study import Context, Study
 from mtl_keras.training import Run, check
 
 if TYPE_CHECKING:

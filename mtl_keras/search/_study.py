@@ -13,116 +13,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras import data as data_sets
-from mtl_keras import weighting as weightings
-from mtl_keras.backbones import Backbone
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, unknown
+from mtl_keras.search._settings import DATA_SETTINGS, Settings
 from mtl_keras.studies import studies_folder, study_summaries
 from mtl_keras.tasks import Tasks
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-__all__ = ["Configuration", "Context", "Settings", "Study", "load_study"]
-
-#: Settings that `Study.load` reads; those that a study adds may be read by its own loader.
-DATA_SETTINGS = ("train_rows", "split_seed", "views", "enlarge", "online")
-TUNERS = ("random", "bayesian", "hyperband", "grid")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a study fixes and a user may change by `--set field=value`; a study may subclass it with fields of its own.
-
-    Args:
-        backbone: Name of the trunk.
-        backbone_options: Its options, e.g. `{"alpha": 0.25}`.
-        weights: `"auto"`, `"imagenet"`, None, or a `.weights.h5` file.
-        image_size: Side in px that images are resized to in the graph; None keeps their own.
-        freeze: True, False, or the layer or block to train from.
-        trials: How many trials the search runs at most.
-        weighting: A word of `mtl_keras.weighting.METHODS`, or `{"method": word, option: value}`: how losses combine in the
-            place of searched loss weights; None (default) searches them.
-        epochs: Epochs of each training at most.
-        patience: Epochs without improvement that end a training; None runs all.
-        batch_size: Rows a step.
-        tuner: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
-        executions: Trainings of each trial, with different seeds; its score is their mean.
-        seed: Of the search; every training's seed follows from it.
-        final_seeds: Trainings of the best trial's configuration for the final figures, and of each single-task twin.
-        final_epochs: Epochs of each phase of these; None (default) takes those of the trial.
-        twins: Whether single-task twins are trained for the final figures; default True.
-        train_rows: Rows to train on at most, with validation and test cut in proportion; None takes all.
-        split_seed: Of the stratified validation split.
-        views: Views of each training image, of which an epoch shows one; see `mtl_keras.data.Data.with_views`.
-        enlarge: Views of each training image that are rows of their own; see `mtl_keras.data.Data.enlarged`.
-        online: Changes of the training images that are drawn anew in each epoch; see `mtl_keras.data.Data.online`.
-    """
-
-    backbone: str = "SmallCNN"
-    backbone_options: Mapping[str, Any] = field(default_factory=dict)
-    weights: str | None = "auto"
-    image_size: int | None = None
-    freeze: bool | str = False
-    trials: int = 10
-    weighting: str | Mapping[str, Any] | None = None
-    epochs: int = 10
-    patience: int | None = None
-    batch_size: int = 128
-    tuner: str = "random"
-    executions: int = 1
-    seed: int = 0
-    final_seeds: int = 3
-    final_epochs: int | None = None
-    twins: bool = True
-    train_rows: int | None = None
-    split_seed: int = 0
-    views: Sequence[Any] = ()
-    enlarge: Sequence[Any] = ()
-    online: Sequence[Any] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("trials", "epochs", "batch_size", "executions", "final_seeds", "train_rows", "patience", "final_epochs"):
-            value = getattr(self, name)
-            if value is None and name in ("train_rows", "patience", "final_epochs"):
-                continue
-            if type(value) is not int or value < 1:
-                raise MTLError(f"`{name}` is a whole number of at least 1. Received: {name}={value!r}. Give e.g. {name}=3.")
-        for name in ("seed", "split_seed"):
-            value = getattr(self, name)
-            if type(value) is not int or not 0 <= value < 2**31:
-                raise MTLError(f"`{name}` is a whole number in [0, 2^31). Received: {name}={value!r}. Give e.g. {name}=0.")
-        if self.tuner not in TUNERS:
-            raise unknown("tuner", self.tuner, TUNERS)
-        if not isinstance(self.backbone, str):
-            raise MTLError(f"`backbone` is a name. Received: backbone={self.backbone!r}. Give e.g. backbone=SmallCNN.")
-        options = self.backbone_options
-        if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
-            raise MTLError(
-                f"`backbone_options` maps names to values. Received: backbone_options={options!r}. "
-                'Give e.g. backbone_options={"alpha": 0.25}.'
-            )
-        if self.weighting is not None:
-            weightings.get(self.weighting)
-        if not isinstance(self.freeze, bool | str):
-            raise MTLError(f"`freeze` is true, false or the name of a layer. Received: freeze={self.freeze!r}. Give e.g. true.")
-
-    def new_backbone(self) -> Backbone:
-        """Return the backbone that these settings name.
-
-        Raises:
-            MTLError: If the name or an option is unknown.
-        """
-        return Backbone(self.backbone, weights=self.weights, image_size=self.image_size, **self.backbone_options)
-
-    def changed(self, changes: Mapping[str, Any]) -> Settings:
-        """Return the settings with some fields replaced."""
-        return replace(self, **changes)
-
-    def config(self) -> dict[str, Any]:
-        """Return the settings as plain JSON values."""
-        return dataclasses.asdict(self)
+__all__ = ["Configuration", "Context", "Study", "load_study"]
 
 
 @dataclass(frozen=True)
@@ -214,7 +115,7 @@ class Study:
     data: str | Callable[[Tasks, str | None, int], Data]
     image_shape: tuple[int, ...]
     space: Callable[[HyperParameters, Context], Plan]
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     quick: Mapping[str, Any] = field(default_factory=dict)
     configurations: Mapping[str, Configuration] = field(default_factory=dict)
     by_split: bool = False
