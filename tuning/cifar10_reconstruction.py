@@ -8,7 +8,7 @@ and a reconstruction error of .02, both under the published ones, which took ten
     mtl-keras reproduce cifar10_reconstruction --data-dir DIR --seeds 3
 
 The search is for one model that does all three jobs at once behind a bottleneck of 32 numbers, on all 45,000 training
-images. About 35 minutes: trials of 5 epochs, then one training of 24; expect .78, .95 and .0118.
+images. About 30 minutes: trials of 4 epochs, then one training of 20; expect .78, .95 and .0118.
 
     mtl-keras tune cifar10_reconstruction --data-dir DIR
 """
@@ -234,7 +234,7 @@ STUDY = mtl.Study(
     image_shape=(32, 32, 3),
     space=space,
     settings=mtl.search.Settings(
-        trials=6, epochs=5, batch_size=128, final_seeds=1, final_epochs=24, twins=False, tuner="bayesian", online=("flip_lr",)
+        trials=5, epochs=4, batch_size=128, final_seeds=1, final_epochs=20, twins=False, tuner="bayesian", online=("flip_lr",)
     ),
     quick={"trials": 2, "epochs": 1, "final_epochs": 1, "final_seeds": 2, "train_rows": 500},
     configurations=CONFIGURATIONS,
