@@ -103,7 +103,9 @@ def reproduce_study(
             published = [{"note": "", **row, "run": name} for name in names for row in study.configuration(name).published]
             figures = run_approaches(workshop, folder, folder / "jobs", approaches, seed=seed, what={"command": "reproduce"})
             if workshop.trainings or not (folder / "README.md").exists():
-                claims = study.claims(figures.metrics) if study.claims and not quick else ()
+                whole = not quick and set(names) == set(study.configurations)
+                # Claims speak of all configurations, and not of their quick versions.
+                claims = study.claims(figures.metrics) if study.claims and whole else ()
                 deliver(
                     folder,
                     figures,
