@@ -7,13 +7,13 @@ them. In all about 30 minutes; expect about .70 for fine and .79 for coarse, on 
     mtl-keras tune cifar100 --data-dir DIR --trials 30
 
 **At 224 px**, with four views of each training image and a coarse class that may follow from the fine one: about 75 minutes,
-of which the features take 20 to 45; expect about .74 and .83.
+of which the features take 20 to 45; expect about .75 and .84.
 
     mtl-keras tune cifar100 --data-dir DIR --trials 12 --set image_size=224 --set epochs=18 --set derived=true \
         --set 'views=["identity", "flip_lr", "crop", ["flip_lr", "crop"]]'
 
-**The original's configurations**, beside the same heads on the frozen trunk and the searched model: about 40 minutes; expect
-.35 and .47 for the first network, .70 and .79 for the last.
+**The original's configurations**, beside the same heads on the frozen trunk and the searched model. There is no record of a
+whole run yet; about 30 minutes by its parts.
 
     mtl-keras reproduce cifar100 --data-dir DIR --seeds 3
 """
