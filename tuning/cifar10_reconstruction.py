@@ -2,13 +2,13 @@
 
 The configurations are the original's experiments 1 to 5 and its three ways to combine losses without fixed weights, with the
 small encoder of its published baselines (8, 16 and 32 channels; the widths of the experiments themselves are not known), on
-20,000 training images for 12 epochs. About 35 minutes on 2 cores for three seeds each; expect a class accuracy of about .6
-and a reconstruction error of .02, both under the published ones, which took ten times the epochs.
+20,000 training images for 12 epochs, where the published ones ran 100 to 850. There is no record of a whole run yet; about
+15 minutes by its parts.
 
     mtl-keras reproduce cifar10_reconstruction --data-dir DIR --seeds 3
 
 The search is for one model that does all three jobs at once behind a bottleneck of 32 numbers, on all 45,000 training
-images. About 30 minutes: trials of 4 epochs, then one training of 30; expect .78, .95 and .0118.
+images. About 25 minutes on 2 cores: trials of 4 epochs, then one training of 30; expect .75, .96 and .0118 on test.
 
     mtl-keras tune cifar10_reconstruction --data-dir DIR
 """
