@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from mtl_keras import distribute
-from mtl_keras.callbacks import TensorBoardLog
+from mtl_keras.callbacks import TensorBoardLog, _checkpoint
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.model import Head, MultiTaskModel
@@ -169,3 +170,18 @@ def test_a_training_that_diverged_is_refused_again(data: Data, tmp_path: Path) -
         with pytest.raises(TrialError, match=r"stay finite. Received: loss="):
             train(fresh(), data, hot, seed=4, output_dir=tmp_path, cache_dir=False)
         assert (tmp_path / "checkpoint.npz").exists()
+
+
+def test_epochs_short_beside_the_writing_are_passed_over(
+    data: Data, undisturbed: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Any writing counts as long, and no time between two of them as long enough.
+    monkeypatch.setattr(_checkpoint, "QUICK", -1.0)
+    monkeypatch.setattr(_checkpoint, "SHARE", 1e-9)
+    killed(tmp_path, data, 2)
+    with np.load(tmp_path / "checkpoint.npz", allow_pickle=False) as file:
+        written = json.loads(str(file["about"]))["epoch"]
+    # The second epoch is lost and trained again, to the same end; a phase's last epoch is never passed over.
+    assert written == 1
+    assert_equal(train(fresh(), data, *PHASES, seed=4, output_dir=tmp_path, cache_dir=False), undisturbed)
+    assert train(fresh(), data, *PHASES, seed=4, output_dir=tmp_path, cache_dir=False).history == undisturbed.history

@@ -418,3 +418,24 @@ class TestSummary:
 def test_infinite_values_give_no_verdict() -> None:
     rows = [row(run, seed, "image", "psnr", math.inf) for run in ("a", "b") for seed in range(5)]
     assert "no difference shown" in report.compare_runs(rows, "a", "b", "image", "psnr")["verdict"]
+
+
+def test_phases_are_laid_side_by_side_at_their_last_epochs() -> None:
+    about = {"split": "validation", "metric": "accuracy"}
+    rows = [
+        {**about, "run": "swap", "seed": seed, "task": task, "phase": phase, "epoch": epoch, "value": base + seed / 10}
+        for seed in (0, 1)
+        for task, ends in {"first": (0.7, 0.4), "then": (0.1, 0.8)}.items()
+        for phase, base in enumerate(ends)
+        for epoch, base in ((1, 0.0), (2, base))
+    ]
+    # The log's other entries, other splits, and a run of one phase.
+    rows += [{**rows[0], "metric": "loss"}, {**rows[0], "split": "train", "value": 0.99}, {**rows[0], "task": "all"}]
+    rows.append({**rows[0], "run": "joint", "value": 0.5})
+    table = report.phases_table(rows)
+    assert table.columns.tolist() == ["approach", "task", "metric", "phase 1", "phase 2"]
+    assert table.values.tolist() == [
+        ["swap", "first", "accuracy", "0.7500 ± 0.0707 (2)", "0.4500 ± 0.0707 (2)"],
+        ["swap", "then", "accuracy", "0.1500 ± 0.0707 (2)", "0.8500 ± 0.0707 (2)"],
+        ["joint", "first", "accuracy", "0.5000 (1)", "–"],
+    ]

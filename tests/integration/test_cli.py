@@ -101,6 +101,19 @@ def test_tune_leaves_a_record(finished: tuple[Path, Done]) -> None:
     assert mtl.load_model(folder).output_names == ["digit", "parity"]
 
 
+def test_a_search_may_end_in_longer_trainings_and_without_twins(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    done = command("tune", study, "--output-dir", folder, "--trials", 1, "--set", "final_epochs=3", "--set", "twins=false")
+    assert done.code == 0, done.err
+    assert "single-task" not in done.err
+    with (folder / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["run"] for row in rows} == {"multi-task"}
+    assert max(int(row["epoch"]) for row in rows) == 3
+    (trial,) = read_json_lines(folder / "trials.jsonl")
+    assert trial["values"]["epoch"] == 1
+
+
 def test_a_finished_search_is_told_again_without_a_second_look(copy: Path, study: Path) -> None:
     kept = (
         "trials.jsonl",
