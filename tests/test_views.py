@@ -104,6 +104,18 @@ def test_zoom_shows_a_part() -> None:
     assert (np.diff(zoomed[:, :, 0, 0], axis=1) >= 0).all()
 
 
+def test_zoom_is_bilinear() -> None:
+    x = images(4, 14, 11)
+    rng = np.random.default_rng([3])
+    share = rng.uniform(0.6, 1, (4, 1))
+    y, at = (rng.uniform(0, 1 - share) * side + (np.arange(side) + 0.5) * share - 0.5 for side in (14, 11))
+    zoomed = seen({"method": "zoom", "low": 0.6}, x, seed=3)
+    for image, result, rows, columns in zip(x, zoomed, y, at, strict=True):
+        grid = np.meshgrid(rows.clip(0, 13), columns.clip(0, 10), indexing="ij")
+        expected = [ndimage.map_coordinates(image[..., c].astype(float), grid, order=1) for c in range(3)]
+        np.testing.assert_allclose(result, np.stack(expected, -1), atol=0.51)
+
+
 def test_steps_apply_in_order_with_every_option_in_json() -> None:
     x = images()
     view = _views.parse(["flip_lr", {"method": "rotate", "degrees": 10}, "stretch"])

@@ -41,7 +41,7 @@ def rotate(images: np.ndarray, rng: np.random.Generator, degrees: float = 30.0) 
     h, w = images.shape[1:3]
     y, x = np.arange(h)[:, None] - (h - 1) / 2, np.arange(w) - (w - 1) / 2
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return _sampled(images, (cos * y + sin * x + (h - 1) / 2)[None], (cos * x - sin * y + (w - 1) / 2)[None])
+    return _sampled(images, cos * y + sin * x + (h - 1) / 2, cos * x - sin * y + (w - 1) / 2)
 
 
 def noise(images: np.ndarray, rng: np.random.Generator, variance: float = 0.2) -> np.ndarray:
@@ -69,7 +69,7 @@ def zoom(images: np.ndarray, rng: np.random.Generator, low: float = 0.7) -> np.n
     n, h, w = images.shape[:3]
     share = rng.uniform(low, 1, (n, 1))
     y, x = (rng.uniform(0, 1 - share) * side + (np.arange(side) + 0.5) * share - 0.5 for side in (h, w))
-    return _sampled(images, y[:, :, None], x[:, None, :])
+    return _resized(images, y, x)
 
 
 #: Every change of uint8 images `[n, h, w, c]`, by its word.
@@ -208,16 +208,30 @@ def _reflected(rng: np.random.Generator, n: int, side: int, pad: int) -> np.ndar
 
 
 def _sampled(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return bilinear values at the places `y`, `x`, each `[n or 1, h or 1, w or 1]` in px from the first pixel's centre."""
+    """Return bilinear values at the places `y`, `x` `[h, w]` of each image, in px from the first pixel's centre."""
     h, w = images.shape[1:3]
     y, x = np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)
     top, left = y.astype(np.intp), x.astype(np.intp)
     below, right = np.minimum(top + 1, h - 1), np.minimum(left + 1, w - 1)
     down, across = (y - top).astype(np.float32)[..., None], (x - left).astype(np.float32)[..., None]
-    row = np.arange(len(images))[:, None, None]
-    upper = images[row, top, left] * (1 - across) + images[row, top, right] * across
-    lower = images[row, below, left] * (1 - across) + images[row, below, right] * across
+    flat = images.reshape(len(images), h * w, -1)
+    upper = flat.take(top * w + left, 1) * (1 - across) + flat.take(top * w + right, 1) * across
+    lower = flat.take(below * w + left, 1) * (1 - across) + flat.take(below * w + right, 1) * across
     return _uint8(upper * (1 - down) + lower * down)
+
+
+def _resized(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return bilinear values where the rows `y` `[n, h]` and columns `x` `[n, w]` of each image meet."""
+    h, w = images.shape[1:3]
+    y, x = np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)
+    top, left = y.astype(np.intp), x.astype(np.intp)
+    below, right = np.minimum(top + 1, h - 1), np.minimum(left + 1, w - 1)
+    down, across = (y - top).astype(np.float32)[..., None, None], (x - left).astype(np.float32)[..., None]
+    result = np.empty((len(images), y.shape[1], x.shape[1], images.shape[3]), np.uint8)
+    for i, image in enumerate(images):
+        rows = image.take(left[i], 1) * (1 - across[i]) + image.take(right[i], 1) * across[i]
+        result[i] = _uint8(rows.take(top[i], 0) * (1 - down[i]) + rows.take(below[i], 0) * down[i])
+    return result
 
 
 def _uint8(values: np.ndarray) -> np.ndarray:
