@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import mtl_keras as mtl
 from mtl_keras.comparison import Approach, Comparison, Plan, Reporter, compare
+from mtl_keras.comparison import _jobs as _jobs_module
 from mtl_keras.comparison._jobs import _jobs
 from mtl_keras.errors import MTLError
 from mtl_keras.files import read_json_lines
@@ -309,7 +312,41 @@ def test_another_comparison_is_not_continued_there(done: tuple[Comparison, Heard
 # --- other data and other networks ------------------------------------------------------------------------------------
 
 
-def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path) -> None:
+def test_approaches_are_judged_by_the_tasks_they_all_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd, kind = (Plan(RECIPE.only(task), (PHASE,)) for task in ("odd", "kind"))
+    judged: dict[str, set[str]] = {}
+
+    def less_is_better(job: Any, tasks: Any) -> float:
+        judged[job.label] = set(tasks)
+        skill = original(job, tasks)
+        rows = json.loads(job.summary.read_text())["metrics"]
+        by_task = {
+            row["task"]: task.metric.skill(row["value"], trivial["value"])
+            for row in rows
+            for trivial in rows
+            for task in job.plan.recipe.tasks.values()
+            if (row["epoch_kind"], trivial["run"]) == ("best", "trivial")
+            and (task.name, task.metric.name) == (row["task"], row["metric"]) == (trivial["task"], trivial["metric"])
+        }
+        assert skill == pytest.approx(np.mean([by_task[task] for task in tasks]))
+        return float(job.label == "odd")
+
+    original = _jobs_module._validation_skill
+    monkeypatch.setattr(_jobs_module, "_validation_skill", less_is_better)
+    for name, plans, common in (
+        ("some", {"whole": Plan(RECIPE, (PHASE,)), "odd": odd}, {"odd"}),
+        ("none", {"kind": kind, "odd": odd}, {"kind"}),
+    ):
+        judged.clear()
+        options: dict[str, Any] = {"seeds": 2, "baseline": None, "cache_dir": tmp_path / "cache"}
+        result = compare(plans, data(test=False), output_dir=tmp_path / name, **options)
+        assert set(judged) == ({"whole", "odd"} if name == "some" else {"kind"})
+        assert all(tasks == common for tasks in judged.values())
+        assert result.best == ("odd" if name == "some" else "kind")
+
+
+def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_jobs_module, "_validation_skill", lambda job, tasks: float(job.label == "whole"))
     # The trunk is frozen in the recipe and trained by the phase: what is loaded again has to have it as trained.
     trained = Plan(RECIPE, (replace(PHASE, freeze=()),))
     plans = {"less": Plan(RECIPE.only("odd"), (PHASE,)), "whole": trained}
@@ -317,9 +354,8 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path) -> No
     assert result.split == "validation"
     assert not (tmp_path / "run" / "test_evaluations.jsonl").exists()
     assert {row["run"] for row in result.metrics} == {"less", "whole", "trivial"}
-    # It alone has all tasks.
-    assert result.best == "whole"
     found = values(result.output_dir)
+    assert result.best == "whole"
     assert ("trivial", "", "", "validation", "kind", "accuracy") in found
     seed = str(result.figures.seed)
     for score in result.evaluation.scores:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Figures:
     Attributes:
         metrics: Rows of `metrics.csv`.
         history: Rows of `history.csv`.
-        approach: Name of the approach that is best on validation.
+        approach: Name of the approach that is best on validation, by mean skill over the tasks that all of them have.
         seed: Number of its training that is best on validation.
         model: That training's model, at its best epoch.
         evaluation: Its evaluation on validation.
@@ -124,15 +124,15 @@ def run_approaches(
         metrics += summary["metrics"]
         history += summary["history"]
     metrics = _trivial_once(metrics + _test_rows(workshop, folder, jobs, what))
-    tasks = {name: task for approach in approaches for name, task in approach.plan.recipe.tasks.items()}
     own = [job for job in jobs if job.task is None]
-    means: dict[str, list[float]] = {}
+    # Approaches are judged by what all of them predict; where that is nothing, the first one stands for them.
+    common = set.intersection(*(set(job.plan.recipe.tasks) for job in own)) or set(own[0].plan.recipe.tasks)
+    skills: dict[str, dict[_Job, float]] = {}
     for job in own:
-        if set(job.plan.recipe.tasks) == set(tasks):
-            means.setdefault(job.label, []).append(_validation_skill(job))
-    # Approaches of fewer tasks are judged only where there is none with all of them.
-    best = max(means, key=lambda name: float(np.mean(means[name]))) if means else own[0].label
-    chosen = max((job for job in own if job.label == best), key=lambda job: (_validation_skill(job), -job.seed))
+        if common <= set(job.plan.recipe.tasks):
+            skills.setdefault(job.label, {})[job] = _validation_skill(job, common)
+    best = max(skills, key=lambda name: float(np.mean(list(skills[name].values()))))
+    chosen = max(skills[best], key=lambda job: (skills[best][job], -job.seed))
     model = _load(workshop, chosen, "best")
     evaluation = evaluate(model, chosen.rows(), "validation", cache_dir=workshop.cache_dir)
     metrics = _with_mean_skill(metrics)
@@ -235,9 +235,17 @@ def _part(model: MultiTaskModel, plan: Plan) -> keras.Model:
     return keras.Model(model.features if plan.stays_frozen and model.frozen_trunk else model.input, model.output)
 
 
-def _validation_skill(job: _Job) -> float:
+def _validation_skill(job: _Job, tasks: Collection[str]) -> float:
+    """Return the mean skill over some of its tasks at the best epoch."""
     rows = json.loads(job.summary.read_text(encoding="utf-8"))["metrics"]
-    return next(r["value"] for r in rows if (r["task"], r["metric"], r["epoch_kind"]) == ("all", "skill", "best"))
+    skills = []
+    for name, task in job.plan.recipe.tasks.items():
+        if name in tasks:
+            found = [row for row in rows if (row["task"], row["metric"]) == (name, task.metric.name)]
+            trivial = next(row["value"] for row in found if row["run"] == "trivial")
+            value = next(row["value"] for row in found if row["run"] != "trivial" and row["epoch_kind"] == "best")
+            skills.append(task.metric.skill(value, trivial))
+    return float(np.mean(skills))
 
 
 def _trivial_once(metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
