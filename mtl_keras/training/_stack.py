@@ -181,13 +181,16 @@ def with_outputs(
         start: What the model was when training began.
         folds: How many models are trained, each without one part of the training rows.
         seed: Of the folds and of the data order.
-        fit: Called with a fresh model, data and the earlier phases; trains it.
+        fit: Called with a model as it was when training began, data and the earlier phases; trains it.
     """
     rows = np.arange(len(base.train))
     side = {name: np.zeros((len(rows), model.output[name].shape[-1]), np.float32) for name in stacked.sources}
+    # One model for all folds: to build it takes longer than to train it on little data.
+    copy = start.copy(model)
+    begun = list(copy.variables)
     for number, held in enumerate(stratified_folds(base.train, folds, seed), start=1):
         logger.info("Fold %d of %d: outputs of %s for rows not trained on.", number, folds, ", ".join(stacked.sources))
-        copy = start.copy(model)
+        put_back(start.values, begun)
         fit(copy, replace(base, train=base.train.take(np.setdiff1d(rows, held))), *stacked.earlier)
         for name, output in _outputs(copy, base.train.take(held), stacked.sources, base.features is not None).items():
             side[name][held] = output
