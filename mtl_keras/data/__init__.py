@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 from mtl_keras.data import cache
 from mtl_keras.data._arrays import from_arrays
 from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
+from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
 from mtl_keras.data._data import Data, stratified_folds
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._folders import from_folders
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CIFAR100_COARSE",
+    "CIFAR100_GROUPS",
     "LOADERS",
     "Data",
     "Split",
