@@ -12,8 +12,9 @@ of which the features take 20 to 45; expect about .75 and .84.
     mtl-keras tune cifar100 --data-dir DIR --trials 12 --set image_size=224 --set epochs=18 --set derived=true \
         --set 'views=["identity", "flip_lr", "crop", ["flip_lr", "crop"]]'
 
-**The original's configurations**, beside the same heads on the frozen trunk and the searched model. There is no record of a
-whole run yet; about 30 minutes by its parts.
+**The original's configurations**, beside the same heads on the frozen trunk and the searched model. About 50 minutes on 2
+cores; expect fine / coarse test accuracies of .28 / .40 for the original's first network, .66 / .77 for its bare heads on the
+frozen trunk, .56 / .76 for its enhanced ones, .70 / .79 for the searched model.
 
     mtl-keras reproduce cifar100 --data-dir DIR --seeds 3
 """
