@@ -50,17 +50,20 @@ class Sampling:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         for what, given in (("ratios", self.method.get("ratios")), ("steps", self.steps)):
-            for name in (given if isinstance(given, Mapping) else {}) | dict.fromkeys(self.tasks):
-                if isinstance(given, Mapping) and name not in given:
+            if not isinstance(given, Mapping):
+                continue
+            for name in given:
+                if name not in self.tasks:
+                    raise unknown(f"data set in `{what}`", name, self.tasks)
+            for name in self.tasks:
+                if name not in given:
                     raise MTLError(
                         f"`{what}` has a number for each data set. Received: {dict(given)} without {name!r}. Add it."
                     )
-                if name not in self.tasks:
-                    raise unknown(f"data set in `{what}`", name, self.tasks)
         if self.steps is not None and self.method["method"] not in ORDERS:
             raise MTLError(
-                f"Steps are stated or drawn. Received: steps={self.steps!r} and sampling={self.method['method']!r}, which draws "
-                "them. Leave `steps` out, or give sampling='coin' or 'round_robin'."
+                f"Steps are stated or drawn. Received: steps={self.steps!r} and sampling={self.method['method']!r}, which "
+                "draws them. Leave `steps` out, or give sampling='coin' or 'round_robin'."
             )
 
     def only(self, names: Sequence[str]) -> Sampling:
@@ -122,9 +125,9 @@ class Sampling:
         """Return in a line what is alternated, and what becomes of the longer and of the shorter data set."""
         passes = [f"{math.ceil(n / batch_size)} of {name}" for name, n in zip(self.tasks, rows, strict=True)]
         return (
-            f"Alternating {' and '.join(self.tasks)} ({self.method['method']}): {self.steps_an_epoch(rows, batch_size)} steps an "
-            f"epoch, where whole passes take {' and '.join(passes)}. A data set goes on in each epoch where it was in the one "
-            "before, and at the end of its rows it is shuffled anew and started again."
+            f"Alternating {' and '.join(self.tasks)} ({self.method['method']}): {self.steps_an_epoch(rows, batch_size)} steps "
+            f"an epoch, where whole passes take {' and '.join(passes)}. A data set goes on in each epoch where it was in the "
+            "one before, and at the end of its rows it is shuffled anew and started again."
         )
 
     def _stated(self, rows: Sequence[int], batch_size: int) -> list[int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -192,8 +192,8 @@ class Split:
                 without a row: batch normalization makes NaN of no rows, and some kernels refuse them.
 
         Returns:
-            A `tf.data.Dataset` with known cardinality, `(epochs - first_epoch) * ceil(n / batch_size)` for one data set. `y` has
-            gone through `Task.target`.
+            A `tf.data.Dataset` with known cardinality, `(epochs - first_epoch) * ceil(n / batch_size)` for one data set. `y`
+            has gone through `Task.target`.
 
         Raises:
             MTLError: If `batch_size` is below 1, no epoch is asked for, or a data set that is alternated has no row.
@@ -235,11 +235,11 @@ class Split:
         rows: Any = np.flatnonzero(np.isin(self.origin, sets))
         if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
             rows = slice(rows[0], rows[-1] + 1)
-        part = self.take(rows)
+        part, origin = self.take(rows), np.searchsorted(sets, self.origin[rows])
         if len(sets) == 1:
             return replace(part, origin=None, sampling=None)
         names = [name for number, name in enumerate(self.sampling.tasks) if number in sets]
-        return replace(part, origin=np.searchsorted(sets, part.origin), sampling=self.sampling.only(names))
+        return replace(part, origin=origin, sampling=self.sampling.only(names))
 
     def of_views(self) -> list[np.ndarray]:
         """Return the arrays that hold all views of a row, where rows have views."""

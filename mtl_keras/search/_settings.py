@@ -44,8 +44,8 @@ class Settings:
         twins: Whether single-task twins are trained for the final figures; default True.
         train_rows: Rows to train on at most, with validation and test cut in proportion; None takes all.
         split_seed: Of the stratified validation split.
-        sampling: Which of a study's data sets a step is of; see `mtl_keras.data.alternate`. None (default) is `"coin"` where there
-            are several.
+        sampling: Which of a study's data sets a step is of; see `mtl_keras.data.alternate`. None (default) is `"coin"` where
+            there are several.
         steps: Steps of each data set in an epoch; see there.
         views: Views of each training image, of which an epoch shows one; see `mtl_keras.data.Data.with_views`.
         enlarge: Views of each training image that are rows of their own; see `mtl_keras.data.Data.enlarged`.

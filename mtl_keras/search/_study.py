@@ -87,8 +87,8 @@ class Study:
         name: As on the command line; also the folder of its results.
         summary: One line for lists.
         tasks: What is predicted.
-        data: A name that `mtl_keras.data.load` knows, or a function `(tasks, data_dir, split_seed) -> Data`. Of several that are
-            alternated a mapping of each to the names of its tasks: `{"cifar10": ("class",), clothing: ("garment",)}`.
+        data: A name that `mtl_keras.data.load` knows, or a function `(tasks, data_dir, split_seed) -> Data`. Of several that
+            are alternated, a mapping of each to the names of its tasks: `{"cifar10": ("class",), clothing: ("garment",)}`.
         image_shape: Shape of one input of that data.
         space: `(hp, context) -> Plan`: asks `hp` (a `keras_tuner.HyperParameters`) for values and says what to build
             and train with them. It always asks for all of them, with `hp.conditional_scope` where one depends on
@@ -162,8 +162,8 @@ class Study:
             )
         elif settings.sampling is not None or settings.steps is not None:
             raise MTLError(
-                f"An alternation takes at least two data sets. Received: sampling={settings.sampling!r}, steps={settings.steps!r} "
-                f"for study {self.name!r}, which has one. Leave both out."
+                f"An alternation takes at least two data sets. Received: sampling={settings.sampling!r}, steps="
+                f"{settings.steps!r} for study {self.name!r}, which has one. Leave both out."
             )
         else:
             loaded = one(self.data, self.tasks)

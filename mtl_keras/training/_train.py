@@ -236,8 +236,8 @@ def _check_finite(rows: Sequence[Mapping[str, Any]], phase: Phase, number: int) 
     wrong = next((row for row in its if not all(math.isfinite(row.get(name, 0.0)) for name in ("loss", phase.monitor))), None)
     if wrong:
         raise TrialError(
-            f"Losses and metrics stay finite. Received: loss={wrong['loss']}, {phase.monitor}={wrong.get(phase.monitor)} in epoch "
-            f"{wrong['epoch']} of phase {number}. Lower the learning rate, or give the optimizer a clipnorm."
+            f"Losses and metrics stay finite. Received: loss={wrong['loss']}, {phase.monitor}={wrong.get(phase.monitor)} in "
+            f"epoch {wrong['epoch']} of phase {number}. Lower the learning rate, or give the optimizer a clipnorm."
         )
 
 
@@ -249,7 +249,7 @@ def _best(number: int, phase: Phase, early: Mapping[str, Any]) -> Best:
 def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: int) -> dict[str, Any]:
     """Return what fixes a training, as plain JSON values."""
     train = data.train
-    changes = [train.views, None if train.online is None else train.online.config()]
+    changes: list[Any] = [train.views, None if train.online is None else train.online.config()]
     if train.sampling is not None:
         changes += [train.sampling.config(), [*map(len, train.members())]]
     return {
