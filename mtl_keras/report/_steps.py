@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mtl_keras.errors import MTLError
 from mtl_keras.report._figures import lines_of
 from mtl_keras.report._phases import OTHER
@@ -30,7 +28,7 @@ def plot_steps(history_rows: Iterable[Mapping[str, Any]], *, split: str = "valid
         split: Whose metrics, `"validation"` (default) or `"train"`.
 
     Returns:
-        A row for each run: shares by data set, and a panel for each task.
+        Above a panel for each run, with a line for each data set; below one for each task, with a colour for each run.
 
     Raises:
         MTLError: If no run alternates data sets.
@@ -47,28 +45,32 @@ def plot_steps(history_rows: Iterable[Mapping[str, Any]], *, split: str = "valid
             "what mtl.data.alternate returns."
         )
     steps = {key: line for key, line in lines.items() if key[3] == "all" and key[4].startswith(STEPS)}
-    total: dict[tuple[str, Any], np.ndarray] = {}
-    for (run, seed, *_), (_, counts) in steps.items():
-        total[run, seed] = total.get((run, seed), 0) + np.array(counts, float)
-    panels = list(dict.fromkeys((task, metric) for *_, task, metric in lines if task != "all" and metric not in OTHER))
+    total: dict[tuple[str, Any], dict[int, float]] = {}
+    for (run, seed, *_), (epochs, counts) in steps.items():
+        own = total.setdefault((run, seed), dict.fromkeys(epochs, 0.0))
+        for epoch, count in zip(epochs, counts, strict=True):
+            own[epoch] += count
     names = list(dict.fromkeys(metric.removeprefix(STEPS) for *_, metric in steps))
-    figure, axes = grid(len(runs), 1 + len(panels), 3.4, 2.4, "Alternated data sets")
-    for place, run in zip(axes, runs, strict=True):
-        bottom = place is axes[-1]
+    panels = list(dict.fromkeys((task, metric) for *_, task, metric in lines if task != "all" and metric not in OTHER))
+    figure, axes = grid(2, max(len(runs), len(panels)), 3.4, 2.4, "Alternated data sets")
+    for place, run in zip(axes[0], runs, strict=False):
         for (other, seed, _, _, metric), (epochs, counts) in steps.items():
             if other == run:
-                name = metric.removeprefix(STEPS)
-                share = np.array(counts) / np.maximum(total[run, seed], 1)
-                colour = f"C{names.index(name)}"
-                place[0].plot(epochs, share, color=colour, marker="." if len(epochs) < 3 else "", linewidth=1.3, label=name)
-        style(place[0], run, "epoch" if bottom else "", "share of the epoch's steps")
-        place[0].set_ylim(0.0, 1.0)
-        epochs_axis(place[0], starts)
-        for column, (task, metric) in zip(place[1:], panels, strict=True):
-            for (other, seed, part, owner, measured), (_, values) in lines.items():
-                if (other, part, owner, measured) == (run, split, task, metric):
-                    x = list(accumulate(total[run, seed]))[: len(values)]
-                    column.plot(x, values, color="0.25", marker="." if len(values) < 3 else "", linewidth=1.3)
-            style(column, task, "steps of all data sets" if bottom else "", f"{metric}, {split}")
+                number = names.index(metric.removeprefix(STEPS))
+                share = [count / max(total[run, seed][epoch], 1) for epoch, count in zip(epochs, counts, strict=True)]
+                look = {"color": f"{0.6 * number / len(names):.2f}", "linestyle": ("-", "--", ":", "-.")[number % 4]}
+                place.plot(epochs, share, marker="." if len(epochs) < 3 else "", linewidth=1.3, label=names[number], **look)
+        style(place, run, "epoch", "share of the epoch's steps" if place is axes[0, 0] else "")
+        place.set_ylim(0.0, 1.0)
+        epochs_axis(place, starts)
+    for place, (task, metric) in zip(axes[1], panels, strict=False):
+        for (run, seed, part, owner, measured), (epochs, values) in lines.items():
+            if (part, owner, measured) == (split, task, metric):
+                taken = dict(zip(total[run, seed], accumulate(total[run, seed].values()), strict=True))
+                look = {"color": f"C{runs.index(run)}", "marker": "." if len(epochs) < 3 else ""}
+                place.plot([taken[epoch] for epoch in epochs], values, linewidth=1.3, label=run, **look)
+        style(place, task, "steps of all data sets", f"{metric}, {split}")
+    for place in (*axes[0, len(runs) :], *axes[1, len(panels) :]):
+        place.set_visible(False)
     legend(figure, [*axes.flat])
     return figure
