@@ -158,7 +158,9 @@ def _predict(
     x = rows.x
     holds_features = data.features is not None and x.shape[1:] == model.features.shape[1:]
     if not holds_features and model.frozen_trunk and cache_dir is not False:
-        x = cache.features(model.trunk, x, model.identity(), cache_dir or cache.default_cache_dir())
+        where, trunk = cache_dir or cache.default_cache_dir(), model.trunk
+        found = [cache.features(trunk, x[piece], model.identity(), where) for piece in rows.pieces()]
+        x = found[0] if len(found) == 1 else np.concatenate(found)
         holds_features = True
     network = keras.Model(model.features if holds_features else model.input, model.output)
     # Called batch by batch: `predict` would trace a function for seconds to use it once.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from mtl_keras.callbacks._checkpoint import Checkpoint, Standing, put_back, read_standing
 from mtl_keras.callbacks._rows import HistoryRows
 from mtl_keras.callbacks._skill import Skill
+from mtl_keras.callbacks._taken import Taken
 from mtl_keras.callbacks._tensorboard import TensorBoardLog, write_hparams, write_hparams_space, write_images
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "HistoryRows",
     "Skill",
     "Standing",
+    "Taken",
     "TensorBoardLog",
     "put_back",
     "read_standing",

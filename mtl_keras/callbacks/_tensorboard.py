@@ -26,9 +26,9 @@ class TensorBoardLog(keras.callbacks.Callback):
     """Writes each epoch's losses, metrics, skill, loss weights and learning rate for TensorBoard.
 
     Tags are grouped by task: `{task}/loss`, `{task}/{metric}`, `all/loss`, `all/skill` on validation, the same on the
-    training rows as `{task}/train_loss` and so on, `loss_weight/{task}` and `learning_rate`. Steps are epochs from 1,
-    counting on through phases. It has to come after the callbacks that add skill, loss weights and learning rate to the
-    log.
+    training rows as `{task}/train_loss` and so on, `loss_weight/{task}` and `learning_rate`, and `steps/{data set}` where
+    several are alternated. Steps of TensorBoard are epochs from 1, counting on through phases. It has to come after the
+    callbacks that add skill, loss weights and learning rate to the log.
 
     All of a training is one run: TensorBoard ticks runs by itself only while there are no more than 40.
 
@@ -64,6 +64,9 @@ class TensorBoardLog(keras.callbacks.Callback):
         tags = {f"loss_weight_{task}": f"loss_weight/{task}" for task in self.tasks} | {"learning_rate": "learning_rate"}
         for (owner, entry), name in _entries(self.tasks).items():
             tags |= {f"val_{name}": f"{owner}/{entry}", name: f"{owner}/train_{entry}"}
+        tags |= {
+            name: f"steps/{name.removeprefix('steps_')}" for name in logs if name.startswith("steps_") and name not in tags
+        }
         with self._writer.as_default(step=self.steps):
             for name, tag in tags.items():
                 if name in logs:

@@ -1,8 +1,8 @@
 """The data that tasks are learned from.
 
 `load` reads a data set by name, `from_arrays` takes arrays that are already there, `from_folders` a tree of images whose
-folders are their labels; all give a `Data` with a training,
-a validation and perhaps a test `Split`. A split holds inputs and encoded labels in memory and feeds them to Keras as
+folders are their labels, and `alternate` makes one of several; all give a `Data` with a training, a validation and perhaps a
+test `Split`. A split holds inputs and encoded labels in memory and feeds them to Keras as
 `(x, {task: y}, {task: weight})`: every task in every batch, weight 0 where a label is absent.
 
 Example:
@@ -26,6 +26,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mtl_keras.data import cache
+from mtl_keras.data._alternate import alternate
 from mtl_keras.data._arrays import from_arrays
 from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
 from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
@@ -33,6 +34,7 @@ from mtl_keras.data._data import Data, stratified_folds
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._folders import from_folders
 from mtl_keras.data._landmarks import load_landmarks
+from mtl_keras.data._sampling import parse_sampling, parse_steps
 from mtl_keras.data._split import Split
 from mtl_keras.data._trivial import trivial_scores
 from mtl_keras.errors import unknown
@@ -46,10 +48,13 @@ __all__ = [
     "LOADERS",
     "Data",
     "Split",
+    "alternate",
     "cache",
     "from_arrays",
     "from_folders",
     "load",
+    "parse_sampling",
+    "parse_steps",
     "stratified_folds",
     "trivial_scores",
 ]

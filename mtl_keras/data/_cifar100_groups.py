@@ -53,4 +53,7 @@ SMALL = (
 )
 
 #: For each named task both of its sides, the one that is 0 first, as `mtl.ClassMap` takes them.
-CIFAR100_GROUPS = {"living": {"not_living": NOT_LIVING, "living": LIVING}, "big": {"small": SMALL, "big": BIG}}
+CIFAR100_GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
+    "living": {"not_living": NOT_LIVING, "living": LIVING},
+    "big": {"small": SMALL, "big": BIG},
+}

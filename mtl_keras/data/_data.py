@@ -51,7 +51,7 @@ class Data:
         return self.train.tasks
 
     def only(self, *names: str) -> Data:
-        """Return the same data for these tasks alone.
+        """Return the same data for these tasks alone; of several data sets those that have one of them.
 
         Raises:
             MTLError: If a name is not among the tasks.
@@ -130,7 +130,8 @@ class Data:
         side = {name: np.repeat(array, count, axis=0) for name, array in train.side.items()}
         own = np.arange(len(train)) if train.group is None else train.group
         group = np.repeat(own, count)
-        return replace(self, train=replace(train, x=x, y=y, weight=weight, side=side, group=group))
+        origin = None if train.origin is None else np.repeat(train.origin, count)
+        return replace(self, train=replace(train, x=x, y=y, weight=weight, side=side, group=group, origin=origin))
 
     def online(self, steps: _views.View, *, seed: int | None = None) -> Data:
         """Return the data with training images that are changed anew in every epoch, while batches are made.
@@ -207,16 +208,21 @@ class Data:
         total = sum(len(split) * (split.views or 1) for split in parts.values())
         replaced: dict[str, Split] = {}
         before = 0
+
+        def report(done: int, _: int) -> None:
+            if progress:
+                progress(before + done, total)
+
         for name, split in parts.items():
-
-            def report(done: int, _: int, before: int = before) -> None:
-                if progress:
-                    progress(before + done, total)
-
-            images = split.x if split.views is None else split.x.reshape(-1, *split.x.shape[2:])
-            x = cache.features(trunk, images, identity, cache_dir, batch_size=batch_size, progress=report)
-            replaced[name] = split.with_x(x if split.views is None else x.reshape(len(split), split.views, *x.shape[1:]))
-            before += len(images)
+            found = []
+            # Data sets that are alternated have entries of their own in the cache, which trainings on one of them share.
+            for piece in split.pieces():
+                part = split.x[piece]
+                images = part if split.views is None else part.reshape(-1, *part.shape[2:])
+                x = cache.features(trunk, images, identity, cache_dir, batch_size=batch_size, progress=report)
+                found.append(x if split.views is None else x.reshape(len(part), split.views, *x.shape[1:]))
+                before += len(images)
+            replaced[name] = split.with_x(found[0] if len(found) == 1 else np.concatenate(found))
         changes: dict[str, Any] = {"features": cache.trunk_digest(trunk, identity), **replaced}
         return replace(self, **changes)
 
@@ -232,8 +238,9 @@ class Data:
             )
         _views.check_seed(seed)
         shown = np.empty((len(x), len(parsed), *x.shape[1:]), np.uint8)
-        for number, view in enumerate(parsed):
-            shown[:, number] = _views.made(x, view, (seed, number))
+        for piece in self.train.pieces():
+            for number, view in enumerate(parsed):
+                shown[piece, number] = _views.made(x[piece], view, (seed, number))
         return shown
 
     def _each(self, change: Callable[[Split], Split]) -> Data:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.data._online import Online, drawn
+from mtl_keras.data._batches import made
+from mtl_keras.data._online import Online
+from mtl_keras.data._sampling import Sampling
 from mtl_keras.errors import MTLError
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ class Split:
         side: More inputs of the model by name, `[n, ...]` float32; default none.
         group: Number of what each row was made of, `[n]` integers, where several rows are views of one image; None
             (default) where each stands for itself. A division of the rows keeps a group together.
+        origin: Number of the data set that each row is of, `[n]` integers, where several are alternated; None (default) for
+            one data set.
+        sampling: Which of them a step is of; None (default) for one data set.
 
     Raises:
         MTLError: If there are no rows, numbers of rows or of views differ, or `y` or `weight` miss a task.
@@ -53,6 +58,8 @@ class Split:
     online: Online | None = None
     side: Mapping[str, np.ndarray] = field(default_factory=dict)
     group: np.ndarray | None = None
+    origin: np.ndarray | None = None
+    sampling: Sampling | None = None
     # Tensors made from the arrays above, by identity: thirty trainings on one split convert it once.
     _tensors: dict[int, tuple[np.ndarray, Any]] = field(default_factory=dict, init=False, repr=False)
 
@@ -72,7 +79,7 @@ class Split:
                         f"`x` and `{what}` have equally many rows. Received: {len(self.x)} and {len(array)} for task {task!r}."
                     )
         if self.views is not None:
-            for array in self._of_views():
+            for array in self.of_views():
                 if array.shape[1:2] != (self.views,):
                     raise MTLError(
                         f"Inputs, and targets that are inputs, hold all views [n, {self.views}, ...]. Received: "
@@ -101,19 +108,49 @@ class Split:
         y = {task: x if array is self.x else array[rows] for task, array in self.y.items()}
         side = {name: array[rows] for name, array in self.side.items()}
         group = None if self.group is None else self.group[rows]
+        origin = None if self.origin is None else self.origin[rows]
         weight = {task: array[rows] for task, array in self.weight.items()}
-        return replace(self, x=x, y=y, weight=weight, side=side, group=group)
+        return replace(self, x=x, y=y, weight=weight, side=side, group=group, origin=origin)
 
     def only(self, *names: str) -> Split:
-        """Return the same rows for these tasks alone.
+        """Return the same rows for these tasks alone; of several data sets those rows whose data set has one of the tasks.
 
         Raises:
             MTLError: If a name is not among the tasks.
         """
         tasks = self.tasks.only(*names)
+        if self.sampling is not None and self.origin is not None:
+            kept = [number for number, own in enumerate(self.sampling.tasks.values()) if set(own) & set(tasks)]
+            if len(kept) < len(self.sampling.tasks):
+                return self._of(kept).only(*names)
         part = replace(self, tasks=tasks, y={t: self.y[t] for t in tasks}, weight={t: self.weight[t] for t in tasks})
         object.__setattr__(part, "_tensors", self._tensors)
         return part
+
+    def pieces(self) -> list[slice]:
+        """Return the stretches of rows that are of one data set each."""
+        ends = [] if self.origin is None else (np.flatnonzero(np.diff(self.origin)) + 1).tolist()
+        return [slice(start, stop) for start, stop in zip([0, *ends], [*ends, len(self)], strict=True)]
+
+    def steps(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch of seeded batches.
+
+        Raises:
+            MTLError: If a data set that is alternated has no row.
+        """
+        members = self.members()
+        return (
+            self.sampling.steps_an_epoch([*map(len, members)], batch_size)
+            if self.sampling
+            else math.ceil(len(self) / batch_size)
+        )
+
+    def taken(self, batch_size: int, *, seed: int, epochs: int) -> list[dict[str, int]]:
+        """Return for each epoch of seeded batches how many are of each data set, by its name; one data set has no names."""
+        if self.sampling is None:
+            return [{} for _ in range(epochs)]
+        schedule = self.sampling.schedule([*map(len, self.members())], batch_size, seed, epochs)
+        return [{name: int((row == number).sum()) for number, name in enumerate(self.sampling.tasks)} for row in schedule]
 
     def with_x(self, x: np.ndarray) -> Split:
         """Return the same labels for other inputs of the same rows, such as features of the images."""
@@ -138,6 +175,10 @@ class Split:
         of the seed and the number of the epoch alone: a run that goes on at epoch k sees what it would have seen. Give
         Keras `steps_per_epoch=ceil(n / batch_size)`. Without a seed the rows come in order.
 
+        Of several data sets each batch is of one, as `sampling` says. Each has its own passes, in orders that are functions of
+        the seed and the number of the pass alone, and goes on in an epoch where it was in the one before. An epoch then has
+        `steps(batch_size)` batches.
+
         Of a row with views an epoch shows one, and of images that are changed online one change, both functions of the
         seed, the number of the epoch and the row alone. Without a seed it is the first view, unchanged.
 
@@ -151,11 +192,11 @@ class Split:
                 without a row: batch normalization makes NaN of no rows, and some kernels refuse them.
 
         Returns:
-            A `tf.data.Dataset` with known cardinality `(epochs - first_epoch) * ceil(n / batch_size)`. `y` has gone
-            through `Task.target`.
+            A `tf.data.Dataset` with known cardinality, `(epochs - first_epoch) * ceil(n / batch_size)` for one data set. `y`
+            has gone through `Task.target`.
 
         Raises:
-            MTLError: If `batch_size` is below 1 or no epoch is asked for.
+            MTLError: If `batch_size` is below 1, no epoch is asked for, or a data set that is alternated has no row.
 
         Example:
             >>> import mtl_keras as mtl
@@ -164,8 +205,6 @@ class Split:
             >>> y["parity"].shape
             TensorShape([32])
         """
-        import tensorflow as tf
-
         if batch_size < 1:
             raise MTLError(f"`batch_size` is at least 1. Received: batch_size={batch_size}. Give e.g. 128.")
         if not 1 <= at_least <= batch_size:
@@ -174,72 +213,34 @@ class Split:
             raise MTLError(
                 f"Epochs run from `first_epoch` to `epochs` - 1. Received: first_epoch={first_epoch}, epochs={epochs}."
             )
-        n = len(self)
+        return made(self, batch_size, seed, epochs, first_epoch, at_least)
 
-        online = None if seed is None else self.online
-        bounds = (self.views or 1, *(() if online is None else online.bounds(self.x.shape[-3:])))
+    def members(self) -> list[np.ndarray]:
+        """Return the row numbers of each data set that is alternated, or of all."""
+        if self.sampling is None or self.origin is None:
+            return [np.arange(len(self))]
+        members = [np.flatnonzero(self.origin == number) for number in range(len(self.sampling.tasks))]
+        for name, rows in zip(self.sampling.tasks, members, strict=True):
+            if not len(rows):
+                raise MTLError(
+                    f"Each data set that is alternated has a row to train on. Received: {name!r} with none left of it in "
+                    f"{len(self)} rows of the {self.name or 'unnamed'} split. Take more rows, or train without {name!r}."
+                )
+        return members
 
-        # Views follow the training's seed, also where the changes have one of their own.
-        own = online.seed if online is not None and online.seed is not None else seed
-        seeds = [seed or 0, *[own or 0] * (len(bounds) - 1)]
+    def _of(self, sets: Sequence[int]) -> Split:
+        """Return the rows of some of the data sets, without a copy where they follow each other."""
+        assert self.sampling is not None
+        assert self.origin is not None
+        rows: Any = np.flatnonzero(np.isin(self.origin, sets))
+        if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+            rows = slice(rows[0], rows[-1] + 1)
+        part, origin = self.take(rows), np.searchsorted(sets, self.origin[rows])
+        if len(sets) == 1:
+            return replace(part, origin=None, sampling=None)
+        names = [name for number, name in enumerate(self.sampling.tasks) if number in sets]
+        return replace(part, origin=origin, sampling=self.sampling.only(names))
 
-        def numbered(order: tf.Tensor, draws: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            """Return the rows of one batch, which of them count, and what is drawn for each."""
-            rows = order[start : start + batch_size]
-            count = tf.size(rows)
-            filling = tf.gather(order, tf.range(tf.maximum(at_least - count, 0)) % n)
-            rows = tf.concat([rows, filling], 0)
-            return rows, tf.range(tf.size(rows)) < count, tf.gather(draws, rows)
-
-        def row_numbers(epoch: tf.Tensor) -> tf.data.Dataset:
-            order, draws = tf.range(n, dtype=tf.int64), tf.zeros([n, 1], tf.int64)
-            if seed is not None:
-                if max(bounds) > 1:
-                    draws = drawn(n, bounds, seeds, epoch)
-                # A named algorithm, so that the order is the same on every device.
-                order = tf.random.experimental.stateless_shuffle(order, [tf.cast(seed, tf.int64), epoch], alg="philox")
-            return tf.data.Dataset.range(0, n, batch_size).map(lambda start: numbered(order, draws, start))
-
-        of_views = {id(array) for array in self._of_views()} if self.views else set()
-        arrays = {id(array): array for array in (self.x, *self.y.values(), *self.weight.values(), *self.side.values())}
-        sources = {key: self._source(array, key in of_views) for key, array in arrays.items()}
-
-        def batch(rows: tf.Tensor, counts: tf.Tensor, draws: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-            views = rows * bounds[0] + draws[:, 0]
-            parts = {key: source(views if key in of_views else rows) for key, source in sources.items()}
-            if online is not None:
-                parts[id(self.x)] = online(parts[id(self.x)], draws[:, 1:])
-            y = {task: self.tasks[task].target(parts[id(self.y[task])]) for task in self.tasks}
-            weight = {task: tf.where(counts, parts[id(self.weight[task])], 0.0) for task in self.tasks}
-            x = parts[id(self.x)]
-            side = {name: parts[id(array)] for name, array in self.side.items()}
-            return {"input": x, **side} if side else x, y, weight
-
-        dataset = tf.data.Dataset.range(first_epoch, epochs).flat_map(row_numbers)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * math.ceil(n / batch_size)))
-        # Few batches in flight: their memory is then used again, and fresh memory costs more than the copy itself.
-        return dataset.map(batch, num_parallel_calls=2).prefetch(2)
-
-    def _of_views(self) -> list[np.ndarray]:
+    def of_views(self) -> list[np.ndarray]:
         """Return the arrays that hold all views of a row, where rows have views."""
         return [self.x, *(array for task, array in self.y.items() if self.tasks[task].from_input)]
-
-    def _source(self, array: np.ndarray, of_views: bool) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return a function that gives the rows with the numbers it gets; every view of a row is a row here."""
-        import tensorflow as tf
-
-        rows_of = array.reshape(-1, *array.shape[2:]) if of_views else array
-        if isinstance(array, np.memmap):
-            dtype, row_shape = tf.as_dtype(array.dtype), rows_of.shape[1:]
-
-            def read(rows: tf.Tensor) -> tf.Tensor:
-                part = tf.numpy_function(lambda numbers: np.asarray(rows_of[numbers]), [rows], dtype, stateful=False)
-                return tf.ensure_shape(part, [None, *row_shape])
-
-            return read
-        if id(array) not in self._tensors:
-            # Kept on the CPU: batches are put together there, and an accelerator's memory is for the model.
-            with tf.device("CPU:0"):
-                self._tensors[id(array)] = (array, tf.constant(rows_of))
-        tensor = self._tensors[id(array)][1]
-        return lambda rows: tf.gather(tensor, rows)

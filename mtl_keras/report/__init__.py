@@ -28,6 +28,7 @@ from mtl_keras.report._phases import phases_table
 from mtl_keras.report._record import write_record
 from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, history_rows, metrics_rows, trivial_rows
 from mtl_keras.report._statistics import interval, mean, paired_test, sample_sd, trial_skills
+from mtl_keras.report._steps import plot_steps
 from mtl_keras.report._summary import write_summary
 from mtl_keras.report._tables import scores_table, to_markdown, trials_table
 from mtl_keras.report._trials import plot_trials
@@ -64,6 +65,7 @@ __all__ = [
     "plot_history",
     "plot_loss_weights",
     "plot_reconstructions",
+    "plot_steps",
     "plot_totals",
     "plot_trials",
     # files

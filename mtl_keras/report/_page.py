@@ -201,6 +201,7 @@ def _list(sentences: Iterable[str]) -> str:
 
 def _caption(name: str) -> str:
     known = {"curves.png": "training curves", "trials.png": "trials", "loss_weights.png": "loss weights"}
+    known |= {"steps.png": "shares of the data sets"}
     known |= {"approaches.png": "approaches", "totals.png": "unweighted totals", "gains.png": "gains on the single-task twins"}
     kind, _, task = name.removesuffix(".png").partition("_")
     return known.get(name, f"{kind} of {task}")

@@ -14,6 +14,7 @@ from mtl_keras.report._comparison_figures import plot_approaches, plot_gains, pl
 from mtl_keras.report._figures import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
 from mtl_keras.report._page import is_comparison, page
 from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS
+from mtl_keras.report._steps import STEPS, plot_steps
 from mtl_keras.report._trials import plot_trials
 
 if TYPE_CHECKING:
@@ -156,6 +157,8 @@ def _pictures(
         pictures |= _model_pictures(evaluation)
     if trials:
         pictures["trials.png"] = lambda: plot_trials(trials)
+    if any(row["task"] == "all" and row["metric"].startswith(STEPS) for row in history):
+        pictures["steps.png"] = lambda: plot_steps(history)
     weights: dict[tuple[Any, ...], set[float]] = {}
     for row in history:
         if row["metric"] == "loss_weight":

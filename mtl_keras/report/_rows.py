@@ -64,7 +64,7 @@ def history_rows(history: Iterable[Mapping[str, Any]], tasks: Iterable[str], *, 
     Returns:
         One dict with the keys `HISTORY_COLUMNS` for each epoch and entry of the log, an epoch's in the order of the tasks,
         which Keras' logs have lost. Loss weights have the metric
-        `"loss_weight"`; what belongs to no task (`loss`, `skill`, `learning_rate`) has the task `"all"`.
+        `"loss_weight"`; what belongs to no task (`loss`, `skill`, `learning_rate`, `steps_{data set}`) has the task `"all"`.
     """
     tasks = list(tasks)
     longest_first = sorted(tasks, key=len, reverse=True)

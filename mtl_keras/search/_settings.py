@@ -10,12 +10,13 @@ from typing import Any
 
 from mtl_keras import weighting as weightings
 from mtl_keras.backbones import Backbone
+from mtl_keras.data import parse_sampling, parse_steps
 from mtl_keras.errors import MTLError, unknown
 
 __all__ = ["DATA_SETTINGS", "TUNERS", "Settings", "divided"]
 
 #: Settings that `Study.load` reads; those that a study adds may be read by its own loader.
-DATA_SETTINGS = ("train_rows", "split_seed", "views", "enlarge", "online")
+DATA_SETTINGS = ("train_rows", "split_seed", "sampling", "steps", "views", "enlarge", "online")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 
 
@@ -43,6 +44,9 @@ class Settings:
         twins: Whether single-task twins are trained for the final figures; default True.
         train_rows: Rows to train on at most, with validation and test cut in proportion; None takes all.
         split_seed: Of the stratified validation split.
+        sampling: Which of a study's data sets a step is of; see `mtl_keras.data.alternate`. None (default) is `"coin"` where
+            there are several.
+        steps: Steps of each data set in an epoch; see there.
         views: Views of each training image, of which an epoch shows one; see `mtl_keras.data.Data.with_views`.
         enlarge: Views of each training image that are rows of their own; see `mtl_keras.data.Data.enlarged`.
         online: Changes of the training images that are drawn anew in each epoch; see `mtl_keras.data.Data.online`.
@@ -66,6 +70,8 @@ class Settings:
     twins: bool = True
     train_rows: int | None = None
     split_seed: int = 0
+    sampling: str | Mapping[str, Any] | None = None
+    steps: str | Mapping[str, int] | None = None
     views: Sequence[Any] = ()
     enlarge: Sequence[Any] = ()
     online: Sequence[Any] = ()
@@ -91,6 +97,9 @@ class Settings:
                 f"`backbone_options` maps names to values. Received: backbone_options={options!r}. "
                 'Give e.g. backbone_options={"alpha": 0.25}.'
             )
+        if self.sampling is not None:
+            parse_sampling(self.sampling)
+        parse_steps(self.steps)
         if self.weighting is not None:
             weightings.get(self.weighting)
         if not isinstance(self.freeze, bool | str):

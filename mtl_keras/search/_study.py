@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Configuration", "Context", "Study", "load_study"]
 
+#: Where data come from: a name, or a function of tasks, folder and seed.
+Source = str | Callable[[Tasks, str | None, int], Data]
+
 
 @dataclass(frozen=True)
 class Context:
@@ -84,7 +87,8 @@ class Study:
         name: As on the command line; also the folder of its results.
         summary: One line for lists.
         tasks: What is predicted.
-        data: A name that `mtl_keras.data.load` knows, or a function `(tasks, data_dir, split_seed) -> Data`.
+        data: A name that `mtl_keras.data.load` knows, or a function `(tasks, data_dir, split_seed) -> Data`. Of several that
+            are alternated, a mapping of each to the names of its tasks: `{"cifar10": ("class",), clothing: ("garment",)}`.
         image_shape: Shape of one input of that data.
         space: `(hp, context) -> Plan`: asks `hp` (a `keras_tuner.HyperParameters`) for values and says what to build
             and train with them. It always asks for all of them, with `hp.conditional_scope` where one depends on
@@ -112,7 +116,7 @@ class Study:
     name: str
     summary: str
     tasks: Tasks
-    data: str | Callable[[Tasks, str | None, int], Data]
+    data: Source | Mapping[Source, Sequence[str]]
     image_shape: tuple[int, ...]
     space: Callable[[HyperParameters, Context], Plan]
     settings: Settings = field(default_factory=Settings)
@@ -142,13 +146,27 @@ class Study:
         """Return the study's data.
 
         Raises:
-            MTLError: If it is not found, or a label is outside its task's range.
+            MTLError: If it is not found, a label is outside its task's range, or data sets cannot be alternated.
         """
         where = None if data_dir is None else str(data_dir)
-        if isinstance(self.data, str):
-            loaded = data_sets.load(self.data, self.tasks, data_dir=where, seed=settings.split_seed)
+
+        def one(source: Source, tasks: Tasks) -> Data:
+            if isinstance(source, str):
+                return data_sets.load(source, tasks, data_dir=where, seed=settings.split_seed)
+            return source(tasks, where, settings.split_seed)
+
+        if isinstance(self.data, Mapping):
+            parts = [(source, self.tasks.only(*names)) for source, names in self.data.items()]
+            loaded = data_sets.alternate(
+                *(one(source, tasks) for source, tasks in parts), sampling=settings.sampling or "coin", steps=settings.steps
+            )
+        elif settings.sampling is not None or settings.steps is not None:
+            raise MTLError(
+                f"An alternation takes at least two data sets. Received: sampling={settings.sampling!r}, steps="
+                f"{settings.steps!r} for study {self.name!r}, which has one. Leave both out."
+            )
         else:
-            loaded = self.data(self.tasks, where, settings.split_seed)
+            loaded = one(self.data, self.tasks)
         if settings.train_rows is not None:
             loaded = loaded.subset(settings.train_rows, seed=settings.split_seed)
         if settings.enlarge:

@@ -46,6 +46,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
         for name in phase.freeze or ():
             model.layers_called(name)
         _check_monitor(phase, data, tasks)
+        data.train.steps(phase.batch_size)
     plan(model, phases, len(data.train))
     if data.features is not None and data.features != (own := trunk_digest(model.trunk, model.identity())):
         raise MTLError(

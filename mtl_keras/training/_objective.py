@@ -166,8 +166,8 @@ class ObjectiveModel(keras.Model):
             self.weighting_state.by_name[name].assign(value)
 
     def _epoch_losses(self, logs: Mapping[str, float]) -> np.ndarray:
-        """Return `[T]`, each trained task's mean loss over the epoch; NaN where no training row has its label."""
-        return np.array([logs[f"{name}_loss"] if name in self.labelled else np.nan for name in self.active])
+        """Return `[T]`, each trained task's mean loss over the epoch; NaN where no row that was trained on has its label."""
+        return np.array([logs.get(f"{name}_loss", np.nan) if name in self.labelled else np.nan for name in self.active])
 
     def current_loss_weights(self, logs: Mapping[str, float]) -> dict[str, float]:
         """Return `loss_weight_{task}` for each trained task, for the log."""

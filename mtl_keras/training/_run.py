@@ -38,7 +38,8 @@ class Run:
     Attributes:
         model: The trained model at the best epoch of the last phase.
         history: One row an epoch: `phase`, `epoch`, then per task `[val_]{task}_loss` and `[val_]{task}_{metric}`,
-            `[val_]skill`, `[val_]loss`, `loss_weight_{task}` and `learning_rate`.
+            `[val_]skill`, `[val_]loss`, `loss_weight_{task}` and `learning_rate`; of data sets that are alternated
+            `steps_{data set}`, and nothing on the training rows of one that an epoch had no step of.
         phases: As they were run.
         best: Which epoch `model` stands at.
         seed: Of the data order.

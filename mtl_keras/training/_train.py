@@ -13,7 +13,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from mtl_keras.callbacks import Checkpoint, HistoryRows, Skill, Standing, put_back, read_standing
+from mtl_keras.callbacks import Checkpoint, HistoryRows, Skill, Standing, Taken, put_back, read_standing
 from mtl_keras.data import Data, trivial_scores
 from mtl_keras.data.cache import default_cache_dir
 from mtl_keras.errors import MTLError, TrialError
@@ -139,7 +139,7 @@ def _run_phase(
     """Fit one phase, append its epochs to `rows`, leave the model at its best epoch; return that and the last weights."""
     tasks = model.recipe.tasks
     active = phase.active(tasks)
-    steps = math.ceil(len(data.train) / phase.batch_size)
+    steps = data.train.steps(phase.batch_size)
     replicas = model.distribute_strategy.num_replicas_in_sync
     with model.distribute_strategy.scope():
         objective = ObjectiveModel(
@@ -178,6 +178,9 @@ def _run_phase(
         restore_best_weights=True,
     )
     own: list[keras.callbacks.Callback] = [Skill(active, trivial), history, early]
+    if (sampling := data.train.sampling) is not None:
+        logger.info(sampling.said([*map(len, data.train.members())], phase.batch_size))
+        own.insert(0, Taken(data.train.taken(phase.batch_size, seed=seed, epochs=phase.epochs), sampling.tasks))
     if checkpoint is not None:
         own.append(Checkpoint(*checkpoint, model, early, rows, number, standing))
     first = 0 if standing is None else standing.epoch
@@ -229,11 +232,12 @@ def _steps_a_call(steps: int, callbacks: Sequence[keras.callbacks.Callback]) -> 
 def _check_finite(rows: Sequence[Mapping[str, Any]], phase: Phase, number: int) -> None:
     """Refuse a phase whose loss or monitor went out of the numbers, also one that an earlier process finished."""
     its = (row for row in rows if row["phase"] == number)
-    wrong = next((row for row in its if not math.isfinite(row["loss"]) or not math.isfinite(row[phase.monitor])), None)
+    # A monitor on training rows is not there in an epoch without a step of its data set.
+    wrong = next((row for row in its if not all(math.isfinite(row.get(name, 0.0)) for name in ("loss", phase.monitor))), None)
     if wrong:
         raise TrialError(
-            f"Losses and metrics stay finite. Received: loss={wrong['loss']}, {phase.monitor}={wrong[phase.monitor]} in epoch "
-            f"{wrong['epoch']} of phase {number}. Lower the learning rate, or give the optimizer a clipnorm."
+            f"Losses and metrics stay finite. Received: loss={wrong['loss']}, {phase.monitor}={wrong.get(phase.monitor)} in "
+            f"epoch {wrong['epoch']} of phase {number}. Lower the learning rate, or give the optimizer a clipnorm."
         )
 
 
@@ -245,7 +249,9 @@ def _best(number: int, phase: Phase, early: Mapping[str, Any]) -> Best:
 def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: int) -> dict[str, Any]:
     """Return what fixes a training, as plain JSON values."""
     train = data.train
-    changes = [train.views, None if train.online is None else train.online.config()]
+    changes: list[Any] = [train.views, None if train.online is None else train.online.config()]
+    if train.sampling is not None:
+        changes += [train.sampling.config(), [*map(len, train.members())]]
     return {
         "recipe": model.recipe.config(),
         "phases": [phase.config() for phase in phases],
