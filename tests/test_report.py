@@ -464,6 +464,13 @@ class TestRecord:
         for link in re.findall(r"\]\((.+?)\)", page):
             assert (record / link).exists()
 
+    def test_the_page_says_what_the_spread_is_of(self, record: Path, tmp_path: Path) -> None:
+        assert "training seeds on one split" in (record / "README.md").read_text(encoding="utf-8")
+        write(tmp_path, config={**CONFIG, "by_split": True})
+        page = (tmp_path / "README.md").read_text(encoding="utf-8")
+        assert "The spread is that of splits of one data set" in page
+        assert "on one split" not in page
+
     def test_equal_figures_give_equal_files(self, record: Path, tmp_path: Path) -> None:
         write(tmp_path)
         for path in tmp_path.iterdir():

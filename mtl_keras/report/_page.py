@@ -26,6 +26,14 @@ COMPARISON_LEGEND = (
     "trivial = majority class or mean image of the training rows."
 )
 
+SPREAD_OF_SEEDS = (
+    "The spread is that of training seeds on one split of one data set; other data, splits or hardware may differ by more."
+)
+SPREAD_OF_SPLITS = (
+    "The spread is that of splits of one data set, each with a training seed of its own; other data or hardware may differ by "
+    "more."
+)
+
 
 def page(
     *,
@@ -41,8 +49,9 @@ def page(
     published: Sequence[Mapping[str, Any]] = (),
     claims: Sequence[Mapping[str, str]] = (),
     summaries: Mapping[str, str] | None = None,
+    by_split: bool = False,
 ) -> str:
-    """Return the README of a record."""
+    """Return the README of a record; `by_split` says that each seed has a split of its own."""
     says, says_not = _sayings(metrics, split)
     parts = [f"# {title}", question, "## Setting", f"```sh\n{command}\n```", _setting(environment)]
     if summaries:
@@ -59,6 +68,7 @@ def page(
     if claims:
         parts += ["## What became of the published claims", _list(f"{row['claim']} **{row['verdict']}**" for row in claims)]
     parts += ["## What it says", _list(says)]
+    says_not.append(SPREAD_OF_SPLITS if by_split else SPREAD_OF_SEEDS)
     parts += ["## What it does not say", _list([*says_not, *notes])]
     return "\n\n".join(parts) + "\n"
 
@@ -143,9 +153,6 @@ def _sayings(metrics: Sequence[Mapping[str, Any]], split: str) -> tuple[list[str
         )
     if not any(map(is_twin, values)):
         says_not.append("Whether sharing helped: there are no single-task twins here.")
-    says_not.append(
-        "The spread is that of training seeds on one split of one data set; other data, splits or hardware may differ by more."
-    )
     return says, says_not
 
 

@@ -101,6 +101,7 @@ def write_record(
         published=published,
         claims=claims,
         summaries=summaries or {},
+        by_split=bool(config.get("by_split")),
     )
     with atomic(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
