@@ -312,13 +312,23 @@ def test_another_comparison_is_not_continued_there(done: tuple[Comparison, Heard
 # --- other data and other networks ------------------------------------------------------------------------------------
 
 
-def test_approaches_are_judged_by_the_tasks_they_all_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    odd, kind = (Plan(RECIPE.only(task), (PHASE,)) for task in ("odd", "kind"))
+@pytest.mark.parametrize(
+    ("tasks", "judged_by", "best"),
+    [
+        # One with a task more is judged by what it shares with the others.
+        ({"both": ("kind", "odd"), "odd": ("odd",), "again": ("odd",)}, {"odd"}, "odd"),
+        # Of sets that are equally common it is the largest.
+        ({"odd": ("odd",), "both": ("kind", "odd")}, {"kind", "odd"}, "both"),
+        ({"kind": ("kind",), "odd": ("odd",)}, {"kind"}, "kind"),
+    ],
+)
+def test_approaches_are_judged_by_the_tasks_that_most_have(
+    tasks: dict[str, tuple[str, ...]], judged_by: set[str], best: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     judged: dict[str, set[str]] = {}
 
-    def less_is_better(job: Any, tasks: Any) -> float:
-        judged[job.label] = set(tasks)
-        skill = original(job, tasks)
+    def less_is_better(job: Any, common: Any) -> float:
+        judged[job.label] = set(common)
         rows = json.loads(job.summary.read_text())["metrics"]
         by_task = {
             row["task"]: task.metric.skill(row["value"], trivial["value"])
@@ -328,21 +338,16 @@ def test_approaches_are_judged_by_the_tasks_they_all_have(tmp_path: Path, monkey
             if (row["epoch_kind"], trivial["run"]) == ("best", "trivial")
             and (task.name, task.metric.name) == (row["task"], row["metric"]) == (trivial["task"], trivial["metric"])
         }
-        assert skill == pytest.approx(np.mean([by_task[task] for task in tasks]))
+        assert original(job, common) == pytest.approx(np.mean([by_task[task] for task in common]))
         return float(job.label == "odd")
 
     original = _jobs_module._validation_skill
     monkeypatch.setattr(_jobs_module, "_validation_skill", less_is_better)
-    for name, plans, common in (
-        ("some", {"whole": Plan(RECIPE, (PHASE,)), "odd": odd}, {"odd"}),
-        ("none", {"kind": kind, "odd": odd}, {"kind"}),
-    ):
-        judged.clear()
-        options: dict[str, Any] = {"seeds": 2, "baseline": None, "cache_dir": tmp_path / "cache"}
-        result = compare(plans, data(test=False), output_dir=tmp_path / name, **options)
-        assert set(judged) == ({"whole", "odd"} if name == "some" else {"kind"})
-        assert all(tasks == common for tasks in judged.values())
-        assert result.best == ("odd" if name == "some" else "kind")
+    plans = {name: Plan(RECIPE.only(*own), (PHASE,)) for name, own in tasks.items()}
+    options: dict[str, Any] = {"seeds": 2, "baseline": None, "cache_dir": tmp_path / "cache", "strategy": "none"}
+    result = compare(plans, data(test=False), output_dir=tmp_path / "run", **options)
+    assert judged == {name: judged_by for name, own in tasks.items() if judged_by <= set(own)}
+    assert result.best == best
 
 
 def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ class Comparison:
 
     @property
     def best(self) -> str:
-        """Name of the approach with the highest mean skill on validation, over the tasks that all of them have."""
+        """Name of the approach with the highest mean skill on validation, over the tasks that most of them have."""
         return self.figures.approach
 
     @property
@@ -266,7 +266,7 @@ def deliver(
     save_model(figures.model, folder, class_names={task: names for task, names in class_names.items() if task in own})
     note = (
         f"The delivered model is that of {figures.approach}, seed {figures.seed}: the best on validation by mean skill over "
-        "the tasks that all approaches have, and its best seed there."
+        "the tasks that most approaches have, and its best seed there."
     )
     write_record(
         folder,

@@ -55,7 +55,7 @@ class Figures:
     Attributes:
         metrics: Rows of `metrics.csv`.
         history: Rows of `history.csv`.
-        approach: Name of the approach that is best on validation, by mean skill over the tasks that all of them have.
+        approach: Name of the approach that is best on validation, by mean skill over the tasks that most of them have.
         seed: Number of its training that is best on validation.
         model: That training's model, at its best epoch.
         evaluation: Its evaluation on validation.
@@ -125,8 +125,9 @@ def run_approaches(
         history += summary["history"]
     metrics = _trivial_once(metrics + _test_rows(workshop, folder, jobs, what))
     own = [job for job in jobs if job.task is None]
-    # Approaches are judged by what all of them predict; where that is nothing, the first one stands for them.
-    common = set.intersection(*(set(job.plan.recipe.tasks) for job in own)) or set(own[0].plan.recipe.tasks)
+    # Approaches are judged by the tasks that most of them have, the most tasks where that is said of several.
+    sets = [frozenset(approach.plan.recipe.tasks) for approach in approaches]
+    common = max(sets, key=lambda tasks: (sets.count(tasks), len(tasks)))
     skills: dict[str, dict[_Job, float]] = {}
     for job in own:
         if common <= set(job.plan.recipe.tasks):
