@@ -134,7 +134,7 @@ def run_approaches(
             skills.setdefault(job.label, {})[job] = _validation_skill(job, common)
     best = max(skills, key=lambda name: float(np.mean(list(skills[name].values()))))
     chosen = max(skills[best], key=lambda job: (skills[best][job], -job.seed))
-    model = _load(workshop, chosen, "best")
+    model = _delivered(workshop, chosen)
     evaluation = evaluate(model, chosen.rows(), "validation", cache_dir=workshop.cache_dir)
     metrics = _with_mean_skill(metrics)
     for approach in (each for each in approaches if each.twins):
@@ -209,11 +209,17 @@ def _test_rows(workshop: Workshop, folder: Path, jobs: Sequence[_Job], what: Map
             return list(look["figures"])
     workshop.reporter.stage("Looking at the test data, once")
     found: dict[str, list[dict[str, Any]]] = {}
+    # Seeds of one plan take turns in one network: to build it takes longer than to look.
+    models: dict[tuple[str, str | None], MultiTaskModel] = {}
     for job in sorted(jobs, key=lambda job: job.seed):
         data = job.rows()
         rows = found[job.folder.name] = []
+        if (job.label, job.task) not in models:
+            models[job.label, job.task] = workshop.build(job.plan)
+        model = models[job.label, job.task]
         for kind in ("best", "last"):
-            evaluation = evaluate(_load(workshop, job, kind), data, "test", cache_dir=workshop.cache_dir)
+            _part(model, job.plan).load_weights(job.weights(kind))
+            evaluation = evaluate(model, data, "test", cache_dir=workshop.cache_dir)
             rows += metrics_rows(evaluation, run=job.label, seed=job.seed, phase=len(job.plan.phases) - 1, epoch_kind=kind)
         rows += trivial_rows(evaluation)
     rows = _trivial_once([row for job in jobs for row in found[job.folder.name]])
@@ -221,13 +227,12 @@ def _test_rows(workshop: Workshop, folder: Path, jobs: Sequence[_Job], what: Map
     return rows
 
 
-def _load(workshop: Workshop, job: _Job, kind: str) -> MultiTaskModel:
-    """Build a trained model again and give it its weights."""
+def _delivered(workshop: Workshop, job: _Job) -> MultiTaskModel:
+    """Build a trained model again and give it its weights and weighting state at the best epoch."""
     model = workshop.build(job.plan)
-    _part(model, job.plan).load_weights(job.weights(kind))
-    if kind == "best":
-        state = json.loads(job.summary.read_text(encoding="utf-8"))["weighting_state"]
-        model.weighting_state = {name: np.array(value, np.float32) for name, value in state.items()}
+    _part(model, job.plan).load_weights(job.weights("best"))
+    state = json.loads(job.summary.read_text(encoding="utf-8"))["weighting_state"]
+    model.weighting_state = {name: np.array(value, np.float32) for name, value in state.items()}
     return model
 
 
