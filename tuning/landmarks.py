@@ -41,13 +41,15 @@ VIEWS = ("identity", "flip_lr", *(ZOOM, ("flip_lr", ZOOM)) * 3)
 
 @dataclass(frozen=True)
 class Settings(mtl.search.Settings):
-    """Adds the length of second phases.
+    """Adds the length of second phases and the folds of stacked ones.
 
     Args:
         second_epochs: Epochs of a phase that follows another.
+        folds: Models that make the out-of-fold outputs of a stacked task.
     """
 
     second_epochs: int = 20
+    folds: int = 5
 
 
 def recipe(context: mtl.search.Context, tasks: mtl.Tasks, **parts: Any) -> mtl.Recipe:
@@ -98,7 +100,7 @@ def as_feature(first: str, then: str) -> Callable[[mtl.search.Context], mtl.Plan
         made = recipe(context, tasks, shared=STACK, heads={then: OWN_STACK}, stack={then: first})
         begin = phase(context, tasks=(first,), monitor=f"val_{first}_loss")
         end = phase(context, tasks=(then,), freeze=("backbone", "shared", first), monitor=f"val_{then}_loss")
-        return mtl.Plan(made, (begin, end))
+        return mtl.Plan(made, (begin, replace(end, folds=context.settings.folds)))
 
     return plan
 
@@ -219,7 +221,7 @@ STUDY = mtl.Study(
         batch_size=64,
         final_seeds=10,
     ),
-    quick={"trials": 2, "epochs": 2, "second_epochs": 1, "final_seeds": 2, "image_size": 64},
+    quick={"trials": 2, "epochs": 2, "second_epochs": 1, "folds": 2, "final_seeds": 2, "image_size": 64},
     configurations=CONFIGURATIONS,
     by_split=True,
     claims=claims,
