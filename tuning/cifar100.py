@@ -238,7 +238,7 @@ STUDY = mtl.Study(
     settings=Settings(
         backbone="EfficientNetLite0", image_size=128, freeze=True, trials=30, epochs=12, batch_size=512, tuner="bayesian"
     ),
-    quick={"trials": 2, "epochs": 2, "final_seeds": 2, "train_rows": 1000, "image_size": 64},
+    quick={"trials": 2, "epochs": 2, "final_seeds": 2, "train_rows": 500, "image_size": 64},
     configurations=CONFIGURATIONS,
     claims=claims,
 )

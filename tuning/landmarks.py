@@ -221,7 +221,7 @@ STUDY = mtl.Study(
         batch_size=64,
         final_seeds=10,
     ),
-    quick={"trials": 2, "epochs": 2, "second_epochs": 1, "folds": 2, "final_seeds": 2, "image_size": 64},
+    quick={"trials": 2, "epochs": 2, "second_epochs": 1, "folds": 2, "final_seeds": 2, "image_size": 64, "train_rows": 120},
     configurations=CONFIGURATIONS,
     by_split=True,
     claims=claims,

@@ -62,9 +62,9 @@ class Run:
 
     @property
     def last_model(self) -> MultiTaskModel:
-        """A copy of the model at the last epoch, built anew at each call."""
+        """A copy of the model at the last epoch, built anew at each call; a trunk that stayed as it was is the model's own."""
         backbone = self.recipe.backbone.resolved().replace(weights=None)
-        last = build_model(replace(self.recipe, backbone=backbone))
+        last = build_model(replace(self.recipe, backbone=backbone), trunk=self.model.trunk if self._on_features else None)
         last.set_weights(self.model.get_weights())
         part = keras.Model(*cut(last, self._on_features, sources_of(self.recipe, self.phases[-1])))
         # The weighting's own variables come last.
