@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mtl_keras import data, report, search
     from mtl_keras.backbones import Backbone
-    from mtl_keras.comparison import Comparison, Plan, compare
+    from mtl_keras.comparison import Comparison, Plan, compare, ladder
     from mtl_keras.errors import MTLError
     from mtl_keras.evaluation import Evaluation, evaluate
     from mtl_keras.heads import Decoder, Head
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
         Regression,
         Task,
         Tasks,
+        binary_tasks,
+        rungs,
     )
     from mtl_keras.training import Phase, Run, train
 
@@ -72,15 +74,18 @@ __all__ = [
     "Task",
     "Tasks",
     "__version__",
+    "binary_tasks",
     "build_model",
     "compare",
     "data",
     "evaluate",
+    "ladder",
     "load_model",
     "load_study",
     "report",
     "reproduce",
     "run_study",
+    "rungs",
     "save_model",
     "search",
     "train",
@@ -90,7 +95,7 @@ __all__ = [
 #: Where each public name lives. A name that is a module of its own is listed in `_MODULES`.
 _HOMES = {
     "backbones": ("Backbone",),
-    "comparison": ("Comparison", "Plan", "compare"),
+    "comparison": ("Comparison", "Plan", "compare", "ladder"),
     "errors": ("MTLError",),
     "evaluation": ("Evaluation", "evaluate"),
     "heads": ("Decoder", "Head"),
@@ -99,7 +104,7 @@ _HOMES = {
     "search": ("Study", "load_study", "reproduce", "run_study", "tune"),
     "tasks": (
         *("Binary", "ClassMap", "Classification", "Coin", "Metric", "MultiLabel", "Ordinal", "Reconstruction", "Regression"),
-        *("Task", "Tasks"),
+        *("Task", "Tasks", "binary_tasks", "rungs"),
     ),
     "training": ("Phase", "Run", "train"),
 }

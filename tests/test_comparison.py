@@ -178,10 +178,30 @@ def test_twins_on_other_data_are_others() -> None:
     assert {"a single-task kind", "b single-task kind"} < labels(approach("a"), other).keys()
 
 
-@pytest.mark.parametrize("other", [approach("b", twins=False), approach("b", recipe=RECIPE.only("kind"))])
+LONGER = replace(PHASE, epochs=2)
+
+
+@pytest.mark.parametrize("other", [approach("b", LONGER, twins=False), approach("b", LONGER, recipe=RECIPE.only("kind"))])
 def test_an_approach_without_twins_is_not_measured_on_those_of_another(other: Approach) -> None:
     # "single-task" would be: a table takes it for every approach that has none of its own.
     assert labels(approach("a"), other).keys() == {"a", "b", "a single-task kind", "a single-task odd"}
+
+
+@pytest.mark.parametrize("other", [approach("b", twins=False), approach("b", recipe=RECIPE.only("kind"))])
+def test_an_approach_is_measured_on_twins_that_would_be_its_own(other: Approach) -> None:
+    assert labels(approach("a"), other).keys() == {"a", "b", "single-task kind", "single-task odd"}
+
+
+def test_some_tasks_alone_are_trained_alone() -> None:
+    two = [replace(approach("a"), twins=("odd",)), replace(approach("b", replace(PHASE, weighting="dwa")), twins=())]
+    assert labels(*two).keys() == {"a", "b", "single-task odd"}
+
+
+def test_twins_may_have_data_of_their_own() -> None:
+    # Two schedules over the same data sets: a task alone has nothing to alternate with.
+    two = [replace(approach(name), data=lambda seed: data(), twin_data=GIVEN) for name in "ab"]
+    assert {"single-task kind", "single-task odd"} < labels(*two).keys()
+    assert {job.data for job in _jobs(two, Path("jobs")) if job.task} == {GIVEN}
 
 
 # --- what they give ---------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from mtl_keras.evaluation import Evaluation
 from mtl_keras.model import MultiTaskModel, Recipe
 from mtl_keras.report import approaches_table, plot_approaches, plot_history, write_record
 from mtl_keras.saving import save_model
+from mtl_keras.tasks import Tasks, controls_of
 from mtl_keras.training import Phase, check
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def compare(
     approaches: Mapping[str, Phase | Sequence[Phase]] | None = None,
     *,
     seeds: int = 5,
-    baseline: Literal["single-task"] | None = "single-task",
+    baseline: Literal["single-task"] | Sequence[str] | None = "single-task",
     seed: int = 0,
     output_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
@@ -138,7 +139,7 @@ def compare(
         data: What it is trained on.
         approaches: A phase, or several, by name. Left out where `recipe` holds plans.
         seeds: Trainings of each approach and twin, at least 2; below 5 differences are called indicative.
-        baseline: `"single-task"` (default) trains the twins too, None does not.
+        baseline: `"single-task"` (default) trains the twins too, None does not; names of tasks, those of these tasks alone.
         seed: Every training's seed follows from it.
         output_dir: A new or empty folder; None (default) makes `runs/compare/<n>`. It becomes a record.
         cache_dir: Folder of the feature cache.
@@ -176,7 +177,10 @@ def compare(
         return data
 
     # One function for all: twins on the same data are the same.
-    made = [Approach(name, plan, range(seeds), given, twins=baseline is not None) for name, plan in plans.items()]
+    made = [
+        Approach(name, plan, range(seeds), given, twins=_twins(baseline, plan.recipe.tasks, data.tasks))
+        for name, plan in plans.items()
+    ]
     folder = choose_folder("compare", output_dir, resume, "compare")
     config = {
         "command": "compare",
@@ -184,7 +188,7 @@ def compare(
         "rows": [len(data.train), len(data.validation)],
         "seeds": seeds,
         "seed": seed,
-        "baseline": baseline,
+        "baseline": baseline if baseline is None or isinstance(baseline, str) else list(baseline),
         "approaches": {name: plan.config() for name, plan in plans.items()},
     }
     check_config(folder, config)
@@ -198,7 +202,8 @@ def compare(
             if workshop.trainings or not (folder / "README.md").exists():
                 question = f"What do {', '.join(plans)} reach on {data.name} from the same seeds?"
                 title = f"{data.name}: {len(plans)} approach{'' if len(plans) == 1 else 'es'} compared"
-                deliver(folder, figures, data.class_names, title, question, config, log.environment())
+                controls = controls_of(data.tasks)
+                deliver(folder, figures, data.class_names, title, question, config, log.environment(), controls=controls)
             else:
                 log.forget()
     return Comparison(folder, figures)
@@ -228,8 +233,12 @@ def check_approaches(workshop: Workshop, approaches: Sequence[Approach]) -> None
             if name not in data.tasks:
                 raise unknown(f"task of approach {each.name!r} in the data", name, data.tasks)
         check(workshop.build(each.plan), each.plan.rows(data), each.plan.phases)
-        twins = {name: each.plan.only(name) for name in own} if each.twins and len(own) > 1 else {}
-        for name, twin in twins.items():
+        if not isinstance(each.twins, bool):
+            for name in each.twins:
+                if name not in own:
+                    raise unknown(f"task of approach {each.name!r} to be trained alone", name, own)
+        for name in each.twinned:
+            twin, _ = each.twin(name)
             if not twin.phases:
                 raise MTLError(
                     f"A twin is trained as its task is. Received: approach {each.name!r}, of which no phase trains {name!r}. "
@@ -282,6 +291,20 @@ def deliver(
         notes=[note, *more.pop("notes", ())],
         **more,
     )
+
+
+def _twins(baseline: str | Sequence[str] | None, own: Tasks, known: Tasks) -> bool | tuple[str, ...]:
+    """Return which tasks of an approach are trained alone as well.
+
+    Raises:
+        MTLError: If a task is named that the data does not have.
+    """
+    if baseline is None or isinstance(baseline, str):
+        return baseline is not None
+    for name in baseline:
+        if name not in known:
+            raise unknown("task in baseline", name, known)
+    return tuple(name for name in own if name in baseline)
 
 
 def _plans(recipe: Recipe | Mapping[str, Plan], approaches: Mapping[str, Phase | Sequence[Phase]] | None) -> dict[str, Plan]:

@@ -38,14 +38,28 @@ class Approach:
         plan: What to build and how to train it.
         seeds: Numbers of the trainings.
         data: The data of a training, by its number.
-        twins: Whether each task is trained alone as well.
+        twins: Whether each task is trained alone as well; or the names of those that are.
+        twin_data: The data of a twin's training, of which it sees the rows of its task; None (default) is `data`.
     """
 
     name: str
     plan: Plan
     seeds: Sequence[int]
     data: Callable[[int], Data]
-    twins: bool = True
+    twins: bool | Sequence[str] = True
+    twin_data: Callable[[int], Data] | None = None
+
+    @property
+    def twinned(self) -> tuple[str, ...]:
+        """The tasks that are trained alone as well; none where there is but one."""
+        tasks = self.plan.recipe.tasks
+        if len(tasks) == 1:
+            return ()
+        return tuple(name for name in tasks if self.twins is True or (self.twins and name in self.twins))
+
+    def twin(self, task: str) -> tuple[Plan, Callable[[int], Data]]:
+        """Return how a task is trained alone, and on what; two twins are the same where both are equal."""
+        return self.plan.only(task), self.twin_data or self.data
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +116,8 @@ def run_approaches(
 ) -> Figures:
     """Train what is missing of all approaches and their twins, look at the test split once, and return all figures.
 
-    Where all approaches have the same twins, these are trained once, as `"single-task"`; else each approach has its own.
+    Where the twin of a task is the same for all approaches that have it, it is trained once, as `"single-task"`; else each
+    approach has its own.
 
     Args:
         workshop: Where trainings run.
@@ -125,9 +140,7 @@ def run_approaches(
         history += summary["history"]
     metrics = _trivial_once(metrics + _test_rows(workshop, folder, jobs, what))
     own = [job for job in jobs if job.task is None]
-    # Approaches are judged by the tasks that most of them have, the most tasks where that is said of several.
-    sets = [frozenset(approach.plan.recipe.tasks) for approach in approaches]
-    common = max(sets, key=lambda tasks: (sets.count(tasks), len(tasks)))
+    common = _judged_by([frozenset(approach.plan.recipe.tasks) for approach in approaches])
     skills: dict[str, dict[_Job, float]] = {}
     for job in own:
         if common <= set(job.plan.recipe.tasks):
@@ -137,11 +150,18 @@ def run_approaches(
     model = _delivered(workshop, chosen)
     evaluation = evaluate(model, chosen.rows(), "validation", cache_dir=workshop.cache_dir)
     metrics = _with_mean_skill(metrics)
-    for approach in (each for each in approaches if each.twins):
+    for approach in (each for each in approaches if len(each.plan.recipe.tasks) > 1):
         names = {name: task.metric.name for name, task in approach.plan.recipe.tasks.items()}
         theirs = (approach.name, SINGLE, f"{approach.name} {SINGLE}")
         metrics += delta_m_rows([row for row in metrics if row["run"] in theirs], names)
     return Figures(metrics, history, best, chosen.seed, model, evaluation)
+
+
+def _judged_by(sets: Sequence[frozenset[str]]) -> frozenset[str]:
+    """Return the tasks that approaches are judged by: those that half of them have or more, if one has all of these."""
+    every = frozenset[str]().union(*sets)
+    common = frozenset(task for task in every if 2 * sum(task in tasks for tasks in sets) >= len(sets))
+    return common if common and any(common <= tasks for tasks in sets) else max(sets, key=lambda s: (sets.count(s), len(s)))
 
 
 def log_look(folder: Path, what: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -155,17 +175,32 @@ def _jobs(approaches: Sequence[Approach], place: Path) -> list[_Job]:
     jobs = [
         _Job(each.name, seed, each.plan, each.data, place / f"{each.name}-{seed}") for each in approaches for seed in each.seeds
     ]
-    paired = [each for each in approaches if each.twins and len(each.plan.recipe.tasks) > 1]
-    plans = [({task: each.plan.only(task) for task in each.plan.recipe.tasks}, each.data) for each in paired]
-    # With one approach that has none, "single-task" would be taken for its twins.
-    common = len(paired) == len(approaches) and all(plan == plans[0] for plan in plans)
-    for each, (twins, _) in zip(paired[: 1 if common else None], plans, strict=False):
-        label = SINGLE if common else f"{each.name} {SINGLE}"
-        seeds = sorted({seed for other in paired for seed in other.seeds}) if common else each.seeds
-        for task, twin in twins.items():
-            folders = ((seed, place / f"{label}-{task}-{seed}".replace(" ", "-")) for seed in seeds)
-            jobs += [_Job(label, seed, twin, each.data, where, task) for seed, where in folders]
+    paired = [each for each in approaches if each.twinned]
+    if _have_the_same_twins(approaches):
+        first = {task: each for each in reversed(paired) for task in each.twinned}
+        seeds = sorted({seed for each in paired for seed in each.seeds})
+        wanted = [
+            (SINGLE, task, first[task], seeds) for task in dict.fromkeys(task for each in paired for task in each.twinned)
+        ]
+    else:
+        wanted = [(f"{each.name} {SINGLE}", task, each, list(each.seeds)) for each in paired for task in each.twinned]
+    for label, task, each, seeds in wanted:
+        plan, data = each.twin(task)
+        folders = ((seed, place / f"{label}-{task}-{seed}".replace(" ", "-")) for seed in seeds)
+        jobs += [_Job(label, seed, plan, data, where, task) for seed, where in folders]
     return jobs
+
+
+def _have_the_same_twins(approaches: Sequence[Approach]) -> bool:
+    """Return whether every approach that has a task which is trained alone would have the very same twin for it.
+
+    Otherwise a twin that is called by no approach's name would be taken for that of approaches which it does not suit.
+    """
+    for task in {task for each in approaches for task in each.twinned}:
+        twins = [each.twin(task) for each in approaches if task in each.plan.recipe.tasks]
+        if any(twin != twins[0] for twin in twins):
+            return False
+    return True
 
 
 def _train(workshop: Workshop, folder: Path, job: _Job, seed: int, number: int, total: int) -> None:

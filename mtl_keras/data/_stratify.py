@@ -43,15 +43,18 @@ def stratified_choice(strata: Sequence[np.ndarray], n: int, count: int, seed: in
     left = np.ones(n, bool)
     groups = 0
     share = min(count, n - count) / n if n else 0.0
+    joints = [np.zeros(n, np.int64)]
+    for column in columns:
+        joints.append(np.unique(joints[-1] * (int(column.max(initial=0)) + 1) + column, return_inverse=True)[1])
+    said = False
     for level in range(len(columns), -1, -1):
-        joint = np.zeros(n, np.int64)
-        for column in columns[:level]:
-            joint = np.unique(joint * (int(column.max(initial=0)) + 1) + column, return_inverse=True)[1]
+        joint = joints[level]
         sizes = np.bincount(joint[left], minlength=int(joint.max(initial=0)) + 1)
         kept = left & ((sizes * share >= 1)[joint] | (level == 0))
         group[kept] = groups + joint[kept]
         groups += len(sizes)
-        if level and (short := int(left.sum() - kept.sum())) and 0 < count < n:
+        if level and (short := int(left.sum() - kept.sum())) and 0 < count < n and not said:
+            said = True
             _log.info(
                 "Split: %d rows are in %d strata of %d column(s) too small to be divided in proportion; they are pooled.",
                 short, int(((sizes > 0) & (sizes * share < 1)).sum()), level,

@@ -24,6 +24,7 @@ from mtl_keras.report._comparison_figures import plot_approaches, plot_gains, pl
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._environment import environment
 from mtl_keras.report._figures import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._ladder import ladder_table, plot_ladder, plot_ladder_losses
 from mtl_keras.report._phases import phases_table
 from mtl_keras.report._record import write_record
 from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, history_rows, metrics_rows, trivial_rows
@@ -49,6 +50,7 @@ __all__ = [
     "approaches_table",
     "compare_runs",
     "interval",
+    "ladder_table",
     "mean",
     "paired_test",
     "pairwise",
@@ -63,6 +65,8 @@ __all__ = [
     "plot_confusion",
     "plot_gains",
     "plot_history",
+    "plot_ladder",
+    "plot_ladder_losses",
     "plot_loss_weights",
     "plot_reconstructions",
     "plot_steps",

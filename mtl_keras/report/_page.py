@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mtl_keras.report._approaches import approaches_table, judged
+from mtl_keras.report._ladder import is_ladder, ladder_table
 from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean
 from mtl_keras.report._tables import scores_table, seeds_of, to_markdown, trials_table
 from mtl_keras.report._text import number, paired
 from mtl_keras.report._twins import approaches_of, is_twin, twin_of
-from mtl_keras.report._values import chosen_figures, directions_of, values_of
+from mtl_keras.report._values import chosen_figures, directions_of, shown_tasks, values_of
 
 __all__ = ["LEGEND", "is_comparison", "page", "result"]
 
@@ -50,13 +51,21 @@ def page(
     claims: Sequence[Mapping[str, str]] = (),
     summaries: Mapping[str, str] | None = None,
     by_split: bool = False,
+    controls: Collection[str] = (),
 ) -> str:
     """Return the README of a record; `by_split` says that each seed has a split of its own."""
-    says, says_not = _sayings(metrics, split)
+    shown = (*shown_tasks(metrics), "all")
+    left = len({row["task"] for row in metrics} - set(shown))
+    says, says_not = _sayings([row for row in metrics if row["task"] in shown], split)
     parts = [f"# {title}", question, "## Setting", f"```sh\n{command}\n```", _setting(environment)]
     if summaries:
         parts.append(_list(f"`{name}`: {text}" for name, text in summaries.items()))
     parts += [f"## Result on the {split} split", *result(metrics, split, published)]
+    if is_ladder(metrics, split):
+        about = "Over an approach's tasks that can be learnt, and over its controls, which cannot; skill: 0 trivial, 1 perfect."
+        parts += [to_markdown(ladder_table(metrics, split, controls=controls)).rstrip(), about]
+    if left:
+        parts.append(f"{left} more tasks, which fewer approaches have, are in [metrics.csv](metrics.csv).")
     if published:
         parts.append(_sources(published))
     if trials:
@@ -80,6 +89,8 @@ def is_comparison(metrics: Iterable[Mapping[str, Any]], published: Sequence[Mapp
 
 def result(metrics: Sequence[Mapping[str, Any]], split: str, published: Sequence[Mapping[str, Any]] = ()) -> list[str]:
     """Return the table of a record and what its columns mean."""
+    shown = (*shown_tasks(metrics), "all")
+    metrics, published = ([row for row in rows if row["task"] in shown] for rows in (metrics, published))
     if is_comparison(metrics, published):
         return [to_markdown(approaches_table(metrics, split, published=published)).rstrip(), COMPARISON_LEGEND]
     return [to_markdown(scores_table(metrics, split)).rstrip(), LEGEND]
@@ -208,7 +219,8 @@ def _list(sentences: Iterable[str]) -> str:
 
 def _caption(name: str) -> str:
     known = {"curves.png": "training curves", "trials.png": "trials", "loss_weights.png": "loss weights"}
-    known |= {"steps.png": "shares of the data sets"}
+    known |= {"steps.png": "shares of the data sets", "ladder.png": "what tasks reach against their number"}
+    known |= {"ladder_losses.png": "sum and average of the losses"}
     known |= {"approaches.png": "approaches", "totals.png": "unweighted totals", "gains.png": "gains on the single-task twins"}
     kind, _, task = name.removesuffix(".png").partition("_")
     return known.get(name, f"{kind} of {task}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,12 @@ from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic, write_json
 from mtl_keras.report._comparison_figures import plot_approaches, plot_gains, plot_totals
 from mtl_keras.report._figures import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._ladder import is_ladder, plot_ladder, plot_ladder_losses
 from mtl_keras.report._page import is_comparison, page
 from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS
 from mtl_keras.report._steps import STEPS, plot_steps
 from mtl_keras.report._trials import plot_trials
+from mtl_keras.report._values import shown_tasks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,10 +46,13 @@ def write_record(
     published: Sequence[Mapping[str, Any]] = (),
     claims: Sequence[Mapping[str, str]] = (),
     summaries: Mapping[str, str] | None = None,
+    controls: Collection[str] = (),
 ) -> None:
     """Write a record: config.json, environment.json, metrics.csv, history.csv, pictures, and README.md as the last.
 
-    A record of several approaches, or of one beside published figures, opens with `approaches_table` and `plot_approaches`.
+    A record of several approaches, or of one beside published figures, opens with `approaches_table` and `plot_approaches`; a
+    ladder has `ladder_table`, `plot_ladder` and `plot_ladder_losses` too. Of more than a dozen tasks page and pictures show
+    those that most approaches have; the files hold all.
     What the search itself appends to (trials.jsonl, test_evaluations.jsonl) is left as it is.
 
     Args:
@@ -66,6 +71,7 @@ def write_record(
             published.csv and laid beside the approaches of the same labels.
         claims: What others claim, and what became of it here: `{"claim": sentence, "verdict": sentence}` each.
         summaries: A line on each approach, by its label.
+        controls: Tasks that cannot be learnt, for the pictures of a ladder.
 
     Raises:
         MTLError: If a published figure or a claim lacks one of its entries, the disk is full, or the folder cannot be
@@ -84,8 +90,18 @@ def write_record(
         write_csv(folder / "published.csv", PUBLISHED_COLUMNS, published)
     splits = [row["split"] for row in metrics]
     split = "test" if "test" in splits or not splits else evaluation.split if evaluation else splits[0]
-    pictures = _comparison_pictures(metrics, history, split, published) if is_comparison(metrics, published) else {}
-    pictures |= _pictures(metrics, history, trials, evaluation)
+    shown = shown_tasks(metrics)
+    few, curves = ([row for row in rows if row["task"] in (*shown, "all")] for rows in (metrics, history))
+    told = [row for row in published if row["task"] in (*shown, "all")]
+    pictures = _comparison_pictures(few, curves, split, told) if is_comparison(metrics, published) else {}
+    if is_ladder(metrics, split):
+        ladder: dict[str, Callable[[], Figure]] = {
+            "ladder.png": lambda: plot_ladder(metrics, split, controls=controls),
+            "ladder_losses.png": lambda: plot_ladder_losses(history, controls=controls),
+        }
+        # Totals over equal tasks say nothing of rungs.
+        pictures = ladder | {name: draw for name, draw in pictures.items() if name != "totals.png"}
+    pictures |= _pictures(few, curves, trials, evaluation)
     for name, draw in pictures.items():
         _write_picture(folder / name, draw())
     text = page(
@@ -102,6 +118,7 @@ def write_record(
         claims=claims,
         summaries=summaries or {},
         by_split=bool(config.get("by_split")),
+        controls=controls,
     )
     with atomic(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -155,7 +172,7 @@ def _pictures(
     if history:
         pictures["curves.png"] = lambda: plot_history(history, units=units)
     if evaluation:
-        pictures |= _model_pictures(evaluation)
+        pictures |= _model_pictures(evaluation, {row["task"] for row in metrics})
     if trials:
         pictures["trials.png"] = lambda: plot_trials(trials)
     if any(row["task"] == "all" and row["metric"].startswith(STEPS) for row in history):
@@ -169,10 +186,12 @@ def _pictures(
     return pictures
 
 
-def _model_pictures(evaluation: Evaluation) -> dict[str, Callable[[], Figure]]:
+def _model_pictures(evaluation: Evaluation, shown: Collection[str]) -> dict[str, Callable[[], Figure]]:
     """Return how to draw what the delivered model confuses and reconstructs."""
     pictures: dict[str, Callable[[], Figure]] = {}
     for task, counts in evaluation.confusion.items():
+        if task not in shown:
+            continue
         title = f"{task}, {evaluation.split} split"
         names = evaluation.class_names.get(task)
         pictures[f"confusion_{task}.png"] = lambda c=counts, n=names, t=title: plot_confusion(c, n, t)  # type: ignore[misc]

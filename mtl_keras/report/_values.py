@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mtl_keras.errors import MTLError
-from mtl_keras.report._twins import TRIVIAL
+from mtl_keras.report._twins import TRIVIAL, approaches_of
 
-__all__ = ["TaskMetric", "Values", "chosen_figures", "directions_of", "values_of"]
+__all__ = ["TaskMetric", "Values", "chosen_figures", "directions_of", "shown_tasks", "values_of"]
+
+#: Of more tasks than this a page shows those that most approaches have.
+MANY = 12
 
 #: Task and metric.
 TaskMetric = tuple[str, str]
@@ -72,3 +75,15 @@ def chosen_figures(
     whole = [figure for figure in (("all", "delta_m"), ("all", "skill")) if figure in known]
     told = [(row["task"], row["metric"]) for row in published]
     return sorted(dict.fromkeys([*metrics.items(), *whole, *told]), key=lambda figure: figure[0] == "all")
+
+
+def shown_tasks(metrics_rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the tasks that a page speaks of: all, or of very many those that most approaches have, and no more than it can."""
+    runs: dict[str, dict[str, None]] = {}
+    for row in metrics_rows:
+        if row["task"] != "all":
+            runs.setdefault(row["task"], {})[row["run"]] = None
+    if len(runs) <= MANY:
+        return list(runs)
+    approaches = approaches_of(run for by_task in runs.values() for run in by_task)
+    return [task for task, having in runs.items() if 2 * sum(run in having for run in approaches) > len(approaches)][:MANY]

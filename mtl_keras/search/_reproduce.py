@@ -19,6 +19,7 @@ from mtl_keras.errors import MTLError
 from mtl_keras.search._session import resolve
 from mtl_keras.search._settings import Settings, divided
 from mtl_keras.search._study import Configuration, Study, load_study
+from mtl_keras.tasks import controls_of
 
 __all__ = ["reproduce", "reproduce_study"]
 
@@ -91,7 +92,15 @@ def reproduce_study(
     reporter.stage("Loading data")
     load = _loader(study, data_dir)
     approaches = [
-        Approach(name, each.plan, range(count[name]), load(each.settings), study.configuration(name).twins)
+        Approach(
+            name,
+            each.plan,
+            range(count[name]),
+            load(each.settings),
+            study.configuration(name).twins,
+            # Trained alone, a task has nothing to alternate with.
+            load(each.settings.changed({"sampling": None, "steps": None})),
+        )
         for name, each in resolved.items()
     ]
     reporter.stage("Building the models")
@@ -117,6 +126,7 @@ def reproduce_study(
                     published=published,
                     claims=claims,
                     summaries={name: study.configuration(name).summary for name in names},
+                    controls=controls_of(study.tasks),
                 )
             else:
                 log.forget()

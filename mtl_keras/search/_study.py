@@ -53,7 +53,7 @@ class Configuration:
         plan: `(context) -> Plan`; or values of the study's hyperparameters, of which its space makes the plan.
         changes: Changes of the study's settings that belong to it.
         seeds: Trainings in a reproduction; None (default) takes the study's `final_seeds`.
-        twins: Whether a reproduction trains each task alone as well.
+        twins: Whether a reproduction trains each task alone as well; or the names of those that it does.
         published: Published figures, to stand beside: `{"task": ..., "metric": ..., "value": ..., "note": ...}` each, where
             the note says where it stands and may be left out.
 
@@ -65,7 +65,7 @@ class Configuration:
     plan: Callable[[Context], Plan] | Mapping[str, Any]
     changes: Mapping[str, Any] = field(default_factory=dict)
     seeds: int | None = None
-    twins: bool = False
+    twins: bool | Sequence[str] = False
     published: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:

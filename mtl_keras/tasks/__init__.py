@@ -17,6 +17,7 @@ from mtl_keras.tasks._base import Metric, Task, Tasks
 from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._classification import Classification
 from mtl_keras.tasks._label_source import ClassMap, Coin, LabelSource
+from mtl_keras.tasks._ladder import binary_tasks, controls_of, rungs
 from mtl_keras.tasks._multi_label import MultiLabel
 from mtl_keras.tasks._ordinal import Ordinal
 from mtl_keras.tasks._reconstruction import Reconstruction
@@ -37,8 +38,11 @@ __all__ = [
     "Regression",
     "Task",
     "Tasks",
+    "binary_tasks",
+    "controls_of",
     "from_config",
     "in_order",
+    "rungs",
 ]
 
 #: Every kind of task by class name.
