@@ -13,6 +13,7 @@ import numpy as np
 
 from mtl_keras.data._arrays import from_arrays, resolve
 from mtl_keras.data._data import Data
+from mtl_keras.data._images import read_images
 from mtl_keras.errors import MTLError
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ def from_folders(
 def read_tree(root: Path, levels: Sequence[str], image_size: int | tuple[int, int] | None = None) -> Tree:
     """Read every image of a tree; for arguments and errors see `from_folders`."""
     files = _images(root, len(levels))
-    size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    images, kept = _read(root, files, size)
+    images, kept = _read(root, files, image_size)
     columns: dict[str, np.ndarray] = {}
     class_names: dict[str, tuple[str, ...]] = {}
     for depth, level in enumerate(levels, start=1):
@@ -123,38 +123,15 @@ def _images(root: Path, depth: int) -> list[Path]:
     return found
 
 
-def _read(root: Path, files: Sequence[Path], size: tuple[int, int] | None) -> tuple[np.ndarray, list[Path]]:
+def _read(root: Path, files: Sequence[Path], image_size: int | tuple[int, int] | None) -> tuple[np.ndarray, list[Path]]:
     """Return the images `[n, height, width, 3]` and the files that they were read from."""
-    from PIL import Image, UnidentifiedImageError
-
-    images: list[np.ndarray] = []
-    kept: list[Path] = []
-    broken: list[Path] = []
-    for file in files:
-        try:
-            with Image.open(root / file) as image:
-                pixels = image.convert("RGB")
-        except (UnidentifiedImageError, OSError):
-            broken.append(file)
-            continue
-        if size is not None and (pixels.height, pixels.width) != size:
-            pixels = pixels.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-        images.append(np.asarray(pixels))
-        kept.append(file)
-        if images[-1].shape != images[0].shape:
-            raise MTLError(
-                f"Images are of one size. Received: {kept[0]} of {_size(images[0])} and {file} of {_size(images[-1])}. "
-                "Give image_size=, to which all are brought."
-            )
+    images, readable = read_images(root, files, image_size)
+    broken = [file for file, fine in zip(files, readable, strict=True) if not fine]
     if broken:
         _log.warning("%d of %d files in %s are no image and are left out, e.g. %s.", len(broken), len(files), root, broken[0])
-    if not kept:
+    if not len(images):
         raise MTLError(f"Images can be read. Received: {len(files)} files in {root} and none that can. Check them.")
-    return np.stack(images), kept
-
-
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[0]} x {image.shape[1]} px"
+    return images, [file for file, fine in zip(files, readable, strict=True) if fine]
 
 
 def _called(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
