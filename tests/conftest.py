@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real data: `tfds/` (a TFDS data_dir), `keras/` (a KERAS_HOME), perhaps `landmarks/`."""
+    """The folder of real data: `tfds/` (a TFDS data_dir), `keras/` (a KERAS_HOME), perhaps `landmarks/` and `clothing/`."""
     folder = Path(REAL_DATA or "")
     if REAL_DATA is None or not (folder / "tfds").is_dir() or not (folder / "keras").is_dir():
         pytest.fail(f"MTL_KERAS_REAL_DATA must name a folder with tfds/ and keras/. Received: {REAL_DATA!r}.")

@@ -37,7 +37,7 @@ def images(*shape: int) -> np.ndarray:
 
 def test_every_model_of_keras_is_there_by_its_own_name() -> None:
     assert len(APPLICATIONS) >= 40
-    assert names() == sorted([*APPLICATIONS, "EfficientNetLite0", "SmallCNN"])
+    assert names() == sorted([*APPLICATIONS, "CifarEfficientNetB0", "EfficientNetLite0", "SmallCNN"])
     assert all(Backbone(name).name == BACKBONES[name].name == name for name in names())
 
 

@@ -120,6 +120,86 @@ def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
 
 
+# Folders of splits
+
+
+def splits(root: Path, names: Sequence[str] = ("train", "val", "test")) -> Path:
+    """A tree below each split; the blue of an image says which split's folder it lies in."""
+    for blue, name in enumerate(names):
+        for path in tree(root / name).rglob("*.png"):
+            pixels = np.array(Image.open(path))
+            pixels[..., 2] = blue
+            Image.fromarray(pixels).save(path)
+    return root
+
+
+@pytest.mark.parametrize("word", ["val", "validation"])
+def test_folders_may_name_the_splits(word: str, tmp_path: Path) -> None:
+    data = mtl.data.from_folders(splits(tmp_path, ("train", word, "test")), TASKS, levels=LEVELS)
+    assert data.class_names["kind"] == ("birds/other", "lion", "tiger", "husky", "dogs/other")
+    assert data.test is not None
+    for blue, split in enumerate((data.train, data.validation, data.test)):
+        assert split.name == ("train", "validation", "test")[blue]
+        assert split.x[:, 0, 0, 2].tolist() == [blue] * 30
+        np.testing.assert_array_equal(split.x[:, 0, 0, 0], np.array([160, 0, 40, 80, 120])[split.y["kind"]])
+        np.testing.assert_array_equal(split.y["family"], np.array([0, 1, 1, 2, 2])[split.y["kind"]])
+
+
+def test_a_split_without_a_folder_is_taken_from_the_training_images(tmp_path: Path) -> None:
+    data = mtl.data.from_folders(splits(tmp_path, ("train", "test")), TASKS, levels=LEVELS, validation_per_class=2)
+    assert data.test is not None
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [20, 10, 30]
+    assert np.bincount(data.validation.y["kind"]).tolist() == [2] * 5
+    assert not {*pixels(data.train)} & {*pixels(data.validation)}
+    assert data.test.x[:, 0, 0, 2].all()
+
+
+def test_without_test_images_there_is_no_test_split(tmp_path: Path) -> None:
+    root = splits(tmp_path, ("train", "val"))
+    assert mtl.data.from_folders(root, TASKS, levels=LEVELS).test is None
+    drawn = mtl.data.from_folders(root, TASKS, levels=LEVELS, test_per_class=1)
+    assert drawn.test is not None
+    assert [len(split) for split in (drawn.train, drawn.validation, drawn.test)] == [25, 30, 5]
+
+
+def test_a_level_may_still_be_called_like_a_split(tmp_path: Path) -> None:
+    tasks = mtl.Tasks(mtl.Classification("part", classes=3))
+    data = load(splits(tmp_path), tasks=tasks, levels=("part", *LEVELS))
+    assert data.class_names == {"part": ("test", "train", "val")}
+    assert np.bincount(data.train.y["part"]).tolist() == [15] * 3
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "message"),
+    [
+        (("train", "val"), {"validation_per_class": 1}, "Received: validation_per_class=1, and a folder of validation images"),
+        (("train", "val", "test"), {"test_per_class": 1}, "Received: test_per_class=1, and a folder of test images"),
+        (("train", "test"), {}, "Received: no validation_per_class, and no folder 'validation' or 'val'"),
+        (("val", "test"), {}, "Images lie 2 folders below the root. Received"),
+        (("train", "val", "extra"), {}, "Images lie 2 folders below the root. Received"),
+    ],
+)
+def test_folders_of_splits_that_do_not_fit_are_refused(
+    names: tuple[str, ...], options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(MTLError) as refused:
+        mtl.data.from_folders(splits(tmp_path, names), TASKS, levels=LEVELS, **options)
+    assert message in str(refused.value)
+
+
+def test_a_class_that_is_only_held_out_is_refused(tmp_path: Path) -> None:
+    root = splits(tmp_path)
+    for path in (root / "train" / "cats" / "lion").iterdir():
+        path.unlink()
+    with pytest.raises(MTLError, match=r"keeps an image to train on. Received: 0 of 'lion'"):
+        mtl.data.from_folders(root, TASKS, levels=LEVELS)
+
+
+def test_a_tree_without_splits_needs_a_number(tmp_path: Path) -> None:
+    with pytest.raises(MTLError, match=r"Received: no validation_per_class, and no folder .* Give e.g. validation_per_class=2"):
+        mtl.data.from_folders(tree(tmp_path), TASKS, levels=LEVELS)
+
+
 @pytest.mark.real_data
 def test_landmarks(real_data: Path) -> None:
     tasks = mtl.Tasks(mtl.Classification("category", classes=6), mtl.Classification("landmark", classes=30))

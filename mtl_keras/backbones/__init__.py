@@ -10,7 +10,7 @@ resizing and preprocessing inside the graph, so that `[0, 255]` images of any si
     (None, 1280)
 
 Every model of `keras.applications` goes by its own name; `EfficientNetLite0` brings its ImageNet weights from pip and
-needs no further download; `SmallCNN` is for small images.
+needs no further download; `SmallCNN` and `CifarEfficientNetB0` are for small images.
 
 To add a network, write `_my_net.py` with a subclass of `Family` and add it to `BACKBONES` in `_backbone.py`.
 """

@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from mtl_keras.backbones._applications import applications
+from mtl_keras.backbones._cifar_efficientnet import CifarEfficientNetB0
 from mtl_keras.backbones._efficientnet_lite import EfficientNetLite0
 from mtl_keras.backbones._family import Family, named, repeat_gray
 from mtl_keras.backbones._small_cnn import SmallCNN
@@ -20,7 +21,9 @@ from mtl_keras.errors import MTLError, unknown
 __all__ = ["BACKBONES", "Backbone", "names", "offline_names"]
 
 #: Every backbone by name: all of `keras.applications`, found by introspection, and our own.
-BACKBONES: dict[str, Family] = {family.name: family for family in (*applications(), EfficientNetLite0(), SmallCNN())}
+BACKBONES: dict[str, Family] = {
+    family.name: family for family in (*applications(), CifarEfficientNetB0(), EfficientNetLite0(), SmallCNN())
+}
 
 FIELDS = ("weights", "image_size", "batch_norm", "preprocessing", "pooling", "interpolation")
 CHOICES: dict[str, tuple[Any, ...]] = {

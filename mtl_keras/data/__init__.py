@@ -1,9 +1,9 @@
 """The data that tasks are learned from.
 
 `load` reads a data set by name, `from_arrays` takes arrays that are already there, `from_folders` a tree of images whose
-folders are their labels, and `alternate` makes one of several; all give a `Data` with a training, a validation and perhaps a
-test `Split`. A split holds inputs and encoded labels in memory and feeds them to Keras as
-`(x, {task: y}, {task: weight})`: every task in every batch, weight 0 where a label is absent.
+folders are their labels, `from_dataframe` images that a table lists, and `alternate` makes one of several; all give a `Data`
+with a training, a validation and perhaps a test `Split`. A split holds inputs and encoded labels in memory and feeds them to
+Keras as `(x, {task: y}, {task: weight})`: every task in every batch, weight 0 where a label is absent.
 
 Example:
     >>> import numpy as np
@@ -30,7 +30,9 @@ from mtl_keras.data._alternate import alternate
 from mtl_keras.data._arrays import from_arrays
 from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
 from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
+from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import Data, stratified_folds
+from mtl_keras.data._dataframe import from_dataframe
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._folders import from_folders
 from mtl_keras.data._landmarks import load_landmarks
@@ -51,6 +53,7 @@ __all__ = [
     "alternate",
     "cache",
     "from_arrays",
+    "from_dataframe",
     "from_folders",
     "load",
     "parse_sampling",
@@ -63,6 +66,7 @@ __all__ = [
 LOADERS: dict[str, Callable[..., Data]] = {
     "cifar10": load_cifar10,
     "cifar100": load_cifar100,
+    "clothing": load_clothing,
     "digits": load_digits,
     "landmarks": load_landmarks,
 }
@@ -79,16 +83,18 @@ def load(
     """Load a data set by name and encode the labels of `tasks`.
 
     Args:
-        name: A key of `LOADERS`: `"digits"` (scikit-learn's, needs no files), `"cifar10"`, `"cifar100"` or `"landmarks"`
-            (photos in `data_dir`).
+        name: A key of `LOADERS`: `"digits"` (scikit-learn's, needs no files), `"cifar10"`, `"cifar100"`, `"clothing"`
+            or `"landmarks"` (photos in `data_dir`).
         tasks: What is to be predicted. A task whose `label` is left out reads the column of its own name, or the one
             that the data set declares for it (`fine` and `coarse` of cifar100 read `label` and `coarse_label`).
         data_dir: Root in which the data set is looked for as `tfds/<name>/` and `<name>/`. None (the default) looks in
             `$TFDS_DATA_DIR`, else in `~/tensorflow_datasets`, and downloads the data set there if it is missing. The
-            landmarks are never downloaded and need it.
+            clothing and the landmarks are never downloaded and need it.
         validation_fraction: Share of the training rows held out for validation, in `(0, 1)`. None (the default) takes
-            the data set's own: 0.2 for digits, 0.1 for CIFAR. Not for `landmarks`, which holds out photos by number.
-        seed: Seed of the stratified validation split. Test rows are the same for every seed, but for `landmarks`.
+            the data set's own: 0.2 for digits, 0.125 for clothing, 0.1 for CIFAR. Not for `landmarks`, which holds out
+            photos by number.
+        seed: Seed of the stratified validation split. Test rows are the same for every seed, but for `clothing` and
+            `landmarks`.
 
     Raises:
         MTLError: If the name is unknown, the data set is not there, a task's column does not exist or its labels are

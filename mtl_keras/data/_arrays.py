@@ -78,10 +78,15 @@ def from_arrays(
                 f"All splits hold inputs of one shape. Received: {list(training.x.shape[1:])} in train and "
                 f"{list(split.x.shape[1:])} in {split.name}. Bring them to one size."
             )
+    return Data(name, training, held_out, tested, names_of_classes(tasks, given), tuple(training.x.shape[1:]))
+
+
+def names_of_classes(tasks: Tasks, given: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classes of the tasks that have them, from names given by task or by column."""
     names = {
         name: tuple(given.get(name) or task.label_names or given.get(task.column or "", ())) for name, task in tasks.items()
     }
-    return Data(name, training, held_out, tested, {task: n for task, n in names.items() if n}, tuple(training.x.shape[1:]))
+    return {task: n for task, n in names.items() if n}
 
 
 def resolve(tasks: Tasks, columns: Sequence[str] | Columns, aliases: Mapping[str, str] | None = None) -> Tasks:
@@ -136,10 +141,15 @@ def divided(whole: Split, fraction: float, seed: int) -> tuple[Split, Split]:
         raise MTLError(f"`validation_fraction` lies between 0 and 1. Received: validation_fraction={fraction}. Give e.g. 0.1.")
     if n < 2:
         raise MTLError(f"A validation part needs at least 2 training rows. Received: {n}. Give more rows or a validation part.")
-    chosen = stratified_choice(label_strata(whole), n, min(max(round(n * fraction), 1), n - 1), seed)
-    rest = np.ones(n, bool)
+    return parted(whole, min(max(round(n * fraction), 1), n - 1), seed, "validation")
+
+
+def parted(whole: Split, count: int, seed: int, name: str) -> tuple[Split, Split]:
+    """Return what is left of a split and `count` rows of it, called `name`: a stratified choice by the seed."""
+    chosen = stratified_choice(label_strata(whole), len(whole), count, seed)
+    rest = np.ones(len(whole), bool)
     rest[chosen] = False
-    return whole.take(np.flatnonzero(rest)), replace(whole.take(chosen), name="validation")
+    return whole.take(np.flatnonzero(rest)), replace(whole.take(chosen), name=name)
 
 
 def _inputs(x: np.ndarray) -> np.ndarray:

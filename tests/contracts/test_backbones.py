@@ -30,6 +30,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str | None, int]] = {
     "torch": ("DenseNet121", {}, "conv2_block2_concat", 4),
     "inside": ("MobileNetV3Small", {}, "expanded_conv_1_project_bn", 8),
     "lite": ("EfficientNetLite0", {}, "block3a_project_bn", 8),
+    "cifar": ("CifarEfficientNetB0", {}, "block3b_add", 4),
     "unit": ("SmallCNN", {"dropout": 0.2}, None, 4),
     "small": ("SmallCNN", {"strides": 1, "pool": (2, 1), "norm": "after", "dropout": 0.2, "dropout_at": "last"}, None, 2),
 }

@@ -373,7 +373,7 @@ def test_weights_that_no_network_brings_are_refused(study: Path, tmp_path: Path,
     monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(tmp_path / "keras"))
     vgg = ("--set", "backbone=VGG16", "--set", "backbone_options={}", "--set", "image_size=32")
     done = command("tune", study, *vgg, "--output-dir", tmp_path / "out")
-    refused(done, "VGG16", "name resolution", "Without a network use one of EfficientNetLite0, SmallCNN")
+    refused(done, "VGG16", "name resolution", "Without a network use one of CifarEfficientNetB0, EfficientNetLite0")
     assert not (tmp_path / "out").exists()
 
 
