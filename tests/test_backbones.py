@@ -220,7 +220,9 @@ def test_without_a_network_the_error_names_what_works(
         raise urllib.error.URLError("no route to host")
 
     monkeypatch.setattr(file_utils, "urlretrieve", refuse)
-    with pytest.raises(MTLError, match=r"no route to host.* use one of EfficientNetLite0, .*SmallCNN") as caught:
+    with pytest.raises(
+        MTLError, match=r"no route to host.* use one of CifarEfficientNetB0, EfficientNetLite0, .*SmallCNN"
+    ) as caught:
         build(Backbone("MobileNet", alpha=0.5, image_size=128))
     assert "\n" not in str(caught.value)
     assert capsys.readouterr().out == ""
@@ -241,7 +243,7 @@ def test_other_failures_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_cached_weights_are_recognised_by_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert offline_names() == ["EfficientNetLite0", "SmallCNN"]
+    assert offline_names() == ["CifarEfficientNetB0", "EfficientNetLite0", "SmallCNN"]
     (tmp_path / "models").mkdir()
     for file in (
         "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
@@ -252,7 +254,8 @@ def test_cached_weights_are_recognised_by_their_files(tmp_path: Path, monkeypatc
     ):
         (tmp_path / "models" / file).touch()
     assert offline_names() == [
-        "EfficientNetLite0", "EfficientNetV2B0", "MobileNetV2", "MobileNetV3Small", "ResNet50V2", "SmallCNN",
+        "CifarEfficientNetB0", "EfficientNetLite0", "EfficientNetV2B0", "MobileNetV2", "MobileNetV3Small", "ResNet50V2",
+        "SmallCNN",
     ]  # fmt: skip
 
 
@@ -451,4 +454,4 @@ def test_the_file_that_keras_asks_for_is_recognised(name: str, tmp_path: Path, m
         build(Backbone(name, image_size=224))
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / asked[0]).touch()
-    assert offline_names() == sorted({"EfficientNetLite0", "SmallCNN", name})
+    assert offline_names() == sorted({"CifarEfficientNetB0", "EfficientNetLite0", "SmallCNN", name})

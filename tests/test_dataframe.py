@@ -250,3 +250,8 @@ def test_files_that_are_no_table_are_refused(name: str, text: str | None, messag
     with pytest.raises(MTLError, match=message) as refused:
         load(tmp_path / name, None, tasks=TASKS.only("new"))
     assert "\n" not in str(refused.value)
+
+
+def test_something_else_is_no_table() -> None:
+    with pytest.raises(MTLError, match="A table is a DataFrame, or a .csv or .json file. Received: list, which is no file"):
+        load([{"path": "a.png"}], None)

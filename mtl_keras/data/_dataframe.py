@@ -115,7 +115,7 @@ def _table(table: Any, image: str) -> tuple[pd.DataFrame, Path, str]:
     if isinstance(table, pd.DataFrame):
         frame, folder, called = table, Path(), "dataframe"
     else:
-        path = Path(table).expanduser()
+        path = Path(table if isinstance(table, str | os.PathLike) else type(table).__name__).expanduser()
         if path.suffix.lower() not in (".csv", ".json") or not path.is_file():
             raise MTLError(
                 f"A table is a DataFrame, or a .csv or .json file. Received: {path}"
