@@ -18,7 +18,7 @@ from mtl_keras.search._space import describe
 from mtl_keras.studies import studies_folder, study_summaries
 
 NAMES = sorted(study_summaries())
-#: Data sets that come with what is installed; the others are read where there is a folder of real data.
+#: Studies of data that comes with what is installed; that of the others is read where there is a folder of real data.
 AT_HAND = {"digits"}
 
 every_study = pytest.mark.parametrize("name", NAMES)
@@ -147,7 +147,7 @@ def test_claims_are_told_from_the_rows_of_a_record(name: str) -> None:
             "metric": metric.name,
             "value": 0.5 + seed / 9,
         }
-        for run in study.configurations
+        for run in (*study.configurations, "single-task")
         for seed in range(3)
         for kind in ("best", "last")
         for task in study.tasks.values()
@@ -161,12 +161,10 @@ def test_claims_are_told_from_the_rows_of_a_record(name: str) -> None:
         assert "nan" not in row["verdict"]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if load_study(name).data in AT_HAND else pytest.mark.real_data) for name in NAMES]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in AT_HAND else pytest.mark.real_data) for name in NAMES])
 def test_the_data_is_what_the_study_says(name: str, request: pytest.FixtureRequest) -> None:
     study = load_study(name)
-    root: Path | None = None if study.data in AT_HAND else request.getfixturevalue("real_data")
+    root: Path | None = None if name in AT_HAND else request.getfixturevalue("real_data")
     data = study.load(Settings(train_rows=study.quick.get("train_rows")), root)
     assert data.image_shape == study.image_shape
     assert set(data.tasks) == set(study.tasks)

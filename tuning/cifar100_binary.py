@@ -12,7 +12,9 @@ takes about an hour on 2 cores. The same ladder stands on cached features of a f
 
     mtl-keras reproduce cifar100_binary --data-dir DIR --seeds 5 --set pretrained=true --set train_rows=null
 
-The search varies the shared layers and the learning rate for the first ten tasks on that trunk.
+The search varies the shared layers and the learning rate for the first ten tasks:
+
+    mtl-keras tune cifar100_binary --data-dir DIR
 """
 
 from __future__ import annotations

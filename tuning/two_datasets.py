@@ -13,7 +13,9 @@ both tasks share (`pip install "mtl-keras[offline]"`) takes a few minutes:
 
     mtl-keras reproduce two_datasets --data-dir DIR --seeds 5 --set pretrained=true
 
-The search varies the shared layers and the learning rate, on whichever trunk.
+The search varies layers that both tasks share and the learning rate:
+
+    mtl-keras tune two_datasets --data-dir DIR
 """
 
 from __future__ import annotations
