@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,16 +48,22 @@ def made(split: Split, batch_size: int, seed: int | None, epochs: int, first_epo
         return tf.data.Dataset.range(0, n, batch_size).map(lambda start: numbered(order, draws, start))
 
     of_views = {id(array) for array in split.of_views()} if split.views else set()
+    labels, weights = _columns(split, split.y.values()), _columns(split, split.weight.values())
+    known = {key for keys, _ in (*labels, *weights) for key in keys}
     arrays = {id(array): array for array in (split.x, *split.y.values(), *split.weight.values(), *split.side.values())}
-    sources = {key: _source(split, array, key in of_views) for key, array in arrays.items()}
+    sources = {key: _source(split, array, key in of_views) for key, array in arrays.items() if key not in known}
 
     def batch(rows: tf.Tensor, counts: tf.Tensor, draws: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         views = rows * bounds[0] + draws[:, 0]
         parts = {key: source(views if key in of_views else rows) for key, source in sources.items()}
         if online is not None:
             parts[id(split.x)] = online(parts[id(split.x)], draws[:, 1:])
+        for keys, read in labels:
+            parts |= zip(keys, tf.unstack(read(rows), len(keys)), strict=True)
         y = {task: split.tasks[task].target(parts[id(split.y[task])]) for task in split.tasks}
-        weight = {task: tf.where(counts, parts[id(split.weight[task])], 0.0) for task in split.tasks}
+        for keys, read in weights:
+            parts |= zip(keys, tf.unstack(tf.where(counts, read(rows), 0.0), len(keys)), strict=True)
+        weight = {task: parts[id(split.weight[task])] for task in split.tasks}
         x = parts[id(split.x)]
         side = {name: parts[id(array)] for name, array in split.side.items()}
         return {"input": x, **side} if side else x, y, weight
@@ -81,6 +87,37 @@ def made(split: Split, batch_size: int, seed: int | None, epochs: int, first_epo
     dataset = dataset.apply(tf.data.experimental.assert_cardinality((epochs - first_epoch) * count))
     # Few batches in flight: their memory is then used again, and fresh memory costs more than the copy itself.
     return dataset.map(batch, num_parallel_calls=2).prefetch(2)
+
+
+def _columns(split: Split, arrays: Iterable[np.ndarray]) -> list[tuple[list[int], Callable[[tf.Tensor], tf.Tensor]]]:
+    """Return, for arrays of one number a row, identities and a function that gives all their rows `[arrays, batch]`.
+
+    Those of one type are gathered at once: a gather costs the same for one task and for fifty.
+    """
+    groups: dict[Any, dict[int, np.ndarray]] = {}
+    for array in arrays:
+        if array.ndim == 1 and array is not split.x:
+            groups.setdefault(id(array) if isinstance(array, np.memmap) else array.dtype.str, {})[id(array)] = array
+    return [(list(group), _column_reader(split, group)) for group in groups.values()]
+
+
+def _column_reader(split: Split, group: dict[int, np.ndarray]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return a function that gives rows of some columns, by identity, `[columns, batch]`."""
+    import tensorflow as tf
+
+    first = next(iter(group.values()))
+    if isinstance(first, np.memmap):
+        source = _source(split, first, of_views=False)
+        return lambda rows: source(rows)[None]
+    held = [split._tensors[key][1] for key in group if key in split._tensors]
+    if len(held) < len(group) or len({id(table) for table, _ in held}) > 1:
+        # Kept on the CPU as all rows are.
+        with tf.device("CPU:0"):
+            table = tf.constant(np.stack(list(group.values()), axis=1))
+        held = [(table, number) for number in range(len(group))]
+        split._tensors.update({key: (array, place) for (key, array), place in zip(group.items(), held, strict=True)})
+    table, chosen = held[0][0], [number for _, number in held]
+    return lambda rows: tf.gather(tf.transpose(tf.gather(table, rows)), chosen)
 
 
 def _source(split: Split, array: np.ndarray, of_views: bool) -> Callable[[tf.Tensor], tf.Tensor]:

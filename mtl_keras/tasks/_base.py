@@ -143,11 +143,11 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, target: Any, prediction: Any) -> Any:
-        """Return the loss of each row, `[batch]`."""
+        """Return the loss of each row, `[batch]`, whatever rows are beside it; tasks that are alike are lost in one call."""
 
     @abstractmethod
     def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
-        """Return the metrics that are means over rows, each `[batch]`; the task's own `metric` is among them."""
+        """Return the metrics that are means over rows, each `[batch]`, as for `loss`; the task's own `metric` is among them."""
 
     @abstractmethod
     def trivial(self, stored: np.ndarray) -> np.ndarray:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from mtl_keras import distribute
 from mtl_keras.tasks import Tasks
+from mtl_keras.training._alike import Means, in_one
+from mtl_keras.training._idle import IdleHeads
 from mtl_keras.weighting import Weighting
 
 __all__ = ["ObjectiveModel"]
@@ -70,13 +72,15 @@ class ObjectiveModel(keras.Model):
         self.weighting_state = WeightingState(weighting, self.active)
         self.labelled = tuple(labelled)
         self.sparse = sparse
-        # By name: Keras would track a dict of layers a second time.
-        self._head_names = {name: tuple(layer.name for layer in layers) for name, layers in heads.items()}
+        # Trained tasks come first: what is only measured is stacked apart from what a gradient goes back through.
+        self._trained = {name: tasks[name] for name in self.active}
+        self._measured = {name: task for name, task in tasks.items() if name not in self._trained}
+        in_order = {**self._trained, **self._measured}
         self._total = keras.metrics.Mean(name="loss")
-        self._means = {f"{name}_loss": keras.metrics.Mean(name=f"{name}_loss") for name in tasks}
-        for name, task in tasks.items():
-            metric = f"{name}_{task.metric.name}"
-            self._means[metric] = keras.metrics.Mean(name=metric)
+        self._mean_losses = Means("mean_losses", [f"{name}_loss" for name in in_order])
+        self._mean_metrics = Means("mean_metrics", [f"{name}_{task.metric.name}" for name, task in in_order.items()])
+        # By name: Keras would track a dict of layers a second time.
+        self._idle_heads = IdleHeads(tasks, active, {name: [layer.name for layer in own] for name, own in heads.items()})
 
     def compile(self, optimizer: Any, **options: Any) -> None:
         """Compile as Keras does; what a weighting trains is no network to be kept small."""
@@ -92,34 +96,30 @@ class ObjectiveModel(keras.Model):
         Each task's loss is the sum of row weight x row loss over all replicas divided by the sum of row weights over
         all replicas, so that absent labels, fractional weights and any number of replicas give one and the same loss.
         """
-        sums, counts = [], []
-        labelled: Any = False
-        for name, task in self.tasks.items():
-            weight = ops.cast(sample_weight[name], "float32")
-            rows = task.loss(_without_dummies(y[name], weight), y_pred[name])
-            self._means[f"{name}_loss"].update_state(rows, sample_weight=weight)
-            if name in self.active:
-                sums.append(ops.sum(weight * rows))
-                counts.append(ops.sum(weight))
-                labelled = ops.logical_or(labelled, weight > 0)
-        local = ops.stack(sums)
-        count = distribute.sum_over_replicas(ops.stack(counts))
+        weights = self._row_weights(sample_weight)
+        rows = self._rows(
+            lambda task, target, output, weight: task.loss(_without_dummies(target, weight), output), y, y_pred, sample_weight
+        )
+        self._mean_losses.update_state(rows, weights)
+        trained = weights[: len(self.active)]
+        local = ops.sum(trained * rows[: len(self.active)], axis=1)
+        count = distribute.sum_over_replicas(ops.sum(trained, axis=1))
         share = local / ops.where(count > 0, count, 1.0)
         # Value: the mean over all replicas. Gradient: this replica's own part, which the optimizer sums.
         losses = share + distribute.sum_over_replicas(share) - ops.stop_gradient(share)
         state = {name: _shared_out(variable.value) for name, variable in self.weighting_state.by_name.items()}
         total = self.weighting.total(losses, count, state)
         regularization = sum(self.losses)
+        labelled = ops.any(trained > 0, axis=0)
         self._total.update_state(total + regularization, sample_weight=ops.sum(ops.cast(labelled, "float32")))
         # Keras multiplies by the number of replicas what it logs, and the optimizer sums what it applies.
         logged_once = ops.stop_gradient(total) * (1.0 / distribute.replicas() - 1.0)
         return total + logged_once + regularization / distribute.replicas()
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        for name, task in self.tasks.items():
-            present = ops.cast(sample_weight[name] > 0, "float32")
-            rows = task.row_metrics(y[name], y_pred[name])[task.metric.name]
-            self._means[f"{name}_{task.metric.name}"].update_state(ops.where(present > 0, rows, 0.0), sample_weight=present)
+        present = ops.cast(self._row_weights(sample_weight) > 0, "float32")
+        rows = self._rows(lambda task, target, output: task.row_metrics(target, output)[task.metric.name], y, y_pred)
+        self._mean_metrics.update_state(ops.where(present > 0, rows, 0.0), present)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
@@ -138,22 +138,10 @@ class ObjectiveModel(keras.Model):
         if not self.sparse:
             return super().train_step(data)
         _, _, sample_weight = data
-        kept, variables = [], []
-        for name in self.tasks:
-            # A head has a label where its own task has one, or one that is derived from it.
-            users = [user for user in self.active if name in self.tasks.heads_of(user)]
-            if not users:
-                continue
-            weights = [ops.sum(ops.cast(sample_weight[user], "float32")) for user in users]
-            present = distribute.sum_over_replicas(sum(weights)) > 0
-            for variable in self._head_state(name):
-                variables.append(variable)
-                kept.append((present, tf.identity(variable.value)))
-        logs = super().train_step(data)
-        distribute.assign(
-            variables, [tf.where(present, v.value, before) for (present, before), v in zip(kept, variables, strict=True)]
+        trained = ops.stack([ops.cast(sample_weight[name], "float32") for name in self.active])
+        return self._idle_heads.hold(
+            self, distribute.sum_over_replicas(ops.sum(trained, axis=1)), functools.partial(super().train_step, data)
         )
-        return logs
 
     def weighting_values(self) -> dict[str, Any]:
         """Return the values of the weighting's variables, by name."""
@@ -176,19 +164,16 @@ class ObjectiveModel(keras.Model):
         weights = ops.convert_to_numpy(self.weighting.loss_weights(losses, state))
         return {f"loss_weight_{name}": float(weight) for name, weight in zip(self.active, weights, strict=True)}
 
-    def _head_state(self, task: str) -> list[Any]:
-        """Return the trained variables of a head and the optimizer's slots for them."""
-        own = {id(v) for layer in self._head_names[task] for v in self.get_layer(layer).trainable_variables}
-        trained = self.trainable_variables
-        # An optimizer keeps its slots in lists as long as its list of trained variables, in the same order.
-        slots = [
-            values
-            for name, values in vars(self.optimizer).items()
-            if isinstance(values, list) and len(values) == len(trained) and name not in ("_variables", "_trainable_variables")
-        ]
-        found = [variables[i] for variables in (trained, *slots) for i, v in enumerate(trained) if id(v) in own]
-        # Muon has slots for some variables only.
-        return [variable for variable in found if isinstance(variable, keras.Variable)]
+    def _row_weights(self, sample_weight: Mapping[str, Any]) -> Any:
+        """Return `[tasks, batch]` float32."""
+        return ops.stack([ops.cast(sample_weight[name], "float32") for name in (*self._trained, *self._measured)])
+
+    def _rows(self, measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
+        """Return `[tasks, batch]`, what a function says of each row, without a gradient where a task is only measured."""
+        trained = in_one(self._trained, measure, *by_task)
+        if not self._measured:
+            return trained
+        return ops.concatenate([trained, ops.stop_gradient(in_one(self._measured, measure, *by_task))])
 
 
 def _shared_out(value: Any) -> Any:

@@ -1,0 +1,87 @@
+"""Tasks that are alike are lost and measured in one operation, so that a step's cost hardly grows with their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import keras
+from keras import ops
+
+from mtl_keras.tasks import Task
+
+__all__ = ["Means", "in_one"]
+
+
+class Means(keras.metrics.Metric):
+    """Means of many figures over rows, in two variables whatever their number; its result is one mean by name.
+
+    Args:
+        name: Of the metric itself, which the log does not show.
+        entries: What the figures are called in the log.
+    """
+
+    def __init__(self, name: str, entries: Sequence[str]) -> None:
+        super().__init__(name=name)
+        self.entries = tuple(entries)
+        self.total = self.add_variable((len(entries),), "zeros", name="total")
+        self.count = self.add_variable((len(entries),), "zeros", name="count")
+
+    def update_state(self, rows: Any, weights: Any) -> None:
+        """Take in `[entries, batch]` figures with their weights."""
+        self.total.assign_add(ops.sum(rows * weights, axis=1))
+        self.count.assign_add(ops.sum(weights, axis=1))
+
+    def result(self) -> dict[str, Any]:
+        """Return the mean of each entry; 0 where nothing was taken in."""
+        means = ops.divide_no_nan(self.total.value, self.count.value)
+        return dict(zip(self.entries, ops.unstack(means, len(self.entries)), strict=True))
+
+
+def in_one(tasks: Mapping[str, Task], measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
+    """Return `[tasks, batch]`, what a function says of each row, called once for all tasks that are alike.
+
+    Rows of different tasks stand below each other in such a call: a loss or a metric says of each row the same, whatever
+    rows are beside it.
+
+    Args:
+        tasks: By name; the result has their order.
+        measure: Called with a task and its tensor of each of `by_task`; returns `[batch]`.
+        *by_task: Tensors `[batch, ...]` by task.
+    """
+    groups: list[list[str]] = []
+    for name in tasks:
+        group = next((group for group in groups if _alike(tasks, by_task, group[0], name)), None)
+        if group is None:
+            groups.append([name])
+        else:
+            group.append(name)
+    found = []
+    for names in groups:
+        rows = measure(tasks[names[0]], *(_below_each_other([tensors[name] for name in names]) for tensors in by_task))
+        found.append(ops.reshape(rows, (len(names), -1)))
+    order = [name for names in groups for name in names]
+    joined = ops.concatenate(found) if len(found) > 1 else found[0]
+    return joined if order == list(tasks) else ops.take(joined, [order.index(name) for name in tasks], axis=0)
+
+
+def _alike(tasks: Mapping[str, Task], by_task: Sequence[Mapping[str, Any]], one: str, other: str) -> bool:
+    """Return whether two tasks differ in name and label alone, and their tensors in values alone."""
+    task, its = tasks[one], tasks[other]
+    settings = [field.name for field in fields(task) if field.name not in ("name", "label")]
+    if type(task) is not type(its) or any(getattr(task, name) != getattr(its, name) for name in settings):
+        return False
+    pairs = [(tensors[one], tensors[other]) for tensors in by_task]
+    return all(a.dtype == b.dtype and tuple(a.shape[1:]) == tuple(b.shape[1:]) for a, b in pairs)
+
+
+def _below_each_other(tensors: Sequence[Any]) -> Any:
+    """Return the rows of all tensors; they keep the logits that Keras' cross-entropies look for on a softmax or sigmoid."""
+    if len(tensors) == 1:
+        return tensors[0]
+    rows = ops.concatenate(tensors)
+    logits = [getattr(tensor, "_keras_logits", None) for tensor in tensors]
+    if all(logit is not None for logit in logits):
+        rows._keras_logits = ops.concatenate(logits)
+    return rows
