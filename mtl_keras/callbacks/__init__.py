@@ -6,7 +6,7 @@ others copy callbacks, and a copy would then steer a copy.
 
 from __future__ import annotations
 
-from mtl_keras.callbacks._checkpoint import Checkpoint, Standing, put_back, read_standing
+from mtl_keras.callbacks._checkpoint import Checkpoint, Standing, own_variables, put_back, read_standing, values_of
 from mtl_keras.callbacks._rows import HistoryRows
 from mtl_keras.callbacks._skill import Skill
 from mtl_keras.callbacks._taken import Taken
@@ -19,8 +19,10 @@ __all__ = [
     "Standing",
     "Taken",
     "TensorBoardLog",
+    "own_variables",
     "put_back",
     "read_standing",
+    "values_of",
     "write_hparams",
     "write_hparams_space",
     "write_images",

@@ -16,7 +16,7 @@ import numpy as np
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
 
-__all__ = ["Checkpoint", "Standing", "put_back", "read_standing"]
+__all__ = ["Checkpoint", "Standing", "own_variables", "put_back", "read_standing", "values_of"]
 
 
 #: Share of the time that writing may take, and seconds below which it is not counted.

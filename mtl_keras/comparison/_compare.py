@@ -232,7 +232,7 @@ def check_approaches(workshop: Workshop, approaches: Sequence[Approach]) -> None
         for name in own:
             if name not in data.tasks:
                 raise unknown(f"task of approach {each.name!r} in the data", name, data.tasks)
-        check(workshop.build(each.plan), each.plan.rows(data), each.plan.phases)
+        check(workshop.model(each.plan), each.plan.rows(data), each.plan.phases)
         if not isinstance(each.twins, bool):
             for name in each.twins:
                 if name not in own:
@@ -246,7 +246,7 @@ def check_approaches(workshop: Workshop, approaches: Sequence[Approach]) -> None
                 )
             if any(phase.freeze for phase in twin.phases):
                 # What is frozen may be a layer that only another task's head has.
-                check(workshop.build(twin), twin.rows(data), twin.phases)
+                check(workshop.model(twin), twin.rows(data), twin.phases)
 
 
 def deliver(

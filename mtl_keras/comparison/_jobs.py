@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import time
@@ -210,10 +211,10 @@ def _train(workshop: Workshop, folder: Path, job: _Job, seed: int, number: int, 
     logs = folder / "logs" / f"final-{job.folder.name}"
     run, data = workshop.train(job.plan, job.data(job.seed), derived_seed(seed, FINAL, job.seed), logs, output_dir=job.folder)
     rows = []
-    for kind, model in (("best", run.model), ("last", run.last_model)):
-        with atomic(job.weights(kind)) as path:
+    for kind, at in (("best", contextlib.nullcontext(run.model)), ("last", run.at_last_epoch())):
+        with at as model, atomic(job.weights(kind)) as path:
             _part(model, job.plan).save_weights(path)
-        evaluation = evaluate(model, data, "validation", cache_dir=workshop.cache_dir)
+            evaluation = evaluate(model, data, "validation", cache_dir=workshop.cache_dir)
         rows += metrics_rows(evaluation, run=job.label, seed=job.seed, phase=run.best.phase, epoch_kind=kind)
     tasks = list(job.plan.recipe.tasks)
     seconds = round(time.perf_counter() - began, 3)
@@ -250,7 +251,7 @@ def _test_rows(workshop: Workshop, folder: Path, jobs: Sequence[_Job], what: Map
         data = job.rows()
         rows = found[job.folder.name] = []
         if (job.label, job.task) not in models:
-            models[job.label, job.task] = workshop.build(job.plan)
+            models[job.label, job.task] = workshop.model(job.plan)
         model = models[job.label, job.task]
         for kind in ("best", "last"):
             _part(model, job.plan).load_weights(job.weights(kind))
@@ -263,8 +264,8 @@ def _test_rows(workshop: Workshop, folder: Path, jobs: Sequence[_Job], what: Map
 
 
 def _delivered(workshop: Workshop, job: _Job) -> MultiTaskModel:
-    """Build a trained model again and give it its weights and weighting state at the best epoch."""
-    model = workshop.build(job.plan)
+    """Return a trained model with its weights and weighting state at the best epoch."""
+    model = workshop.model(job.plan)
     _part(model, job.plan).load_weights(job.weights("best"))
     state = json.loads(job.summary.read_text(encoding="utf-8"))["weighting_state"]
     model.weighting_state = {name: np.array(value, np.float32) for name, value in state.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 from collections.abc import Mapping, Sequence
@@ -12,19 +13,23 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mtl_keras.callbacks import TensorBoardLog
+from mtl_keras.callbacks import TensorBoardLog, put_back, values_of
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._reporter import Reporter
-from mtl_keras.comparison._seeds import TRUNK, derived_seed
+from mtl_keras.comparison._seeds import TRUNK, derived_seed, seed_draws
 from mtl_keras.data import Data, cache
 from mtl_keras.distribute import strategy
 from mtl_keras.model import MultiTaskModel, build_model
-from mtl_keras.training import Run, train
+from mtl_keras.training import Objectives, Run, train_again
 
 __all__ = ["Workshop"]
 
 #: Sets of features that are held at once; those of ten splits would fill the memory.
 FEATURES_HELD = 4
+#: Models that are kept to be trained again from another seed, and weights that all of them have together.
+MODELS_KEPT, WEIGHTS_KEPT = 32, 50_000_000
+#: Weights of models that may be left to the garbage collector before it is called.
+WEIGHTS_LEFT = 5_000_000
 
 
 @dataclass(eq=False)
@@ -46,6 +51,8 @@ class Workshop:
     trainings: int = 0
     _trunks: dict[str, keras.Model] = field(default_factory=dict)
     _features: dict[tuple[str, int], tuple[Data, Data]] = field(default_factory=dict)
+    _built: int = 0
+    _kept: dict[str, Objectives] = field(default_factory=dict)
 
     @classmethod
     def open(cls, seed: int, *, cache_dir: str | Path | None, strategy_name: str, reporter: Reporter) -> Workshop:
@@ -55,18 +62,22 @@ class Workshop:
             MTLError: If the strategy is unknown or cannot be had.
         """
         where = cache.default_cache_dir() if cache_dir is None else Path(cache_dir)
+        # Once a process, see `seed_draws`.
+        keras.utils.set_random_seed(seed)
         return cls(seed, reporter, where, strategy(strategy_name))
 
     def build(self, plan: Plan) -> MultiTaskModel:
         """Return a new model of the plan; models whose trunk stays frozen share one trunk."""
         with self.strategy.scope():
-            return build_model(plan.recipe, trunk=self._trunk(plan) if plan.stays_frozen else None)
+            model = build_model(plan.recipe, trunk=self._trunk(plan) if plan.stays_frozen else None)
+        self._built += self._own_weights(model)
+        return model
 
     def _trunk(self, plan: Plan) -> keras.Model:
         """Return the plan's frozen trunk, made once; random weights follow from the seed, in every process."""
         key = _trunk_key(plan)
         if key not in self._trunks:
-            keras.utils.set_random_seed(derived_seed(self.seed, TRUNK))
+            seed_draws(derived_seed(self.seed, TRUNK))
             self._trunks[key] = build_model(plan.recipe).trunk
         return self._trunks[key]
 
@@ -89,23 +100,61 @@ class Workshop:
     ) -> tuple[Run, Data]:
         """Train one model of the plan from a seed; return the run and the data it was trained on.
 
-        With an `output_dir` it is checkpointed there, and goes on from what is there.
+        With an `output_dir` it is checkpointed there, and goes on from what is there. The run's model may be that of the
+        next training of the same plan.
         """
         self.trainings += 1
-        # The model of the training before is a ring of references.
-        gc.collect()
+        if self._built > WEIGHTS_LEFT:
+            # Models are rings of references; to look for those that nobody has takes half a second.
+            gc.collect()
+            self._built = 0
         if plan.stays_frozen:
             # Before the seed is set: whether the trunk is there already must not change what this training draws.
             with self.strategy.scope():
                 self._trunk(plan)
-        keras.utils.set_random_seed(seed)
-        model = self.build(plan)
-        seen = self.data_for(model, plan, data)
+        seed_draws(seed)
+        objectives = self._objectives(plan)
+        seen = self.data_for(objectives.model, plan, data)
         callbacks: list[keras.callbacks.Callback] = [_Epochs(self.reporter)]
         if log_dir is not None:
             callbacks.append(TensorBoardLog(log_dir, plan.recipe.tasks))
-        run = train(model, seen, *plan.phases, seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=self.cache_dir)
-        return run, seen
+        fit = functools.partial(train_again, objectives, seen, *plan.phases)
+        return fit(seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=self.cache_dir), seen
+
+    def model(self, plan: Plan) -> MultiTaskModel:
+        """Return a model of the plan, whatever its weights: a training of the same plan has changed them, or will do so."""
+        return self._kept_as(plan, None).model
+
+    def _objectives(self, plan: Plan) -> Objectives:
+        """Return those of a model of the plan with new weights.
+
+        Seeds differ in weights and rows alone, so that what was built and traced for one of them serves all.
+        """
+        model = self.build(plan)
+        objectives = self._kept_as(plan, model)
+        if objectives.model is not model:
+            with self.strategy.scope():
+                put_back(values_of(model.variables), objectives.model.variables)
+            objectives.model.weighting_state = {}
+        return objectives
+
+    def _kept_as(self, plan: Plan, model: MultiTaskModel | None) -> Objectives:
+        """Return what is kept of a plan, or the objectives of this model, or of one built now, and keep them."""
+        key = json.dumps(plan.config())
+        kept = self._kept.pop(key, None) or Objectives(model or self.build(plan))
+        self._kept[key] = kept
+        while len(self._kept) > MODELS_KEPT or self._weights_kept() > WEIGHTS_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        return kept
+
+    def _weights_kept(self) -> int:
+        return sum(self._own_weights(objectives.model) for objectives in self._kept.values())
+
+    def _own_weights(self, model: MultiTaskModel) -> int:
+        """Return how many weights a model has besides those of a shared trunk."""
+        backbone = model.get_layer("backbone")
+        shared = any(trunk.get_layer("backbone") is backbone for trunk in self._trunks.values())
+        return model.count_params() - (backbone.count_params() if shared else 0)
 
 
 def _trunk_key(plan: Plan) -> str:

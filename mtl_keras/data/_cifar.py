@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Mapping
@@ -70,7 +71,7 @@ def _load(
     resolve(tasks, sorted(set(aliases.values())), aliases)
     builder = _builder(name, data_dir)
     try:
-        train, test = _arrays(builder, "train"), _arrays(builder, "test")
+        train, test = (dict(_arrays(builder.data_path, split)) for split in ("train", "test"))
     except Exception as error:
         raise MTLError(
             f"The files of {name} must be whole. Received: {type(error).__name__} while reading {builder.data_path}. "
@@ -115,10 +116,12 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
     return builder
 
 
-def _arrays(builder: Any, split: str) -> dict[str, np.ndarray]:
-    """Decode one split into arrays, in the order of the files."""
+@functools.lru_cache(2)
+def _arrays(folder: Any, split: str) -> Mapping[str, np.ndarray]:
+    """Decode one split into read-only arrays, in the order of the files; those of the last data set are kept."""
     import tensorflow_datasets as tfds
 
+    builder = tfds.builder_from_directory(folder)
     rows = builder.info.splits[split].num_examples
     dataset = builder.as_dataset(split=split, batch_size=1024, shuffle_files=False)
     arrays: dict[str, np.ndarray] = {}
@@ -130,4 +133,6 @@ def _arrays(builder: Any, split: str) -> dict[str, np.ndarray]:
         done += len(batch["image"])
     if done != rows:
         raise MTLError(f"{split} holds {rows} rows. Received: {done}.")
+    for array in arrays.values():
+        array.flags.writeable = False
     return arrays

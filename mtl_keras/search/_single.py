@@ -76,7 +76,8 @@ def train_study(
             if (folder / "README.md").exists():
                 log.forget()
             else:
-                last = evaluate(run.last_model, data, "validation", cache_dir=session.cache_dir)
+                with run.at_last_epoch() as model:
+                    last = evaluate(model, data, "validation", cache_dir=session.cache_dir)
                 _deliver(session, folder, run, evaluation, last, log.environment())
     return folder, run, evaluation
 

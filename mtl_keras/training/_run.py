@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,7 +68,21 @@ class Run:
         backbone = self.recipe.backbone.resolved().replace(weights=None)
         last = build_model(replace(self.recipe, backbone=backbone), trunk=self.model.trunk if self._on_features else None)
         last.set_weights(self.model.get_weights())
-        part = keras.Model(*cut(last, self._on_features, sources_of(self.recipe, self.phases[-1])))
-        # The weighting's own variables come last.
+        part = self._trained(last)
         part.set_weights(self._last_weights[: len(part.weights)])
         return last
+
+    @contextlib.contextmanager
+    def at_last_epoch(self) -> Iterator[MultiTaskModel]:
+        """Give `model` the weights of the last epoch for as long as the context is open: no network is built for it."""
+        part = self._trained(self.model)
+        best = part.get_weights()
+        part.set_weights(self._last_weights[: len(part.weights)])
+        try:
+            yield self.model
+        finally:
+            part.set_weights(best)
+
+    def _trained(self, model: MultiTaskModel) -> keras.Model:
+        """Return what the last phase trained, whose weights are the first of the last epoch's; the weighting's own follow."""
+        return keras.Model(*cut(model, self._on_features, sources_of(self.recipe, self.phases[-1])))

@@ -166,6 +166,7 @@ def with_outputs(
     base: Data,
     stacked: Stacked,
     start: Start,
+    copy: MultiTaskModel,
     *,
     folds: int,
     seed: int,
@@ -179,19 +180,18 @@ def with_outputs(
         base: What the phases before it see, images or features; the same rows.
         stacked: From `plan`.
         start: What the model was when training began.
+        copy: Another model of the same recipe and flags, which is set to `start` and trained for each fold.
         folds: How many models are trained, each without one part of the training rows.
         seed: Of the folds and of the data order.
-        fit: Called with a model as it was when training began, data and the earlier phases; trains it.
+        fit: Called with data and the earlier phases, trains the copy.
     """
     rows = np.arange(len(base.train))
     side = {name: np.zeros((len(rows), model.output[name].shape[-1]), np.float32) for name in stacked.sources}
-    # One model for all folds: to build it takes longer than to train it on little data.
-    copy = start.copy(model)
     begun = list(copy.variables)
     for number, held in enumerate(stratified_folds(base.train, folds, seed), start=1):
         logger.info("Fold %d of %d: outputs of %s for rows not trained on.", number, folds, ", ".join(stacked.sources))
         put_back(start.values, begun)
-        fit(copy, replace(base, train=base.train.take(np.setdiff1d(rows, held))), *stacked.earlier)
+        fit(replace(base, train=base.train.take(np.setdiff1d(rows, held))), *stacked.earlier)
         for name, output in _outputs(copy, base.train.take(held), stacked.sources, base.features is not None).items():
             side[name][held] = output
     own = _outputs(model, data.validation, stacked.sources, data.features is not None)

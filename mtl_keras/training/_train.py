@@ -20,16 +20,14 @@ from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.training._check import check
 from mtl_keras.training._freezing import freezing
-from mtl_keras.training._objective import ObjectiveModel
+from mtl_keras.training._objectives import Objectives
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Best, Run
-from mtl_keras.training._stack import Start, cut, plan, sources_of, with_outputs
+from mtl_keras.training._stack import Start, plan, with_outputs
 
-__all__ = ["train"]
+__all__ = ["train", "train_again"]
 
 CHECKPOINT = "checkpoint.npz"
-#: Steps that one call of TensorFlow takes at most.
-STEPS_A_CALL = 32
 
 logger = logging.getLogger("mtl_keras")
 
@@ -80,6 +78,21 @@ def train(
         >>> run.best.monitor
         'val_skill'
     """
+    again = functools.partial(train_again, Objectives(model), data, *phases)
+    return again(seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=cache_dir)
+
+
+def train_again(
+    objectives: Objectives,
+    data: Data,
+    *phases: Phase,
+    seed: int = 0,
+    output_dir: str | Path | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    cache_dir: str | Path | Literal[False] | None = None,
+) -> Run:
+    """Train as `train` does, with objectives of a model that may have been trained before and has got other weights."""
+    model = objectives.model
     check(model, data, phases)
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
@@ -118,14 +131,17 @@ def train(
             begun = standing if standing is not None and number == standing.phase else None
             if (taken := stacked[number]) and start and not (begun and _finished(begun, phase)):
                 base = seen if taken.frozen else data
-                fit = functools.partial(train, seed=seed, cache_dir=cache_dir)
-                seen = with_outputs(model, seen, base, taken, start, folds=phase.folds, seed=seed, fit=fit)
-            best, last_weights = _run_phase(model, seen, phase, number, rows, seed, callbacks, on_features, checkpoint, begun)
+                aside = objectives.aside(start)
+                fit = functools.partial(train_again, aside, seed=seed, cache_dir=cache_dir)
+                seen = with_outputs(model, seen, base, taken, start, aside.model, folds=phase.folds, seed=seed, fit=fit)
+            best, last_weights = _run_phase(
+                objectives, seen, phase, number, rows, seed, callbacks, on_features, checkpoint, begun
+            )
     return Run(model, rows, phases, best, seed, time.perf_counter() - began, last_weights, on_features)
 
 
 def _run_phase(
-    model: MultiTaskModel,
+    objectives: Objectives,
     data: Data,
     phase: Phase,
     number: int,
@@ -137,29 +153,11 @@ def _run_phase(
     standing: Standing | None,
 ) -> tuple[Best, list[Any]]:
     """Fit one phase, append its epochs to `rows`, leave the model at its best epoch; return that and the last weights."""
-    tasks = model.recipe.tasks
+    model, tasks = objectives.model, objectives.model.recipe.tasks
     active = phase.active(tasks)
     steps = data.train.steps(phase.batch_size)
     replicas = model.distribute_strategy.num_replicas_in_sync
-    with model.distribute_strategy.scope():
-        objective = ObjectiveModel(
-            *cut(model, on_features, sources_of(model.recipe, phase)),
-            tasks=tasks,
-            active=tuple(active),
-            weighting=phase.weighting,  # type: ignore[arg-type]  # Phase has made it a Weighting
-            labelled=[name for name in active if (data.train.weight[name] > 0).any()],
-            sparse=not data.train.complete,
-            heads=model.head_layers,
-        )
-        # Without XLA: it would compile the step of each trial for seconds, and it slows small steps on CPUs.
-        objective.compile(
-            optimizer=phase.new_optimizer(steps * phase.epochs),
-            jit_compile=False,
-            # TensorFlow cannot build the sums over replicas inside a loop of steps.
-            steps_per_execution=_steps_a_call(steps, callbacks) if on_features and replicas == 1 else 1,
-        )
-        # Variables made inside the first step would have it traced twice.
-        objective.optimizer.build(objective.trainable_variables)
+    objective = objectives.of(phase, data, on_features, callbacks)
     if standing is not None and _finished(standing, phase):
         _check_finite(rows, phase, number)
         last_weights = objective.get_weights()
@@ -214,19 +212,6 @@ def _at_hand(batches: tf.data.Dataset) -> tf.data.Dataset:
         if full
         else held
     )
-
-
-def _steps_a_call(steps: int, callbacks: Sequence[keras.callbacks.Callback]) -> int:
-    """Return how many steps on cached features go to TensorFlow at once: they take milliseconds, and so does Python.
-
-    A divisor of the steps of an epoch, since a call would go on into the next epoch's rows; 1 where a callback looks at
-    batches.
-    """
-    base = keras.callbacks.Callback
-    names = ("on_train_batch_begin", "on_train_batch_end")
-    if any(getattr(type(callback), name) is not getattr(base, name) for callback in callbacks for name in names):
-        return 1
-    return max(count for count in range(1, STEPS_A_CALL + 1) if steps % count == 0)
 
 
 def _check_finite(rows: Sequence[Mapping[str, Any]], phase: Phase, number: int) -> None:
