@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -14,6 +15,7 @@ from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.heads import Decoder, Head
+from mtl_keras.normalization import BatchNormalizationPerDataSet, Copies, Part, check_statistics, per_data_set
 from mtl_keras.tasks import Tasks
 
 __all__ = ["Decoder", "Head", "MultiTaskModel", "Recipe", "build_model"]
@@ -34,10 +36,14 @@ class Recipe:
             first one of that name or prefix (a block), which is trained with all that follow.
         stack: For some tasks another one, whose output probabilities are joined to the features of the first one's head. No
             gradient flows back through them, and in training they are out-of-fold; see `Phase`.
+        statistics: Groups of tasks, those of each data set that is alternated: batch normalisation keeps moving statistics of
+            each (`mtl_keras.normalization`). Every task is in one group. None (default) are those of all images together,
+            as is one group. Inference takes as many passes through the trunk as there are groups.
 
     Raises:
         MTLError: If the backbone refuses the image shape, a head names no task or does not suit its task, or taps and
-            the backbone's pooling, or the tasks of a stack, do not fit together.
+            the backbone's pooling, or the tasks of a stack, do not fit together; or if statistics do not share out the tasks,
+            or the backbone's are not trained.
     """
 
     tasks: Tasks
@@ -47,6 +53,7 @@ class Recipe:
     heads: Mapping[str, Head | Decoder] = field(default_factory=dict)
     freeze: bool | str = False
     stack: Mapping[str, str] = field(default_factory=dict)
+    statistics: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         for name in self.heads:
@@ -64,12 +71,23 @@ class Recipe:
         head_kinds.check(self.shared, self.heads, self.backbone.pooling, drawn, self.image_shape)
         object.__setattr__(self, "stack", dict(self.stack))
         task_kinds.in_order(self.tasks, self.stack)
+        groups = tuple(tuple(group) for group in self.statistics)
+        if groups:
+            check_statistics(groups, self.tasks, self.stack, self.backbone, self.freeze)
+        object.__setattr__(self, "statistics", groups if len(groups) > 1 else ())
 
     def only(self, *names: str) -> Recipe:
         """Return the same recipe for these tasks alone: with one name, its single-task twin."""
         kept = self.tasks.only(*names)
         stack = {name: source for name, source in self.stack.items() if name in kept and source in kept}
-        return replace(self, tasks=kept, heads={name: self.heads[name] for name in kept}, stack=stack)
+        groups = [[name for name in group if name in kept] for group in self.statistics]
+        return replace(
+            self,
+            tasks=kept,
+            heads={name: self.heads[name] for name in kept},
+            stack=stack,
+            statistics=tuple(tuple(group) for group in groups if group),
+        )
 
     def config(self) -> dict[str, Any]:
         """Return the recipe as plain JSON values."""
@@ -81,6 +99,8 @@ class Recipe:
             "heads": {name: head_kinds.config(head) for name, head in self.heads.items()},
             "freeze": self.freeze,
             "stack": self.stack,
+            # Left out where there are none, so that trainings begun before are continued.
+            **({"statistics": [list(group) for group in self.statistics]} if self.statistics else {}),
         }
 
     @classmethod
@@ -94,6 +114,7 @@ class Recipe:
             heads={name: head_kinds.from_config(head) for name, head in config["heads"].items()},
             freeze=config["freeze"],
             stack=config.get("stack", {}),
+            statistics=config.get("statistics", ()),
         )
 
 
@@ -146,8 +167,10 @@ class MultiTaskModel(keras.Model):
         """Whether training cannot change the features of an image: nothing in the trunk is trained or drawn at random.
 
         Frozen batch normalization is in inference mode whatever the backbone says; dropout is not, unless the backbone
-        is called in inference mode.
+        is called in inference mode. With statistics per data set an image has no features before its task is known.
         """
+        if self.recipe.statistics:
+            return False
         backbone = self.get_layer("backbone")
         if backbone.trainable_variables:
             return False
@@ -180,7 +203,10 @@ class MultiTaskModel(keras.Model):
         raise unknown("layer", name, ["backbone", "shared", *self._head_layer_names, *own, *inner])
 
     def plain(self) -> keras.Model:
-        """Return the same network, sharing its weights, as a functional model of built-in Keras classes only."""
+        """Return the same network, sharing its weights, as a functional model of built-in Keras classes only.
+
+        Statistics per data set are the exception: that model needs `mtl_keras` to be loaded.
+        """
         return keras.Model(self.input, self.output, name=self.name)
 
 
@@ -194,6 +220,7 @@ def build_model(
     shared: Head | Sequence[int] = (),
     heads: Mapping[str, Head | Decoder] | None = None,
     stack: Mapping[str, str] | None = None,
+    statistics: Sequence[Sequence[str]] = (),
     trunk: keras.Model | None = None,
 ) -> MultiTaskModel:
     """Compose a backbone, a shared dense stack and one head per task into a functional Keras model.
@@ -207,6 +234,7 @@ def build_model(
         shared: Units of the trained dense stack that all tasks share, or a `Head` with its dropout, activation and tap.
         heads: A `Head` or `Decoder` per task; tasks left out get the output layer alone.
         stack: For some tasks the one whose output is a feature of their heads; see `Recipe`.
+        statistics: Groups of tasks whose images have moving statistics of their own, `data.task_groups`; see `Recipe`.
         trunk: A trunk built before by the same backbone (`model.trunk`) to be used again, with its weights, instead of
             building a new one.
 
@@ -236,12 +264,16 @@ def build_model(
             heads=heads or {},
             freeze=freeze,
             stack=stack or {},
+            statistics=tuple(tuple(group) for group in statistics),
         )
+    groups = {name: number for number, group in enumerate(recipe.statistics) for name in group}
+    copies = len(recipe.statistics)
 
     # Layers
     if trunk is None:
         images = keras.Input(recipe.image_shape, name="input_image")
-        features = recipe.backbone.apply(images)
+        seen = Copies(copies, name="copies")(images) if copies else images
+        features = recipe.backbone.apply(seen, functools.partial(per_data_set, data_sets=copies) if copies else None)
         trunk = keras.Model(images, features, name="trunk")
         _freeze(trunk.get_layer("backbone"), recipe.freeze)
         recipe.backbone.hold(trunk.get_layer("backbone"))
@@ -254,9 +286,13 @@ def build_model(
     for name in task_kinds.in_order(recipe.tasks, recipe.stack):
         task, head = recipe.tasks[name], recipe.heads[name]
         own = _start(features, head, name, common)
+        norm = None
+        if copies:
+            own = Part(groups[name], copies, name=f"{name}_part")(own)
+            norm = functools.partial(BatchNormalizationPerDataSet, (groups[name],))
         if name in recipe.stack:
             own = _joined(own, outputs[recipe.stack[name]], name)
-        own = head.apply(own, name, recipe.image_shape)
+        own = head.apply(own, name, recipe.image_shape, norm)
         outputs[name] = task.head(own, recipe.image_shape, None if task.source is None else outputs[task.source])
     outputs = {name: outputs[name] for name in recipe.tasks}
 

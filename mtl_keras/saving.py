@@ -23,7 +23,8 @@ MODEL, STATE, RECIPE = "model.keras", "state.weights.h5", "tasks.json"
 def save_model(model: MultiTaskModel, folder: str | Path, *, class_names: Mapping[str, Sequence[str]] | None = None) -> None:
     """Write a model into a folder, each file whole or not at all.
 
-    `model.keras` is a functional model of built-in Keras classes: it loads in safe mode without mtl_keras.
+    `model.keras` is a functional model of built-in Keras classes: it loads in safe mode without mtl_keras. One with
+    statistics per data set loads after `import mtl_keras.normalization`.
     `state.weights.h5` holds the weighting's variables and `tasks.json` the recipe and class names.
 
     Args:

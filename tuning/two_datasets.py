@@ -13,6 +13,10 @@ both tasks share (`pip install "mtl-keras[offline]"`) takes a few minutes:
 
     mtl-keras reproduce two_datasets --data-dir DIR --seeds 5 --set pretrained=true
 
+With batch normalisation's moving statistics of each data set for itself, from scratch:
+
+    mtl-keras reproduce two_datasets --data-dir DIR --seeds 3 --set own_statistics=true
+
 The search varies layers that both tasks share and the learning rate:
 
     mtl-keras tune two_datasets --data-dir DIR
@@ -36,13 +40,15 @@ CIFAR10_ROWS = 10_000
 
 @dataclass(frozen=True)
 class Settings(mtl.search.Settings):
-    """Adds the choice of the trunk.
+    """Adds the choice of the trunk and of its statistics.
 
     Args:
+        own_statistics: Whether batch normalisation keeps moving statistics of each data set; not with a frozen trunk.
         pretrained: Whether both heads stand on a trained layer over cached features of a frozen EfficientNet-Lite0, instead of
             a network from scratch. Nothing is cropped or flipped then, since features are computed once.
     """
 
+    own_statistics: bool = False
     pretrained: bool = False
 
     def __post_init__(self) -> None:
@@ -68,7 +74,15 @@ def plan(context: mtl.search.Context, shared: mtl.Head | None = None, learning_r
     settings = context.settings
     if shared is None:
         shared = mtl.Head(dense=(512,), dropout=0.2) if settings.pretrained else mtl.Head()
-    recipe = mtl.Recipe(context.tasks, settings.new_backbone(), context.image_shape, shared, freeze=settings.pretrained)
+    recipe = mtl.Recipe(
+        context.tasks,
+        settings.new_backbone(),
+        context.image_shape,
+        shared,
+        freeze=settings.pretrained,
+        # Each data set has one task.
+        statistics=tuple((name,) for name in context.tasks) if settings.own_statistics else (),
+    )
     phase = mtl.Phase(
         epochs=settings.epochs,
         batch_size=settings.batch_size,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -190,11 +190,12 @@ class Backbone:
             raise MTLError(f"{self.name} has no ImageNet weights. Received: weights='imagenet'. Give weights=None.")
         family.check((height, width), resolved.weights, self._options())
 
-    def apply(self, images: Any) -> Any:
+    def apply(self, images: Any, change: Callable[[keras.Model], keras.Model] | None = None) -> Any:
         """Build the network on a symbolic input.
 
         Args:
             images: Keras tensor `[batch, height, width, channels]` in `[0, 255]`, of an integer or float dtype.
+            change: Called with the network once it has its weights, returns the one to use in its place; None leaves it.
 
         Returns:
             Keras tensor of features, `[batch, channels]`, or `[batch, height, width, channels]` without pooling. The
@@ -230,6 +231,8 @@ class Backbone:
             ) from error
         if resolved.weights not in (None, "imagenet"):
             _load_file(network, resolved.weights, self.name)
+        if change is not None:
+            network = change(network)
         if x.shape[1:3] != images.shape[1:3] and self.interpolation == "bicubic":
             # TensorFlow has no XLA kernel for it, and on a GPU Keras would choose XLA by itself.
             network.supports_jit = False

@@ -50,6 +50,13 @@ class Data:
         """What is predicted."""
         return self.train.tasks
 
+    @property
+    def task_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the tasks of each data set that is alternated, in order; empty for one data set."""
+        if self.train.sampling is None:
+            return ()
+        return tuple(tuple(n for n in names if n in self.tasks) for names in self.train.sampling.tasks.values())
+
     def only(self, *names: str) -> Data:
         """Return the same data for these tasks alone; of several data sets those that have one of them.
 

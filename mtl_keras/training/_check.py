@@ -34,6 +34,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
             f"Model and data carry the same tasks. Received: a model of {', '.join(tasks)}, data of {', '.join(data.tasks)}. "
             "Use data.only(...) or load the data with the model's tasks."
         )
+    _check_statistics(model, data)
     replicas = model.distribute_strategy.num_replicas_in_sync
     for phase in phases:
         if phase.batch_size < replicas:
@@ -53,6 +54,24 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
             f"Cached features come from the model's own trunk. Received: those of trunk {data.features} for a model with trunk "
             f"{own}. Give `train` the data before `featurize`."
         )
+
+
+def _check_statistics(model: MultiTaskModel, data: Data) -> None:
+    """Refuse statistics of groups that a batch may have labels of more than one of."""
+    groups = model.recipe.statistics
+    if not groups:
+        return
+    if data.train.sampling is None:
+        raise MTLError(
+            "Statistics per data set are trained on batches of one data set each. Received: `statistics` for data that are not "
+            "alternated. Use mtl.data.alternate, or build the model without `statistics`."
+        )
+    for name, tasks in data.train.sampling.tasks.items():
+        if sum(bool(set(group) & set(tasks)) for group in groups) > 1:
+            raise MTLError(
+                f"The tasks of a data set have statistics in common. Received: statistics={[list(g) for g in groups]} and "
+                f"{name!r} with {', '.join(tasks)}. Give statistics=data.task_groups."
+            )
 
 
 def _check_monitor(phase: Phase, data: Data, tasks: Tasks) -> None:

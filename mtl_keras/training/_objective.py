@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from mtl_keras import distribute
+from mtl_keras.normalization import trained_on
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._alike import Means, in_one
 from mtl_keras.training._idle import IdleHeads
@@ -51,6 +52,7 @@ class ObjectiveModel(keras.Model):
         labelled: Names of the tasks that some training row has a label of.
         sparse: Whether a batch may lack every label of some task, so that its head has to be held still.
         heads: The layers that belong to one task alone, by task.
+        statistics: Groups of tasks that have moving statistics of their own; none by default.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class ObjectiveModel(keras.Model):
         labelled: Sequence[str],
         sparse: bool,
         heads: Mapping[str, Sequence[keras.layers.Layer]],
+        statistics: Sequence[Sequence[str]] = (),
     ) -> None:
         super().__init__(inputs=inputs, outputs=dict(outputs), name="objective")
         self.tasks = tasks
@@ -72,6 +75,7 @@ class ObjectiveModel(keras.Model):
         self.weighting_state = WeightingState(weighting, self.active)
         self.labelled = tuple(labelled)
         self.sparse = sparse
+        self.statistics = tuple(map(tuple, statistics))
         # Trained tasks come first: what is only measured is stacked apart from what a gradient goes back through.
         self._trained = {name: tasks[name] for name in self.active}
         self._measured = {name: task for name, task in tasks.items() if name not in self._trained}
@@ -135,6 +139,21 @@ class ObjectiveModel(keras.Model):
         Adam, AdamW and momentum move weights whose gradient is 0, so those weights and their optimizer slots are put
         back after the update.
         """
+        if not self.statistics:
+            return self._step(data)
+        with trained_on(self._data_set(data[2])):
+            return self._step(data)
+
+    def _data_set(self, sample_weight: Mapping[str, Any]) -> Any:
+        """Return the number of the group that has labels in the global batch, int32 `[]`; -1 if none has."""
+        local = ops.stack(
+            [sum(ops.sum(ops.cast(sample_weight[name], "float32")) for name in group) for group in self.statistics]
+        )
+        present = distribute.sum_over_replicas(local) > 0
+        return ops.where(ops.any(present), ops.cast(ops.argmax(present), "int32"), -1)
+
+    def _step(self, data: Any) -> dict[str, Any]:
+        """Take one step, and hold still what is idle in it."""
         if not self.sparse:
             return super().train_step(data)
         _, _, sample_weight = data
