@@ -73,12 +73,14 @@ class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
         self.data_sets = tuple(data_sets)
 
     def add_weight(self, shape: Any = None, *args: Any, **options: Any) -> Any:
+        """Make a variable; one of moving statistics has a row for each data set."""
         # Called by Keras' own `build`, which makes all four with the shape of a row.
         if str(options.get("name")).startswith("moving_"):
             shape = (len(self.data_sets), *shape)
         return super().add_weight(shape, *args, **options)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise a batch of one data set, or in inference a part for each."""
         x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
         if training:
             own = ops.equal(ops.convert_to_tensor(self.data_sets, "int32"), ops.cast(_data_set(), "int32"))
@@ -107,6 +109,7 @@ class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
         return ops.batch_normalization(x, mean, variance, self.axis, offset=offset, scale=scale, epsilon=self.epsilon)
 
     def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` reads."""
         return {**super().get_config(), "data_sets": list(self.data_sets)}
 
 
@@ -119,9 +122,11 @@ class Copies(keras.layers.Layer):
         self.copies = copies
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the copies, in training the batch itself."""
         return inputs if training else ops.concatenate([inputs] * self.copies, axis=0)
 
     def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` reads."""
         return {**super().get_config(), "copies": self.copies}
 
 
@@ -134,9 +139,11 @@ class Part(keras.layers.Layer):
         self.part, self.copies = part, copies
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the part, in training the batch itself."""
         return inputs if training else ops.split(inputs, self.copies, axis=0)[self.part]
 
     def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` reads."""
         return {**super().get_config(), "part": self.part, "copies": self.copies}
 
 
