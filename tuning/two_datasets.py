@@ -86,7 +86,7 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
 
 def published(run: str, task: str, said: float, logged: float, said_of: str) -> tuple[dict[str, Any], ...]:
     """What the original's README says, and the best epoch of its log."""
-    of = "; of FashionRGB" if task == "garment" else ""
+    of = ", of FashionRGB" if task == "garment" else ""
     values = ((said, f"README, {said_of}{of}"), (logged, f"best epoch of the log{of}"))
     return tuple({"run": run, "task": task, "metric": "accuracy", "value": value, "note": note} for value, note in values)
 
