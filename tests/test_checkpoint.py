@@ -163,6 +163,17 @@ def test_something_else_is_refused(content: bytes, data: Data, tmp_path: Path) -
         train(fresh(), data, *PHASES, seed=4, output_dir=tmp_path, cache_dir=False)
 
 
+@pytest.mark.parametrize("lost", ["slots.0", "variables.0"])
+def test_that_of_another_version_is_refused(lost: str, data: Data, tmp_path: Path) -> None:
+    killed(tmp_path, data, 1)
+    path = tmp_path / "checkpoint.npz"
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files if name != lost}
+    np.savez(path, **arrays)
+    with pytest.raises(MTLError, match=r"continued by the version of mtl-keras that began it. Received: a checkpoint of \d+"):
+        train(fresh(), data, *PHASES, seed=4, output_dir=tmp_path, cache_dir=False)
+
+
 def test_a_training_that_diverged_is_refused_again(data: Data, tmp_path: Path) -> None:
     """Its last epoch is in the checkpoint: repeating the call must not deliver it."""
     hot = Phase(epochs=2, batch_size=16, optimizer=keras.optimizers.SGD(1e30), monitor="val_loss")

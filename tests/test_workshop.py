@@ -46,7 +46,7 @@ def workshop(path: Path) -> Workshop:
 
 
 def outcome(shop: Workshop, plan: Plan, data: mtl.data.Data, seed: int, output_dir: Path | None = None) -> list[np.ndarray]:
-    run, _ = shop.train(plan, data, seed, None, output_dir)
+    run, _ = shop.train(plan, data, seed, None, output_dir, keep=True)
     best = run.model.get_weights()
     with run.at_last_epoch() as model:
         last = model.get_weights()

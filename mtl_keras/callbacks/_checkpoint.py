@@ -147,7 +147,16 @@ def own_variables(model: keras.Model, network: keras.Model) -> list[Any]:
 
 
 def put_back(values: Sequence[np.ndarray], variables: Sequence[Any]) -> None:
-    """Assign values to variables, one to one."""
+    """Assign values to variables, one to one.
+
+    Raises:
+        MTLError: If they are not the values of these variables.
+    """
+    if [np.shape(value) for value in values] != [tuple(variable.shape) for variable in variables]:
+        raise MTLError(
+            "A training is continued by the version of mtl-keras that began it. Received: a checkpoint of "
+            f"{len(values)} variables for {len(variables)}, or of other shapes. Name another folder, or remove it."
+        )
     for value, variable in zip(values, variables, strict=True):
         variable.assign(value)
 

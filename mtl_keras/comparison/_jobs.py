@@ -209,7 +209,8 @@ def _train(workshop: Workshop, folder: Path, job: _Job, seed: int, number: int, 
     workshop.reporter.training_begins(job.folder.name, number, total, job.plan.epochs)
     began = time.perf_counter()
     logs = folder / "logs" / f"final-{job.folder.name}"
-    run, data = workshop.train(job.plan, job.data(job.seed), derived_seed(seed, FINAL, job.seed), logs, output_dir=job.folder)
+    own = derived_seed(seed, FINAL, job.seed)
+    run, data = workshop.train(job.plan, job.data(job.seed), own, logs, output_dir=job.folder, keep=True)
     rows = []
     for kind, at in (("best", contextlib.nullcontext(run.model)), ("last", run.at_last_epoch())):
         with at as model, atomic(job.weights(kind)) as path:

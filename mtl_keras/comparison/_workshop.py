@@ -96,12 +96,19 @@ class Workshop:
         return plan.rows(data)
 
     def train(
-        self, plan: Plan, data: Data, seed: int, log_dir: Path | None, output_dir: Path | None = None
+        self,
+        plan: Plan,
+        data: Data,
+        seed: int,
+        log_dir: Path | None,
+        output_dir: Path | None = None,
+        *,
+        keep: bool = False,
     ) -> tuple[Run, Data]:
         """Train one model of the plan from a seed; return the run and the data it was trained on.
 
-        With an `output_dir` it is checkpointed there, and goes on from what is there. The run's model may be that of the
-        next training of the same plan.
+        With an `output_dir` it is checkpointed there, and goes on from what is there. `keep` says that trainings
+        of the same plan from other seeds follow: the network is kept for them, and with it the run's model changes.
         """
         self.trainings += 1
         if self._built > WEIGHTS_LEFT:
@@ -113,7 +120,7 @@ class Workshop:
             with self.strategy.scope():
                 self._trunk(plan)
         seed_draws(seed)
-        objectives = self._objectives(plan)
+        objectives = self._objectives(plan, keep)
         seen = self.data_for(objectives.model, plan, data)
         callbacks: list[keras.callbacks.Callback] = [_Epochs(self.reporter)]
         if log_dir is not None:
@@ -125,13 +132,13 @@ class Workshop:
         """Return a model of the plan, whatever its weights: a training of the same plan has changed them, or will do so."""
         return self._kept_as(plan, None).model
 
-    def _objectives(self, plan: Plan) -> Objectives:
+    def _objectives(self, plan: Plan, keep: bool) -> Objectives:
         """Return those of a model of the plan with new weights.
 
         Seeds differ in weights and rows alone, so that what was built and traced for one of them serves all.
         """
         model = self.build(plan)
-        objectives = self._kept_as(plan, model)
+        objectives = self._kept_as(plan, model) if keep else Objectives(model)
         if objectives.model is not model:
             with self.strategy.scope():
                 put_back(values_of(model.variables), objectives.model.variables)

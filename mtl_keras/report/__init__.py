@@ -19,7 +19,7 @@ Example:
 
 from __future__ import annotations
 
-from mtl_keras.report._approaches import approaches_table, compare_runs, pairwise
+from mtl_keras.report._approaches import approaches_table, compare_runs, pairwise, points
 from mtl_keras.report._comparison_figures import plot_approaches, plot_gains, plot_totals
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._environment import environment
@@ -54,6 +54,7 @@ __all__ = [
     "mean",
     "paired_test",
     "pairwise",
+    "points",
     "sample_sd",
     "phases_table",
     "scores_table",

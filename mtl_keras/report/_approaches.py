@@ -14,7 +14,7 @@ from mtl_keras.report._values import chosen_figures, directions_of, values_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["approaches_table", "compare_runs", "judged", "pairwise"]
+__all__ = ["approaches_table", "compare_runs", "judged", "pairwise", "points"]
 
 
 def approaches_table(
@@ -106,6 +106,27 @@ def pairwise(
             f"{sorted(mine)} of {one!r} and {sorted(theirs)} of {other!r}. The rows' runs are {', '.join(values) or 'none'}."
         )
     return differences
+
+
+def points(differences: Mapping[Any, float]) -> str:
+    """Return a mean difference in points, which are hundredths, as text.
+
+    Args:
+        differences: By seed, as from `pairwise`.
+
+    Returns:
+        The mean, and from two seeds on its 95 % paired t interval, which is wide below five.
+
+    Example:
+        >>> points({0: 0.01, 1: 0.02, 2: 0.03})
+        '+2.0 [-0.5, +4.5]'
+    """
+    values = [100 * value for value in differences.values()]
+    middle = f"{mean(values):+.1f}"
+    if len(values) < 2:
+        return middle
+    low, high = interval(values)
+    return f"{middle} [{low:+.1f}, {high:+.1f}]"
 
 
 def compare_runs(

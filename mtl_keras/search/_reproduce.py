@@ -109,7 +109,7 @@ def reproduce_study(
         write_config(folder, config)
         with work_log(folder, f"mtl.search.reproduce_study(mtl.load_study({study.name!r}))", began) as log:
             reporter.stage(f"Reproducing {', '.join(names)} in {folder}")
-            published = [{"note": "", **row, "run": name} for name in names for row in study.configuration(name).published]
+            published = [{"note": "", "run": name, **row} for name in names for row in study.configuration(name).published]
             figures = run_approaches(workshop, folder, folder / "jobs", approaches, seed=seed, what={"command": "reproduce"})
             if workshop.trainings or not (folder / "README.md").exists():
                 whole = not quick and set(names) == set(study.configurations)

@@ -169,9 +169,11 @@ class Session:
         """Return a new model of the plan."""
         return self.workshop.build(plan)
 
-    def train(self, plan: Plan, seed: int, log_dir: Path | None, output_dir: Path | None = None) -> tuple[Run, Data]:
+    def train(
+        self, plan: Plan, seed: int, log_dir: Path | None, output_dir: Path | None = None, *, keep: bool = False
+    ) -> tuple[Run, Data]:
         """Train one model of the plan from a seed; return the run and the data it was trained on."""
-        return self.workshop.train(plan, self.data, seed, log_dir, output_dir)
+        return self.workshop.train(plan, self.data, seed, log_dir, output_dir, keep=keep)
 
 
 def best_values(run: Run, data: Data) -> dict[str, float]:

@@ -55,7 +55,7 @@ class Configuration:
         seeds: Trainings in a reproduction; None (default) takes the study's `final_seeds`.
         twins: Whether a reproduction trains each task alone as well; or the names of those that it does.
         published: Published figures, to stand beside: `{"task": ..., "metric": ..., "value": ..., "note": ...}` each, where
-            the note says where it stands and may be left out.
+            the note says where it stands and may be left out. `"run": "single-task"` puts one beside the twins.
 
     Raises:
         MTLError: If `seeds` is below 1, or a published figure lacks an entry or has one too many.
@@ -72,9 +72,9 @@ class Configuration:
         if self.seeds is not None and (type(self.seeds) is not int or self.seeds < 1):
             raise MTLError(f"`seeds` is a whole number of at least 1. Received: seeds={self.seeds!r}. Give e.g. seeds=3.")
         for row in self.published:
-            if {"note", *row} != {"task", "metric", "value", "note"}:
+            if {"note", "run", *row} != {"task", "metric", "value", "note", "run"}:
                 raise MTLError(
-                    f"A published figure has task, metric, value and perhaps a note. Received: {dict(row)}. Give e.g. "
+                    f"A published figure has task, metric, value and perhaps note and run. Received: {dict(row)}. Give e.g. "
                     "{'task': 'fine', 'metric': 'accuracy', 'value': 0.76, 'note': 'Table 2'}."
                 )
 

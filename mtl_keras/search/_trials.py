@@ -108,7 +108,7 @@ def _execute(
         plan = _plan(session, values)
         plan = Plan(plan.recipe, tuple(phase.at_most(epochs) for phase in plan.phases))
         log_dir = folder / "logs" / label
-        run, data = session.train(plan, seed, log_dir)
+        run, data = session.train(plan, seed, log_dir, keep=settings.executions > 1)
         results, training = best_values(run, data), run.seconds
         write_hparams(log_dir, values, label, tasks=plan.recipe.tasks, scores=results, step=run.best.epoch)
     except (TrialError, tf.errors.ResourceExhaustedError) as failure:
