@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -14,8 +14,6 @@ from mtl_keras.errors import MTLError, unknown
 __all__ = ["Decoder", "Head", "Tap", "check", "config", "from_config", "pooled"]
 
 Tap = Literal["features", "avg", "max", "flatten"]
-#: Makes a layer of batch normalisation from Keras' own options.
-Norm = Callable[..., keras.layers.BatchNormalization]
 
 POOLS = {
     "avg": keras.layers.GlobalAveragePooling2D,
@@ -56,7 +54,7 @@ class Head:
             raise MTLError(f"Dense layers have at least 1 unit each. Received: dense={self.dense}. Give e.g. dense=(256,).")
         _check_common(self)
 
-    def apply(self, features: Any, prefix: str, image_shape: Sequence[int | None] = (), norm: Norm | None = None) -> Any:
+    def apply(self, features: Any, prefix: str, image_shape: Sequence[int | None] = ()) -> Any:
         """Lay the stack on `[batch, channels]` features; layers are named `{prefix}_dense_1`, `{prefix}_dropout_1` ..."""
         for number, units in enumerate(self.dense, start=1):
             features = keras.layers.Dense(units, activation=self.activation, name=f"{prefix}_dense_{number}")(features)
@@ -142,11 +140,11 @@ class Decoder:
             )
         return height // factor, width // factor, self.filters[0]
 
-    def apply(self, features: Any, prefix: str, image_shape: Sequence[int | None] = (), norm: Norm | None = None) -> Any:
+    def apply(self, features: Any, prefix: str, image_shape: Sequence[int | None] = ()) -> Any:
         """Draw `[batch, height, width, channels]` of the image's size from `[batch, channels]` features.
 
         Layers are named `{prefix}_latent`, `{prefix}_start`, `{prefix}_map`, `{prefix}_decode_1`, `{prefix}_dropout_1`,
-        `{prefix}_bn_1` ... `norm` makes the latter; default is Keras' own.
+        `{prefix}_bn_1` ...
         """
         start = self.start(image_shape)
         latent = keras.layers.Dense(self.latent, name=f"{prefix}_latent")(features)
@@ -165,7 +163,7 @@ class Decoder:
                 x = keras.layers.Dropout(self.dropout, name=f"{prefix}_dropout_{number}")(x)
             if self.batch_norm:
                 # As in SmallCNN: with few steps an epoch the usual 0.99 would lag behind.
-                x = (norm or keras.layers.BatchNormalization)(momentum=0.9, name=f"{prefix}_bn_{number}")(x)
+                x = keras.layers.BatchNormalization(momentum=0.9, name=f"{prefix}_bn_{number}")(x)
         return x
 
 

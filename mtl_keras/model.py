@@ -1,11 +1,10 @@
-"""One trunk, one head per task: the recipe and the functional builder."""
+"""One trunk, one head per task: the functional builder."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,109 +12,13 @@ import numpy as np
 from mtl_keras import heads as head_kinds
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import unknown
 from mtl_keras.heads import Decoder, Head
-from mtl_keras.normalization import BatchNormalizationPerDataSet, Copies, Part, check_statistics, per_data_set
+from mtl_keras.normalization import Copies, Part, per_data_set
+from mtl_keras.recipe import Recipe
 from mtl_keras.tasks import Tasks
 
 __all__ = ["Decoder", "Head", "MultiTaskModel", "Recipe", "build_model"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that fixes a model's shape, as one frozen value that JSON can hold.
-
-    Args:
-        tasks: What is predicted.
-        backbone: The trunk.
-        image_shape: Height, width and channels of one input; height and width may be None where no task needs them.
-        shared: The trained dense stack that all tasks without a tap share, between trunk and heads; `Head()` is none.
-        heads: Dense layers per task, or a `Decoder` for a task that gives the image back; a task that is left out gets
-            none.
-        freeze: True freezes the whole backbone, False nothing. A name freezes every layer of the backbone before the
-            first one of that name or prefix (a block), which is trained with all that follow.
-        stack: For some tasks another one, whose output probabilities are joined to the features of the first one's head. No
-            gradient flows back through them, and in training they are out-of-fold; see `Phase`.
-        statistics: Groups of tasks, those of each data set that is alternated: batch normalisation keeps moving statistics of
-            each (`mtl_keras.normalization`). Every task is in one group. None (default) are those of all images together,
-            as is one group. Inference takes as many passes through the trunk as there are groups.
-
-    Raises:
-        MTLError: If the backbone refuses the image shape, a head names no task or does not suit its task, or taps and
-            the backbone's pooling, or the tasks of a stack, do not fit together; or if statistics do not share out the tasks,
-            or the backbone's are not trained.
-    """
-
-    tasks: Tasks
-    backbone: Backbone
-    image_shape: tuple[int | None, ...] = (None, None, 3)
-    shared: Head = field(default_factory=Head)
-    heads: Mapping[str, Head | Decoder] = field(default_factory=dict)
-    freeze: bool | str = False
-    stack: Mapping[str, str] = field(default_factory=dict)
-    statistics: tuple[tuple[str, ...], ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in self.heads:
-            if name not in self.tasks:
-                raise unknown("task in heads", name, self.tasks)
-        object.__setattr__(self, "image_shape", tuple(self.image_shape))
-        object.__setattr__(self, "heads", {name: self.heads.get(name, Head()) for name in self.tasks})
-        if any(task.from_input for task in self.tasks.values()) and None in self.image_shape:
-            raise MTLError(
-                f"A task that gives the image back needs its size. Received: image_shape={self.image_shape}. "
-                "Give image_shape=data.image_shape."
-            )
-        self.backbone.check(self.image_shape)
-        drawn = [name for name, task in self.tasks.items() if task.from_input]
-        head_kinds.check(self.shared, self.heads, self.backbone.pooling, drawn, self.image_shape)
-        object.__setattr__(self, "stack", dict(self.stack))
-        task_kinds.in_order(self.tasks, self.stack)
-        groups = tuple(tuple(group) for group in self.statistics)
-        if groups:
-            check_statistics(groups, self.tasks, self.stack, self.backbone, self.freeze)
-        object.__setattr__(self, "statistics", groups if len(groups) > 1 else ())
-
-    def only(self, *names: str) -> Recipe:
-        """Return the same recipe for these tasks alone: with one name, its single-task twin."""
-        kept = self.tasks.only(*names)
-        stack = {name: source for name, source in self.stack.items() if name in kept and source in kept}
-        groups = [[name for name in group if name in kept] for group in self.statistics]
-        return replace(
-            self,
-            tasks=kept,
-            heads={name: self.heads[name] for name in kept},
-            stack=stack,
-            statistics=tuple(tuple(group) for group in groups if group),
-        )
-
-    def config(self) -> dict[str, Any]:
-        """Return the recipe as plain JSON values."""
-        return {
-            "tasks": self.tasks.config(),
-            "backbone": self.backbone.config(),
-            "image_shape": list(self.image_shape),
-            "shared": head_kinds.config(self.shared),
-            "heads": {name: head_kinds.config(head) for name, head in self.heads.items()},
-            "freeze": self.freeze,
-            "stack": self.stack,
-            # Left out where there are none, so that trainings begun before are continued.
-            **({"statistics": [list(group) for group in self.statistics]} if self.statistics else {}),
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Recipe:
-        """Rebuild a recipe from what `config()` returned."""
-        return cls(
-            tasks=task_kinds.from_config(config["tasks"]),
-            backbone=Backbone.from_config(config["backbone"]),
-            image_shape=tuple(config["image_shape"]),
-            shared=cast(Head, head_kinds.from_config(config["shared"])),
-            heads={name: head_kinds.from_config(head) for name, head in config["heads"].items()},
-            freeze=config["freeze"],
-            stack=config.get("stack", {}),
-            statistics=config.get("statistics", ()),
-        )
 
 
 class MultiTaskModel(keras.Model):
@@ -286,13 +189,11 @@ def build_model(
     for name in task_kinds.in_order(recipe.tasks, recipe.stack):
         task, head = recipe.tasks[name], recipe.heads[name]
         own = _start(features, head, name, common)
-        norm = None
         if copies:
             own = Part(groups[name], copies, name=f"{name}_part")(own)
-            norm = functools.partial(BatchNormalizationPerDataSet, (groups[name],))
         if name in recipe.stack:
             own = _joined(own, outputs[recipe.stack[name]], name)
-        own = head.apply(own, name, recipe.image_shape, norm)
+        own = head.apply(own, name, recipe.image_shape)
         outputs[name] = task.head(own, recipe.image_shape, None if task.source is None else outputs[task.source])
     outputs = {name: outputs[name] for name in recipe.tasks}
 

@@ -7,16 +7,16 @@ an image is of: the trunk sees the batch once for each data set, and each head g
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import keras
 from keras import ops
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError
 
-__all__ = ["BatchNormalizationPerDataSet", "Copies", "Part", "check_statistics", "per_data_set", "trained_on"]
+__all__ = ["BatchNormalizationPerDataSet", "Copies", "Part", "per_data_set", "trained_on"]
 
 #: Of each replica's own thread, while a step is traced or run.
 _TRAINED_ON: ContextVar[Any] = ContextVar("trained_on")
@@ -55,7 +55,7 @@ class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
     one behind the other, `[data sets * batch, ..., channels]`, and each is normalised by its own averages.
 
     Args:
-        data_sets: Numbers of those it keeps statistics of; a head's own layer keeps those of one.
+        data_sets: How many.
         **options: Of `keras.layers.BatchNormalization`, without `renorm`.
 
     Note:
@@ -68,22 +68,22 @@ class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
         adaptation, 2016 (AdaBN).
     """
 
-    def __init__(self, data_sets: Sequence[int], **options: Any) -> None:
+    def __init__(self, data_sets: int, **options: Any) -> None:
         super().__init__(**options)
-        self.data_sets = tuple(data_sets)
+        self.data_sets = data_sets
 
     def add_weight(self, shape: Any = None, *args: Any, **options: Any) -> Any:
         """Make a variable; one of moving statistics has a row for each data set."""
         # Called by Keras' own `build`, which makes all four with the shape of a row.
         if str(options.get("name")).startswith("moving_"):
-            shape = (len(self.data_sets), *shape)
+            shape = (self.data_sets, *shape)
         return super().add_weight(shape, *args, **options)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise a batch of one data set, or in inference a part for each."""
         x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
         if training:
-            own = ops.equal(ops.convert_to_tensor(self.data_sets, "int32"), ops.cast(_data_set(), "int32"))
+            own = ops.equal(ops.arange(self.data_sets, dtype="int32"), ops.cast(_data_set(), "int32"))
             if self.trainable:
                 axes = [axis for axis in range(len(x.shape)) if axis != self.axis % len(x.shape)]
                 mean, variance = ops.moments(x, axes, synchronized=self.synchronized)
@@ -97,7 +97,7 @@ class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
             normalised = self._normalised(x, mean, variance)
         else:
             # Part by part in Keras' own operation: to the bit what a plain layer with that row gives.
-            parts = ops.split(x, len(self.data_sets), axis=0) if len(self.data_sets) > 1 else [x]
+            parts = ops.split(x, self.data_sets, axis=0)
             rows = zip(parts, ops.unstack(self.moving_mean), ops.unstack(self.moving_variance), strict=True)
             normalised = ops.concatenate([self._normalised(*row) for row in rows], axis=0)
         return ops.cast(normalised, self.compute_dtype)
@@ -110,7 +110,7 @@ class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` reads."""
-        return {**super().get_config(), "data_sets": list(self.data_sets)}
+        return {**super().get_config(), "data_sets": self.data_sets}
 
 
 @keras.saving.register_keras_serializable(package="mtl_keras")
@@ -162,7 +162,7 @@ def per_data_set(network: keras.Model, data_sets: int) -> keras.Model:
     def replaced(layer: Any) -> Any:
         if not isinstance(layer, keras.layers.BatchNormalization):
             return layer
-        own = BatchNormalizationPerDataSet.from_config({**layer.get_config(), "data_sets": range(data_sets)})
+        own = BatchNormalizationPerDataSet.from_config({**layer.get_config(), "data_sets": data_sets})
         made.append((layer, own))
         return own
 
@@ -176,46 +176,3 @@ def per_data_set(network: keras.Model, data_sets: int) -> keras.Model:
         for before, after in zip(layer.weights, own.weights, strict=True):
             after.assign(ops.broadcast_to(before, after.shape))
     return changed
-
-
-def check_statistics(
-    groups: Sequence[Sequence[str]], tasks: Mapping[str, Any], stack: Mapping[str, str], backbone: Any, freeze: bool | str
-) -> None:
-    """Refuse groups of tasks that do not share out a model's tasks, or statistics that no training changes.
-
-    Args:
-        groups: Names of tasks.
-        tasks: All tasks of the model; each knows its `source`.
-        stack: For some tasks another one, whose output their heads take.
-        backbone: The trunk.
-        freeze: Whether all of it is frozen, or up to what layer.
-
-    Raises:
-        MTLError: If so.
-    """
-    named = [name for group in groups for name in group]
-    for name in named:
-        if name not in tasks:
-            raise unknown("task in statistics", name, tasks)
-    if sorted(named) != sorted(tasks) or not all(groups):
-        raise MTLError(
-            f"Each task is in one group of `statistics`. Received: {[list(group) for group in groups]} for "
-            f"{', '.join(tasks)}. Give statistics=data.task_groups of data that are alternated."
-        )
-    number = {name: place for place, group in enumerate(groups) for name in group}
-    for name in tasks:
-        for source in (tasks[name].source, stack.get(name)):
-            if source is not None and number[source] != number[name]:
-                raise MTLError(
-                    f"A task that takes another one's output has its statistics. Received: {name!r}, which takes that of "
-                    f"{source!r} of another group. Put them into one group, or leave `statistics` out."
-                )
-    held = backbone.resolved().batch_norm == "inference"
-    if held or freeze is True:
-        received = (
-            f"batch_norm={backbone.batch_norm!r}, {backbone.weights=}".replace("backbone.", "") if held else "freeze=True"
-        )
-        raise MTLError(
-            f"`statistics` are kept where batch normalisation is trained. Received: {received}. Give the backbone "
-            "batch_norm='train' and freeze=False, or leave `statistics` out."
-        )

@@ -420,7 +420,7 @@ class Trainer:
         self.trained: list[tuple[str, int, int]] = []
         self.left = math.inf
 
-    def train(self, plan: Plan, seed: int, log_dir: Path) -> tuple[Any, None]:
+    def train(self, plan: Plan, seed: int, log_dir: Path, *, keep: bool = False) -> tuple[Any, None]:
         if self.left <= 0:
             raise Killed
         self.left -= 1
@@ -550,7 +550,7 @@ def test_a_search_of_which_nothing_completes_says_so(tmp_path: Path) -> None:
 
 
 def test_an_error_of_ours_stops_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Trainer, *args: Any) -> None:
+    def broken(self: Trainer, *args: Any, **options: Any) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(Trainer, "train", broken)
@@ -565,10 +565,10 @@ def test_a_full_memory_fails_a_trial_and_a_full_disk_does_not(
 ) -> None:
     train = Trainer.train
 
-    def full(self: Trainer, plan: Plan, seed: int, log_dir: Path) -> Any:
+    def full(self: Trainer, plan: Plan, seed: int, log_dir: Path, **options: Any) -> Any:
         if log_dir.name == "trial-001":
             raise tf.errors.ResourceExhaustedError(None, None, words)
-        return train(self, plan, seed, log_dir)
+        return train(self, plan, seed, log_dir, **options)
 
     monkeypatch.setattr(Trainer, "train", full)
     if fails:

@@ -78,7 +78,13 @@ class IdleHeads:
 
 
 def head_state(model: keras.Model, layers: Sequence[str]) -> list[Any]:
-    """Return the trained variables of a head's layers and the optimizer's slots for them."""
+    """Return the trained variables of a head's layers, the optimizer's slots for them, and moving statistics."""
+    moving = [
+        v
+        for layer in map(model.get_layer, layers)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        for v in (layer.moving_mean, layer.moving_variance)
+    ]
     own = {id(v) for layer in layers for v in model.get_layer(layer).trainable_variables}
     trained = model.trainable_variables
     # An optimizer keeps its slots in lists as long as its list of trained variables, in the same order.
@@ -89,4 +95,4 @@ def head_state(model: keras.Model, layers: Sequence[str]) -> list[Any]:
     ]
     found = [variables[i] for variables in (trained, *slots) for i, v in enumerate(trained) if id(v) in own]
     # Muon has slots for some variables only.
-    return [variable for variable in found if isinstance(variable, keras.Variable)]
+    return [variable for variable in found if isinstance(variable, keras.Variable)] + moving

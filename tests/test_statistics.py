@@ -1,0 +1,259 @@
+"""Moving statistics of batch normalisation for each data set that is alternated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import mtl_keras as mtl
+from mtl_keras import distribute
+from mtl_keras.errors import MTLError
+from mtl_keras.model import MultiTaskModel
+from mtl_keras.normalization import BatchNormalizationPerDataSet
+from mtl_keras.training import Objectives, Phase, train, train_again
+from tests import _pair, _tiny
+
+TRAINED = mtl.Backbone("SmallCNN", filters=(4, 4), batch_norm="train")
+GROUPS = (("kind",), ("odd",))
+PHASE = Phase(epochs=3, batch_size=8, optimizer=keras.optimizers.Adam(0.02))
+#: Changes no weight, so that what a layer sees is known.
+STILL = Phase(epochs=1, batch_size=8, optimizer=keras.optimizers.SGD(1e-30))
+
+
+def fresh(statistics: Any = GROUPS, backbone: mtl.Backbone = TRAINED, **options: Any) -> MultiTaskModel:
+    keras.utils.set_random_seed(3)
+    return _tiny.model(_pair.TASKS, backbone, statistics=statistics, **options)
+
+
+def norms(model: keras.Model) -> list[Any]:
+    found = []
+    for layer in model.layers:
+        found += norms(layer) if isinstance(layer, keras.Model) else [layer]
+    return [layer for layer in found if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def moving(model: keras.Model) -> list[np.ndarray]:
+    return [np.array(value) for layer in norms(model) for value in (layer.moving_mean, layer.moving_variance)]
+
+
+class Steps(keras.callbacks.Callback):
+    """Keeps the moving statistics after each step."""
+
+    def __init__(self, model: MultiTaskModel) -> None:
+        super().__init__()
+        self.network = model
+        self.seen: list[list[np.ndarray]] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.seen.append(moving(self.network))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.seen.append(moving(self.network))
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_step_moves_the_statistics_of_its_data_set_alone(replicas: int) -> None:
+    data = _pair.both(seed=1)
+    strategy = distribute.strategy("none") if replicas == 1 else distribute.strategy("mirrored", ["CPU:0", "CPU:1"])
+    with strategy.scope():
+        model = fresh()
+    steps = Steps(model)
+    train(model, data, PHASE, seed=4, callbacks=[steps])
+    names = [name for name, _ in _pair.rows_of(data, seed=4, epochs=3)]
+    assert set(names) == {"long", "short"}
+    assert all(array.shape == (2, 4) for array in steps.seen[0])
+    for step, name in enumerate(names):
+        own, other = (0, 1) if name == "long" else (1, 0)
+        for before, after in zip(steps.seen[step], steps.seen[step + 1], strict=True):
+            assert after[other].tobytes() == before[other].tobytes()
+            assert (after[own] != before[own]).any()
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_those_of_a_head_rest_with_it(replicas: int) -> None:
+    """A decoder's own normalisation belongs to its task, with or without the option."""
+    pictures = mtl.data.from_arrays(mtl.Tasks(mtl.Reconstruction("picture")), (_tiny.rows(12, 2)[0], {}), name="pictures")
+    data = mtl.data.alternate(_pair.long(), pictures, sampling="round_robin")
+    decoder = mtl.Decoder(latent=4, filters=(4, 4), batch_norm=True)
+    strategy = distribute.strategy("none") if replicas == 1 else distribute.strategy("mirrored", ["CPU:0", "CPU:1"])
+    with strategy.scope():
+        keras.utils.set_random_seed(3)
+        backbone = mtl.Backbone("SmallCNN", filters=(4,), pooling=None, batch_norm="train")
+        heads = {"kind": mtl.Head(tap="avg"), "picture": decoder}
+        model = _tiny.model(data.tasks, backbone, shared=(), heads=heads)
+    seen: list[list[bytes]] = []
+
+    class Own(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append([np.array(weight).tobytes() for layer in model.head_layers["picture"] for weight in layer.weights])
+
+    train(model, data, Phase(epochs=1, batch_size=8), seed=4, callbacks=[Own()])
+    drawn = [bool(np.array(weight["picture"]).any()) for _, _, weight in data.train.batches(8, seed=4, epochs=1)]
+    assert {*drawn} == {True, False}
+    for moved, before, after in zip(drawn[1:], seen, seen[1:], strict=False):
+        assert [one != other for one, other in zip(before, after, strict=True)] == [moved] * len(after)
+
+
+def test_they_are_those_of_a_network_that_saw_one_data_set() -> None:
+    data = _pair.both(seed=1)
+    model = fresh()
+    train(model, data, STILL, seed=4)
+    for number, name in enumerate(("long", "short")):
+        plain = fresh(())
+        for x, _, weight in data.train.batches(8, seed=4, epochs=1):
+            if np.array(weight["kind" if name == "long" else "odd"]).any():
+                plain(np.array(x), training=True)
+        for own, theirs in zip(moving(model), moving(plain), strict=True):
+            np.testing.assert_allclose(own[number], theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_each_task_is_answered_with_its_own() -> None:
+    model = fresh()
+    train(model, _pair.both(), PHASE, seed=4)
+    images = _pair.both().validation.x
+    answers = model.predict(images, verbose=0)
+    assert any((array[0] != array[1]).any() for array in moving(model))
+    for number, task in enumerate(("kind", "odd")):
+        plain = fresh(())
+        for ours, theirs in zip(_leaves(model), _leaves(plain), strict=True):
+            values = [np.array(weight) for weight in ours.weights]
+            if isinstance(ours, BatchNormalizationPerDataSet):
+                values = [value[number] if value.ndim == 2 else value for value in values]
+            theirs.set_weights(values)
+        np.testing.assert_allclose(answers[task], plain.predict(images, verbose=0)[task], rtol=1e-5, atol=1e-6)
+
+
+def _leaves(model: keras.Model) -> list[keras.layers.Layer]:
+    found = []
+    for layer in model.layers:
+        found += _leaves(layer) if isinstance(layer, keras.Model) else [layer]
+    return [layer for layer in found if layer.weights]
+
+
+def test_they_help_where_data_sets_look_different() -> None:
+    """One data set is dark and the other bright, so that the mean of both fits neither."""
+    rng = np.random.default_rng(0)
+
+    def photos(name: str, level: int) -> mtl.data.Data:
+        label = np.arange(160) % 2
+        images = level + rng.integers(0, 40, (160, 8, 8, 1))
+        images[label == 1, :, :4] += 60
+        return mtl.data.from_arrays(mtl.Tasks(mtl.Binary(name)), (images.astype("uint8"), {name: label}), name=f"{name}s")
+
+    data = mtl.data.alternate(photos("dark", 10), photos("bright", 150), sampling="round_robin")
+    phase = Phase(epochs=6, batch_size=16, optimizer=keras.optimizers.Adam(0.01), monitor="loss")
+    reached = []
+    for groups in ((), data.task_groups):
+        keras.utils.set_random_seed(0)
+        model = mtl.build_model(data.tasks, TRAINED, image_shape=(8, 8, 1), statistics=groups)
+        with train(model, data, phase, seed=0).at_last_epoch() as last:
+            reached.append(mtl.evaluate(last, data, cache_dir=False).skill)
+    assert reached[1] > 0.9 > 0.5 > reached[0]
+
+
+def test_a_model_is_saved_and_loaded(tmp_path: Path) -> None:
+    model = fresh()
+    train(model, _pair.both(), STILL, seed=4)
+    mtl.save_model(model, tmp_path)
+    loaded = mtl.load_model(tmp_path)
+    assert loaded.recipe.statistics == GROUPS
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    images = _pair.both().validation.x
+    for name, value in model.predict(images, verbose=0).items():
+        np.testing.assert_array_equal(loaded.predict(images, verbose=0)[name], value)
+        np.testing.assert_array_equal(again.predict(images, verbose=0)[name], value)
+    assert loaded.recipe == model.recipe == mtl.Recipe.from_config(model.recipe.config())
+
+
+class Kill(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_killed_training_goes_on(tmp_path: Path) -> None:
+    whole = train(fresh(), _pair.both(), PHASE, seed=4)
+    with pytest.raises(KeyboardInterrupt):
+        train(fresh(), _pair.both(), PHASE, seed=4, output_dir=tmp_path, callbacks=[Kill()])
+    again = train(fresh(), _pair.both(), PHASE, seed=4, output_dir=tmp_path)
+    assert again.history == whole.history
+    for one, other in ((whole.model, again.model), (whole.last_model, again.last_model)):
+        for mine, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_network_is_trained_again_as_a_new_one() -> None:
+    model = fresh()
+    objectives = Objectives(model)
+    begun = model.get_weights()
+    first = train_again(objectives, _pair.both(), PHASE, seed=4).history
+    ends = model.get_weights()
+    model.set_weights(begun)
+    assert train_again(objectives, _pair.both(), PHASE, seed=4).history == first
+    for one, other in zip(ends, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_twin_and_a_single_group_are_ordinary_networks() -> None:
+    recipe = fresh().recipe
+    assert recipe.only("kind").statistics == ()
+    assert fresh((("kind", "odd"),)).recipe.statistics == ()
+    plain = fresh(())
+    assert "statistics" not in plain.recipe.config()
+    assert not any(isinstance(layer, BatchNormalizationPerDataSet) for layer in norms(plain))
+    assert _pair.both().task_groups == GROUPS
+    assert _pair.long().task_groups == ()
+
+
+@pytest.mark.parametrize("name", ["CifarEfficientNetB0", "MobileNet", "DenseNet121"])
+def test_any_backbone_with_batch_normalisation_takes_them(name: str, tmp_path: Path) -> None:
+    backbone, size = mtl.Backbone(name, weights=None), 32
+    keras.utils.set_random_seed(0)
+    plain = mtl.build_model(_pair.TASKS, backbone, image_shape=(size, size, 3))
+    keras.utils.set_random_seed(0)
+    own = mtl.build_model(_pair.TASKS, backbone, image_shape=(size, size, 3), statistics=GROUPS)
+    images = np.random.default_rng(0).integers(0, 255, (2, size, size, 3)).astype("uint8")
+    mtl.save_model(own, tmp_path)
+    loaded = mtl.load_model(tmp_path)
+    for task, value in plain(images).items():
+        # Before training all statistics are alike, so that it is the same network.
+        np.testing.assert_allclose(own(images)[task], value, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(loaded(images)[task], own(images)[task])
+
+
+@pytest.mark.parametrize(
+    ("statistics", "options", "line"),
+    [
+        ((("kind",), ("od",)), {}, "Did you mean 'odd'"),
+        ((("kind",),), {}, r"Each task is in one group of `statistics`. Received: \[\['kind'\]\]"),
+        ((("kind", "odd"), ("odd",)), {}, "Each task is in one group"),
+        ((("kind", "odd"), ()), {}, "Each task is in one group"),
+        (GROUPS, {"stack": {"odd": "kind"}}, "Received: 'odd', which takes that of 'kind'"),
+        (GROUPS, {"backbone": _tiny.BACKBONE}, "where batch normalisation is trained. Received: batch_norm='inference'"),
+        (GROUPS, {"freeze": True}, "where batch normalisation is trained. Received: freeze=True"),
+        (GROUPS, {"backbone": mtl.Backbone("SmallCNN", filters=(4,), norm=None)}, "without any"),
+    ],
+)
+def test_what_cannot_be_is_refused(statistics: Any, options: dict[str, Any], line: str) -> None:
+    with pytest.raises(MTLError, match=line):
+        fresh(statistics, **options)
+
+
+def test_they_are_trained_on_alternated_data_alone() -> None:
+    rows, labels = _tiny.rows(20, 0)
+    data = mtl.data.from_arrays(_pair.TASKS, (rows, labels))
+    with pytest.raises(MTLError, match="for data that are not alternated"):
+        train(fresh(), data, PHASE)
+    three = mtl.Tasks(*_pair.TASKS.values(), mtl.Binary("other", label="odd"))
+    long = mtl.data.from_arrays(three.only("kind", "other"), _tiny.rows(40, 0), name="long")
+    mixed = mtl.data.alternate(long, _pair.short())
+    keras.utils.set_random_seed(0)
+    model = _tiny.model(mixed.tasks, TRAINED, statistics=(("kind",), ("odd", "other")))
+    with pytest.raises(MTLError, match=r"statistics in common. Received: .*'long' with kind, other"):
+        train(model, mixed, PHASE)
+    with pytest.raises(MTLError, match="a call with training=True from elsewhere"):
+        fresh()(rows, training=True)
