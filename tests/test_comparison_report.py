@@ -168,6 +168,18 @@ class TestApproachesTable:
         assert delta["− single-task"] == f"{report.mean(values):+.3f} [{low:+.3f}, {high:+.3f}]"
         assert delta["p"] == f"{report.paired_test(values):.3f}"
 
+    def test_skill_over_other_tasks_is_another_figure(self) -> None:
+        rows = [line for line in ROWS if line["run"] != "single-task" or line["task"] in ("fine", "all")]
+        lines = {(line["approach"], line["task"]): line for line in report.approaches_table(rows).to_dict("records")}
+        assert lines["joint", "all"]["− single-task"] == "–"
+        assert lines["joint", "fine"]["− single-task"] != "–"
+        whole = {(line["approach"], line["task"]): line for line in report.approaches_table(ROWS).to_dict("records")}
+        assert whole["joint", "all"]["− single-task"] != "–"
+
+    def test_points(self) -> None:
+        assert report.points({0: 0.02, 1: 0.02}) == "+2.0 [+2.0, +2.0]"
+        assert report.points({4: -0.011}) == "-1.1"
+
     def test_metrics_are_chosen(self) -> None:
         table = report.approaches_table(ROWS, metrics={"fine": "macro_f1"})
         assert list(dict.fromkeys(zip(table["task"], table["metric"], strict=True))) == [("fine", "macro_f1"), ("all", "skill")]

@@ -9,7 +9,7 @@ from mtl_keras.errors import MTLError
 from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean, paired_test
 from mtl_keras.report._text import ARROWS, NOTHING, difference, mean_and_sd, number, paired, probability
 from mtl_keras.report._twins import TRIVIAL, approaches_of, is_twin, twin_of
-from mtl_keras.report._values import chosen_figures, directions_of, values_of
+from mtl_keras.report._values import Values, chosen_figures, directions_of, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +66,9 @@ def approaches_table(
             own = best.get(run, {}).get(key, {})
             # What delta_m is the mean of are differences already.
             twins = best.get(twin_of(run, runs), {}).get(key, {}) if key != ("all", "delta_m") else dict.fromkeys(own, 0.0)
+            if key == ("all", "skill") and _tasks(best, run) != _tasks(best, twin_of(run, runs)):
+                # A mean over other tasks is another figure.
+                twins = {}
             ends = list(last.get(run, {}).get(key, {}).values())
             reports = [str(row["value"]) for row in told if (row["run"], row["task"], row["metric"]) == (run, *key)]
             if not (own or ends or reports):
@@ -87,6 +90,10 @@ def approaches_table(
             )
     columns = ["approach", "task", "metric", "better", "published", "best epoch", "last epoch", "− single-task", "p", "trivial"]
     return pd.DataFrame(table, columns=[name for name in columns if told or name != "published"])
+
+
+def _tasks(values: Values, run: str) -> set[str]:
+    return {task for task, _ in values.get(run, {}) if task != "all"}
 
 
 def pairwise(

@@ -89,8 +89,11 @@ def is_comparison(metrics: Iterable[Mapping[str, Any]], published: Sequence[Mapp
 
 def result(metrics: Sequence[Mapping[str, Any]], split: str, published: Sequence[Mapping[str, Any]] = ()) -> list[str]:
     """Return the table of a record and what its columns mean."""
-    shown = (*shown_tasks(metrics), "all")
+    shown, every = (*shown_tasks(metrics), "all"), {row["task"] for row in metrics}
     metrics, published = ([row for row in rows if row["task"] in shown] for rows in (metrics, published))
+    if not every <= set(shown):
+        # The twins are those of fewer tasks: a mean over others is another figure.
+        metrics = [row for row in metrics if not (row["task"] == "all" and is_twin(row["run"]))]
     if is_comparison(metrics, published):
         return [to_markdown(approaches_table(metrics, split, published=published)).rstrip(), COMPARISON_LEGEND]
     return [to_markdown(scores_table(metrics, split)).rstrip(), LEGEND]

@@ -33,7 +33,8 @@ def png(figure: Figure) -> bytes:
     """Return a figure as a PNG file; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
-    for colours in (256, 64, 16):
+    # Fewer would give two lines one colour.
+    for colours in (256, 64):
         if buffer.tell() > LARGE:
             with Image.open(buffer) as image:
                 reduced = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)

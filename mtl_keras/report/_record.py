@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PUBLISHED_COLUMNS", "write_csv", "write_record"]
 
+#: Tasks whose training curves fit beside each other.
+CURVES = 6
 #: Columns of published.csv.
 PUBLISHED_COLUMNS = ("run", "task", "metric", "value", "note")
 
@@ -91,7 +93,8 @@ def write_record(
     splits = [row["split"] for row in metrics]
     split = "test" if "test" in splits or not splits else evaluation.split if evaluation else splits[0]
     shown = shown_tasks(metrics)
-    few, curves = ([row for row in rows if row["task"] in (*shown, "all")] for rows in (metrics, history))
+    few = [row for row in metrics if row["task"] in (*shown, "all")]
+    curves = [row for row in history if row["task"] in (*shown[:CURVES], "all")]
     told = [row for row in published if row["task"] in (*shown, "all")]
     pictures = _comparison_pictures(few, curves, split, told) if is_comparison(metrics, published) else {}
     if is_ladder(metrics, split):
