@@ -17,6 +17,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "01_cifar100.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
     "02_cifar10_reconstruction.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
     "03_landmarks.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
+    "04_cifar100_binary.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
+    "05_two_datasets.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
 }
 #: Those that read real data get its folder.
 REAL = sorted(name for name, parameters in QUICK.items() if "data_dir" in parameters)
