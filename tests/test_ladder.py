@@ -16,6 +16,7 @@ from mtl_keras import report
 from mtl_keras.comparison._jobs import _judged_by
 from mtl_keras.errors import MTLError
 from mtl_keras.report._ladder import is_ladder
+from mtl_keras.report._page import result
 from mtl_keras.report._values import MANY, shown_tasks
 from mtl_keras.tasks import controls_of, from_config
 from tests.test_comparison_report import row
@@ -284,3 +285,12 @@ def test_of_very_many_tasks_a_page_shows_those_that_most_have() -> None:
     assert shown_tasks(rows) == ["t0", "t1", "t2", "t3", "t4"]
     assert len(shown_tasks([each for each in rows if each["run"] == "many"])) == MANY
     assert shown_tasks([each for each in rows if each["run"] != "many"]) == ["t0", "t1", "t2", "t3", "t4"]
+
+
+def test_a_mean_over_hidden_tasks_is_not_laid_beside_the_twins() -> None:
+    rows = [row("many", seed, f"t{number}", "accuracy", 0.9) for seed in (0, 1) for number in range(MANY + 1)]
+    rows += [row("single-task", seed, f"t{number}", "accuracy", 0.8) for seed in (0, 1) for number in range(MANY)]
+    rows += [row(run, seed, "all", "skill", 0.5) for run in ("many", "single-task") for seed in (0, 1)]
+    rows += [row("few", seed, "t0", "accuracy", 0.9) for seed in (0, 1)]
+    (line,) = [line for line in result(rows, "test")[0].splitlines() if line.startswith("| many | all | skill ")]
+    assert "indicative" not in line

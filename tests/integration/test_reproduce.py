@@ -72,6 +72,7 @@ def claims(rows):
 
 
 TABLE = {"task": "kind", "metric": "accuracy", "value": 0.875, "note": "A. Author 2020, Table 1"}
+ALONE = {"run": "single-task", "task": "kind", "metric": "accuracy", "value": 0.625}
 STUDY = mtl.Study(
     "noise",
     "What is learnt of noise?",
@@ -84,7 +85,7 @@ STUDY = mtl.Study(
     ),
     quick={"final_seeds": 1},
     configurations={
-        "joint": mtl.search.Configuration("Both at once.", joint, twins=True, published=[TABLE]),
+        "joint": mtl.search.Configuration("Both at once.", joint, twins=True, published=[TABLE, ALONE]),
         "values": mtl.search.Configuration("Named values.", {"shared_depth": 1}, {"batch_size": 16, "views": ["identity"]}),
         "alone": mtl.search.Configuration("One of them.", alone, seeds=1),
     },
@@ -179,7 +180,8 @@ def test_all_configurations_are_one_record(reproduced: tuple[Path, Done]) -> Non
 
 def test_what_was_published_stands_beside(reproduced: tuple[Path, Done]) -> None:
     folder, _ = reproduced
-    (published,) = table(folder / "published.csv")
+    published, alone = table(folder / "published.csv")
+    assert (alone["run"], alone["value"]) == ("single-task", "0.625")
     assert published == {
         "run": "joint",
         "task": "kind",
