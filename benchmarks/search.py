@@ -4,7 +4,7 @@
 
 Same space, trials, epochs, seeds and oracle on 5,000 real CIFAR-100 images at 96 px with EfficientNet-Lite0, 6 trials of
 5 epochs. Ours begins with an empty feature cache, so that the extraction is in its time. The extrapolation to 40 trials
-of 10 epochs on 50,000 images is arithmetic on these measurements, and labelled so.
+of 10 epochs on 50,000 images is arithmetic on these measurements, and labeled so.
 """
 
 from __future__ import annotations

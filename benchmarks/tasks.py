@@ -2,7 +2,7 @@
 
     python -m benchmarks.tasks
 
-A small CNN (32, 64 and 128 filters, batch normalisation, dropout .2, global max pooling, two shared layers of 256 units) on
+A small CNN (32, 64 and 128 filters, batch normalization, dropout .2, global max pooling, two shared layers of 256 units) on
 random images of CIFAR's size, batch 128, Adam with clipnorm 1; once with every label and once with a fifth of them absent.
 The three take turns, an epoch each, so that all see the same machine; a first epoch holds the tracing of the step.
 """

@@ -28,7 +28,7 @@ class Score:
         task: Name of the task.
         metric: Name of the metric.
         value: Its value.
-        n: Labelled rows that it was computed from.
+        n: Labeled rows that it was computed from.
         unit: In words.
         direction: `"max"` if higher is better, else `"min"`.
         trivial: The same metric of the predictor that ignores the input (majority class, mean image of the training rows).
@@ -146,7 +146,7 @@ def evaluate(
         if (counts := task.confusion(stored, predicted)) is not None:
             confusion[name] = counts
     if not scores:
-        raise MTLError(f"A split is scored on its labels. Received: split {split!r} without a single one. Give labelled rows.")
+        raise MTLError(f"A split is scored on its labels. Received: split {split!r} without a single one. Give labeled rows.")
     skill = float(np.mean([score.skill for score in scores if score.skill is not None]))
     return Evaluation(split, tuple(scores), skill, confusion, data.class_names, examples)
 

@@ -11,9 +11,9 @@ import keras
 
 from mtl_keras.errors import MTLError, unknown
 
-__all__ = ["Decoder", "Head", "Tap", "check", "config", "from_config", "pooled"]
+__all__ = ["Decoder", "Head", "Pooling", "check", "config", "from_config", "pooled"]
 
-Tap = Literal["features", "avg", "max", "flatten"]
+Pooling = Literal["features", "avg", "max", "flatten"]
 
 POOLS = {
     "avg": keras.layers.GlobalAveragePooling2D,
@@ -30,12 +30,12 @@ class Head:
         dense: Units of each dense layer, in order; default none.
         dropout: Share dropped after each of them, in `[0, 1)`; default 0.
         activation: Name of a Keras activation for them; default `"relu"`.
-        tap: Where the stack starts. None (default) is the pooled features, and for a task's own stack what the shared one
+        pooling: Where the stack starts. None (default) is the pooled features, and for a task's own stack what the shared one
             makes of them. `"features"` is the pooled features themselves, past the shared stack. `"avg"`, `"max"` or
             `"flatten"` is the feature map of a backbone with `pooling=None`, pooled for this stack alone.
 
     Raises:
-        MTLError: If a value is out of range or the activation or tap unknown.
+        MTLError: If a value is out of range or the activation or pooling unknown.
 
     Example:
         >>> import mtl_keras as mtl
@@ -46,7 +46,7 @@ class Head:
     dense: tuple[int, ...] = ()
     dropout: float = 0.0
     activation: str = "relu"
-    tap: Tap | None = None
+    pooling: Pooling | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dense", tuple(self.dense))
@@ -78,11 +78,11 @@ class Decoder:
             multiple of their product.
         activation: Name of a Keras activation for them; default `"relu"`.
         dropout: Share dropped after each of them, in `[0, 1)`; default 0.
-        batch_norm: Whether batch normalisation follows each of them, after its dropout; default False.
-        tap: As in `Head`; default `"flatten"`, which needs a backbone with `pooling=None`.
+        batch_norm: Whether batch normalization follows each of them, after its dropout; default False.
+        pooling: As in `Head`; default `"flatten"`, which needs a backbone with `pooling=None`.
 
     Raises:
-        MTLError: If a value is out of range or the activation or tap unknown.
+        MTLError: If a value is out of range or the activation or pooling unknown.
 
     Example:
         >>> import mtl_keras as mtl
@@ -97,7 +97,7 @@ class Decoder:
     activation: str = "relu"
     dropout: float = 0.0
     batch_norm: bool = False
-    tap: Tap | None = "flatten"
+    pooling: Pooling | None = "flatten"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "filters", tuple(self.filters))
@@ -167,14 +167,14 @@ class Decoder:
         return x
 
 
-def pooled(features: Any, tap: Tap, prefix: str) -> Any:
+def pooled(features: Any, pooling: Pooling, prefix: str) -> Any:
     """Return `[batch, channels]` of a feature map `[batch, height, width, channels]`; the layer is `{prefix}_pool`.
 
-    The tap `"features"` is what has been pooled before.
+    The pooling `"features"` is what has been pooled before.
     """
-    if tap == "features":
+    if pooling == "features":
         return features
-    return POOLS[tap](name=f"{prefix}_pool")(features)
+    return POOLS[pooling](name=f"{prefix}_pool")(features)
 
 
 def config(head: Head | Decoder) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def check(
         image_shape: Of one input.
 
     Raises:
-        MTLError: If a decoder is not for such a task or does not come out at the image's size, a tap does not fit the
+        MTLError: If a decoder is not for such a task or does not come out at the image's size, a pooling does not fit the
             pooling, or a head has nothing to start from.
     """
     for name, head in heads.items():
@@ -222,23 +222,23 @@ def check(
             head.start(image_shape)
     stacks = {"the shared stack": shared, **{f"task {name!r}": head for name, head in heads.items()}}
     if pooling is not None:
-        tapped = next((name for name, stack in stacks.items() if stack.tap not in (None, "features")), None)
+        tapped = next((name for name, stack in stacks.items() if stack.pooling not in (None, "features")), None)
         if tapped is not None:
             raise MTLError(
-                f"A tap starts from a feature map. Received: tap={stacks[tapped].tap!r} for {tapped} and a backbone of "
-                f"pooling={pooling!r}. Give the backbone pooling=None, or tap=None."
+                f"A pooling starts from a feature map. Received: pooling={stacks[tapped].pooling!r} for {tapped} and a backbone of "
+                f"pooling={pooling!r}. Give the backbone pooling=None, or pooling=None."
             )
-    elif past := next((name for name, stack in stacks.items() if stack.tap == "features"), None):
+    elif past := next((name for name, stack in stacks.items() if stack.pooling == "features"), None):
         raise MTLError(
-            f"The tap 'features' is a backbone's pooled features. Received: tap='features' for {past} and pooling=None. Give "
-            "the backbone pooling='avg', or tap='avg'."
+            f"The pooling 'features' is a backbone's pooled features. Received: pooling='features' for {past} and pooling=None. Give "
+            "the backbone pooling='avg', or pooling='avg'."
         )
-    elif shared.tap is None:
-        bare = next((name for name, head in heads.items() if head.tap is None), None)
+    elif shared.pooling is None:
+        bare = next((name for name, head in heads.items() if head.pooling is None), None)
         if bare is not None:
             raise MTLError(
-                f"Heads take pooled features. Received: pooling=None and a tap neither for task {bare!r} nor for the shared "
-                "stack. Give one of them tap='avg', 'max' or 'flatten', or the backbone pooling='avg'."
+                f"Heads take pooled features. Received: pooling=None and a pooling neither for task {bare!r} nor for the shared "
+                "stack. Give one of them pooling='avg', 'max' or 'flatten', or the backbone pooling='avg'."
             )
 
 
@@ -250,5 +250,5 @@ def _check_common(head: Head | Decoder) -> None:
     known -= {"get", "serialize", "deserialize"}
     if head.activation not in known:
         raise unknown("activation", head.activation, known)
-    if head.tap is not None and head.tap not in get_args(Tap):
-        raise unknown("tap", head.tap, get_args(Tap))
+    if head.pooling is not None and head.pooling not in get_args(Pooling):
+        raise unknown("pooling", head.pooling, get_args(Pooling))

@@ -84,11 +84,11 @@ class MultiTaskModel(keras.Model):
         """Return, as plain JSON values, what fixes the features of an image besides the trunk's weights."""
         return {"backbone": self.recipe.backbone.resolved().config(), "image_shape": list(self.recipe.image_shape)}
 
-    def layers_to(self, task: str) -> list[keras.layers.Layer]:
+    def layers_for_task(self, task: str) -> list[keras.layers.Layer]:
         """Return the layers on the way from the images to a task's output, those of its sources among them."""
         return [self.get_layer(name) for name in _layers_between(self.input, self.output[task])]
 
-    def layers_called(self, name: str) -> list[keras.layers.Layer]:
+    def layers_by_name(self, name: str) -> list[keras.layers.Layer]:
         """Return the layers that `name` stands for: `"backbone"`, `"shared"`, a task's head, or one layer.
 
         Raises:
@@ -203,7 +203,7 @@ def build_model(
 
 def _start(features: Any, head: Head | Decoder, prefix: str, untapped: Any) -> Any:
     """Return what a stack is laid on: the feature map, pooled for it alone, or what there is without a tap."""
-    return untapped if head.tap is None else head_kinds.pooled(features, head.tap, prefix)
+    return untapped if head.pooling is None else head_kinds.pooled(features, head.pooling, prefix)
 
 
 def _joined(features: Any, output: Any, prefix: str) -> Any:

@@ -1,4 +1,4 @@
-"""Batch normalisation with moving statistics per data set, and the two layers that lead each image past its own.
+"""Batch normalization with moving statistics per data set, and the two layers that lead each image past its own.
 
 In training a batch is of one data set, and its statistics go to that one's moving averages. In inference nobody knows what
 an image is of: the trunk sees the batch once for each data set, and each head goes on with the part of its own.
@@ -48,11 +48,11 @@ def _data_set() -> Any:
 
 @keras.saving.register_keras_serializable(package="mtl_keras")
 class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
-    """Batch normalisation whose moving mean and variance are `[data sets, channels]`; scale and offset are shared.
+    """Batch normalization whose moving mean and variance are `[data sets, channels]`; scale and offset are shared.
 
-    With `training=True` a batch `[batch, ..., channels]` of one data set is normalised by its own statistics, which go to
+    With `training=True` a batch `[batch, ..., channels]` of one data set is normalized by its own statistics, which go to
     that data set's moving averages; the others stay as they are to the bit. Otherwise the input is a part for each data set,
-    one behind the other, `[data sets * batch, ..., channels]`, and each is normalised by its own averages.
+    one behind the other, `[data sets * batch, ..., channels]`, and each is normalized by its own averages.
 
     Args:
         data_sets: How many.
@@ -80,7 +80,7 @@ class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
         return super().add_weight(shape, *args, **options)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalise a batch of one data set, or in inference a part for each."""
+        """Normalize a batch of one data set, or in inference a part for each."""
         x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
         if training:
             own = ops.equal(ops.arange(self.data_sets, dtype="int32"), ops.cast(_data_set(), "int32"))
@@ -94,15 +94,15 @@ class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
                 # Frozen: the statistics of the batch's data set, as in inference.
                 row = ops.argmax(ops.cast(own, "int32"))
                 mean, variance = (ops.take(moving, row, axis=0) for moving in (self.moving_mean, self.moving_variance))
-            normalised = self._normalised(x, mean, variance)
+            normalized = self._normalized(x, mean, variance)
         else:
             # Part by part in Keras' own operation: to the bit what a plain layer with that row gives.
             parts = ops.split(x, self.data_sets, axis=0)
             rows = zip(parts, ops.unstack(self.moving_mean), ops.unstack(self.moving_variance), strict=True)
-            normalised = ops.concatenate([self._normalised(*row) for row in rows], axis=0)
-        return ops.cast(normalised, self.compute_dtype)
+            normalized = ops.concatenate([self._normalized(*row) for row in rows], axis=0)
+        return ops.cast(normalized, self.compute_dtype)
 
-    def _normalised(self, x: Any, mean: Any, variance: Any) -> Any:
+    def _normalized(self, x: Any, mean: Any, variance: Any) -> Any:
         mean, variance, offset, scale = (
             None if value is None else ops.cast(value, x.dtype) for value in (mean, variance, self.beta, self.gamma)
         )
@@ -148,14 +148,14 @@ class Part(keras.layers.Layer):
 
 
 def per_data_set(network: keras.Model, data_sets: int) -> keras.Model:
-    """Return a network with the same layers, but batch normalisation with statistics of each data set.
+    """Return a network with the same layers, but batch normalization with statistics of each data set.
 
     Args:
         network: A functional model. Its weights are kept; moving statistics are repeated for each data set.
         data_sets: How many.
 
     Raises:
-        MTLError: If it has no batch normalisation.
+        MTLError: If it has no batch normalization.
     """
     made: list[tuple[Any, Any]] = []
 
@@ -169,7 +169,7 @@ def per_data_set(network: keras.Model, data_sets: int) -> keras.Model:
     changed = keras.models.clone_model(network, clone_function=replaced)
     if not made:
         raise MTLError(
-            f"`statistics` are those of batch normalisation. Received: a backbone {network.name!r} without any. Leave "
+            f"`statistics` are those of batch normalization. Received: a backbone {network.name!r} without any. Leave "
             "`statistics` out."
         )
     for layer, own in made:

@@ -31,7 +31,7 @@ class Recipe:
             first one of that name or prefix (a block), which is trained with all that follow.
         stack: For some tasks another one, whose output probabilities are joined to the features of the first one's head. No
             gradient flows back through them, and in training they are out-of-fold; see `Phase`.
-        statistics: Groups of tasks, those of each data set that is alternated: batch normalisation keeps moving statistics of
+        statistics: Groups of tasks, those of each data set that is alternated: batch normalization keeps moving statistics of
             each (`mtl_keras.normalization`). Every task is in one group. None (default) are those of all images together,
             as is one group. Inference takes as many passes through the trunk as there are groups.
 
@@ -72,7 +72,7 @@ class Recipe:
         object.__setattr__(self, "statistics", groups if len(groups) > 1 else ())
 
     def only(self, *names: str) -> Recipe:
-        """Return the same recipe for these tasks alone: with one name, its single-task twin."""
+        """Return the same recipe for these tasks alone: with one name, its single-task baseline."""
         kept = self.tasks.only(*names)
         stack = {name: source for name, source in self.stack.items() if name in kept and source in kept}
         groups = [[name for name in group if name in kept] for group in self.statistics]
@@ -151,6 +151,6 @@ def _check_statistics(
             f"batch_norm={backbone.batch_norm!r}, {backbone.weights=}".replace("backbone.", "") if held else "freeze=True"
         )
         raise MTLError(
-            f"`statistics` are kept where batch normalisation is trained. Received: {received}. Give the backbone "
+            f"`statistics` are kept where batch normalization is trained. Received: {received}. Give the backbone "
             "batch_norm='train' and freeze=False, or leave `statistics` out."
         )

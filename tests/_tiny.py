@@ -14,7 +14,7 @@ from mtl_keras.tasks import Binary, Classification, Reconstruction, Tasks
 
 TASKS = Tasks(Classification("kind", classes=3), Binary("odd"), Reconstruction("image"))
 SHAPE = (8, 8, 1)
-#: Batch normalisation in inference mode: the same on one replica and on two, and no function of the other rows.
+#: Batch normalization in inference mode: the same on one replica and on two, and no function of the other rows.
 BACKBONE = Backbone("SmallCNN", filters=(4,), batch_norm="inference")
 
 

@@ -15,12 +15,12 @@ from mtl_keras.data import from_arrays
 from mtl_keras.model import build_model
 from mtl_keras.tasks import Binary, Classification, MultiLabel, Ordinal, Reconstruction, Regression, Tasks
 from mtl_keras.training import Phase, train
-from mtl_keras.training._alike import in_one
+from mtl_keras.training._alike import batch_by_task_type
 from mtl_keras.training._objective import ObjectiveModel
 from tests import _tiny
 
 N = 5
-#: Kinds in turn, so that those that are alike are no neighbours.
+#: Kinds in turn, so that those that are alike are no neighbors.
 TASKS = Tasks(
     Binary("a"),
     Classification("kind", classes=3),
@@ -49,7 +49,7 @@ def objective(method: str, active: tuple[str, ...] = tuple(TASKS)) -> ObjectiveM
         tasks=TASKS,
         active=active,
         weighting=weighting.get(method),
-        labelled=active,
+        labeled=active,
         sparse=True,
         heads=model.head_layers,
     )
@@ -126,7 +126,7 @@ def test_a_function_is_called_once_for_all_that_are_alike() -> None:
         called.append((task.name, list(tensor.shape)))
         return tensor
 
-    found = in_one(TASKS, measure, {name: tf.fill([N], float(number)) for number, name in enumerate(TASKS)})
+    found = batch_by_task_type(TASKS, measure, {name: tf.fill([N], float(number)) for number, name in enumerate(TASKS)})
     np.testing.assert_array_equal(found, np.repeat(np.arange(len(TASKS)), N).reshape(-1, N))
     threes, twos = [3 * N], [2 * N]
     alike = {"a": threes, "kind": twos, "far": twos, "several": twos}
@@ -143,7 +143,7 @@ def test_alike_tasks_whose_labels_are_stored_otherwise_are_measured_apart() -> N
         return tf.cast(tensor, tf.float32)
 
     y = {"a": tf.zeros(N, tf.int32), "b": tf.ones(N), "c": tf.zeros(N, tf.int32)}
-    found = in_one(TASKS.only("a", "b", "c"), measure, y)
+    found = batch_by_task_type(TASKS.only("a", "b", "c"), measure, y)
     assert called == ["a", "b"]
     np.testing.assert_array_equal(found, [[0] * N, [1] * N, [0] * N])
 
@@ -154,7 +154,9 @@ def test_losses_are_those_of_logits_where_there_are_logits() -> None:
     with tf.GradientTape() as tape:
         tape.watch(logits)
         outputs = {name: keras.activations.sigmoid(logit) for name, logit in logits.items()}
-        rows = in_one(tasks, lambda task, *both: task.loss(*both), {"a": tf.constant([0]), "b": tf.constant([1])}, outputs)
+        rows = batch_by_task_type(
+            tasks, lambda task, *both: task.loss(*both), {"a": tf.constant([0]), "b": tf.constant([1])}, outputs
+        )
     np.testing.assert_allclose(rows, [[200.0], [200.0]])
     gradient = tape.gradient(rows, logits)
     assert (gradient["a"].numpy().item(), gradient["b"].numpy().item()) == (1, -1)

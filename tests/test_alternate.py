@@ -27,7 +27,7 @@ WAYS: list[Any] = [
 
 def counts(data: Data, epochs: int = 400, batch_size: int = 8) -> np.ndarray:
     """`[epochs, 2]` steps of each data set."""
-    return np.array([list(taken.values()) for taken in data.train.taken(batch_size, seed=0, epochs=epochs)])
+    return np.array([list(taken.values()) for taken in data.train.steps_per_dataset(batch_size, seed=0, epochs=epochs)])
 
 
 @pytest.mark.parametrize("sampling", WAYS, ids=str)
@@ -46,7 +46,7 @@ def test_steps_are_counted_as_they_come(sampling: Any) -> None:
     names = [name for name, _ in _pair.rows_of(data, seed=3, epochs=3)]
     each = len(names) // 3
     assert [dict(Counter(names[i : i + each])) for i in range(0, 3 * each, each)] == [
-        {name: count for name, count in taken.items() if count} for taken in data.train.taken(8, seed=3, epochs=3)
+        {name: count for name, count in taken.items() if count} for taken in data.train.steps_per_dataset(8, seed=3, epochs=3)
     ]
 
 
@@ -142,13 +142,13 @@ def test_drawn_shares_are_those_asked_for(sampling: Any, expected: float) -> Non
 
 def test_an_annealed_share_goes_from_that_of_the_rows_to_its_end() -> None:
     schedules = [
-        _pair.both(sampling={"method": "annealed", "end": 0.0}, seed=seed).train.taken(8, seed=0, epochs=5)
+        _pair.both(sampling={"method": "annealed", "end": 0.0}, seed=seed).train.steps_per_dataset(8, seed=0, epochs=5)
         for seed in range(300)
     ]
     share = np.array([[taken["short"] / 7 for taken in epochs] for epochs in schedules]).mean(0)
     expected = [12**a / (12**a + 40**a) for a in (1, 0.75, 0.5, 0.25, 0)]
     np.testing.assert_allclose(share, expected, atol=0.04)
-    one = _pair.both(sampling="annealed").train.taken(8, seed=0, epochs=1)
+    one = _pair.both(sampling="annealed").train.steps_per_dataset(8, seed=0, epochs=1)
     assert sum(one[0].values()) == 7
 
 
@@ -173,8 +173,8 @@ def test_the_schedule_follows_from_its_seed_the_training_and_the_epoch() -> None
 
     assert schedule(0, 0) == schedule(0, 0)
     assert len({tuple(schedule(own, seed)) for own in (0, 1) for seed in (0, 1)}) == 4
-    taken = _pair.both().train.taken(8, seed=0, epochs=2)
-    assert _pair.both().train.taken(8, seed=0, epochs=9)[:2] == taken, "whatever the number of epochs"
+    taken = _pair.both().train.steps_per_dataset(8, seed=0, epochs=2)
+    assert _pair.both().train.steps_per_dataset(8, seed=0, epochs=9)[:2] == taken, "whatever the number of epochs"
 
 
 def test_validation_and_test_hold_each_data_sets_own_rows() -> None:
@@ -193,15 +193,15 @@ def test_validation_and_test_hold_each_data_sets_own_rows() -> None:
 
 
 def test_the_tasks_of_one_data_set_are_that_data_set() -> None:
-    """A single-task twin is trained on its own rows alone, and shares their arrays and cached features."""
+    """A single-task baseline is trained on its own rows alone, and shares their arrays and cached features."""
     data = _pair.both()
     for name, alone in (("kind", _pair.long()), ("odd", _pair.short())):
-        twin = data.only(name)
-        assert (twin.train.sampling, twin.train.origin) == (None, None)
-        np.testing.assert_array_equal(twin.train.x, alone.train.x)
-        assert np.shares_memory(twin.train.x, data.train.x)
-        np.testing.assert_array_equal(twin.validation.y[name], alone.validation.y[name])
-        assert twin.train.complete
+        baseline = data.only(name)
+        assert (baseline.train.sampling, baseline.train.origin) == (None, None)
+        np.testing.assert_array_equal(baseline.train.x, alone.train.x)
+        assert np.shares_memory(baseline.train.x, data.train.x)
+        np.testing.assert_array_equal(baseline.validation.y[name], alone.validation.y[name])
+        assert baseline.train.complete
     assert data.only("odd", "kind").train.sampling == data.train.sampling
 
 
@@ -271,7 +271,7 @@ def test_absent_labels_stay_absent() -> None:
     assert np.flatnonzero(weight).tolist() == [40 + row for row in range(12) if row != 3]
 
 
-def unlabelled() -> Data:
+def unlabeled() -> Data:
     images, columns = _tiny.rows(12, 2)
     return from_arrays(_pair.TASKS.only("odd"), (images, {"odd": columns["odd"] * np.nan}), _tiny.rows(4, 3), name="empty")
 
@@ -283,7 +283,7 @@ def unlabelled() -> Data:
         ([], {}, "at least two data sets. Received: none"),
         ([_pair.long, _pair.long], {}, "Received twice: 'long'"),
         ([_pair.long, lambda: replace(_pair.long(), name="other")], {}, "'kind' in both 'long' and 'other'"),
-        ([_pair.long, unlabelled], {}, "'empty' without a single one in its 12 training rows"),
+        ([_pair.long, unlabeled], {}, "'empty' without a single one in its 12 training rows"),
         ([_pair.long, lambda: _pair.both()], {}, "'long\\+short', made of several"),
         ([_pair.long, lambda: _pair.short(test=_tiny.rows(3, 8))], {}, "none for long"),
         ([_pair.long, lambda: _pair.short().online("flip_lr")], {}, "online changes that differ in 'long' and 'short'"),

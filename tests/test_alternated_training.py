@@ -1,4 +1,4 @@
-"""Training on alternated data sets: heads that rest, steps that are logged, goings-on, cached features, twins."""
+"""Training on alternated data sets: heads that rest, steps that are logged, goings-on, cached features, baselines."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def run() -> Run:
 
 
 def test_the_log_has_the_steps_of_each_data_set(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    taken = _pair.both().train.taken(8, seed=4, epochs=3)
+    taken = _pair.both().train.steps_per_dataset(8, seed=4, epochs=3)
     assert [{name: row[f"steps_{name}"] for name in ("long", "short")} for row in run.history] == taken
     rows = [row for row in history_rows(run.history, ["kind", "odd"], run="coin", seed=0) if row["metric"] == "steps_short"]
     assert [(row["task"], row["split"], row["value"]) for row in rows] == [("all", "train", t["short"]) for t in taken]

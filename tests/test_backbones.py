@@ -376,7 +376,7 @@ def test_preprocessing_inside_a_network_goes_with_the_rest() -> None:
     assert not rescales(False)
 
 
-# Batch normalisation
+# Batch normalization
 
 
 def test_inference_holds_through_training_and_after_unfreezing() -> None:
@@ -396,7 +396,7 @@ def test_inference_holds_through_training_and_after_unfreezing() -> None:
     assert network.get_layer("conv1").trainable
 
 
-def test_train_leaves_batch_normalisation_to_keras() -> None:
+def test_train_leaves_batch_normalization_to_keras() -> None:
     model = build(Backbone("SmallCNN", filters=(4,)), (8, 8, 3))
     mean = model.get_layer("backbone").get_layer("conv1_bn").moving_mean
     model(images(16, 8, 8, 3), training=True)

@@ -33,7 +33,7 @@ def test_sixteen_blocks_lead_from_32_px_to_one(network: keras.Model) -> None:
     assert mtl.Backbone("CifarEfficientNetB0", pooling="flatten").apply(keras.Input((32, 32, 3))).shape == (None, 320)
 
 
-def test_images_are_normalised_as_cifar_is() -> None:
+def test_images_are_normalized_as_cifar_is() -> None:
     inputs = keras.Input((4, 4, 3))
     layer = mtl.backbones.BACKBONES["CifarEfficientNetB0"].preprocess
     model = keras.Model(inputs, keras.layers.Identity()(layer(inputs)))

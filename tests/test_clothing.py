@@ -21,7 +21,7 @@ KINDS = {"Not sure": 60, "T-Shirt": 50, "Shoes": 40, "Pants": 30, "Skip": 29, "H
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Photos whose colour says of which kind they are, and which photo."""
+    """Photos whose color says of which kind they are, and which photo."""
     images = tmp_path / "clothing" / "images"
     images.mkdir(parents=True)
     lines = ["image,label,kids"]

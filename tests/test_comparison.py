@@ -97,7 +97,7 @@ def test_a_twin_does_not_freeze_the_heads_of_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("monitor", "twins"),
+    ("monitor", "baselines"),
     [
         ("val_skill", "val_skill"),
         ("val_loss", "val_loss"),
@@ -108,8 +108,8 @@ def test_a_twin_does_not_freeze_the_heads_of_others() -> None:
         ("val_kind_of_accuracy", "val_skill"),
     ],
 )
-def test_a_twin_keeps_a_monitor_of_its_own(monitor: str, twins: str) -> None:
-    assert phases_of("kind", replace(PHASE, monitor=monitor))[0].monitor == twins
+def test_a_twin_keeps_a_monitor_of_its_own(monitor: str, baselines: str) -> None:
+    assert phases_of("kind", replace(PHASE, monitor=monitor))[0].monitor == baselines
 
 
 def test_a_trunk_stays_frozen_if_no_phase_trains_it() -> None:
@@ -141,8 +141,8 @@ def labels(*approaches: Approach) -> dict[str, set[int]]:
     return found
 
 
-def approach(name: str, *phases: mtl.Phase, seeds: int = 2, recipe: mtl.Recipe = RECIPE, twins: bool = True) -> Approach:
-    return Approach(name, Plan(recipe, phases or (PHASE,)), range(seeds), GIVEN, twins)
+def approach(name: str, *phases: mtl.Phase, seeds: int = 2, recipe: mtl.Recipe = RECIPE, baselines: bool = True) -> Approach:
+    return Approach(name, Plan(recipe, phases or (PHASE,)), range(seeds), GIVEN, baselines)
 
 
 def given(seed: int) -> mtl.data.Data:
@@ -181,25 +181,25 @@ def test_twins_on_other_data_are_others() -> None:
 LONGER = replace(PHASE, epochs=2)
 
 
-@pytest.mark.parametrize("other", [approach("b", LONGER, twins=False), approach("b", LONGER, recipe=RECIPE.only("kind"))])
+@pytest.mark.parametrize("other", [approach("b", LONGER, baselines=False), approach("b", LONGER, recipe=RECIPE.only("kind"))])
 def test_an_approach_without_twins_is_not_measured_on_those_of_another(other: Approach) -> None:
     # "single-task" would be: a table takes it for every approach that has none of its own.
     assert labels(approach("a"), other).keys() == {"a", "b", "a single-task kind", "a single-task odd"}
 
 
-@pytest.mark.parametrize("other", [approach("b", twins=False), approach("b", recipe=RECIPE.only("kind"))])
+@pytest.mark.parametrize("other", [approach("b", baselines=False), approach("b", recipe=RECIPE.only("kind"))])
 def test_an_approach_is_measured_on_twins_that_would_be_its_own(other: Approach) -> None:
     assert labels(approach("a"), other).keys() == {"a", "b", "single-task kind", "single-task odd"}
 
 
 def test_some_tasks_alone_are_trained_alone() -> None:
-    two = [replace(approach("a"), twins=("odd",)), replace(approach("b", replace(PHASE, weighting="dwa")), twins=())]
+    two = [replace(approach("a"), baselines=("odd",)), replace(approach("b", replace(PHASE, weighting="dwa")), baselines=())]
     assert labels(*two).keys() == {"a", "b", "single-task odd"}
 
 
 def test_twins_may_have_data_of_their_own() -> None:
     # Two schedules over the same data sets: a task alone has nothing to alternate with.
-    two = [replace(approach(name), data=lambda seed: data(), twin_data=GIVEN) for name in "ab"]
+    two = [replace(approach(name), data=lambda seed: data(), baseline_data=GIVEN) for name in "ab"]
     assert {"single-task kind", "single-task odd"} < labels(*two).keys()
     assert {job.data for job in _jobs(two, Path("jobs")) if job.task} == {GIVEN}
 
@@ -209,8 +209,8 @@ def test_twins_may_have_data_of_their_own() -> None:
 
 def test_approaches_have_the_same_seeds(done: tuple[Comparison, Heard]) -> None:
     result, heard = done
-    twins = [f"single-task-{task}-{seed}" for task in TASKS for seed in range(2)]
-    assert sorted(heard.labels) == sorted([f"{name}-{seed}" for name in WAYS for seed in range(2)] + twins)
+    baselines = [f"single-task-{task}-{seed}" for task in TASKS for seed in range(2)]
+    assert sorted(heard.labels) == sorted([f"{name}-{seed}" for name in WAYS for seed in range(2)] + baselines)
     # Seed by seed: whoever looks in between sees every approach.
     assert [label[-1] for label in heard.labels] == ["0"] * 5 + ["1"] * 5
     found = values(result.output_dir)
@@ -233,9 +233,9 @@ def test_with_nothing_shared_a_twin_is_its_task(done: tuple[Comparison, Heard]) 
     result, _ = done
     found = values(result.output_dir)
     own = {key[1:]: value for key, value in found.items() if key[0] == "equal" and key[4] == "kind"}
-    twin = {key[1:]: value for key, value in found.items() if key[0] == "single-task" and key[4] == "kind"}
+    baseline = {key[1:]: value for key, value in found.items() if key[0] == "single-task" and key[4] == "kind"}
     assert len(own) >= 2 * 2 * 2 * 2
-    assert own == pytest.approx(twin, abs=1e-6)
+    assert own == pytest.approx(baseline, abs=1e-6)
 
 
 def test_gains_are_what_one_computes_by_hand(done: tuple[Comparison, Heard]) -> None:
@@ -245,8 +245,8 @@ def test_gains_are_what_one_computes_by_hand(done: tuple[Comparison, Heard]) -> 
     for (run, *rest, _, _), value in deltas.items():
         gains = []
         for task in TASKS:
-            mine, twins = found[run, *rest, task, "accuracy"], found["single-task", *rest, task, "accuracy"]
-            gains.append((mine - twins) / twins)
+            mine, baselines = found[run, *rest, task, "accuracy"], found["single-task", *rest, task, "accuracy"]
+            gains.append((mine - baselines) / baselines)
         assert value == pytest.approx(100 * sum(gains) / len(gains))
 
 

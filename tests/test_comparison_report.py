@@ -1,4 +1,4 @@
-"""Many approaches side by side: which twin counts, the long table, the verdict, the pictures, the page."""
+"""Many approaches side by side: which baseline counts, the long table, the verdict, the pictures, the page."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 
 from mtl_keras import report
 from mtl_keras.errors import MTLError
-from mtl_keras.report._picture import colours_of, png
+from mtl_keras.report._baselines import label_of
+from mtl_keras.report._picture import colors_of, png
 from mtl_keras.report._text import probability
-from mtl_keras.report._twins import label_of
 
 UNITS = {"accuracy": ("fraction of rows", "max"), "macro_f1": ("mean F1", "max"), "mse": ("squared error", "min")}
 GAINS = (0.01, 0.02, 0.03, 0.04, 0.05)
@@ -40,7 +40,7 @@ def rows_of(run: str, accuracies: Sequence[float], mses: Sequence[float] = ()) -
 
 
 TWINS = [0.60, 0.70, 0.65, 0.75, 0.68]
-BETTER = [twin + gain for twin, gain in zip(TWINS, GAINS, strict=True)]
+BETTER = [baseline + gain for baseline, gain in zip(TWINS, GAINS, strict=True)]
 TRIVIAL = [row("trivial", "", "fine", "accuracy", 0.1, ""), row("trivial", "", "image", "mse", 0.1, "")]
 ROWS = [*rows_of("joint", BETTER), *rows_of("fine then coarse", TWINS), *rows_of("single-task", TWINS), *TRIVIAL]
 PUBLISHED: list[dict[str, Any]] = [
@@ -67,10 +67,10 @@ def history(run: str, seed: int = 0, epochs: int = 3, phase: int = 0, **losses: 
 class TestTwins:
     def test_an_approach_has_its_own_or_those_of_all(self) -> None:
         runs = ["a", "a single-task", "b", "single-task"]
-        assert (report.twin_of("a", runs), report.twin_of("b", runs)) == ("a single-task", "single-task")
+        assert (report.baseline_of("a", runs), report.baseline_of("b", runs)) == ("a single-task", "single-task")
 
     @pytest.mark.parametrize(
-        ("run", "label", "twin"),
+        ("run", "label", "baseline"),
         [
             ("joint", "joint", False),
             ("single-tasked", "single-tasked", False),
@@ -80,8 +80,8 @@ class TestTwins:
             ("joint, small single-task fine", "joint, small single-task", True),
         ],
     )
-    def test_labels(self, run: str, label: str, twin: bool) -> None:
-        assert (label_of(run), report.is_twin(run)) == (label, twin)
+    def test_labels(self, run: str, label: str, baseline: bool) -> None:
+        assert (label_of(run), report.is_baseline(run)) == (label, baseline)
 
     def test_approaches_are_what_is_left(self) -> None:
         assert report.approaches_of(["b", "a", "single-task", "a single-task", "trivial", "b"]) == ["b", "a"]
@@ -150,7 +150,7 @@ class TestApproachesTable:
         assert table.iloc[0].tolist()[3:] == [
             *("↑", "0.7060 ± 0.0666 (5)", "0.6060 ± 0.0666 (5)", "+0.0300 [+0.0104, +0.0496]", "0.013", "0.1000")
         ]
-        assert table.iloc[2].tolist()[6:8] == ["–", "–"], "twins have no twins"
+        assert table.iloc[2].tolist()[6:8] == ["–", "–"], "baselines have no baselines"
         assert table.iloc[3]["better"] == "↓"
 
     def test_few_seeds_are_indicative_and_have_no_p(self) -> None:
@@ -245,7 +245,7 @@ class TestPictures:
         assert lines["one seed"] == BETTER
         assert lines["mean"] == pytest.approx([report.mean(BETTER)])
         assert lines["95 % interval"] == pytest.approx(report.interval(BETTER))
-        assert lines["twins' mean"] == pytest.approx([report.mean(TWINS)])
+        assert lines["baselines' mean"] == pytest.approx([report.mean(TWINS)])
         assert lines["published"] == [0.7]
         assert "trivial" not in lines, "0.1 lies far off"
         assert fine.get_xlabel() == "accuracy ↑\n(trivial: 0.1000)"
@@ -279,7 +279,7 @@ class TestPictures:
             if not str(line.get_label()).startswith("_")
         }
         assert thick["a"] == ([1, 2], pytest.approx([4.0, 2.0])), "the mean of 3 and 5, over the epochs of both"
-        assert thick["single-task"] == ([1, 2], pytest.approx([6.0, 3.0])), "twins add up"
+        assert thick["single-task"] == ([1, 2], pytest.approx([6.0, 3.0])), "baselines add up"
         assert set(thick) == {"a", "single-task"}, "half has no total"
         thin = [line for line in place.lines if str(line.get_label()).startswith("_")]
         assert [len(np.asarray(line.get_xdata())) for line in thin] == [3, 2]
@@ -296,7 +296,7 @@ class TestPictures:
             (lambda: report.plot_totals(rows), "lack some of fine, image"),
             (lambda: report.plot_totals(rows, tasks=["fin"]), "Received: fin. The rows hold fine, image"),
             (lambda: report.plot_totals(rows, how="max"), "Received: 'max'"),
-            (lambda: report.plot_gains(rows_of("a", [0.7])), "single-task twins of the same seeds"),
+            (lambda: report.plot_gains(rows_of("a", [0.7])), "single-task baselines of the same seeds"),
             (lambda: report.plot_approaches([]), "no row on this split"),
         ):
             with pytest.raises(MTLError, match=said):
@@ -319,13 +319,13 @@ class TestPictures:
         few = report.plot_history([line for line in rows if line["run"] < "run 5"])
         assert len(few.legends[0].get_texts()) == 10
 
-    def test_colours_differ_and_twins_have_their_approach_paler(self) -> None:
+    def test_colors_differ_and_twins_have_their_approach_paler(self) -> None:
         names = [f"run {number}" for number in range(20)]
-        assert len(set(colours_of(names).values())) == 20
-        assert colours_of(["a", "b"]) == {"a": "C0", "b": "C1"}
-        colours = colours_of(["a", "a single-task", "b", "single-task"])
-        assert (colours["a"], colours["b"], colours["single-task"]) == ("C0", "C1", "C2")
-        assert colours["a single-task"] == "#8fbbda"
+        assert len(set(colors_of(names).values())) == 20
+        assert colors_of(["a", "b"]) == {"a": "C0", "b": "C1"}
+        colors = colors_of(["a", "a single-task", "b", "single-task"])
+        assert (colors["a"], colors["b"], colors["single-task"]) == ("C0", "C1", "C2")
+        assert colors["a single-task"] == "#8fbbda"
 
     def test_a_legend_fits_below(self) -> None:
         rows = [line for number in range(12) for line in history(f"an approach with a long name {number}", fine=1.0)]
@@ -367,17 +367,17 @@ class TestRecord:
         assert "## What became of the published claims\n\n- Joint training is better. **Confirmed.**\n" in page
         assert "[published.csv](published.csv); Table 2; read off Fig. 3." in page
         assert (
-            "- joint: mean skill 0.3530 over 5 seeds; better than its twins in fine accuracy; no difference to its twins"
+            "- joint: mean skill 0.3530 over 5 seeds; better than its baselines in fine accuracy; no difference to its baselines"
             in page
         )
         with (tmp_path / "published.csv").open(encoding="utf-8", newline="") as file:
             assert [line["value"] for line in csv.DictReader(file)] == ["0.7", "0.02 to 0.03"]
 
     def test_what_there_is_not_is_left_out(self, tmp_path: Path) -> None:
-        # Twins of other seeds gain nothing, and no run has both losses.
-        twins = [{**line, "seed": line["seed"] + 10} for line in rows_of("single-task", TWINS)]
+        # Baselines of other seeds gain nothing, and no run has both losses.
+        baselines = [{**line, "seed": line["seed"] + 10} for line in rows_of("single-task", TWINS)]
         lines = history("a", fine=1.0) + history("b", image=1.0)
-        page = write(tmp_path, metrics=[*rows_of("a", [0.7]), *rows_of("b", [0.6]), *twins], history=lines)
+        page = write(tmp_path, metrics=[*rows_of("a", [0.7]), *rows_of("b", [0.6]), *baselines], history=lines)
         assert {path.name for path in tmp_path.glob("*.png")} == {"approaches.png", "curves.png"}
         assert "published" not in page
         assert "With 1 seed differences between approaches are indicative" in page

@@ -1,4 +1,4 @@
-"""A coarse class that follows from a fine one: its head, its training, its labels, its twin."""
+"""A coarse class that follows from a fine one: its head, its training, its labels, its baseline."""
 
 from __future__ import annotations
 
@@ -96,10 +96,10 @@ def test_heads_share_no_layer() -> None:
 
 
 def test_the_twin_has_a_head_of_its_own() -> None:
-    twin = model().recipe.only("coarse")
-    assert twin.tasks["coarse"].source is None
-    assert twin.tasks == data().only("coarse").tasks
-    kernel, bias = _tiny.model(twin.tasks).get_layer("coarse").weights
+    baseline = model().recipe.only("coarse")
+    assert baseline.tasks["coarse"].source is None
+    assert baseline.tasks == data().only("coarse").tasks
+    kernel, bias = _tiny.model(baseline.tasks).get_layer("coarse").weights
     assert (kernel.shape, bias.shape) == ((6, 2), (2,))
     assert tasks().only("coarse", "fine") == tasks()
 

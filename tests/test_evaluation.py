@@ -142,9 +142,9 @@ def test_what_cannot_be_scored_is_refused(model: MultiTaskModel, data: Data) -> 
     with pytest.raises(MTLError, match=r"a model of kind, odd, image and data of kind\."):
         evaluate(model, data.only("kind"))
     odd = Tasks(Binary("odd"))
-    unlabelled = _tiny.data(tasks=odd, absent={"validation": {"odd": slice(None)}})
+    unlabeled = _tiny.data(tasks=odd, absent={"validation": {"odd": slice(None)}})
     with pytest.raises(MTLError, match=r"'validation' without a single one"):
-        evaluate(_tiny.model(odd), unlabelled, cache_dir=False)
+        evaluate(_tiny.model(odd), unlabeled, cache_dir=False)
 
 
 def test_the_trivial_predictor_is_that_of_its_own_reference() -> None:

@@ -20,7 +20,7 @@ LEVELS = ("family", "kind")
 
 
 def tree(root: Path, count: int = 6, size: tuple[int, int] = (8, 6)) -> Path:
-    """Images whose colour says which folder they lie in and which number they have."""
+    """Images whose color says which folder they lie in and which number they have."""
     shade = 0
     for family, kinds in TREE.items():
         for kind in kinds:

@@ -1,4 +1,4 @@
-"""Heads that start from the feature map, and the decoder: shapes, parameters by hand, training, saving, twins."""
+"""Heads that start from the feature map, and the decoder: shapes, parameters by hand, training, saving, baselines."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests import _tiny
 
 MAP = _tiny.BACKBONE.replace(pooling=None)
 HEADS: dict[str, Head | Decoder] = {
-    "odd": Head(dense=(3,), tap="flatten"),
+    "odd": Head(dense=(3,), pooling="flatten"),
     "image": Decoder(latent=5, filters=(4, 3), strides=(2, 2), dropout=0.1, batch_norm=True),
 }
 
 
 def tapped(**options: Any) -> MultiTaskModel:
     """`kind` on the shared stack, `odd` and `image` with taps of their own."""
-    return _tiny.model(backbone=MAP, shared=Head(dense=(6,), tap="max"), heads=HEADS, **options)
+    return _tiny.model(backbone=MAP, shared=Head(dense=(6,), pooling="max"), heads=HEADS, **options)
 
 
 def adam(**options: Any) -> Phase:
@@ -46,7 +46,7 @@ def test_parameters_of_a_known_network() -> None:
     pooled = build_model(tasks, backbone, image_shape=(32, 32, 3), heads=heads)
     assert pooled.features.shape == (None, 2304)
     assert pooled.count_params() == 1_974_380
-    taps = {name: Head(dense=head.dense, tap="flatten") for name, head in heads.items()}
+    taps = {name: Head(dense=head.dense, pooling="flatten") for name, head in heads.items()}
     own = build_model(tasks, backbone.replace(pooling=None), image_shape=(32, 32, 3), heads=taps)
     assert own.features.shape == (None, 6, 6, 64)
     assert own.count_params() == 1_974_380
@@ -74,7 +74,7 @@ def test_parameters_of_a_decoder_by_hand() -> None:
 def test_layers_belong_to_the_part_that_uses_them() -> None:
     model = tapped()
     assert model.features.shape == (None, 4, 4, 4)
-    assert [layer.name for layer in model.layers_called("shared")] == ["shared_pool", "shared_dense_1"]
+    assert [layer.name for layer in model.layers_by_name("shared")] == ["shared_pool", "shared_dense_1"]
     assert {name: [layer.name for layer in layers] for name, layers in model.head_layers.items()} == {
         "kind": ["kind"],
         "odd": ["odd_pool", "odd_dense_1", "odd"],
@@ -88,24 +88,24 @@ def test_layers_belong_to_the_part_that_uses_them() -> None:
     assert [layer.name for layer in build_model(model.recipe)._flatten_layers()] == found
 
 
-@pytest.mark.parametrize("tap", ["avg", "max", "flatten"])
-def test_a_tap_pools_the_map(tap: Any) -> None:
-    model = build_model(Tasks(Binary("odd")), MAP, image_shape=_tiny.SHAPE, heads={"odd": Head(tap=tap)})
+@pytest.mark.parametrize("pooling", ["avg", "max", "flatten"])
+def test_a_tap_pools_the_map(pooling: Any) -> None:
+    model = build_model(Tasks(Binary("odd")), MAP, image_shape=_tiny.SHAPE, heads={"odd": Head(pooling=pooling)})
     images = _tiny.rows(3, 0)[0]
     features = np.asarray(model.trunk(images))
     kernel, bias = model.get_layer("odd").get_weights()
-    row = {"avg": features.mean((1, 2)), "max": features.max((1, 2)), "flatten": features.reshape(3, -1)}[tap]
+    row = {"avg": features.mean((1, 2)), "max": features.max((1, 2)), "flatten": features.reshape(3, -1)}[pooling]
     np.testing.assert_allclose(model(images)["odd"], 1 / (1 + np.exp(-(row @ kernel + bias))), rtol=1e-4)
 
 
 def test_a_shared_stack_that_nobody_stands_on_is_no_part_of_the_model() -> None:
-    twin = build_model(tapped().recipe.only("odd"))
-    assert twin.layers_called("shared") == []
-    assert not any(layer.name.startswith("shared") for layer in twin.layers)
+    baseline = build_model(tapped().recipe.only("odd"))
+    assert baseline.layers_by_name("shared") == []
+    assert not any(layer.name.startswith("shared") for layer in baseline.layers)
 
 
 def test_a_decoder_stands_on_pooled_and_shared_features_too() -> None:
-    model = _tiny.model(shared=(6,), heads={"image": Decoder(filters=(4,), tap=None)})
+    model = _tiny.model(shared=(6,), heads={"image": Decoder(filters=(4,), pooling=None)})
     assert model.get_layer("image_latent").kernel.shape == (6, 32)
     assert model.get_layer("image_start").units == 4 * 4 * 4
     assert model.output["image"].shape == (None, *_tiny.SHAPE)
@@ -117,8 +117,8 @@ def test_a_decoder_stands_on_pooled_and_shared_features_too() -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: Head(tap="mean"), "Unknown tap: received 'mean'"),  # type: ignore[arg-type]
-        (lambda: Decoder(tap="mean"), "Unknown tap: received 'mean'"),  # type: ignore[arg-type]
+        (lambda: Head(pooling="mean"), "Unknown pooling: received 'mean'"),  # type: ignore[arg-type]
+        (lambda: Decoder(pooling="mean"), "Unknown pooling: received 'mean'"),  # type: ignore[arg-type]
         (lambda: Decoder(latent=0), "latent=0"),
         (lambda: Decoder(filters=()), r"filters=()"),
         (lambda: Decoder(strides=(2, 2)), r"one for each of `filters`. Received: strides=(2, 2) for filters=(32, 16, 8)"),
@@ -126,29 +126,32 @@ def test_a_decoder_stands_on_pooled_and_shared_features_too() -> None:
         (lambda: Decoder(dropout=1.0), "`dropout` lies in [0, 1). Received: dropout=1.0"),
         (lambda: Decoder(activation="rleu"), "Did you mean 'relu'"),
         (lambda: tapped().recipe.from_config({**tapped().recipe.config(), "shared": {"kind": "Haed"}}), "Did you mean 'Head'"),
-        (lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE), "pooling=None and a tap neither for task 'kind' nor for the shared"),
         (
-            lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE, heads={"kind": Head(tap="avg"), "odd": Head(tap="avg")}),
+            lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE),
+            "pooling=None and a pooling neither for task 'kind' nor for the shared",
+        ),
+        (
+            lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE, heads={"kind": Head(pooling="avg"), "odd": Head(pooling="avg")}),
             "neither for task 'image'",
         ),
         (
-            lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, heads={"odd": Head(tap="max")}),
-            "tap='max' for task 'odd' and a backbone of pooling='avg'. Give the backbone pooling=None",
+            lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, heads={"odd": Head(pooling="max")}),
+            "pooling='max' for task 'odd' and a backbone of pooling='avg'. Give the backbone pooling=None",
         ),
         (
             lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, heads={"image": Decoder()}),
-            "tap='flatten' for task 'image' and a backbone of pooling='avg'",
+            "pooling='flatten' for task 'image' and a backbone of pooling='avg'",
         ),
         (
-            lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, shared=Head(tap="avg")),
-            "tap='avg' for the shared stack and",
+            lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, shared=Head(pooling="avg")),
+            "pooling='avg' for the shared stack and",
         ),
         (
-            lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE, shared=Head(tap="avg"), heads={"odd": Decoder()}),
+            lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE, shared=Head(pooling="avg"), heads={"odd": Decoder()}),
             "Received: one for 'odd', which does not",
         ),
         (
-            lambda: Recipe(_tiny.TASKS, MAP, (12, 8, 1), shared=Head(tap="avg"), heads={"image": Decoder()}),
+            lambda: Recipe(_tiny.TASKS, MAP, (12, 8, 1), shared=Head(pooling="avg"), heads={"image": Decoder()}),
             "an image of 12 x 8 px and strides whose product is 8",
         ),
     ],
@@ -171,7 +174,7 @@ def test_both_kinds_go_through_json_and_old_configs_are_heads() -> None:
     old = _tiny.model().recipe
     before = old.config()
     for head in (before["shared"], *before["heads"].values()):
-        del head["kind"], head["tap"]
+        del head["kind"], head["pooling"]
     assert Recipe.from_config(before) == old
 
 
@@ -207,11 +210,11 @@ def test_it_trains_is_scored_and_loads_back(freeze: bool, tmp_path: Path) -> Non
 
 
 def test_a_map_that_is_cached_trains_like_the_trunk_itself(tmp_path: Path) -> None:
-    heads = {"odd": Head(dense=(3,), tap="flatten"), "image": Decoder(latent=5, filters=(4, 3))}
+    heads = {"odd": Head(dense=(3,), pooling="flatten"), "image": Decoder(latent=5, filters=(4, 3))}
     histories = []
     for cache_dir in (tmp_path, False):
         keras.utils.set_random_seed(0)
-        model = _tiny.model(backbone=MAP, shared=Head(dense=(6,), tap="max"), heads=heads, freeze=True)
+        model = _tiny.model(backbone=MAP, shared=Head(dense=(6,), pooling="max"), heads=heads, freeze=True)
         histories.append(train(model, _tiny.data(), adam(), cache_dir=cache_dir).history)
     for cached, through in zip(*histories, strict=True):
         assert cached == pytest.approx(through, rel=1e-4)
@@ -234,13 +237,13 @@ def test_parts_are_frozen_by_name(phase: dict[str, Any], expected: set[str]) -> 
 
 @pytest.mark.parametrize("task", ["kind", "odd", "image"])
 def test_single_task_twins_train(task: str) -> None:
-    twin = build_model(tapped().recipe.only(task))
-    assert twin.output_names == [task]
-    train(twin, _tiny.data().only(task), adam(epochs=1), cache_dir=False)
+    baseline = build_model(tapped().recipe.only(task))
+    assert baseline.output_names == [task]
+    train(baseline, _tiny.data().only(task), adam(epochs=1), cache_dir=False)
 
 
 def test_a_head_may_pass_by_the_shared_stack() -> None:
-    heads = {"odd": Head(dense=(3,), tap="features")}
+    heads = {"odd": Head(dense=(3,), pooling="features")}
     model = _tiny.model(shared=Head(dense=(6,)), heads=heads)
     assert [layer.name for layer in model.head_layers["odd"]] == ["odd_dense_1", "odd"]
     # Four channels of the pooled map, where the shared stack would have given six.
@@ -249,5 +252,5 @@ def test_a_head_may_pass_by_the_shared_stack() -> None:
     before = {layer.name: _tiny.weights(layer) for layer in model.layers}
     train(model, _tiny.data(), adam(epochs=1, tasks=("odd",), freeze=("backbone", "shared")), cache_dir=False)
     assert moved(model, before) == {"odd_dense_1", "odd"}
-    with pytest.raises(MTLError, match=r"tap='features' for task 'odd' and pooling=None"):
-        _tiny.model(backbone=MAP, shared=Head(dense=(6,), tap="max"), heads=heads)
+    with pytest.raises(MTLError, match=r"pooling='features' for task 'odd' and pooling=None"):
+        _tiny.model(backbone=MAP, shared=Head(dense=(6,), pooling="max"), heads=heads)

@@ -1,4 +1,4 @@
-"""All kinds of task in one network: learnt from real digits, logged, evaluated, drawn, saved."""
+"""All kinds of task in one network: learned from real digits, logged, evaluated, drawn, saved."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_all_kinds_are_here() -> None:
     assert {type(task) for task in TASKS.values()} == set(KINDS.values())
 
 
-def test_every_kind_is_learnt(run: Run, data: mtl.data.Data) -> None:
+def test_every_kind_is_learned(run: Run, data: mtl.data.Data) -> None:
     evaluation = mtl.evaluate(run.model, data, "test")
     skills = {score.task: score.skill for score in evaluation.scores if score.skill is not None}
     assert set(skills) == set(TASKS)

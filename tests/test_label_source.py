@@ -62,7 +62,7 @@ def test_halves_are_disjoint_whole_and_of_the_seed(classes: int, seed: int) -> N
 
 
 def test_coins_are_fair_seeded_and_each_splits_own() -> None:
-    coin, other = mtl.Coin(seed=3), mtl.Coin(seed=4)
+    coin, other = mtl.RandomLabels(seed=3), mtl.RandomLabels(seed=4)
     drawn = {split: coin.read(None, 4000, split, ()) for split in ("train", "validation", "test")}
     assert all(abs(values.mean() - 0.5) < 0.03 for values in drawn.values())
     assert {tuple(values) for values in drawn.values()} == {tuple(coin.read(None, 4000, split, ())) for split in drawn}
@@ -71,7 +71,7 @@ def test_coins_are_fair_seeded_and_each_splits_own() -> None:
     assert made.train.weight["coin"].tolist() == [1] * 6, "every row has one, whatever else it lacks"
 
 
-@pytest.mark.parametrize("label", [mtl.ClassMap("label", GROUPS), mtl.Coin(seed=7), "label", None])
+@pytest.mark.parametrize("label", [mtl.ClassMap("label", GROUPS), mtl.RandomLabels(seed=7), "label", None])
 def test_config_is_json_and_gives_the_task_back(label: Any) -> None:
     tasks = mtl.Tasks(mtl.Binary("animal", label=label))
     assert from_config(json.loads(json.dumps(tasks.config()))) == tasks
@@ -91,7 +91,7 @@ def test_aliases_of_columns_are_known() -> None:
         (lambda: mtl.ClassMap("label", {"all": [0]}), "at least 2 groups. Received: 1 for 'label'"),
         (lambda: mtl.ClassMap("label", {"a": [0], "b": []}), "at least one class. Received: none for 'b'"),
         (lambda: mtl.ClassMap("label", {"a": [0, 1], "b": [1]}), "in one group. Received: 1 in 'a' and 'b'"),
-        (lambda: mtl.Coin(seed=-1), "whole number from 0. Received: seed=-1"),
+        (lambda: mtl.RandomLabels(seed=-1), "whole number from 0. Received: seed=-1"),
         (lambda: data(of({"a": ["bird", "cat", "ship"], "b": ["caar"]})), "received 'caar'. Did you mean 'car'"),
         (lambda: data(of({"a": ["bird", "cat"], "b": ["car"]})), "without class 3 (ship), and 0 more"),
         (lambda: data(of({"a": [0, 1, 2, 3], "b": [4]})), "Unknown class of 'label' in the class map: received '4'"),
@@ -110,8 +110,8 @@ def of(groups: dict[str, Any]) -> mtl.Tasks:
     return mtl.Tasks(mtl.Binary("animal", label=mtl.ClassMap("label", groups)))
 
 
-def test_a_coin_is_not_learnt_and_its_neighbour_is() -> None:
-    tasks = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("coin", label=mtl.Coin()))
+def test_a_coin_is_not_learned_and_its_neighbor_is() -> None:
+    tasks = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("coin", label=mtl.RandomLabels()))
     digits = mtl.data.load("digits", tasks)
     keras.utils.set_random_seed(0)
     model = mtl.build_model(tasks, mtl.Backbone("SmallCNN", filters=(8, 16)), image_shape=digits.image_shape, shared=(32,))

@@ -109,7 +109,7 @@ def test_rungs_are_the_first_tasks() -> None:
     ("counts", "mixes", "message"),
     [
         ((), (), "at least one rung"),
-        ((5,), (), "Received: 5 tasks that can be learnt of 4."),
+        ((5,), (), "Received: 5 tasks that can be learned of 4."),
         ((), ((1, 3),), "Received: 3 coins of 2."),
         ((-1,), (), "Received: -1 tasks"),
         ((0,), (), "at least one task"),
@@ -153,7 +153,7 @@ def climb(folder: Path, **options: Any) -> mtl.Comparison:
     )
 
 
-def test_a_ladder_has_its_rungs_and_the_named_twins(climbed: mtl.Comparison) -> None:
+def test_a_ladder_has_its_rungs_and_the_named_baselines(climbed: mtl.Comparison) -> None:
     own: dict[str, set[str]] = {}
     for each in climbed.metrics:
         if each["task"] != "all" and each["run"] != "trivial":
@@ -165,7 +165,7 @@ def test_a_ladder_has_its_rungs_and_the_named_twins(climbed: mtl.Comparison) -> 
         "tasks_2_coins_1": {"round", "equal", "coin_1"},
         "single-task": {"round", "equal"},
     }
-    # delta_m where all of a rung's tasks have twins.
+    # delta_m where all of a rung's tasks have baselines.
     assert {each["run"] for each in climbed.metrics if each["metric"] == "delta_m"} == {"tasks_2"}
 
 
@@ -218,7 +218,7 @@ def up(line: Any) -> list[float]:
     return [float(value) for value in np.asarray(line.get_ydata())]
 
 
-def test_the_table_is_over_the_tasks_that_can_be_learnt() -> None:
+def test_the_table_is_over_the_tasks_that_can_be_learned() -> None:
     table = report.ladder_table(ladder_rows(), controls=("coin",)).set_index("approach")
     assert list(table.index) == ["two", "three", "four", "coined"]
     assert table["tasks"].tolist() == [2, 3, 4, 2]
@@ -287,7 +287,7 @@ def test_of_very_many_tasks_a_page_shows_those_that_most_have() -> None:
     assert shown_tasks([each for each in rows if each["run"] != "many"]) == ["t0", "t1", "t2", "t3", "t4"]
 
 
-def test_a_mean_over_hidden_tasks_is_not_laid_beside_the_twins() -> None:
+def test_a_mean_over_hidden_tasks_is_not_laid_beside_the_baselines() -> None:
     rows = [row("many", seed, f"t{number}", "accuracy", 0.9) for seed in (0, 1) for number in range(MANY + 1)]
     rows += [row("single-task", seed, f"t{number}", "accuracy", 0.8) for seed in (0, 1) for number in range(MANY)]
     rows += [row(run, seed, "all", "skill", 0.5) for run in ("many", "single-task") for seed in (0, 1)]

@@ -18,7 +18,7 @@ TASKS = mtl.Tasks(mtl.Classification("category", classes=2), mtl.Classification(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Six photos of each of three landmarks; a photo's colour says which landmark it is of, and which photo."""
+    """Six photos of each of three landmarks; a photo's color says which landmark it is of, and which photo."""
     for landmark, path in enumerate(("Gothic/Milan", "Gothic/Prague", "Modern/Eiffel")):
         place = tmp_path / "landmarks" / path
         place.mkdir(parents=True)

@@ -63,11 +63,15 @@ def test_a_recipe_gives_every_task_a_head() -> None:
 
 
 def test_only_makes_the_single_task_twin(model: MultiTaskModel) -> None:
-    twin = model.recipe.only("coarse")
-    assert list(twin.tasks) == ["coarse"]
-    assert twin.heads == {"coarse": Head(dense=(2,))}
-    assert (twin.backbone, twin.shared, twin.freeze) == (model.recipe.backbone, model.recipe.shared, model.recipe.freeze)
-    assert build_model(twin).output_names == ["coarse"]
+    baseline = model.recipe.only("coarse")
+    assert list(baseline.tasks) == ["coarse"]
+    assert baseline.heads == {"coarse": Head(dense=(2,))}
+    assert (baseline.backbone, baseline.shared, baseline.freeze) == (
+        model.recipe.backbone,
+        model.recipe.shared,
+        model.recipe.freeze,
+    )
+    assert build_model(baseline).output_names == ["coarse"]
     with pytest.raises(MTLError, match="Did you mean 'coarse'"):
         model.recipe.only("corse")
 
@@ -100,7 +104,7 @@ def test_every_layer_is_named_once_and_by_us(model: MultiTaskModel) -> None:
     found = names(model)
     assert len(found) == len(set(found))
     assert names(build_model(model.recipe)) == found, "a name that Keras makes up is another one in the next model"
-    assert [layer.name for layer in model.layers_called("shared")] == [
+    assert [layer.name for layer in model.layers_by_name("shared")] == [
         "shared_dense_1",
         "shared_dropout_1",
         "shared_dense_2",
@@ -129,7 +133,7 @@ def test_freeze_leaves_these_layers_to_be_trained(freeze: bool | str, trained: l
     made = build_model(TASKS, DEEP.replace(batch_norm=batch_norm), image_shape=_tiny.SHAPE, shared=(4,), freeze=freeze)
     found = [layer.name for layer in made.get_layer("backbone").layers if layer.trainable_variables]
     if batch_norm == "inference":
-        # Held: a batch normalisation that is trained is in training mode as well.
+        # Held: a batch normalization that is trained is in training mode as well.
         trained = [name for name in trained if not name.endswith("_bn")]
     assert found == trained
     assert made.get_layer("shared_dense_1").trainable_variables
@@ -160,27 +164,27 @@ def test_a_frozen_trunk_is_one_that_training_cannot_change(freeze: bool | str, o
 
 def test_parts_by_name(model: MultiTaskModel) -> None:
     for name in ("backbone", "conv2_bn", "shared_dense_2", "fine_dense_1", "backbone_pool"):
-        (layer,) = model.layers_called(name)
+        (layer,) = model.layers_by_name(name)
         assert layer.name == name
-    assert model.layers_called("fine") == model.head_layers["fine"]
-    assert build_model(TASKS, DEEP, image_shape=_tiny.SHAPE).layers_called("shared") == []
+    assert model.layers_by_name("fine") == model.head_layers["fine"]
+    assert build_model(TASKS, DEEP, image_shape=_tiny.SHAPE).layers_by_name("shared") == []
     for wrong, near in (("backbnoe", "backbone"), ("conv2_b", "conv2_bn"), ("coars", "coarse"), ("share", "shared")):
         with pytest.raises(MTLError, match=rf"Unknown layer: received '{wrong}'. Did you mean .*'{near}'"):
-            model.layers_called(wrong)
+            model.layers_by_name(wrong)
 
 
 def test_a_task_whose_name_begins_like_the_shared_stack_is_no_part_of_it() -> None:
     made = build_model(Tasks(Binary("shared_mood"), Binary("other")), DEEP, image_shape=_tiny.SHAPE, shared=(4,))
-    assert [layer.name for layer in made.layers_called("shared")] == ["shared_dense_1"]
+    assert [layer.name for layer in made.layers_by_name("shared")] == ["shared_dense_1"]
 
 
 def test_the_trunk_shares_its_layers_and_can_be_used_again(model: MultiTaskModel) -> None:
     images = _tiny.rows(3, 0)[0]
     features = np.asarray(model.trunk(images))
     assert features.shape == (3, 5) == (3, *model.features.shape[1:])
-    twin = build_model(model.recipe.only("fine"), trunk=model.trunk)
-    assert twin.get_layer("backbone") is model.get_layer("backbone")
-    np.testing.assert_array_equal(twin.trunk(images), features)
+    baseline = build_model(model.recipe.only("fine"), trunk=model.trunk)
+    assert baseline.get_layer("backbone") is model.get_layer("backbone")
+    np.testing.assert_array_equal(baseline.trunk(images), features)
     assert json.loads(json.dumps(model.identity())) == model.identity()
     assert model.identity()["backbone"]["weights"] is None
 

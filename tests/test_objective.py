@@ -30,7 +30,7 @@ def objective(
         tasks=model.recipe.tasks,
         active=active,
         weighting=weighting.get({task: FACTORS[task] for task in active}),
-        labelled=active,
+        labeled=active,
         sparse=True,
         heads=model.head_layers,
     )

@@ -247,8 +247,8 @@ class TestDeltaM:
 
     def test_each_seed_and_split_has_its_own_twin(self) -> None:
         rows: list[dict[str, Any]] = []
-        for seed, split, twin in ((0, "test", 0.8), (1, "test", 0.4), (0, "validation", 0.5)):
-            rows += [*self.rows(0.8, 0.02, seed=seed, split=split), *self.rows(twin, 0.02, "single-task", seed, split)]
+        for seed, split, baseline in ((0, "test", 0.8), (1, "test", 0.4), (0, "validation", 0.5)):
+            rows += [*self.rows(0.8, 0.02, seed=seed, split=split), *self.rows(baseline, 0.02, "single-task", seed, split)]
         rows += self.rows(0.8, 0.02, seed=2)  # has none
         found = {(row["seed"], row["split"]): row["value"] for row in report.delta_m_rows(rows, self.OWN)}
         assert found == pytest.approx({(0, "test"): 0.0, (1, "test"): 50.0, (0, "validation"): 30.0})
@@ -278,8 +278,8 @@ class TestTrialsTable:
         assert table["trial"].tolist() == [0, 1]
         assert table["skill"].tolist() == pytest.approx([0.55, 0.5])
         assert table["skill_sd"].tolist()[0] == pytest.approx(0.3 / math.sqrt(2))
-        assert table["executions"].tolist() == [2, 1]
-        assert table["status"].tolist() == ["completed", "failed"], "a trial completed if all of its executions did"
+        assert table["seeds_per_trial"].tolist() == [2, 1]
+        assert table["status"].tolist() == ["completed", "failed"], "a trial completed if all of its seeds_per_trial did"
         assert table["seconds"].tolist() == [4.0, 4.0]
 
     def test_nothing_yet(self) -> None:
@@ -330,7 +330,7 @@ class TestPictures:
         validation = next(line for line in figure.axes[3].lines if line.get_label() == "multi-task, validation")
         assert np.asarray(validation.get_xdata()).tolist() == [1, 2, 3, 4, 5]
         assert np.asarray(validation.get_ydata()).tolist() == pytest.approx([0.11, 0.22, 0.33, 0.11, 0.22])
-        # One twin's mean over tasks is that of its only task.
+        # One baseline's mean over tasks is that of its only task.
         assert not any(str(line.get_label()).startswith("single-task") for line in figure.axes[2].lines)
 
     def test_loss_weights(self) -> None:
@@ -466,7 +466,7 @@ class TestRecord:
 
     def test_the_page_says_what_the_spread_is_of(self, record: Path, tmp_path: Path) -> None:
         assert "training seeds on one split" in (record / "README.md").read_text(encoding="utf-8")
-        write(tmp_path, config={**CONFIG, "by_split": True})
+        write(tmp_path, config={**CONFIG, "split_per_seed": True})
         page = (tmp_path / "README.md").read_text(encoding="utf-8")
         assert "The spread is that of splits of one data set" in page
         assert "on one split" not in page
@@ -488,7 +488,7 @@ class TestRecord:
             write(tmp_path, metrics=rows_of(multi, single), history=[], trials=[], evaluation=evaluation())
             says = (tmp_path / "README.md").read_text(encoding="utf-8").partition("## What it says")[2]
             expected = "no difference to" if word == "no" else f"{word} than"
-            assert f"multi-task: {expected} the single-task twin" in says
+            assert f"multi-task: {expected} the single-task baseline" in says
             assert "indicative" not in says
 
     def test_what_there_is_not_is_left_out(self, tmp_path: Path) -> None:
@@ -496,7 +496,7 @@ class TestRecord:
         page = (tmp_path / "README.md").read_text(encoding="utf-8")
         assert "Result on the validation split" in page
         assert "Search:" not in page
-        assert "there are no single-task twins here" in page
+        assert "there are no single-task baselines here" in page
         assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".csv", ".json", ".json", ".md"]
 
     def test_weights_that_move_are_drawn(self, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def images(n: int = 60) -> mtl.data.Data:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *((name, 0) for name in ("trials", "epochs", "batch_size", "executions", "final_seeds")),
+        *((name, 0) for name in ("trials", "epochs", "batch_size", "seeds_per_trial", "n_final_seeds")),
         ("trials", -1),
         ("trials", 1.5),
         ("trials", "2"),
@@ -108,12 +108,12 @@ def test_an_unknown_tuner_is_told_the_nearest_name() -> None:
 def test_a_study_may_have_settings_of_its_own() -> None:
     @dataclass(frozen=True)
     class Own(Settings):
-        colours: int = 2
+        colors: int = 2
 
     study = replace(STUDY, settings=Own())
-    resolved = resolve(study, {"colours": 3, "epochs": 4})
-    assert (resolved.settings.config()["colours"], resolved.settings.epochs) == (3, 4)
-    assert resolved.config("tune")["settings"]["colours"] == 3
+    resolved = resolve(study, {"colors": 3, "epochs": 4})
+    assert (resolved.settings.config()["colors"], resolved.settings.epochs) == (3, 4)
+    assert resolved.config("tune")["settings"]["colors"] == 3
 
 
 def test_a_study_cuts_its_data_to_the_rows_asked_for() -> None:
@@ -135,10 +135,10 @@ def test_the_data_of_a_study_may_be_a_function() -> None:
 
 def test_a_plan_without_the_other_tasks_is_the_same_training() -> None:
     plan = resolve(STUDY, {"loss_ratio_parity": 3}).plan
-    twin = plan.only("parity")
-    assert list(twin.recipe.tasks) == ["parity"]
-    assert twin.recipe.shared == plan.recipe.shared
-    assert twin.phases[0].config() == {**plan.phases[0].config(), "weighting": "equal"}
+    baseline = plan.only("parity")
+    assert list(baseline.recipe.tasks) == ["parity"]
+    assert baseline.recipe.shared == plan.recipe.shared
+    assert baseline.phases[0].config() == {**plan.phases[0].config(), "weighting": "equal"}
 
 
 FILE = """
@@ -336,7 +336,7 @@ def test_seed_zero_is_a_seed() -> None:
     assert proposals(resolved.settings, resolved.space, [0.0] * 3) == proposals(resolved.settings, resolved.space, [0.0] * 3)
 
 
-def test_neighbouring_seeds_propose_other_trials() -> None:
+def test_neighboring_seeds_propose_other_trials() -> None:
     # keras-tuner counts on from its seed: handed 1 and 2, it proposes nine of ten trials twice.
     resolved = resolve(replace(STUDY, space=one_rate), {})
     rates = [
@@ -583,7 +583,7 @@ def test_a_full_memory_fails_a_trial_and_a_full_disk_does_not(
 
 
 def test_executions_of_a_trial_are_logged_one_by_one(tmp_path: Path) -> None:
-    changes = {"trials": 3, "executions": 2}
+    changes = {"trials": 3, "seeds_per_trial": 2}
     rows = Trainer(STUDY, changes).search(tmp_path / "undisturbed")
     assert [(row["trial"], row["execution"]) for row in rows] == [(t, e) for t in range(3) for e in range(2)]
     assert len({row["seed"] for row in rows}) == 6
@@ -597,7 +597,7 @@ def test_executions_of_a_trial_are_logged_one_by_one(tmp_path: Path) -> None:
 
 
 def test_a_trial_with_one_failed_execution_is_not_tried_again(tmp_path: Path) -> None:
-    changes = {"trials": 3, "executions": 3}
+    changes = {"trials": 3, "seeds_per_trial": 3}
     fails = {"trial-001-1"}.__contains__
     rows = Trainer(STUDY, changes, fails=fails).search(tmp_path)
     tried = [(row["trial"], row["execution"]) for row in rows]

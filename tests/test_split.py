@@ -125,7 +125,7 @@ def test_arrays_become_tensors_once() -> None:
     list(split.batches(2, seed=1))
     part = split.only("odd")
     list(part.batches(2))
-    assert part._tensors is split._tensors, "a single-task twin converts nothing again"
+    assert part._tensors is split._tensors, "a single-task baseline converts nothing again"
     assert {key: id(tensor) for key, (_, tensor) in split._tensors.items()} == held
     assert len(first) == 2
 

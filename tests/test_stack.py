@@ -51,10 +51,10 @@ def sides(monkeypatch: pytest.MonkeyPatch) -> list[Data]:
     seen: list[Data] = []
 
     def spy(*args: Any, **kwargs: Any) -> Data:
-        seen.append(stacking.with_outputs(*args, **kwargs))
+        seen.append(stacking.add_out_of_fold_predictions(*args, **kwargs))
         return seen[-1]
 
-    monkeypatch.setattr(_train, "with_outputs", spy)
+    monkeypatch.setattr(_train, "add_out_of_fold_predictions", spy)
     return seen
 
 
@@ -86,12 +86,12 @@ def test_names_are_ours_and_the_same_every_time() -> None:
 
 def test_a_stack_stands_on_taps_and_the_shared_stack_too() -> None:
     backbone = _tiny.BACKBONE.replace(pooling=None)
-    made = model(backbone=backbone, shared=Head(dense=(6,), tap="avg"), heads={"odd": Head(dense=(5,), tap="flatten")})
+    made = model(backbone=backbone, shared=Head(dense=(6,), pooling="avg"), heads={"odd": Head(dense=(5,), pooling="flatten")})
     assert made.get_layer("odd_dense_1").kernel.shape == (4 * 4 * 4 + 3, 5)
     assert [layer.name for layer in made.head_layers["odd"]] == ["odd_pool", "odd_stack", "odd_dense_1", "odd"]
     shared = model(shared=(6,))
     assert shared.get_layer("odd_dense_1").kernel.shape == (6 + 3, 3)
-    assert [layer.name for layer in shared.layers_called("shared")] == ["shared_dense_1"]
+    assert [layer.name for layer in shared.layers_by_name("shared")] == ["shared_dense_1"]
 
 
 def test_a_recipe_keeps_its_stack_and_a_twin_has_none() -> None:
@@ -101,9 +101,9 @@ def test_a_recipe_keeps_its_stack_and_a_twin_has_none() -> None:
     old = {name: value for name, value in recipe.config().items() if name != "stack"}
     assert Recipe.from_config(old).stack == {}
     assert recipe.only("odd", "kind").stack == STACK
-    twin = recipe.only("odd")
-    assert twin.stack == {}
-    assert build_model(twin).get_layer("odd_dense_1").kernel.shape == (4, 3)
+    baseline = recipe.only("odd")
+    assert baseline.stack == {}
+    assert build_model(baseline).get_layer("odd_dense_1").kernel.shape == (4, 3)
 
 
 @pytest.mark.parametrize(

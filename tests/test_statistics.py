@@ -1,4 +1,4 @@
-"""Moving statistics of batch normalisation for each data set that is alternated."""
+"""Moving statistics of batch normalization for each data set that is alternated."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_step_moves_the_statistics_of_its_data_set_alone(replicas: int) -> Non
 
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_those_of_a_head_rest_with_it(replicas: int) -> None:
-    """A decoder's own normalisation belongs to its task, with or without the option."""
+    """A decoder's own normalization belongs to its task, with or without the option."""
     pictures = mtl.data.from_arrays(mtl.Tasks(mtl.Reconstruction("picture")), (_tiny.rows(12, 2)[0], {}), name="pictures")
     data = mtl.data.alternate(_pair.long(), pictures, sampling="round_robin")
     decoder = mtl.Decoder(latent=4, filters=(4, 4), batch_norm=True)
@@ -83,7 +83,7 @@ def test_those_of_a_head_rest_with_it(replicas: int) -> None:
     with strategy.scope():
         keras.utils.set_random_seed(3)
         backbone = mtl.Backbone("SmallCNN", filters=(4,), pooling=None, batch_norm="train")
-        heads = {"kind": mtl.Head(tap="avg"), "picture": decoder}
+        heads = {"kind": mtl.Head(pooling="avg"), "picture": decoder}
         model = _tiny.model(data.tasks, backbone, shared=(), heads=heads)
     seen: list[list[bytes]] = []
 
@@ -210,7 +210,7 @@ def test_a_twin_and_a_single_group_are_ordinary_networks() -> None:
 
 
 @pytest.mark.parametrize("name", ["CifarEfficientNetB0", "MobileNet", "DenseNet121"])
-def test_any_backbone_with_batch_normalisation_takes_them(name: str, tmp_path: Path) -> None:
+def test_any_backbone_with_batch_normalization_takes_them(name: str, tmp_path: Path) -> None:
     backbone, size = mtl.Backbone(name, weights=None), 32
     keras.utils.set_random_seed(0)
     plain = mtl.build_model(_pair.TASKS, backbone, image_shape=(size, size, 3))
@@ -233,8 +233,8 @@ def test_any_backbone_with_batch_normalisation_takes_them(name: str, tmp_path: P
         ((("kind", "odd"), ("odd",)), {}, "Each task is in one group"),
         ((("kind", "odd"), ()), {}, "Each task is in one group"),
         (GROUPS, {"stack": {"odd": "kind"}}, "Received: 'odd', which takes that of 'kind'"),
-        (GROUPS, {"backbone": _tiny.BACKBONE}, "where batch normalisation is trained. Received: batch_norm='inference'"),
-        (GROUPS, {"freeze": True}, "where batch normalisation is trained. Received: freeze=True"),
+        (GROUPS, {"backbone": _tiny.BACKBONE}, "where batch normalization is trained. Received: batch_norm='inference'"),
+        (GROUPS, {"freeze": True}, "where batch normalization is trained. Received: freeze=True"),
         (GROUPS, {"backbone": mtl.Backbone("SmallCNN", filters=(4,), norm=None)}, "without any"),
     ],
 )

@@ -31,8 +31,8 @@ def lines(place: Axes) -> dict[str, tuple[list[float], list[float]]]:
 
 def test_shares_and_steps_are_those_of_the_log() -> None:
     rows = history("coin", [(3, 1), (2, 2), (4, 0)]) + history("equal", [(5, 5)] * 3)
-    twins = [row for row in history("single-task class", [(0, 0)]) if not row["metric"].startswith("steps_")]
-    coin, equal, classes, garments = report.plot_steps(rows + twins).axes
+    baselines = [row for row in history("single-task class", [(0, 0)]) if not row["metric"].startswith("steps_")]
+    coin, equal, classes, garments = report.plot_steps(rows + baselines).axes
     assert [place.get_title() for place in (coin, equal, classes, garments)] == ["coin", "equal", "class", "garment"]
     assert lines(coin) == {"long": ([1, 2, 3], [0.75, 0.5, 1.0]), "short": ([1, 2, 3], [0.25, 0.5, 0.0])}
     assert lines(equal)["short"] == ([1, 2, 3], [0.5, 0.5, 0.5])

@@ -178,7 +178,7 @@ class TestHParams:
         groups = ListSessionGroups(RequestContext(), backend, "", request).run().session_groups
         assert [group.name for group in groups] == ["trial-000", "trial-001"]
         first, second = ({value.name.tag: value.value for value in group.metric_values} for group in groups)
-        # Of the chosen epoch, not of the last one, where skill was 0; two executions are averaged.
+        # Of the chosen epoch, not of the last one, where skill was 0; two seeds_per_trial are averaged.
         assert first["best/skill"] == pytest.approx(0.5)
         assert second == pytest.approx({"best/skill": 0.3, "best/a_accuracy": 0.15, "best/a_loss_accuracy": 0.25})
         assert dict(groups[1].hparams.items()).keys() == {"depth", "rate", "norm", "fixed", "width"}

@@ -102,11 +102,11 @@ def test_a_worse_last_epoch_is_not_delivered(data: Data) -> None:
                 for variable in self.model.trainable_variables:
                     variable.assign(variable + 3.0)
 
-    spoilt = train(fresh(), data, replace(PHASE, epochs=2, optimizer="sgd"), callbacks=[Spoil()])
-    assert spoilt.best.epoch == 1
-    assert spoilt.history[1]["val_skill"] < spoilt.best.value
-    assert evaluate(spoilt.model, data, cache_dir=False).skill == pytest.approx(spoilt.best.value, abs=1e-5)
-    assert evaluate(spoilt.last_model, data, cache_dir=False).skill == pytest.approx(spoilt.history[1]["val_skill"], rel=1e-4)
+    spoiled = train(fresh(), data, replace(PHASE, epochs=2, optimizer="sgd"), callbacks=[Spoil()])
+    assert spoiled.best.epoch == 1
+    assert spoiled.history[1]["val_skill"] < spoiled.best.value
+    assert evaluate(spoiled.model, data, cache_dir=False).skill == pytest.approx(spoiled.best.value, abs=1e-5)
+    assert evaluate(spoiled.last_model, data, cache_dir=False).skill == pytest.approx(spoiled.history[1]["val_skill"], rel=1e-4)
 
 
 def test_the_order_is_a_function_of_seed_and_epoch(run: Run, data: Data) -> None:
@@ -189,7 +189,7 @@ def test_dummy_labels_do_nothing(data: Data) -> None:
 
 
 def layers_of(model: MultiTaskModel, *names: str) -> list[np.ndarray]:
-    return [np.array(w) for name in names for layer in model.layers_called(name) for w in layer.get_weights()]
+    return [np.array(w) for name in names for layer in model.layers_by_name(name) for w in layer.get_weights()]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_phases_follow_each_other_with_their_own_tasks_flags_and_optimizers(data
     assert moved[1] >= part["odd"] | {"conv1/kernel"} & part["conv1"]
     assert not moved[1] & (part["kind"] | part["image"])
     assert any("conv1/kernel" in name for name in moved[1])
-    # Batch normalisation stays in inference mode in a phase that names what it freezes.
+    # Batch normalization stays in inference mode in a phase that names what it freezes.
     for old, new in zip(held, layers_of(model, "conv1_bn"), strict=True):
         np.testing.assert_array_equal(new, old)
 
@@ -374,9 +374,9 @@ def test_other_tasks_than_the_models_are_refused(run: Run, data: Data) -> None:
     ("monitor", "absent"), [("val_odd_accuracy", "validation"), ("odd_loss", "train"), ("val_odd_loss", "train")]
 )
 def test_a_monitor_without_labels_is_refused(run: Run, monitor: str, absent: str) -> None:
-    unlabelled = _tiny.data(absent={absent: {"odd": slice(None)}})
+    unlabeled = _tiny.data(absent={absent: {"odd": slice(None)}})
     with pytest.raises(MTLError, match=rf"computed from labels. Received: monitor='{monitor}' and not one label of odd"):
-        train(run.model, unlabelled, replace(PHASE, monitor=monitor))
+        train(run.model, unlabeled, replace(PHASE, monitor=monitor))
 
 
 def test_features_are_for_their_own_trunk_while_it_is_frozen(data: Data, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_the_quick_version_is_smaller(name: str) -> None:
     quick = resolved(study, **study.quick).settings
     assert quick.trials * quick.epochs < study.settings.trials * study.settings.epochs
     assert quick.trials > 1
-    assert quick.final_seeds > 1
+    assert quick.n_final_seeds > 1
 
 
 @every_study

@@ -71,14 +71,14 @@ def test_the_geometric_mean_weighs_by_the_inverse_of_a_loss(data: Data) -> None:
     np.testing.assert_allclose(products, products[:, :1].repeat(3, axis=1), rtol=1e-5)
 
 
-def test_uncertainty_is_learnt_without_decay(data: Data) -> None:
+def test_uncertainty_is_learned_without_decay(data: Data) -> None:
     """A decay of 50 at a rate of 0.02 wipes out whatever it acts on in each step; Adam moves by about the rate a step."""
     run = trained(data, "uncertainty", optimizer=keras.optimizers.AdamW(0.02, weight_decay=50.0))
     # The weights of the last epoch, of 12 steps.
     assert np.abs(np.log(2 * weights_of(run)[-1])).max() > 0.05
 
 
-def test_uncertainty_is_learnt(data: Data) -> None:
+def test_uncertainty_is_learned(data: Data) -> None:
     run = trained(data, "uncertainty")
     assert (np.abs(run.model.weighting_state["log_variance"]) > 0.01).all()
     np.testing.assert_allclose(

@@ -46,7 +46,7 @@ class Settings(mtl.search.Settings):
 
 
 def coarse_choice(hp: HyperParameters, context: mtl.search.Context) -> mtl.Tasks:
-    """The tasks, the coarse class with a head of its own, or a sum of fine probabilities, or a learnt mixture of both."""
+    """The tasks, the coarse class with a head of its own, or a sum of fine probabilities, or a learned mixture of both."""
     tasks = context.tasks
     way = hp.Choice("coarse_head", ["own", "sum", "mixture"], default="mixture") if context.settings.derived else "own"
     coarse = tasks["coarse"]
@@ -238,7 +238,7 @@ STUDY = mtl.Study(
     settings=Settings(
         backbone="EfficientNetLite0", image_size=128, freeze=True, trials=30, epochs=12, batch_size=512, tuner="bayesian"
     ),
-    quick={"trials": 2, "epochs": 2, "final_seeds": 2, "train_rows": 500, "image_size": 64},
+    quick={"trials": 2, "epochs": 2, "n_final_seeds": 2, "train_rows": 500, "image_size": 64},
     configurations=CONFIGURATIONS,
     claims=claims,
 )

@@ -105,12 +105,12 @@ PUBLISHED = {
 def summary(tasks: Sequence[str]) -> str:
     """A line on a rung."""
     coins = sum(name.startswith("coin") for name in tasks)
-    return f"{len(tasks) - coins} tasks" + (f" and {coins} coins, which cannot be learnt." if coins else ".")
+    return f"{len(tasks) - coins} tasks" + (f" and {coins} coins, which cannot be learned." if coins else ".")
 
 
 CONFIGURATIONS = {
     name: mtl.search.Configuration(
-        summary(tasks), rung(tasks), twins=ALONE if name == "tasks_5" else (), published=PUBLISHED.get(name, ())
+        summary(tasks), rung(tasks), baselines=ALONE if name == "tasks_5" else (), published=PUBLISHED.get(name, ())
     )
     for name, tasks in RUNGS.items()
 }
@@ -154,7 +154,7 @@ def claims(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             for run in ("tasks_3", "tasks_5", "tasks_10")
         ),
         {
-            "claim": "A coin for each image cannot be learnt.",
+            "claim": "A coin for each image cannot be learned.",
             "verdict": f"So it is: the mean test accuracy of the coins is {mtl.report.mean(drawn):.3f}.",
         },
         {
@@ -177,10 +177,10 @@ STUDY = mtl.Study(
         epochs=15,
         batch_size=128,
         trials=8,
-        final_seeds=3,
-        twins=False,
+        n_final_seeds=3,
+        baselines=False,
     ),
-    quick={"trials": 2, "epochs": 1, "final_seeds": 2, "train_rows": 500},
+    quick={"trials": 2, "epochs": 1, "n_final_seeds": 2, "train_rows": 500},
     configurations=CONFIGURATIONS,
     claims=claims,
 )

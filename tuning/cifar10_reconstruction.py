@@ -31,12 +31,12 @@ TASKS = mtl.Tasks(
     mtl.Classification("class", classes=10),
     mtl.Binary("animal", label=mtl.ClassMap("label", {"transport": TRANSPORT, "animal": ANIMALS})),
     mtl.Reconstruction("image"),
-    mtl.Binary("coin", label=mtl.Coin(seed=0)),
+    mtl.Binary("coin", label=mtl.RandomLabels(seed=0)),
 )
 THREE = ("class", "animal", "image")
 
 #: The branches of the original: global max pooling and one dense layer for classes, a bottleneck for the picture.
-CLASS_HEAD = mtl.Head(dense=(256,), tap="max")
+CLASS_HEAD = mtl.Head(dense=(256,), pooling="max")
 
 
 def encoder(convolutions: int, dropout: float, dropout_at: str = "each") -> mtl.Backbone:
@@ -93,7 +93,7 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
     learning_rate = hp.Float("learning_rate", 1e-3, 4e-3, sampling="log", default=2e-3)
     # None at all looks best in short trials and is not in long trainings.
     dropout = hp.Choice("dropout", [0.1, 0.2], default=0.1)
-    head = mtl.Head(dense=(256,), dropout=0.3, tap="max")
+    head = mtl.Head(dense=(256,), dropout=0.3, pooling="max")
     recipe = mtl.Recipe(
         tasks=three.tasks,
         backbone=mtl.Backbone("SmallCNN", pooling=None, filters=(64, 128, 256), dropout=dropout),
@@ -139,10 +139,10 @@ CONFIGURATIONS = {
         published=published(**{"class": 0.70, "animal": 0.943, "image": 0.0455}),
     ),
     "exp3": mtl.search.Configuration(
-        "Three convolutions, weights .5, .1, 1, dropout behind each; the single-task twins have this network.",
+        "Three convolutions, weights .5, .1, 1, dropout behind each; the single-task baselines have this network.",
         experiment({"class": 0.5, "animal": 0.1, "image": 1.0}),
         SHORT,
-        twins=True,
+        baselines=True,
         published=published(**{"class": 0.745, "animal": 0.945, "image": 0.048}),
     ),
     "exp4": mtl.search.Configuration(
@@ -209,7 +209,7 @@ def claims(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             f"against {errors['exp3']:.4f}.",
         },
         {
-            "claim": "With the geometric mean the picture is learnt no further than the mean image (.063).",
+            "claim": "With the geometric mean the picture is learned no further than the mean image (.063).",
             "verdict": f"{'Not so here' if errors['geometric_mean'] < 0.03 else 'So here'}: {errors['geometric_mean']:.4f}, as "
             "exp(mean log loss); the original's formula is not known.",
         },
@@ -220,7 +220,7 @@ def claims(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             f"after {SHORT['epochs']} epochs.",
         },
         {
-            "claim": "A coin for each image cannot be learnt.",
+            "claim": "A coin for each image cannot be learned.",
             "verdict": f"So it is: test accuracy {coin:.3f}.",
         },
         {
@@ -241,13 +241,13 @@ STUDY = mtl.Study(
         trials=3,
         epochs=4,
         batch_size=128,
-        final_seeds=1,
+        n_final_seeds=1,
         final_epochs=30,
-        twins=False,
+        baselines=False,
         tuner="bayesian",
         online=("flip_lr", "crop"),
     ),
-    quick={"trials": 2, "epochs": 1, "final_epochs": 1, "final_seeds": 2, "train_rows": 500},
+    quick={"trials": 2, "epochs": 1, "final_epochs": 1, "n_final_seeds": 2, "train_rows": 500},
     configurations=CONFIGURATIONS,
     claims=claims,
 )

@@ -48,6 +48,6 @@ STUDY = mtl.Study(
     data="digits",
     image_shape=(8, 8, 1),
     space=space,
-    settings=mtl.search.Settings(backbone="SmallCNN", trials=10, epochs=12, batch_size=64, final_seeds=3),
-    quick={"trials": 2, "epochs": 2, "final_seeds": 2},
+    settings=mtl.search.Settings(backbone="SmallCNN", trials=10, epochs=12, batch_size=64, n_final_seeds=3),
+    quick={"trials": 2, "epochs": 2, "n_final_seeds": 2},
 )

@@ -30,7 +30,7 @@ CATEGORY_OF = tuple(landmark // 5 for landmark in range(30))
 #: The original's dense layers, each followed by dropout. Its last one, of 30 units, had none; here it has.
 STACK = mtl.Head(dense=(1280, 540, 270, 135, 62, 30), dropout=0.1)
 #: The same, for a task that does not stand on the shared one.
-OWN_STACK = replace(STACK, tap="features")
+OWN_STACK = replace(STACK, pooling="features")
 
 #: The original's offline augmentation: five rows of each photo, all of them stretched in contrast.
 FIVEFOLD = ("stretch", ("rotate", "stretch"), ("flip_lr", "stretch"), ("flip_up", "stretch"), ("noise", "stretch"))
@@ -144,7 +144,7 @@ CONFIGURATIONS = {
         "Approach 1: both heads on one stack, trained together.",
         parallel,
         ORIGINAL,
-        twins=True,
+        baselines=True,
         published=published(0.97, 0.81),
     ),
     "category_first": mtl.search.Configuration(
@@ -206,7 +206,7 @@ def claims(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 STUDY = mtl.Study(
     name="landmarks",
-    summary="Category and landmark from a few photos: does it matter which is learnt first, and how the two are joined?",
+    summary="Category and landmark from a few photos: does it matter which is learned first, and how the two are joined?",
     tasks=TASKS,
     data="landmarks",
     image_shape=(256, 256, 3),
@@ -219,10 +219,10 @@ STUDY = mtl.Study(
         trials=12,
         epochs=60,
         batch_size=64,
-        final_seeds=10,
+        n_final_seeds=10,
     ),
-    quick={"trials": 2, "epochs": 2, "second_epochs": 1, "folds": 2, "final_seeds": 2, "image_size": 64, "train_rows": 120},
+    quick={"trials": 2, "epochs": 2, "second_epochs": 1, "folds": 2, "n_final_seeds": 2, "image_size": 64, "train_rows": 120},
     configurations=CONFIGURATIONS,
-    by_split=True,
+    split_per_seed=True,
     claims=claims,
 )

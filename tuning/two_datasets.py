@@ -15,7 +15,7 @@ minutes; expect .81 to .82 and .85 to .86, and no difference:
 
     mtl-keras reproduce two_datasets --data-dir DIR --seeds 5 --set pretrained=true
 
-With batch normalisation's moving statistics of each data set for itself, from scratch:
+With batch normalization's moving statistics of each data set for itself, from scratch:
 
     mtl-keras reproduce two_datasets --data-dir DIR --seeds 3 --set own_statistics=true
 
@@ -45,7 +45,7 @@ class Settings(mtl.search.Settings):
     """Adds the choice of the trunk and of its statistics.
 
     Args:
-        own_statistics: Whether batch normalisation keeps moving statistics of each data set; not with a frozen trunk.
+        own_statistics: Whether batch normalization keeps moving statistics of each data set; not with a frozen trunk.
         pretrained: Whether both heads stand on a trained layer over cached features of a frozen EfficientNet-Lite0, instead of
             a network from scratch. Nothing is cropped or flipped then, since features are computed once.
     """
@@ -112,7 +112,7 @@ CONFIGURATIONS = {
         "In each iteration a fair coin for each data set, heads is a step of it: half the steps that each has alone and more.",
         plan,
         {"sampling": "coin", "steps": None},
-        twins=True,
+        baselines=True,
         published=(
             *published("coin", "class", 0.806, 0.841, "last epoch"),
             *published("coin", "garment", 0.803, 0.8055, "last epoch"),
@@ -124,7 +124,7 @@ CONFIGURATIONS = {
         "As many steps of each data set in an epoch as it has alone, in random order.",
         plan,
         {"sampling": "coin", "steps": "single-task"},
-        twins=True,
+        baselines=True,
     ),
 }
 
@@ -167,9 +167,9 @@ STUDY = mtl.Study(
         epochs=10,
         batch_size=128,
         trials=6,
-        final_seeds=3,
+        n_final_seeds=3,
     ),
-    quick={"trials": 2, "epochs": 1, "final_seeds": 2, "train_rows": 300},
+    quick={"trials": 2, "epochs": 1, "n_final_seeds": 2, "train_rows": 300},
     configurations=CONFIGURATIONS,
     claims=claims,
 )

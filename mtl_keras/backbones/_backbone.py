@@ -1,4 +1,4 @@
-"""A trunk as a value: which network, with which weights, at which size, and how its batch normalisation behaves."""
+"""A trunk as a value: which network, with which weights, at which size, and how its batch normalization behaves."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ class Backbone:
         """Keep the network in inference mode if `batch_norm` says so; to be called again after a change of `trainable`.
 
         Calling a nested model with `training=False` would not do: `fit` calls the outer one with `training=True`, which Keras
-        3 hands down in the place of what the graph says. A batch normalisation that is not trainable uses its moving
+        3 hands down in the place of what the graph says. A batch normalization that is not trainable uses its moving
         statistics always (its scale and offset stay as they are as well), and dropout of rate 0 does nothing. Both are saved
         with the layers.
 

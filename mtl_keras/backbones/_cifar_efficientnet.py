@@ -42,7 +42,7 @@ class CifarEfficientNetB0(Family):
     the number of channels changes, or, where the block halves the map, its own output before the excitation.
 
     Layers are named as in `EfficientNetLite0`: `stem_conv`, `block1a_expand_conv`, `block1a_dwconv`, ..., `block7a_add`. There
-    are no options and no pretrained weights. Padding, initial weights and batch normalisation are torch's.
+    are no options and no pretrained weights. Padding, initial weights and batch normalization are torch's.
     """
 
     name = "CifarEfficientNetB0"
@@ -90,7 +90,7 @@ def _block(inputs: Any, name: str, expand: int, channels: int, stride: int) -> A
 
 
 def _conv(x: Any, name: str, filters: int, kernel: int = 1, activation: str | None = None) -> Any:
-    """A convolution; only one with an activation has a bias, since batch normalisation follows the others."""
+    """A convolution; only one with an activation has a bias, since batch normalization follows the others."""
     inputs = kernel * kernel * x.shape[-1]
     return layers.Conv2D(
         filters,

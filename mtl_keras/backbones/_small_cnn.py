@@ -21,7 +21,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 class SmallCNN(Family):
-    """Convolution, batch normalisation, ReLU, once per entry of `filters`; no pretrained weights.
+    """Convolution, batch normalization, ReLU, once per entry of `filters`; no pretrained weights.
 
     Options:
         filters: Channels of each convolution; default `(32, 64)`.
@@ -29,7 +29,7 @@ class SmallCNN(Family):
         strides: Step of the convolutions in px, one number or one each; default 2, so that each halves the map.
         pool: Side of the max pooling behind each convolution's block, one number or one each; default 1 is none.
         padding: `"same"` (default) keeps the border, `"valid"` shrinks the map by what the kernel overhangs.
-        norm: `"before"` (default) normalises before the ReLU, `"after"` after ReLU and dropout, None not at all.
+        norm: `"before"` (default) normalizes before the ReLU, `"after"` after ReLU and dropout, None not at all.
             Convolutions have a bias unless it is `"before"`.
         dropout: Share dropped behind the ReLU in training, in `[0, 1)`; default 0.
         dropout_at: `"each"` (default) drops behind each convolution, `"last"` behind the last alone.

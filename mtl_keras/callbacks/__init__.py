@@ -6,23 +6,23 @@ others copy callbacks, and a copy would then steer a copy.
 
 from __future__ import annotations
 
-from mtl_keras.callbacks._checkpoint import Checkpoint, Standing, own_variables, put_back, read_standing, values_of
-from mtl_keras.callbacks._rows import HistoryRows
+from mtl_keras.callbacks._checkpoint import Checkpoint, TrainingState, assign_values, get_values, load_state, own_variables
+from mtl_keras.callbacks._rows import EpochEnd
 from mtl_keras.callbacks._skill import Skill
-from mtl_keras.callbacks._taken import Taken
+from mtl_keras.callbacks._taken import StepCounts
 from mtl_keras.callbacks._tensorboard import TensorBoardLog, write_hparams, write_hparams_space, write_images
 
 __all__ = [
     "Checkpoint",
-    "HistoryRows",
+    "EpochEnd",
     "Skill",
-    "Standing",
-    "Taken",
+    "TrainingState",
+    "StepCounts",
     "TensorBoardLog",
     "own_variables",
-    "put_back",
-    "read_standing",
-    "values_of",
+    "assign_values",
+    "load_state",
+    "get_values",
     "write_hparams",
     "write_hparams_space",
     "write_images",

@@ -16,7 +16,7 @@ import numpy as np
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
 
-__all__ = ["Checkpoint", "Standing", "own_variables", "put_back", "read_standing", "values_of"]
+__all__ = ["Checkpoint", "TrainingState", "own_variables", "assign_values", "load_state", "get_values"]
 
 
 #: Share of the time that writing may take, and seconds below which it is not counted.
@@ -24,7 +24,7 @@ SHARE, QUICK = 0.1, 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class TrainingState:
     """What a training has come to.
 
     Attributes:
@@ -49,7 +49,7 @@ class Standing:
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes a `Standing` after each epoch, whole or not at all, and puts one back when a phase goes on.
+    """Writes a `TrainingState` after each epoch, whole or not at all, and puts one back when a phase goes on.
 
     Where writing takes long, epochs are passed over so that it takes a tenth of the time at most; whatever is lost is
     trained again in the same way. The last epoch of a phase is always written.
@@ -75,7 +75,7 @@ class Checkpoint(keras.callbacks.Callback):
         early: keras.callbacks.EarlyStopping,
         rows: list[dict[str, Any]],
         phase: int,
-        standing: Standing | None,
+        standing: TrainingState | None,
     ) -> None:
         super().__init__()
         self.path, self.identity, self.network = path, identity, network
@@ -84,7 +84,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.standing is not None:
-            put_back(self.standing.slots, own_variables(self.model, self.network))
+            assign_values(self.standing.slots, own_variables(self.model, self.network))
             vars(self.early).update(self.standing.early, best_weights=self.standing.best_weights)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -102,8 +102,8 @@ class Checkpoint(keras.callbacks.Callback):
             "early": early,
         }
         groups = {
-            "variables": values_of(self.network.variables),
-            "slots": values_of(own_variables(self.model, self.network)),
+            "variables": get_values(self.network.variables),
+            "slots": get_values(own_variables(self.model, self.network)),
             "best_weights": self.early.best_weights,
         }
         arrays = {f"{group}.{number}": array for group, values in groups.items() for number, array in enumerate(values)}
@@ -113,7 +113,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._took = self._written - began
 
 
-def read_standing(path: Path, identity: Mapping[str, Any]) -> Standing | None:
+def load_state(path: Path, identity: Mapping[str, Any]) -> TrainingState | None:
     """Return where the training that wrote this file stands, or None if there is no file.
 
     Raises:
@@ -137,7 +137,7 @@ def read_standing(path: Path, identity: Mapping[str, Any]) -> Standing | None:
                 f"A training is continued as it was begun. Received: another {key} than that of {path}. "
                 "Name another folder, or remove the checkpoint to start anew."
             )
-    return Standing(**about, **groups)
+    return TrainingState(**about, **groups)
 
 
 def own_variables(model: keras.Model, network: keras.Model) -> list[Any]:
@@ -146,7 +146,7 @@ def own_variables(model: keras.Model, network: keras.Model) -> list[Any]:
     return [variable for variable in model.variables if id(variable) not in shared] + list(model.optimizer.variables)
 
 
-def put_back(values: Sequence[np.ndarray], variables: Sequence[Any]) -> None:
+def assign_values(values: Sequence[np.ndarray], variables: Sequence[Any]) -> None:
     """Assign values to variables, one to one.
 
     Raises:
@@ -161,6 +161,6 @@ def put_back(values: Sequence[np.ndarray], variables: Sequence[Any]) -> None:
         variable.assign(value)
 
 
-def values_of(variables: Sequence[Any]) -> list[np.ndarray]:
+def get_values(variables: Sequence[Any]) -> list[np.ndarray]:
     """Return the values of variables."""
     return [keras.ops.convert_to_numpy(variable) for variable in variables]

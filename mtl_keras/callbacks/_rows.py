@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
-__all__ = ["HistoryRows"]
+__all__ = ["EpochEnd"]
 
 
-class HistoryRows(keras.callbacks.Callback):
+class EpochEnd(keras.callbacks.Callback):
     """Adds loss weights and learning rate to the log, appends one row an epoch to `rows`, and lets the weighting move on.
 
     Also keeps the last weights.

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
-__all__ = ["Taken"]
+__all__ = ["StepCounts"]
 
 
-class Taken(keras.callbacks.Callback):
+class StepCounts(keras.callbacks.Callback):
     """Adds `steps_{data set}` to the log of each epoch, and takes out what the tasks of one without a step cannot have.
 
     It has to come before callbacks that read the log.

@@ -50,7 +50,7 @@ def tune(
     trials: Annotated[int | None, typer.Option(help="Trials at most. [default: the study's]", show_default=False)] = None,
     epochs: Epochs = None,
     seed: Seed = None,
-    final_seeds: Annotated[
+    n_final_seeds: Annotated[
         int | None,
         typer.Option(
             help="Trainings of the best configuration for the final figures. [default: the study's]", show_default=False
@@ -68,8 +68,8 @@ def tune(
     quick: Quick = False,
     json_: Json = False,
 ) -> None:
-    """Search depth, learning rate and loss weights; end with test figures beside single-task twins."""
-    given = {"trials": trials, "epochs": epochs, "seed": seed, "final_seeds": final_seeds, "tuner": tuner}
+    """Search depth, learning rate and loss weights; end with test figures beside single-task baselines."""
+    given = {"trials": trials, "epochs": epochs, "seed": seed, "n_final_seeds": n_final_seeds, "tuner": tuner}
     changes = read_changes(set_, given)
     with work(json_) as console:
         from mtl_keras.cli._progress import ConsoleReporter

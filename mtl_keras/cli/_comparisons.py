@@ -42,7 +42,7 @@ def compare(
         str | None,
         typer.Option(help="Folder of a search: its best is what is compared, `fixed` are its weights.", show_default=False),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of each approach and twin, at least 2.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Trainings of each approach and baseline, at least 2.")] = 5,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,
@@ -54,7 +54,7 @@ def compare(
     quick: Quick = False,
     json_: Json = False,
 ) -> None:
-    """Compare ways to combine losses, or configurations, from the same seeds, beside single-task twins."""
+    """Compare ways to combine losses, or configurations, from the same seeds, beside single-task baselines."""
     changes = read_changes(set_, {"epochs": epochs, "seed": seed})
     with work(json_) as console:
         from mtl_keras.cli._progress import ConsoleReporter

@@ -1,6 +1,6 @@
-"""Comparing approaches: the same seeds for all, single-task twins from the same configuration, one look at the test split.
+"""Comparing approaches: the same seeds for all, single-task baselines from the same configuration, one look at the test split.
 
-`compare` trains several ways of training one network (or several networks) from several seeds each, beside the twins,
+`compare` trains several ways of training one network (or several networks) from several seeds each, beside the baselines,
 and says per task what was gained, with a paired interval. Everything it trains lies in a folder and is not trained again
 when it goes on there. A search ends in the same way, with one approach.
 """

@@ -1,4 +1,4 @@
-"""`compare`: ways of training one network, from the same seeds, beside its single-task twins."""
+"""`compare`: ways of training one network, from the same seeds, beside its single-task baselines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mtl_keras.comparison._folder import check_config, choose_folder, lock, writ
 from mtl_keras.comparison._jobs import SINGLE, Approach, Figures, run_approaches
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._reporter import Reporter
+from mtl_keras.comparison._trainer import Trainer
 from mtl_keras.comparison._work_log import work_log
-from mtl_keras.comparison._workshop import Workshop
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.evaluation import Evaluation
@@ -78,7 +78,7 @@ class Comparison:
         return "test" if any(row["split"] == "test" for row in self.metrics) else "validation"
 
     def table(self, split: str | None = None) -> pd.DataFrame:
-        """Return a row for each approach, task and metric: best and last epoch, gain over the twin, paired test."""
+        """Return a row for each approach, task and metric: best and last epoch, gain over the baseline, paired test."""
         return approaches_table(self.metrics, split or self.split, published=self.published)
 
     def plot(self, what: str | None = None) -> Figure:
@@ -129,17 +129,17 @@ def compare(
     strategy: str = "auto",
     reporter: Reporter | None = None,
 ) -> Comparison:
-    """Train several approaches from several seeds, beside single-task twins, and look at the test split once.
+    """Train several approaches from several seeds, beside single-task baselines, and look at the test split once.
 
-    All approaches get the same seeds, so that differences are paired. A twin is the same network and training for one task
+    All approaches get the same seeds, so that differences are paired. A baseline is the same network and training for one task
     alone. Epochs are chosen on validation; whatever is said about the test split comes from one look, which is logged.
 
     Args:
         recipe: The network of all approaches, e.g. `model.recipe`; or a `Plan` for each approach, by its name.
         data: What it is trained on.
         approaches: A phase, or several, by name. Left out where `recipe` holds plans.
-        seeds: Trainings of each approach and twin, at least 2; below 5 differences are called indicative.
-        baseline: `"single-task"` (default) trains the twins too, None does not; names of tasks, those of these tasks alone.
+        seeds: Trainings of each approach and baseline, at least 2; below 5 differences are called indicative.
+        baseline: `"single-task"` (default) trains the baselines too, None does not; names of tasks, those of these tasks alone.
         seed: Every training's seed follows from it.
         output_dir: A new or empty folder; None (default) makes `runs/compare/<n>`. It becomes a record.
         cache_dir: Folder of the feature cache.
@@ -176,9 +176,9 @@ def compare(
     def given(_: int) -> Data:
         return data
 
-    # One function for all: twins on the same data are the same.
+    # One function for all: baselines on the same data are the same.
     made = [
-        Approach(name, plan, range(seeds), given, twins=_twins(baseline, plan.recipe.tasks, data.tasks))
+        Approach(name, plan, range(seeds), given, baselines=_baselines(baseline, plan.recipe.tasks, data.tasks))
         for name, plan in plans.items()
     ]
     folder = choose_folder("compare", output_dir, resume, "compare")
@@ -192,14 +192,14 @@ def compare(
         "approaches": {name: plan.config() for name, plan in plans.items()},
     }
     check_config(folder, config)
-    workshop = Workshop.open(seed, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter or Reporter())
-    check_approaches(workshop, made)
+    trainer = Trainer.open(seed, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter or Reporter())
+    check_approaches(trainer, made)
     with lock(folder):
         write_config(folder, config)
         with work_log(folder, "mtl.compare(...)", began) as log:
-            workshop.reporter.stage(f"Comparing {', '.join(plans)} over {seeds} seeds in {folder}")
-            figures = run_approaches(workshop, folder, folder / "jobs", made, seed=seed, what={"command": "compare"})
-            if workshop.trainings or not (folder / "README.md").exists():
+            trainer.reporter.stage(f"Comparing {', '.join(plans)} over {seeds} seeds in {folder}")
+            figures = run_approaches(trainer, folder, folder / "jobs", made, seed=seed, what={"command": "compare"})
+            if trainer.trainings or not (folder / "README.md").exists():
                 question = f"What do {', '.join(plans)} reach on {data.name} from the same seeds?"
                 title = f"{data.name}: {len(plans)} approach{'' if len(plans) == 1 else 'es'} compared"
                 controls = controls_of(data.tasks)
@@ -209,15 +209,15 @@ def compare(
     return Comparison(folder, figures)
 
 
-def check_approaches(workshop: Workshop, approaches: Sequence[Approach]) -> None:
+def check_approaches(trainer: Trainer, approaches: Sequence[Approach]) -> None:
     """Refuse what a comparison would refuse, before any training.
 
     Args:
-        workshop: Where it would run.
+        trainer: Where it would run.
         approaches: What would be compared.
 
     Raises:
-        MTLError: If there is no approach or a name that results use, or one or its twin does not fit its data.
+        MTLError: If there is no approach or a name that results use, or one or its baseline does not fit its data.
     """
     if not approaches:
         raise MTLError("A comparison has at least one approach. Received: none. Give e.g. {'equal': mtl.Phase(epochs=10)}.")
@@ -232,21 +232,21 @@ def check_approaches(workshop: Workshop, approaches: Sequence[Approach]) -> None
         for name in own:
             if name not in data.tasks:
                 raise unknown(f"task of approach {each.name!r} in the data", name, data.tasks)
-        check(workshop.model(each.plan), each.plan.rows(data), each.plan.phases)
-        if not isinstance(each.twins, bool):
-            for name in each.twins:
+        check(trainer.model(each.plan), each.plan.rows(data), each.plan.phases)
+        if not isinstance(each.baselines, bool):
+            for name in each.baselines:
                 if name not in own:
                     raise unknown(f"task of approach {each.name!r} to be trained alone", name, own)
-        for name in each.twinned:
-            twin, _ = each.twin(name)
-            if not twin.phases:
+        for name in each.baseline_tasks:
+            baseline, _ = each.baseline(name)
+            if not baseline.phases:
                 raise MTLError(
-                    f"A twin is trained as its task is. Received: approach {each.name!r}, of which no phase trains {name!r}. "
-                    "Add such a phase, leave the task out of its recipe, or have no twins (baseline=None)."
+                    f"A baseline is trained as its task is. Received: approach {each.name!r}, of which no phase trains {name!r}. "
+                    "Add such a phase, leave the task out of its recipe, or have no baselines (baseline=None)."
                 )
-            if any(phase.freeze for phase in twin.phases):
+            if any(phase.freeze for phase in baseline.phases):
                 # What is frozen may be a layer that only another task's head has.
-                check(workshop.model(twin), twin.rows(data), twin.phases)
+                check(trainer.model(baseline), baseline.rows(data), baseline.phases)
 
 
 def deliver(
@@ -293,7 +293,7 @@ def deliver(
     )
 
 
-def _twins(baseline: str | Sequence[str] | None, own: Tasks, known: Tasks) -> bool | tuple[str, ...]:
+def _baselines(baseline: str | Sequence[str] | None, own: Tasks, known: Tasks) -> bool | tuple[str, ...]:
     """Return which tasks of an approach are trained alone as well.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Approaches over seeds, beside their single-task twins: what is missing is trained, the test split is looked at once."""
+"""Approaches over seeds, beside their single-task baselines: what is missing is trained, the test split is looked at once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import numpy as np
 
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._seeds import FINAL, derived_seed
-from mtl_keras.comparison._workshop import Workshop
+from mtl_keras.comparison._trainer import Trainer
 from mtl_keras.data import Data
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.files import append_json, atomic, read_json_lines, write_json
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.report import delta_m_rows, history_rows, is_twin, metrics_rows, trivial_rows
+from mtl_keras.report import delta_m_rows, history_rows, is_baseline, metrics_rows, trivial_rows
 
-__all__ = ["LOOKS", "SINGLE", "Approach", "Figures", "log_look", "run_approaches"]
+__all__ = ["TEST_EVALUATIONS", "SINGLE", "Approach", "Figures", "log_test_evaluation", "run_approaches"]
 
-LOOKS = "test_evaluations.jsonl"
+TEST_EVALUATIONS = "test_evaluations.jsonl"
 SINGLE = "single-task"
 CHECKPOINT = "checkpoint.npz"
 
@@ -39,28 +39,28 @@ class Approach:
         plan: What to build and how to train it.
         seeds: Numbers of the trainings.
         data: The data of a training, by its number.
-        twins: Whether each task is trained alone as well; or the names of those that are.
-        twin_data: The data of a twin's training, of which it sees the rows of its task; None (default) is `data`.
+        baselines: Whether each task is trained alone as well; or the names of those that are.
+        baseline_data: The data of a baseline's training, of which it sees the rows of its task; None (default) is `data`.
     """
 
     name: str
     plan: Plan
     seeds: Sequence[int]
     data: Callable[[int], Data]
-    twins: bool | Sequence[str] = True
-    twin_data: Callable[[int], Data] | None = None
+    baselines: bool | Sequence[str] = True
+    baseline_data: Callable[[int], Data] | None = None
 
     @property
-    def twinned(self) -> tuple[str, ...]:
+    def baseline_tasks(self) -> tuple[str, ...]:
         """The tasks that are trained alone as well; none where there is but one."""
         tasks = self.plan.recipe.tasks
         if len(tasks) == 1:
             return ()
-        return tuple(name for name in tasks if self.twins is True or (self.twins and name in self.twins))
+        return tuple(name for name in tasks if self.baselines is True or (self.baselines and name in self.baselines))
 
-    def twin(self, task: str) -> tuple[Plan, Callable[[int], Data]]:
-        """Return how a task is trained alone, and on what; two twins are the same where both are equal."""
-        return self.plan.only(task), self.twin_data or self.data
+    def baseline(self, task: str) -> tuple[Plan, Callable[[int], Data]]:
+        """Return how a task is trained alone, and on what; two baselines are the same where both are equal."""
+        return self.plan.only(task), self.baseline_data or self.data
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ class _Job:
 
     @property
     def history_label(self) -> str:
-        """Twins of different tasks have different curves."""
+        """Baselines of different tasks have different curves."""
         return self.label if self.task is None else f"{self.label} {self.task}"
 
     def rows(self) -> Data:
@@ -113,15 +113,15 @@ class _Job:
 
 
 def run_approaches(
-    workshop: Workshop, folder: Path, place: Path, approaches: Sequence[Approach], *, seed: int, what: Mapping[str, Any]
+    trainer: Trainer, folder: Path, place: Path, approaches: Sequence[Approach], *, seed: int, what: Mapping[str, Any]
 ) -> Figures:
-    """Train what is missing of all approaches and their twins, look at the test split once, and return all figures.
+    """Train what is missing of all approaches and their baselines, look at the test split once, and return all figures.
 
-    Where the twin of a task is the same for all approaches that have it, it is trained once, as `"single-task"`; else each
+    Where the baseline of a task is the same for all approaches that have it, it is trained once, as `"single-task"`; else each
     approach has its own.
 
     Args:
-        workshop: Where trainings run.
+        trainer: Where trainings run.
         folder: Of the run; `logs/` and the log of looks at the test split go there.
         place: Folder in which each training has one of its own. Trainings that lie there already are not repeated.
         approaches: What to train; names differ.
@@ -134,12 +134,12 @@ def run_approaches(
     # Seed by seed: each may have data of its own, and whoever looks in between sees every approach.
     for number, job in enumerate(sorted(jobs, key=lambda job: job.seed), start=1):
         if not job.summary.exists():
-            _train(workshop, folder, job, seed, number, len(jobs))
+            _train(trainer, folder, job, seed, number, len(jobs))
     for job in jobs:
         summary = json.loads(job.summary.read_text(encoding="utf-8"))
         metrics += summary["metrics"]
         history += summary["history"]
-    metrics = _trivial_once(metrics + _test_rows(workshop, folder, jobs, what))
+    metrics = _trivial_once(metrics + _test_rows(trainer, folder, jobs, what))
     own = [job for job in jobs if job.task is None]
     common = _judged_by([frozenset(approach.plan.recipe.tasks) for approach in approaches])
     skills: dict[str, dict[_Job, float]] = {}
@@ -148,8 +148,8 @@ def run_approaches(
             skills.setdefault(job.label, {})[job] = _validation_skill(job, common)
     best = max(skills, key=lambda name: float(np.mean(list(skills[name].values()))))
     chosen = max(skills[best], key=lambda job: (skills[best][job], -job.seed))
-    model = _delivered(workshop, chosen)
-    evaluation = evaluate(model, chosen.rows(), "validation", cache_dir=workshop.cache_dir)
+    model = _delivered(trainer, chosen)
+    evaluation = evaluate(model, chosen.rows(), "validation", cache_dir=trainer.cache_dir)
     metrics = _with_mean_skill(metrics)
     for approach in (each for each in approaches if len(each.plan.recipe.tasks) > 1):
         names = {name: task.metric.name for name, task in approach.plan.recipe.tasks.items()}
@@ -165,57 +165,58 @@ def _judged_by(sets: Sequence[frozenset[str]]) -> frozenset[str]:
     return common if common and any(common <= tasks for tasks in sets) else max(sets, key=lambda s: (sets.count(s), len(s)))
 
 
-def log_look(folder: Path, what: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+def log_test_evaluation(folder: Path, what: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write down a look at the test split."""
     when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    append_json(folder / LOOKS, {"when": when, "what": dict(what), "split": "test", "figures": list(rows)})
+    append_json(folder / TEST_EVALUATIONS, {"when": when, "what": dict(what), "split": "test", "figures": list(rows)})
 
 
 def _jobs(approaches: Sequence[Approach], place: Path) -> list[_Job]:
-    """Return all trainings: the approaches', then their twins'."""
+    """Return all trainings: the approaches', then their baselines'."""
     jobs = [
         _Job(each.name, seed, each.plan, each.data, place / f"{each.name}-{seed}") for each in approaches for seed in each.seeds
     ]
-    paired = [each for each in approaches if each.twinned]
-    if _have_the_same_twins(approaches):
-        first = {task: each for each in reversed(paired) for task in each.twinned}
+    paired = [each for each in approaches if each.baseline_tasks]
+    if _have_the_same_baselines(approaches):
+        first = {task: each for each in reversed(paired) for task in each.baseline_tasks}
         seeds = sorted({seed for each in paired for seed in each.seeds})
         wanted = [
-            (SINGLE, task, first[task], seeds) for task in dict.fromkeys(task for each in paired for task in each.twinned)
+            (SINGLE, task, first[task], seeds)
+            for task in dict.fromkeys(task for each in paired for task in each.baseline_tasks)
         ]
     else:
-        wanted = [(f"{each.name} {SINGLE}", task, each, list(each.seeds)) for each in paired for task in each.twinned]
+        wanted = [(f"{each.name} {SINGLE}", task, each, list(each.seeds)) for each in paired for task in each.baseline_tasks]
     for label, task, each, seeds in wanted:
-        plan, data = each.twin(task)
+        plan, data = each.baseline(task)
         folders = ((seed, place / f"{label}-{task}-{seed}".replace(" ", "-")) for seed in seeds)
         jobs += [_Job(label, seed, plan, data, where, task) for seed, where in folders]
     return jobs
 
 
-def _have_the_same_twins(approaches: Sequence[Approach]) -> bool:
-    """Return whether every approach that has a task which is trained alone would have the very same twin for it.
+def _have_the_same_baselines(approaches: Sequence[Approach]) -> bool:
+    """Return whether every approach that has a task which is trained alone would have the very same baseline for it.
 
-    Otherwise a twin that is called by no approach's name would be taken for that of approaches which it does not suit.
+    Otherwise a baseline that is called by no approach's name would be taken for that of approaches which it does not suit.
     """
-    for task in {task for each in approaches for task in each.twinned}:
-        twins = [each.twin(task) for each in approaches if task in each.plan.recipe.tasks]
-        if any(twin != twins[0] for twin in twins):
+    for task in {task for each in approaches for task in each.baseline_tasks}:
+        baselines = [each.baseline(task) for each in approaches if task in each.plan.recipe.tasks]
+        if any(baseline != baselines[0] for baseline in baselines):
             return False
     return True
 
 
-def _train(workshop: Workshop, folder: Path, job: _Job, seed: int, number: int, total: int) -> None:
+def _train(trainer: Trainer, folder: Path, job: _Job, seed: int, number: int, total: int) -> None:
     """Train one model; keep best and last weights, the history and the validation figures."""
-    workshop.reporter.training_begins(job.folder.name, number, total, job.plan.epochs)
+    trainer.reporter.training_begins(job.folder.name, number, total, job.plan.epochs)
     began = time.perf_counter()
     logs = folder / "logs" / f"final-{job.folder.name}"
     own = derived_seed(seed, FINAL, job.seed)
-    run, data = workshop.train(job.plan, job.data(job.seed), own, logs, output_dir=job.folder, keep=True)
+    run, data = trainer.train(job.plan, job.data(job.seed), own, logs, output_dir=job.folder, keep=True)
     rows = []
     for kind, at in (("best", contextlib.nullcontext(run.model)), ("last", run.at_last_epoch())):
         with at as model, atomic(job.weights(kind)) as path:
             _part(model, job.plan).save_weights(path)
-            evaluation = evaluate(model, data, "validation", cache_dir=workshop.cache_dir)
+            evaluation = evaluate(model, data, "validation", cache_dir=trainer.cache_dir)
         rows += metrics_rows(evaluation, run=job.label, seed=job.seed, phase=run.best.phase, epoch_kind=kind)
     tasks = list(job.plan.recipe.tasks)
     seconds = round(time.perf_counter() - began, 3)
@@ -233,18 +234,18 @@ def _train(workshop: Workshop, folder: Path, job: _Job, seed: int, number: int, 
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
     score = {"skill": evaluation.skill, **{f"{t}_{m}": v for t, vs in evaluation.values().items() for m, v in vs.items()}}
     about = {"trial": job.folder.name, "status": "completed", "hyperparameters": {}}
-    workshop.reporter.training_ends({**about, "values": score, "seconds": seconds, "error": None})
+    trainer.reporter.training_ends({**about, "values": score, "seconds": seconds, "error": None})
 
 
-def _test_rows(workshop: Workshop, folder: Path, jobs: Sequence[_Job], what: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _test_rows(trainer: Trainer, folder: Path, jobs: Sequence[_Job], what: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the test figures of all jobs: the logged ones, or those of the one look."""
     if jobs[0].data(jobs[0].seed).test is None:
         return []
     what = {**what, "runs": [job.folder.name for job in jobs]}
-    for look in read_json_lines(folder / LOOKS):
+    for look in read_json_lines(folder / TEST_EVALUATIONS):
         if look["what"] == what:
             return list(look["figures"])
-    workshop.reporter.stage("Looking at the test data, once")
+    trainer.reporter.stage("Looking at the test data, once")
     found: dict[str, list[dict[str, Any]]] = {}
     # Seeds of one plan take turns in one network: to build it takes longer than to look.
     models: dict[tuple[str, str | None], MultiTaskModel] = {}
@@ -252,21 +253,21 @@ def _test_rows(workshop: Workshop, folder: Path, jobs: Sequence[_Job], what: Map
         data = job.rows()
         rows = found[job.folder.name] = []
         if (job.label, job.task) not in models:
-            models[job.label, job.task] = workshop.model(job.plan)
+            models[job.label, job.task] = trainer.model(job.plan)
         model = models[job.label, job.task]
         for kind in ("best", "last"):
             _part(model, job.plan).load_weights(job.weights(kind))
-            evaluation = evaluate(model, data, "test", cache_dir=workshop.cache_dir)
+            evaluation = evaluate(model, data, "test", cache_dir=trainer.cache_dir)
             rows += metrics_rows(evaluation, run=job.label, seed=job.seed, phase=len(job.plan.phases) - 1, epoch_kind=kind)
         rows += trivial_rows(evaluation)
     rows = _trivial_once([row for job in jobs for row in found[job.folder.name]])
-    log_look(folder, what, rows)
+    log_test_evaluation(folder, what, rows)
     return rows
 
 
-def _delivered(workshop: Workshop, job: _Job) -> MultiTaskModel:
+def _delivered(trainer: Trainer, job: _Job) -> MultiTaskModel:
     """Return a trained model with its weights and weighting state at the best epoch."""
-    model = workshop.model(job.plan)
+    model = trainer.model(job.plan)
     _part(model, job.plan).load_weights(job.weights("best"))
     state = json.loads(job.summary.read_text(encoding="utf-8"))["weighting_state"]
     model.weighting_state = {name: np.array(value, np.float32) for name, value in state.items()}
@@ -305,11 +306,11 @@ def _trivial_once(metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _with_mean_skill(metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Replace the whole-model rows of one seed's twins by one row, the mean over all of them."""
+    """Replace the whole-model rows of one seed's baselines by one row, the mean over all of them."""
     kept: list[dict[str, Any]] = []
     skills: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in metrics:
-        if is_twin(row["run"]) and row["task"] == "all":
+        if is_baseline(row["run"]) and row["task"] == "all":
             skills.setdefault((row["run"], row["seed"], row["epoch_kind"], row["split"]), []).append(row)
         else:
             kept.append(row)

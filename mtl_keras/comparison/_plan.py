@@ -40,7 +40,7 @@ class Plan:
         return data.only(*own) if own < set(data.tasks) else data
 
     def only(self, task: str) -> Plan:
-        """Return the single-task twin: the same network and training for one task alone, where weights mean nothing.
+        """Return the single-task baseline: the same network and training for one task alone, where weights mean nothing.
 
         Of a sequence of phases those are left that train the task; what a phase froze for the sake of other tasks is free.
         """

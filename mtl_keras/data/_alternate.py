@@ -33,7 +33,7 @@ def alternate(
 
     Every batch has all tasks, and those of the other data sets have weight 0 in it, so that their heads do not move.
     Validation and test hold the rows of each data set's own split. `data.only(...)` with the tasks of one data set gives that
-    data set, so that a single-task twin is trained on it alone, for all of its rows an epoch.
+    data set, so that a single-task baseline is trained on it alone, for all of its rows an epoch.
 
     An epoch is a number of steps, and no data set is exhausted: each goes on in an epoch where it was in the one before, and
     after its last row it is shuffled anew and started again. A shorter one is therefore seen several times in an epoch, and of
@@ -70,10 +70,10 @@ def alternate(
         >>> import numpy as np
         >>> import mtl_keras as mtl
         >>> def photos(name, task, rows):
-        ...     labelled = (np.zeros((rows, 8, 8, 3), "uint8"), {task: np.arange(rows) % 2})
-        ...     return mtl.data.from_arrays(mtl.Tasks(mtl.Binary(task)), labelled, name=name)
+        ...     labeled = (np.zeros((rows, 8, 8, 3), "uint8"), {task: np.arange(rows) % 2})
+        ...     return mtl.data.from_arrays(mtl.Tasks(mtl.Binary(task)), labeled, name=name)
         >>> data = mtl.data.alternate(photos("pets", "cat", 40), photos("streets", "car", 20), sampling="round_robin")
-        >>> data.train.taken(4, seed=0, epochs=1)
+        >>> data.train.steps_per_dataset(4, seed=0, epochs=1)
         [{'pets': 7, 'streets': 7}]
 
     Reference:

@@ -35,7 +35,7 @@ def load_digits(
     from sklearn import datasets
 
     source = datasets.load_digits()
-    # The originals have 17 grey values, 0 to 16.
+    # The originals have 17 gray values, 0 to 16.
     images = (source.images[..., None] * (255 / 16)).astype(np.float32)
     digit = source.target.astype(np.int32)
     test = np.zeros(len(digit), bool)

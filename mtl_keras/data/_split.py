@@ -26,7 +26,7 @@ __all__ = ["Split"]
 class Split:
     """Rows that belong together: the training, validation or test part of a data set.
 
-    Arrays are taken as they are, without a copy, and must not be changed afterwards.
+    Arrays are taken as they are, without a copy, and must not be changed afterward.
 
     Args:
         tasks: What is predicted.
@@ -145,7 +145,7 @@ class Split:
             else math.ceil(len(self) / batch_size)
         )
 
-    def taken(self, batch_size: int, *, seed: int, epochs: int) -> list[dict[str, int]]:
+    def steps_per_dataset(self, batch_size: int, *, seed: int, epochs: int) -> list[dict[str, int]]:
         """Return for each epoch of seeded batches how many are of each data set, by its name; one data set has no names."""
         if self.sampling is None:
             return [{} for _ in range(epochs)]

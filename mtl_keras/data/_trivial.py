@@ -29,13 +29,13 @@ def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]
     known = _KNOWN.setdefault(split, WeakKeyDictionary())
     if reference not in known:
         scores = {}
-        learnt, scored = reference.first_view(), split.first_view()
+        learned, scored = reference.first_view(), split.first_view()
         for name, task in split.tasks.items():
             seen, asked = reference.weight[name] > 0, split.weight[name] > 0
             if not seen.any() or not asked.any():
                 continue
             stored = _present(scored.y[name], asked)
-            guess = task.trivial(_present(learnt.y[name], seen))
+            guess = task.trivial(_present(learned.y[name], seen))
             scores[name] = task.score(stored, np.broadcast_to(guess, (len(stored), *guess.shape)))
         known[reference] = scores
     return known[reference]

@@ -208,7 +208,7 @@ def _reflected(rng: np.random.Generator, n: int, side: int, pad: int) -> np.ndar
 
 
 def _sampled(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return bilinear values at the places `y`, `x` `[h, w]` of each image, in px from the first pixel's centre."""
+    """Return bilinear values at the places `y`, `x` `[h, w]` of each image, in px from the first pixel's center."""
     h, w = images.shape[1:3]
     y, x = np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)
     top, left = y.astype(np.intp), x.astype(np.intp)

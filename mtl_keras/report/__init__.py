@@ -20,6 +20,7 @@ Example:
 from __future__ import annotations
 
 from mtl_keras.report._approaches import approaches_table, compare_runs, pairwise, points
+from mtl_keras.report._baselines import approaches_of, baseline_of, is_baseline
 from mtl_keras.report._comparison_figures import plot_approaches, plot_gains, plot_totals
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._environment import environment
@@ -33,7 +34,6 @@ from mtl_keras.report._steps import plot_steps
 from mtl_keras.report._summary import write_summary
 from mtl_keras.report._tables import scores_table, to_markdown, trials_table
 from mtl_keras.report._trials import plot_trials
-from mtl_keras.report._twins import approaches_of, is_twin, twin_of
 
 __all__ = [
     # rows
@@ -42,10 +42,10 @@ __all__ = [
     "approaches_of",
     "delta_m_rows",
     "history_rows",
-    "is_twin",
+    "is_baseline",
     "metrics_rows",
     "trivial_rows",
-    "twin_of",
+    "baseline_of",
     # tables
     "approaches_table",
     "compare_runs",

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
+from mtl_keras.report._baselines import TRIVIAL, approaches_of, baseline_of, is_baseline
 from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean, paired_test
 from mtl_keras.report._text import ARROWS, NOTHING, difference, mean_and_sd, number, paired, probability
-from mtl_keras.report._twins import TRIVIAL, approaches_of, is_twin, twin_of
 from mtl_keras.report._values import Values, chosen_figures, directions_of, values_of
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def approaches_table(
             an approach that only they know gets its row, too.
 
     Returns:
-        Columns `approach` (twins after the approaches), `task`, `metric`, `better` (↑ or ↓), `published` (if there is
+        Columns `approach` (baselines after the approaches), `task`, `metric`, `better` (↑ or ↓), `published` (if there is
         any), `best epoch` and `last epoch` (mean ± sample SD (number of seeds)), `− single-task` (mean difference to the
-        approach's twins at the best epoch with its 95 % paired t interval, called indicative below 5 seeds; delta_m is one
+        approach's baselines at the best epoch with its 95 % paired t interval, called indicative below 5 seeds; delta_m is one
         already), `p` (of the paired t test, from 5 seeds on; not corrected for the number of rows) and `trivial`. What is
         missing is "–".
 
@@ -62,18 +62,20 @@ def approaches_table(
     for key in chosen_figures(rows, split, metrics, told):
         trivial = list(best.get(TRIVIAL, {}).get(key, {}).values())
         reached = [mean(list(best[run][key].values())) for run in approaches if key in best.get(run, {})]
-        for run in (*approaches, *filter(is_twin, labels)):
+        for run in (*approaches, *filter(is_baseline, labels)):
             own = best.get(run, {}).get(key, {})
             # What delta_m is the mean of are differences already.
-            twins = best.get(twin_of(run, runs), {}).get(key, {}) if key != ("all", "delta_m") else dict.fromkeys(own, 0.0)
-            if key == ("all", "skill") and _tasks(best, run) != _tasks(best, twin_of(run, runs)):
+            baselines = (
+                best.get(baseline_of(run, runs), {}).get(key, {}) if key != ("all", "delta_m") else dict.fromkeys(own, 0.0)
+            )
+            if key == ("all", "skill") and _tasks(best, run) != _tasks(best, baseline_of(run, runs)):
                 # A mean over other tasks is another figure.
-                twins = {}
+                baselines = {}
             ends = list(last.get(run, {}).get(key, {}).values())
             reports = [str(row["value"]) for row in told if (row["run"], row["task"], row["metric"]) == (run, *key)]
             if not (own or ends or reports):
                 continue
-            gains = [] if is_twin(run) else list(paired(own, twins).values())
+            gains = [] if is_baseline(run) else list(paired(own, baselines).values())
             table.append(
                 {
                     "approach": run,
@@ -83,7 +85,7 @@ def approaches_table(
                     "published": "; ".join(reports) or NOTHING,
                     "best epoch": mean_and_sd(list(own.values())),
                     "last epoch": mean_and_sd(ends),
-                    "− single-task": NOTHING if is_twin(run) else difference(own, twins),
+                    "− single-task": NOTHING if is_baseline(run) else difference(own, baselines),
                     "p": probability(paired_test(gains)) if len(gains) >= ENOUGH_SEEDS else NOTHING,
                     "trivial": number(mean(trivial), reached[0] if reached else None),
                 }

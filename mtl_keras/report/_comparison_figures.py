@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
+from mtl_keras.report._baselines import TRIVIAL, approaches_of, baseline_of, label_of
 from mtl_keras.report._figures import lines_of
 from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean
 from mtl_keras.report._text import ARROWS, number, paired
-from mtl_keras.report._twins import TRIVIAL, approaches_of, label_of, twin_of
 from mtl_keras.report._values import chosen_figures, directions_of, values_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["plot_approaches", "plot_gains", "plot_totals"]
 COLUMNS = 3
 #: Totals that span more than this factor are drawn on a logarithmic axis.
 WIDE = 3
-#: Marks of twins and published values stand so far below the approach's own.
+#: Marks of baselines and published values stand so far below the approach's own.
 BELOW = 0.28
 
 
@@ -45,7 +45,7 @@ def plot_approaches(
 
     Returns:
         One panel a task, approaches from top to bottom: a dot for each seed, their mean, from 5 seeds on with its 95 % t
-        interval; the mean of the approach's twins and the published value as marks; trivial as a dotted line, or in
+        interval; the mean of the approach's baselines and the published value as marks; trivial as a dotted line, or in
         words where it lies far off.
 
     Raises:
@@ -62,13 +62,13 @@ def plot_approaches(
     for place, key in zip(panels, shown, strict=True):
         for y, run in enumerate(approaches):
             _spread(place, y, list(values.get(run, {}).get(key, {}).values()))
-            twins = list(values.get(twin_of(run, values), {}).get(key, {}).values())
-            marks = [("twins' mean", "D", "C1", mean(twins))] if twins and run in values else []
+            baselines = list(values.get(baseline_of(run, values), {}).get(key, {}).values())
+            marks = [("baselines' mean", "D", "C1", mean(baselines))] if baselines and run in values else []
             reported = [row for row in told if (row["run"], row["task"], row["metric"]) == (run, *key)]
             marks += [("published", "*", "C3", value) for row in reported if (value := _float(row["value"])) is not None]
-            for label, marker, colour, value in marks:
+            for label, marker, color, value in marks:
                 size = 7 if marker == "*" else 4
-                place.plot(value, y + BELOW, marker, color=colour, markersize=size, linestyle="", label=label)
+                place.plot(value, y + BELOW, marker, color=color, markersize=size, linestyle="", label=label)
         arrow = ARROWS.get(directions.get(key, ""), "")
         trivial = list(values.get(TRIVIAL, {}).get(key, {}).values())
         note = ""
@@ -86,18 +86,18 @@ def plot_approaches(
 
 
 def plot_gains(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test") -> Picture:
-    """Draw what each approach gains on its single-task twins of the same seeds, at the best epoch.
+    """Draw what each approach gains on its single-task baselines of the same seeds, at the best epoch.
 
     Args:
-        metrics_rows: Rows as from `metrics_rows`, those of the twins among them.
+        metrics_rows: Rows as from `metrics_rows`, those of the baselines among them.
         split: `"test"` (default), `"validation"` or `"train"`.
 
     Returns:
         One panel a task, with its own metric: a dot for each seed, their mean, from 5 seeds on with its 95 % paired t
-        interval. Right of 0 is better, also where a lower metric is. Approaches without twins are left out.
+        interval. Right of 0 is better, also where a lower metric is. Approaches without baselines are left out.
 
     Raises:
-        MTLError: If no approach has a twin of the same seed.
+        MTLError: If no approach has a baseline of the same seed.
     """
     from mtl_keras.report._picture import legend
 
@@ -107,20 +107,20 @@ def plot_gains(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test") -
     for key in chosen_figures(rows, split):
         sign = -1.0 if directions[key] == "min" else 1.0
         for run in approaches_of(values):
-            pairs = paired(values[run].get(key, {}), values.get(twin_of(run, values), {}).get(key, {}))
+            pairs = paired(values[run].get(key, {}), values.get(baseline_of(run, values), {}).get(key, {}))
             if pairs and key[0] != "all":
                 gains.setdefault(key, {})[run] = [sign * value for value in pairs.values()]
     if not gains:
         raise MTLError(
-            "A gain is measured on single-task twins of the same seeds. Received: rows of "
-            f"{', '.join(values) or 'no run'} on the {split} split. Add the twins' rows, or draw plot_approaches."
+            "A gain is measured on single-task baselines of the same seeds. Received: rows of "
+            f"{', '.join(values) or 'no run'} on the {split} split. Add the baselines' rows, or draw plot_approaches."
         )
     runs = [run for run in approaches_of(values) if any(run in by_run for by_run in gains.values())]
-    figure, panels = _panels(runs, [task for task, _ in gains], f"Gain on the single-task twins, {split} split")
+    figure, panels = _panels(runs, [task for task, _ in gains], f"Gain on the single-task baselines, {split} split")
     for place, (key, by_run) in zip(panels, gains.items(), strict=True):
         for y, run in enumerate(runs):
             _spread(place, y, by_run.get(run, []))
-        place.axvline(0.0, color="0.4", linewidth=1.0, linestyle=":", label="twins")
+        place.axvline(0.0, color="0.4", linewidth=1.0, linestyle=":", label="baselines")
         place.set_xlabel(f"gain: {'rise' if directions[key] == 'max' else 'fall'} in {key[1]}", fontsize=9)
     legend(figure, panels)
     return figure
@@ -139,7 +139,7 @@ def plot_totals(
     that halves its weights halves its total and learns nothing more.
 
     Args:
-        history_rows: Rows as from `history_rows`. The trainings of twins for one task each add up to one total.
+        history_rows: Rows as from `history_rows`. The trainings of baselines for one task each add up to one total.
         how: `"sum"` (default) or `"mean"` over tasks.
         tasks: The tasks that count; default all that have a loss. A run that lacks one of them has no total, and is left
             out.
@@ -153,7 +153,7 @@ def plot_totals(
     """
     from matplotlib.ticker import LogLocator, NullLocator
 
-    from mtl_keras.report._picture import colours_of, epochs_axis, grid, legend, style
+    from mtl_keras.report._picture import colors_of, epochs_axis, grid, legend, style
 
     if how not in ("sum", "mean"):
         raise MTLError(f'`how` is "sum" or "mean". Received: {how!r}. Give one of them.')
@@ -183,15 +183,15 @@ def plot_totals(
     # The legend stands on the right: with many runs it is as high as the panel.
     wide, high = 6.4 + 0.075 * max(map(len, totals)), max(3.6, 0.22 * (len(totals) + 2))
     figure, axes = grid(1, 1, wide, high)
-    place, colours = axes[0, 0], colours_of(totals)
+    place, colors = axes[0, 0], colors_of(totals)
     for label, each in totals.items():
         for total in each:
             if len(each) > 1:
-                place.plot(list(total), list(total.values()), color=colours[label], linewidth=0.6, alpha=0.4)
+                place.plot(list(total), list(total.values()), color=colors[label], linewidth=0.6, alpha=0.4)
         common = sorted(set.intersection(*map(set, each)))
         middle = [mean([total[epoch] for total in each]) for epoch in common]
         marker = "" if len(common) > 2 else "o"
-        place.plot(common, middle, color=colours[label], linewidth=1.8, marker=marker, markersize=4, label=label)
+        place.plot(common, middle, color=colors[label], linewidth=1.8, marker=marker, markersize=4, label=label)
     style(place, f"{name} of the unweighted losses of {', '.join(wanted)}", "epoch", f"{how} of task losses, {split}")
     epochs_axis(place, starts)
     values = [value for each in totals.values() for total in each for value in total.values()]

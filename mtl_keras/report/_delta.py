@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mtl_keras.report._baselines import TRIVIAL, baseline_of, is_baseline
 from mtl_keras.report._rows import METRICS_COLUMNS
 from mtl_keras.report._statistics import mean
-from mtl_keras.report._twins import TRIVIAL, is_twin, twin_of
 
 __all__ = ["DELTA_UNIT", "delta_m_rows"]
 
-DELTA_UNIT = "% of the single-task twins"
+DELTA_UNIT = "% of the single-task baselines"
 
 
 def delta_m_rows(metrics_rows: Iterable[Mapping[str, Any]], own_metrics: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the rows of metrics.csv on what each approach gains on its single-task twins.
+    """Return the rows of metrics.csv on what each approach gains on its single-task baselines.
 
-    `delta_m = 100 x mean over tasks of s (m - b) / b`, where `b` is the twin's value of the same seed, split and kind of
+    `delta_m = 100 x mean over tasks of s (m - b) / b`, where `b` is the baseline's value of the same seed, split and kind of
     epoch, and `s` is -1 where lower is better: positive is better. The literature has both signs.
 
     Args:
-        metrics_rows: Rows as from `metrics_rows`, those of the twins among them: of an approach `A` the run
+        metrics_rows: Rows as from `metrics_rows`, those of the baselines among them: of an approach `A` the run
             `"A single-task"`, or `"single-task"` where there is none.
         own_metrics: The metric that stands for each task.
 
     Returns:
-        One dict with the keys `METRICS_COLUMNS` for each approach, seed, split and kind of epoch of which the twins of
-        all tasks are there; task `"all"`, metric `"delta_m"`. None where a twin's value is 0.
+        One dict with the keys `METRICS_COLUMNS` for each approach, seed, split and kind of epoch of which the baselines of
+        all tasks are there; task `"all"`, metric `"delta_m"`. None where a baseline's value is 0.
 
     Reference:
         K.-K. Maninis, I. Radosavovic, I. Kokkinos, Attentive single-tasking of multiple tasks, CVPR 2019.
@@ -44,10 +44,10 @@ def delta_m_rows(metrics_rows: Iterable[Mapping[str, Any]], own_metrics: Mapping
     runs = {key[0] for key in values}
     made = []
     for key, row in whole.items():
-        own, twins = values.get(key, {}), values.get((twin_of(row["run"], runs), *key[1:]), {})
-        if row["run"] == TRIVIAL or is_twin(row["run"]) or not set(own_metrics) <= own.keys() & twins.keys():
+        own, baselines = values.get(key, {}), values.get((baseline_of(row["run"], runs), *key[1:]), {})
+        if row["run"] == TRIVIAL or is_baseline(row["run"]) or not set(own_metrics) <= own.keys() & baselines.keys():
             continue
-        bases = {task: float(twins[task]["value"]) for task in own_metrics}
+        bases = {task: float(baselines[task]["value"]) for task in own_metrics}
         if not all(bases.values()):
             continue
         signs = {task: -1.0 if own[task]["direction"] == "min" else 1.0 for task in own_metrics}

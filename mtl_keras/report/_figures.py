@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.report._twins import is_twin, label_of
+from mtl_keras.report._baselines import is_baseline, label_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,16 +26,16 @@ def plot_history(history_rows: Iterable[Mapping[str, Any]], *, units: Mapping[st
     """Draw loss and metric of each task and the mean skill against the epoch.
 
     Args:
-        history_rows: Rows as from `history_rows`; several runs get a colour each, several seeds a line each. The runs
-            `"single-task"` and `"single-task {task}"` are the twins: they share a colour, and are left out of the
-            panels on all tasks. Twins of an approach of their own, `"{approach} single-task"`, have its colour, paler.
+        history_rows: Rows as from `history_rows`; several runs get a color each, several seeds a line each. The runs
+            `"single-task"` and `"single-task {task}"` are the baselines: they share a color, and are left out of the
+            panels on all tasks. Baselines of an approach of their own, `"{approach} single-task"`, have its color, paler.
         units: Unit of each metric in words, e.g. `{"accuracy": "fraction of rows"}`.
 
     Returns:
         A column for each task and one for skill; solid lines are validation, dotted ones training, which are left out
-        where there are more than 5 colours.
+        where there are more than 5 colors.
     """
-    from mtl_keras.report._picture import colours_of, epochs_axis, grid, legend, style
+    from mtl_keras.report._picture import colors_of, epochs_axis, grid, legend, style
 
     lines, starts = lines_of(history_rows)
     tasks = list(dict.fromkeys(task for _, _, _, task, metric in lines if task != "all" and metric != "loss_weight"))
@@ -48,19 +48,19 @@ def plot_history(history_rows: Iterable[Mapping[str, Any]], *, units: Mapping[st
         for task, metric in metrics.items()
     ]
     columns.append([("all", "loss", "weighted loss"), ("all", "skill", "skill (0 trivial, 1 perfect)")])
-    colours = colours_of(label_of(run) for run, *_ in lines)
-    if len(colours) > BOTH and any(split == "validation" for _, _, split, *_ in lines):
+    colors = colors_of(label_of(run) for run, *_ in lines)
+    if len(colors) > BOTH and any(split == "validation" for _, _, split, *_ in lines):
         lines = {key: line for key, line in lines.items() if key[2] == "validation"}
     figure, axes = grid(2, len(columns), 3.2, 2.4, "Training curves", sharex=True)
     for column, panels in zip(axes.T, columns, strict=True):
         for place, (task, metric, label) in zip(column, panels, strict=False):
             for (run, _, split, other, measured), (x, y) in lines.items():
                 approach = label_of(run)
-                if (other, measured) == (task, metric) and not (task == "all" and is_twin(run) and len(colours) > 1):
+                if (other, measured) == (task, metric) and not (task == "all" and is_baseline(run) and len(colors) > 1):
                     dotted = {"linestyle": ":", "linewidth": 1.0} if split == "train" else {"linewidth": 1.3}
                     marker = "" if len(x) > 2 else "x" if split == "train" else "o"
                     place.plot(
-                        x, y, color=colours[approach], marker=marker, markersize=4, label=f"{approach}, {split}", **dotted
+                        x, y, color=colors[approach], marker=marker, markersize=4, label=f"{approach}, {split}", **dotted
                     )
             name = "all tasks" if task == "all" else task
             style(place, name if place is column[0] else "", "epoch" if place is column[-1] else "", label)
@@ -78,7 +78,7 @@ def plot_loss_weights(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
         history_rows: Rows as from `history_rows`; several seeds get a line each.
 
     Returns:
-        One panel for each run, a colour for each task.
+        One panel for each run, a color for each task.
     """
     from mtl_keras.report._picture import epochs_axis, grid, legend, style
 
@@ -89,7 +89,7 @@ def plot_loss_weights(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
     most = max(map(len, tasks.values()), default=0)
     # A weight among one is no weight.
     runs = [run for run, own in tasks.items() if len(own) > 1 or most == 1] or [""]
-    colours = {task: f"C{i}" for i, task in enumerate(dict.fromkeys(task for *_, task, _ in lines))}
+    colors = {task: f"C{i}" for i, task in enumerate(dict.fromkeys(task for *_, task, _ in lines))}
     columns = min(len(runs), 3)
     figure, axes = grid(math.ceil(len(runs) / columns), columns, 4.8, 2.8, "Loss weights", sharex=True, sharey=True)
     for place in axes.flat[len(runs) :]:
@@ -99,7 +99,7 @@ def plot_loss_weights(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
     for number, (place, run) in enumerate(zip(axes.flat, runs, strict=False)):
         for (other, _, _, task, _), (x, y) in lines.items():
             if other == run:
-                place.plot(x, y, color=colours[task], marker="." if len(x) < 3 else "", linewidth=1.3, label=task)
+                place.plot(x, y, color=colors[task], marker="." if len(x) < 3 else "", linewidth=1.3, label=task)
         left, bottom = number % columns == 0, number + columns >= len(runs)
         style(place, run, "epoch" if bottom else "", "weight of the task's loss" if left else "")
         epochs_axis(place, starts)
@@ -117,7 +117,7 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str] | None = None, title
         title: Above the picture, e.g. the task.
 
     Returns:
-        Colours show the share of each true class, on a square-root scale so that rare confusions are seen; up to 12
+        Colors show the share of each true class, on a square-root scale so that rare confusions are seen; up to 12
         classes have their counts written in.
     """
     from matplotlib.colors import PowerNorm
@@ -149,8 +149,8 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str] | None = None, title
     if classes <= COUNTED:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                colour = "white" if share[row, column] > 0.4 else "black"
-                place.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
+                color = "white" if share[row, column] > 0.4 else "black"
+                place.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=8)
     bar = figure.colorbar(image, ax=place, shrink=0.8, format=PercentFormatter(1.0), ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
     bar.set_label("share of the true class", fontsize=9)
     bar.ax.tick_params(labelsize=8)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
+from mtl_keras.report._baselines import SINGLE_TASK, TRIVIAL, approaches_of, baseline_of, is_baseline
 from mtl_keras.report._figures import lines_of
 from mtl_keras.report._statistics import mean, sample_sd
 from mtl_keras.report._text import NOTHING, difference, mean_and_sd, paired
-from mtl_keras.report._twins import TRIVIAL, TWIN, approaches_of, is_twin, twin_of
 from mtl_keras.report._values import Values, chosen_figures, directions_of, values_of
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ def ladder_table(
     Args:
         metrics_rows: Rows as from `metrics_rows` and `trivial_rows`; all tasks have one metric, whose perfect value is 1.
         split: `"test"` (default), `"validation"` or `"train"`.
-        controls: Tasks that cannot be learnt.
+        controls: Tasks that cannot be learned.
 
     Returns:
-        A row for each rung: `approach`, `tasks` and `controls` (how many), then over the tasks that can be learnt their
-        `mean` and mean `skill` ((value - trivial) / (1 - trivial)), `− single-task` over those of them that have twins, and
+        A row for each rung: `approach`, `tasks` and `controls` (how many), then over the tasks that can be learned their
+        `mean` and mean `skill` ((value - trivial) / (1 - trivial)), `− single-task` over those of them that have baselines, and
         the mean over `controls`; mean ± sample SD over seeds (number of seeds), at the best epoch.
 
     Raises:
@@ -55,21 +55,21 @@ def ladder_table(
     values, metrics = values_of(rows, split), _own_metrics(rows, split)
     table = []
     for run, tasks in _tasks_of(values, metrics).items():
-        learnt, drawn = [task for task in tasks if task not in controls], [task for task in tasks if task in controls]
-        own, twins = values[run], values.get(twin_of(run, values), {})
-        trivial = {task: mean(list(values.get(TRIVIAL, {}).get((task, metrics[task]), {}).values())) for task in learnt}
+        learned, drawn = [task for task in tasks if task not in controls], [task for task in tasks if task in controls]
+        own, baselines = values[run], values.get(baseline_of(run, values), {})
+        trivial = {task: mean(list(values.get(TRIVIAL, {}).get((task, metrics[task]), {}).values())) for task in learned}
         skills = {
             task: {seed: (value - trivial[task]) / (1 - trivial[task]) for seed, value in own[task, metrics[task]].items()}
-            for task in learnt
+            for task in learned
         }
-        both = [task for task in learnt if paired(own[task, metrics[task]], twins.get((task, metrics[task]), {}))]
-        gained = [_means([by_run[task, metrics[task]] for task in both]) for by_run in (own, twins)] if both else [{}, {}]
+        both = [task for task in learned if paired(own[task, metrics[task]], baselines.get((task, metrics[task]), {}))]
+        gained = [_means([by_run[task, metrics[task]] for task in both]) for by_run in (own, baselines)] if both else [{}, {}]
         table.append(
             {
                 "approach": run,
-                "tasks": len(learnt),
+                "tasks": len(learned),
                 "controls": len(drawn),
-                "mean": mean_and_sd(list(_means([own[task, metrics[task]] for task in learnt]).values())),
+                "mean": mean_and_sd(list(_means([own[task, metrics[task]] for task in learned]).values())),
                 "skill": mean_and_sd(list(_means([*skills.values()]).values())),
                 "− single-task": f"{difference(*gained)} over {len(both)}" if both else NOTHING,
                 "mean of controls": mean_and_sd(list(_means([own[task, metrics[task]] for task in drawn]).values())),
@@ -82,9 +82,9 @@ def plot_ladder(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test", 
     """Draw what tasks reach against the number of tasks that are trained together.
 
     Args:
-        metrics_rows: Rows as from `metrics_rows`, those of twins among them: they are 1 task.
+        metrics_rows: Rows as from `metrics_rows`, those of baselines among them: they are 1 task.
         split: `"test"` (default), `"validation"` or `"train"`.
-        controls: Tasks that cannot be learnt; rungs that hold some are drawn as hollow marks.
+        controls: Tasks that cannot be learned; rungs that hold some are drawn as hollow marks.
 
     Returns:
         One panel: a line for each task that most rungs without controls have, the mean over seeds ± their sample SD; black
@@ -93,7 +93,7 @@ def plot_ladder(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test", 
     Raises:
         MTLError: If the rows are no ladder.
     """
-    from mtl_keras.report._picture import colours_of, grid, legend, style
+    from mtl_keras.report._picture import colors_of, grid, legend, style
 
     rows = list(metrics_rows)
     if not is_ladder(rows, split):
@@ -105,22 +105,22 @@ def plot_ladder(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test", 
     own = _tasks_of(values, metrics)
     pure = {run: tasks for run, tasks in own.items() if not set(tasks) & set(controls)}
     shown = [task for task in metrics if sum(task in tasks for tasks in pure.values()) > len(pure) / 2]
-    colours = colours_of(shown)
+    colors = colors_of(shown)
     arrow = {"max": "higher is better", "min": "lower is better"}[next(iter(directions_of(rows).values()))]
     figure, axes = grid(1, 1, 6.4, 4.0, f"More tasks on one network, {split} split")
     place = axes[0, 0]
-    twins = values.get(TWIN, {})
+    baselines = values.get(SINGLE_TASK, {})
     for task in shown:
         key = (task, metrics[task])
-        line = {1: list(twins[key].values())} if key in twins else {}
+        line = {1: list(baselines[key].values())} if key in baselines else {}
         line |= {len(tasks): list(values[run][key].values()) for run, tasks in pure.items() if task in tasks}
-        _points(place, line, colours[task], task)
+        _points(place, line, colors[task], task)
         mixed = {len(tasks): list(values[run][key].values()) for run, tasks in own.items() if run not in pure and task in tasks}
         for count, seeds in mixed.items():
-            place.plot(count, mean(seeds), "o", color=colours[task], fillstyle="none", markersize=5)
+            place.plot(count, mean(seeds), "o", color=colors[task], fillstyle="none", markersize=5)
     everywhere = [task for task in shown if all(task in tasks for tasks in pure.values())]
     if everywhere:
-        line = {1: _across(twins, everywhere, metrics)} if all((t, metrics[t]) in twins for t in everywhere) else {}
+        line = {1: _across(baselines, everywhere, metrics)} if all((t, metrics[t]) in baselines for t in everywhere) else {}
         line |= {len(tasks): _across(values[run], everywhere, metrics) for run, tasks in pure.items()}
         _points(place, line, "0.1", f"mean of {', '.join(everywhere)}", width=2.0)
     if len(pure) < len(own):
@@ -140,33 +140,33 @@ def plot_ladder_losses(
     """Draw the unweighted losses of each rung's own tasks against the epoch: their sum, and their average.
 
     Args:
-        history_rows: Rows as from `history_rows`; trainings of twins are left out.
-        controls: Tasks that cannot be learnt; a rung that holds some has its average over the others dashed, and over them
+        history_rows: Rows as from `history_rows`; trainings of baselines are left out.
+        controls: Tasks that cannot be learned; a rung that holds some has its average over the others dashed, and over them
             dotted.
         split: `"validation"` (default) or `"train"`.
 
     Returns:
-        Two panels with a colour for each rung, means over seeds.
+        Two panels with a color for each rung, means over seeds.
 
     Raises:
         MTLError: If no row holds a loss of a task on the split.
     """
-    from mtl_keras.report._picture import colours_of, epochs_axis, grid, legend, style
+    from mtl_keras.report._picture import colors_of, epochs_axis, grid, legend, style
 
     losses: dict[str, dict[str, dict[int, list[float]]]] = {}
     lines, starts = lines_of(row for row in history_rows if row["metric"] == "loss" and row["task"] != "all")
     for (run, _, part, task, _), (x, y) in lines.items():
-        if part == split and not is_twin(run):
+        if part == split and not is_baseline(run):
             by_epoch = losses.setdefault(run, {}).setdefault(task, {})
             for epoch, value in zip(x, y, strict=True):
                 by_epoch.setdefault(epoch, []).append(value)
     if not losses:
         raise MTLError(f"Losses are drawn of tasks that have some. Received: none on the {split} split. Give other rows.")
-    colours = colours_of(losses)
+    colors = colors_of(losses)
     figure, axes = grid(1, 2, 4.6, 3.4, f"Losses of all tasks, {split}")
     for place, how in zip(axes[0], ("sum", "average"), strict=True):
         for run, by_task in losses.items():
-            look = {"color": colours[run], "linewidth": 1.5, "marker": "." if len(next(iter(by_task.values()))) < 3 else ""}
+            look = {"color": colors[run], "linewidth": 1.5, "marker": "." if len(next(iter(by_task.values()))) < 3 else ""}
             _curve(place, list(by_task.values()), how, label=run, **look)
             drawn = [task for task in by_task if task in controls]
             if drawn and how == "average" and len(drawn) < len(by_task):
@@ -199,13 +199,13 @@ def _across(by_figure: Mapping[Any, Mapping[Any, float]], tasks: Sequence[str], 
     return list(_means([by_figure[task, metrics[task]] for task in tasks]).values())
 
 
-def _points(place: Axes, line: Mapping[int, Sequence[float]], colour: str, label: str, width: float = 1.0) -> None:
+def _points(place: Axes, line: Mapping[int, Sequence[float]], color: str, label: str, width: float = 1.0) -> None:
     """Draw means over seeds with their sample SD, from the fewest tasks to the most."""
     counts = sorted(line)
     spread = [sample_sd(line[count]) if len(line[count]) > 1 else 0.0 for count in counts]
     middle = [mean(line[count]) for count in counts]
     place.errorbar(
-        counts, middle, spread, color=colour, linewidth=width, elinewidth=0.8, marker="o", markersize=4, capsize=2, label=label
+        counts, middle, spread, color=color, linewidth=width, elinewidth=0.8, marker="o", markersize=4, capsize=2, label=label
     )
 
 

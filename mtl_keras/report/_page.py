@@ -6,23 +6,23 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mtl_keras.report._approaches import approaches_table, judged
+from mtl_keras.report._baselines import approaches_of, baseline_of, is_baseline
 from mtl_keras.report._ladder import is_ladder, ladder_table
 from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean
 from mtl_keras.report._tables import scores_table, seeds_of, to_markdown, trials_table
 from mtl_keras.report._text import number, paired
-from mtl_keras.report._twins import approaches_of, is_twin, twin_of
 from mtl_keras.report._values import chosen_figures, directions_of, shown_tasks, values_of
 
 __all__ = ["LEGEND", "is_comparison", "page", "result"]
 
 LEGEND = (
-    "Mean ± sample SD (number of seeds) at the best epoch on validation; n = labelled rows; ↑ higher is better, ↓ lower is "
+    "Mean ± sample SD (number of seeds) at the best epoch on validation; n = labeled rows; ↑ higher is better, ↓ lower is "
     "better; trivial = majority class or mean image of the training rows."
 )
 
 COMPARISON_LEGEND = (
     "Mean ± sample SD (number of seeds) at the best epoch on validation and at the last; − single-task = mean difference to "
-    f"the single-task twins of the same seeds at the best epoch, from {ENOUGH_SEEDS} seeds on with its 95 % paired t interval "
+    f"the single-task baselines of the same seeds at the best epoch, from {ENOUGH_SEEDS} seeds on with its 95 % paired t interval "
     "and the p of the paired t test, neither corrected for the number of comparisons; ↑ higher is better, ↓ lower is better; "
     "trivial = majority class or mean image of the training rows."
 )
@@ -50,10 +50,10 @@ def page(
     published: Sequence[Mapping[str, Any]] = (),
     claims: Sequence[Mapping[str, str]] = (),
     summaries: Mapping[str, str] | None = None,
-    by_split: bool = False,
+    split_per_seed: bool = False,
     controls: Collection[str] = (),
 ) -> str:
-    """Return the README of a record; `by_split` says that each seed has a split of its own."""
+    """Return the README of a record; `split_per_seed` says that each seed has a split of its own."""
     shown = (*shown_tasks(metrics), "all")
     left = len({row["task"] for row in metrics} - set(shown))
     says, says_not = _sayings([row for row in metrics if row["task"] in shown], split)
@@ -62,7 +62,9 @@ def page(
         parts.append(_list(f"`{name}`: {text}" for name, text in summaries.items()))
     parts += [f"## Result on the {split} split", *result(metrics, split, published)]
     if is_ladder(metrics, split):
-        about = "Over an approach's tasks that can be learnt, and over its controls, which cannot; skill: 0 trivial, 1 perfect."
+        about = (
+            "Over an approach's tasks that can be learned, and over its controls, which cannot; skill: 0 trivial, 1 perfect."
+        )
         parts += [to_markdown(ladder_table(metrics, split, controls=controls)).rstrip(), about]
     if left:
         parts.append(f"{left} more tasks, which fewer approaches have, are in [metrics.csv](metrics.csv).")
@@ -77,7 +79,7 @@ def page(
     if claims:
         parts += ["## What became of the published claims", _list(f"{row['claim']} **{row['verdict']}**" for row in claims)]
     parts += ["## What it says", _list(says)]
-    says_not.append(SPREAD_OF_SPLITS if by_split else SPREAD_OF_SEEDS)
+    says_not.append(SPREAD_OF_SPLITS if split_per_seed else SPREAD_OF_SEEDS)
     parts += ["## What it does not say", _list([*says_not, *notes])]
     return "\n\n".join(parts) + "\n"
 
@@ -92,8 +94,8 @@ def result(metrics: Sequence[Mapping[str, Any]], split: str, published: Sequence
     shown, every = (*shown_tasks(metrics), "all"), {row["task"] for row in metrics}
     metrics, published = ([row for row in rows if row["task"] in shown] for rows in (metrics, published))
     if not every <= set(shown):
-        # The twins are those of fewer tasks: a mean over others is another figure.
-        metrics = [row for row in metrics if not (row["task"] == "all" and is_twin(row["run"]))]
+        # The baselines are those of fewer tasks: a mean over others is another figure.
+        metrics = [row for row in metrics if not (row["task"] == "all" and is_baseline(row["run"]))]
     if is_comparison(metrics, published):
         return [to_markdown(approaches_table(metrics, split, published=published)).rstrip(), COMPARISON_LEGEND]
     return [to_markdown(scores_table(metrics, split)).rstrip(), LEGEND]
@@ -145,8 +147,8 @@ def _sayings(metrics: Sequence[Mapping[str, Any]], split: str) -> tuple[list[str
     many = is_comparison(metrics)
     says, fewest = [], ENOUGH_SEEDS
     for run in approaches_of(values):
-        figures, twins = values[run], values.get(twin_of(run, values), {})
-        pairs = {key: list(paired(by_seed, twins.get(key, {})).values()) for key, by_seed in figures.items()}
+        figures, baselines = values[run], values.get(baseline_of(run, values), {})
+        pairs = {key: list(paired(by_seed, baselines.get(key, {})).values()) for key, by_seed in figures.items()}
         fewest = min([fewest, seeds_of(metrics, run), *(len(each) for each in pairs.values() if each)])
         compared = {key: each for key, each in pairs.items() if key[0] != "all" and len(each) >= ENOUGH_SEEDS}
         skill, gains = (list(figures.get(("all", metric), {}).values()) for metric in ("skill", "delta_m"))
@@ -165,8 +167,8 @@ def _sayings(metrics: Sequence[Mapping[str, Any]], split: str) -> tuple[list[str
         says_not.append(
             f"With {_seeds(fewest)} differences between approaches are indicative; below {ENOUGH_SEEDS} none is called better."
         )
-    if not any(map(is_twin, values)):
-        says_not.append("Whether sharing helped: there are no single-task twins here.")
+    if not any(map(is_baseline, values)):
+        says_not.append("Whether sharing helped: there are no single-task baselines here.")
     return says, says_not
 
 
@@ -188,14 +190,14 @@ def _in_short(
         verdicts[judged(*interval(differences), directions[key])].append(f"{key[0]} {key[1]}")
     for word, where in verdicts.items():
         if where:
-            than = f"{word} than its twins in" if word else "no difference to its twins shown in"
+            than = f"{word} than its baselines in" if word else "no difference to its baselines shown in"
             parts.append(f"{than} {', '.join(where)}")
     return f"{run}: {'; '.join(parts) or 'nothing but what the table holds'}."
 
 
 def _gained(run: str, gains: Sequence[float]) -> str:
     """Return what sharing gained over all tasks."""
-    about = f"{run}: delta_m {mean(gains):+.2f} % over {_seeds(len(gains))}, the mean change against the single-task twins"
+    about = f"{run}: delta_m {mean(gains):+.2f} % over {_seeds(len(gains))}, the mean change against the single-task baselines"
     if len(gains) < ENOUGH_SEEDS:
         return f"{about} (positive is better; indicative)."
     low, high = interval(gains)
@@ -208,8 +210,8 @@ def _compared(run: str, key: tuple[str, str], direction: str, differences: Seque
     shown = f"{low:+.3g} to {high:+.3g}"
     word = judged(low, high, direction)
     if not word:
-        return f"{run}: no difference to the single-task twin shown in {key[0]} {key[1]} (95 % interval {shown})."
-    return f"{run}: {word} than the single-task twin in {key[0]} {key[1]} (95 % interval {shown})."
+        return f"{run}: no difference to the single-task baseline shown in {key[0]} {key[1]} (95 % interval {shown})."
+    return f"{run}: {word} than the single-task baseline in {key[0]} {key[1]} (95 % interval {shown})."
 
 
 def _seeds(count: int) -> str:
@@ -224,6 +226,10 @@ def _caption(name: str) -> str:
     known = {"curves.png": "training curves", "trials.png": "trials", "loss_weights.png": "loss weights"}
     known |= {"steps.png": "shares of the data sets", "ladder.png": "what tasks reach against their number"}
     known |= {"ladder_losses.png": "sum and average of the losses"}
-    known |= {"approaches.png": "approaches", "totals.png": "unweighted totals", "gains.png": "gains on the single-task twins"}
+    known |= {
+        "approaches.png": "approaches",
+        "totals.png": "unweighted totals",
+        "gains.png": "gains on the single-task baselines",
+    }
     kind, _, task = name.removesuffix(".png").partition("_")
     return known.get(name, f"{kind} of {task}")

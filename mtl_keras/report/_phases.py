@@ -1,4 +1,4 @@
-"""What each task was worth after each phase: what a later phase made of what an earlier one had learnt."""
+"""What each task was worth after each phase: what a later phase made of what an earlier one had learned."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from mtl_keras.report._twins import TWIN
+from mtl_keras.report._baselines import SINGLE_TASK
 
-__all__ = ["Picture", "colours_of", "epochs_axis", "grid", "legend", "png", "style"]
+__all__ = ["Picture", "colors_of", "epochs_axis", "grid", "legend", "png", "style"]
 
 #: Pictures are committed with their records: a larger file is reduced to a palette.
 LARGE = 90_000
@@ -33,11 +33,11 @@ def png(figure: Figure) -> bytes:
     """Return a figure as a PNG file; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
-    # Fewer would give two lines one colour.
-    for colours in (256, 64):
+    # Fewer would give two lines one color.
+    for colors in (256, 64):
         if buffer.tell() > LARGE:
             with Image.open(buffer) as image:
-                reduced = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+                reduced = image.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
             buffer = io.BytesIO()
             reduced.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
@@ -63,20 +63,20 @@ def style(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def colours_of(labels: Iterable[str]) -> dict[str, str]:
-    """Return a colour for each label: ten, the same ten darker, and again; an approach's own twins have its own, paler."""
+def colors_of(labels: Iterable[str]) -> dict[str, str]:
+    """Return a color for each label: ten, the same ten darker, and again; an approach's own baselines have its own, paler."""
     names = list(dict.fromkeys(labels))
-    own = {f"{name} {TWIN}": name for name in names}
-    colours: dict[str, str] = {}
+    own = {f"{name} {SINGLE_TASK}": name for name in names}
+    colors: dict[str, str] = {}
     for number, name in enumerate(name for name in names if own.get(name) not in names):
-        colours[name] = f"C{number}" if number % 20 < 10 else _mixed(f"C{number}", 0.0)
-    return {name: colours[name] if name in colours else _mixed(colours[own[name]], 1.0) for name in names}
+        colors[name] = f"C{number}" if number % 20 < 10 else _mixed(f"C{number}", 0.0)
+    return {name: colors[name] if name in colors else _mixed(colors[own[name]], 1.0) for name in names}
 
 
-def _mixed(colour: str, grey: float) -> str:
-    """Return a colour halfway to black (0) or white (1)."""
-    red, green, blue = to_rgb(colour)
-    return to_hex(((red + grey) / 2, (green + grey) / 2, (blue + grey) / 2))
+def _mixed(color: str, gray: float) -> str:
+    """Return a color halfway to black (0) or white (1)."""
+    red, green, blue = to_rgb(color)
+    return to_hex(((red + gray) / 2, (green + gray) / 2, (blue + gray) / 2))
 
 
 def epochs_axis(axes: Axes, starts: Sequence[float]) -> None:

@@ -73,7 +73,7 @@ def write_record(
             published.csv and laid beside the approaches of the same labels.
         claims: What others claim, and what became of it here: `{"claim": sentence, "verdict": sentence}` each.
         summaries: A line on each approach, by its label.
-        controls: Tasks that cannot be learnt, for the pictures of a ladder.
+        controls: Tasks that cannot be learned, for the pictures of a ladder.
 
     Raises:
         MTLError: If a published figure or a claim lacks one of its entries, the disk is full, or the folder cannot be
@@ -120,7 +120,7 @@ def write_record(
         published=published,
         claims=claims,
         summaries=summaries or {},
-        by_split=bool(config.get("by_split")),
+        split_per_seed=bool(config.get("split_per_seed")),
         controls=controls,
     )
     with atomic(folder / "README.md") as temporary:
@@ -156,7 +156,7 @@ def _comparison_pictures(
     }
     pictures: dict[str, Callable[[], Figure]] = {}
     for name, draw in draws.items():
-        # A record is written with what there is: gains need twins, totals a run that has all tasks.
+        # A record is written with what there is: gains need baselines, totals a run that has all tasks.
         with suppress(MTLError):
             figure = draw()
             pictures[name] = lambda drawn=figure: drawn  # type: ignore[misc]

@@ -87,7 +87,7 @@ def paired_test(differences: Sequence[float]) -> float:
 
 
 def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
-    """Return the score of each trial that completed: the mean skill over its executions, all of which completed.
+    """Return the score of each trial that completed: the mean skill over its seeds_per_trial, all of which completed.
 
     Args:
         trial_rows: Rows of trials.jsonl.

@@ -23,12 +23,12 @@ def plot_steps(history_rows: Iterable[Mapping[str, Any]], *, split: str = "valid
     """Draw the share of steps that each data set had in each epoch, and each task's metric against steps in all.
 
     Args:
-        history_rows: Rows as from `history_rows`. Runs without steps of several data sets, such as single-task twins, are left
+        history_rows: Rows as from `history_rows`. Runs without steps of several data sets, such as single-task baselines, are left
             out; several seeds get a line each.
         split: Whose metrics, `"validation"` (default) or `"train"`.
 
     Returns:
-        Above a panel for each run, with a line for each data set; below one for each task, with a colour for each run.
+        Above a panel for each run, with a line for each data set; below one for each task, with a color for each run.
 
     Raises:
         MTLError: If no run alternates data sets.

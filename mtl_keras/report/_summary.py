@@ -9,11 +9,11 @@ from typing import Any
 
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
+from mtl_keras.report._baselines import TRIVIAL
 from mtl_keras.report._page import LEGEND, is_comparison, result
 from mtl_keras.report._record import write_csv
 from mtl_keras.report._rows import METRICS_COLUMNS
 from mtl_keras.report._statistics import mean, sample_sd
-from mtl_keras.report._twins import TRIVIAL
 
 __all__ = ["write_summary"]
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mtl_keras.report._baselines import TRIVIAL, approaches_of, baseline_of, is_baseline
 from mtl_keras.report._statistics import mean, sample_sd, trial_skills
 from mtl_keras.report._text import ARROWS, difference, mean_and_sd, number
-from mtl_keras.report._twins import TRIVIAL, approaches_of, is_twin, twin_of
 from mtl_keras.report._values import values_of
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def scores_table(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test",
         epoch_kind: `"best"` (default) or `"last"`.
 
     Returns:
-        Columns `task`, `metric`, `unit`, `better` (↑ or ↓), `n` (labelled rows), then for each approach mean ± sample
-        SD (number of seeds), its difference to its single-task twins of the same seeds (see `twin_of`), and `trivial`. A
+        Columns `task`, `metric`, `unit`, `better` (↑ or ↓), `n` (labeled rows), then for each approach mean ± sample
+        SD (number of seeds), its difference to its single-task baselines of the same seeds (see `baseline_of`), and `trivial`. A
         difference over at least 5 seeds has its 95 % paired t interval, one over fewer is called indicative. Columns of
         which the rows know nothing are left out.
 
@@ -44,16 +44,16 @@ def scores_table(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test",
         if row["split"] == split and key in values.get(row["run"], {}):
             arrow = ARROWS[row["direction"]]
             about.setdefault(key, {"task": key[0], "metric": key[1], "unit": row["unit"], "better": arrow, "n": row["n"]})
-    approaches, twins = approaches_of(values), [run for run in values if is_twin(run)]
+    approaches, baselines = approaches_of(values), [run for run in values if is_baseline(run)]
     table = []
     # Stable: tasks keep their order, figures of the whole model close the table.
     for key in sorted(about, key=lambda key: key[0] == "all"):
         own, line = {run: by_figure.get(key, {}) for run, by_figure in values.items()}, dict(about[key])
-        for run in (*approaches, *twins):
+        for run in (*approaches, *baselines):
             line[run] = mean_and_sd(list(own[run].values()))
         for run in approaches:
-            if (twin := twin_of(run, values)) in values:
-                line[f"{run} − {twin}"] = difference(own[run], own[twin])
+            if (baseline := baseline_of(run, values)) in values:
+                line[f"{run} − {baseline}"] = difference(own[run], own[baseline])
         if TRIVIAL in values:
             like = next((mean(list(own[run].values())) for run in approaches if own[run]), None)
             line[TRIVIAL] = number(mean(list(own[TRIVIAL].values())), like)
@@ -68,9 +68,9 @@ def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         trial_rows: Rows of trials.jsonl: `trial, execution, seed, status, hyperparameters, values, seconds, error`.
 
     Returns:
-        One row a trial: `trial`, the mean over executions of `skill` and of every other value, its hyperparameters,
-        `seconds` (sum), `status`, and `error` where one failed. With several executions also `executions` and
-        `skill_sd`, the sample standard deviation over them. A trial has failed if one of its executions has, and stands
+        One row a trial: `trial`, the mean over seeds_per_trial of `skill` and of every other value, its hyperparameters,
+        `seconds` (sum), `status`, and `error` where one failed. With several seeds_per_trial also `seeds_per_trial` and
+        `skill_sd`, the sample standard deviation over them. A trial has failed if one of its seeds_per_trial has, and stands
         at the end.
     """
     import pandas as pd
@@ -91,7 +91,7 @@ def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         skills = values.pop("skill", [])
         line: dict[str, Any] = {"trial": trial, "skill": mean(skills)}
         if repeated:
-            line |= {"skill_sd": sample_sd(skills), "executions": len(done)}
+            line |= {"skill_sd": sample_sd(skills), "seeds_per_trial": len(done)}
         line |= {name: mean(each) for name, each in values.items() if not name.endswith("_loss") and name != "epoch"}
         line |= {name: _plain(value) for name, value in rows[0]["hyperparameters"].items()}
         line |= {name: mean(each) for name, each in values.items() if name.endswith("_loss") or name == "epoch"}

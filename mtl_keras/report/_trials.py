@@ -21,7 +21,7 @@ def plot_trials(trial_rows: Iterable[Mapping[str, Any]]) -> Figure:
     """Draw the skill on validation against each hyperparameter that varies.
 
     Args:
-        trial_rows: Rows of trials.jsonl; failed executions are counted in the title.
+        trial_rows: Rows of trials.jsonl; failed seeds_per_trial are counted in the title.
 
     Returns:
         One panel for the number of the trial and one for each hyperparameter, with a dot for each completed execution

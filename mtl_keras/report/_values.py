@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mtl_keras.errors import MTLError
-from mtl_keras.report._twins import TRIVIAL, approaches_of
+from mtl_keras.report._baselines import TRIVIAL, approaches_of
 
 __all__ = ["TaskMetric", "Values", "chosen_figures", "directions_of", "shown_tasks", "values_of"]
 
@@ -33,7 +33,7 @@ def values_of(metrics_rows: Iterable[Mapping[str, Any]], split: str, epoch_kind:
             if row["seed"] in by_seed:
                 raise MTLError(
                     f"A record holds each figure once. Received twice: {row['run']}, seed {row['seed']!r}, {split} split, "
-                    f"{figure[0]} {figure[1]}. Keep one row, for the whole of a seed's single-task twins the mean of theirs."
+                    f"{figure[0]} {figure[1]}. Keep one row, for the whole of a seed's single-task baselines the mean of theirs."
                 )
             by_seed[row["seed"]] = float(row["value"])
     return values

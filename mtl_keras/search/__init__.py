@@ -2,11 +2,11 @@
 
 A `Study` is a value: tasks, data, and a function that turns hyperparameters into a `Plan` (a recipe and phases).
 `run_study` asks one of keras-tuner's oracles for trials, writes every execution down before the oracle hears of it, and
-ends with the final figures: several seeds of the best configuration beside its single-task twins and the trivial
+ends with the final figures: several seeds of the best configuration beside its single-task baselines and the trivial
 predictor, looked at on the test split once.
 
 The objective is the mean skill over tasks on validation. It does not depend on the searched loss weights, as a
-validation loss would: small weights make small losses, whatever the model has learnt.
+validation loss would: small weights make small losses, whatever the model has learned.
 """
 
 from __future__ import annotations

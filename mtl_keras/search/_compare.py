@@ -38,7 +38,7 @@ def compare_study(
     strategy: str = "auto",
     reporter: Reporter | None = None,
 ) -> Comparison:
-    """Compare approaches to a study from the same seeds, beside single-task twins.
+    """Compare approaches to a study from the same seeds, beside single-task baselines.
 
     Args:
         study: What is predicted, from what.
@@ -47,7 +47,7 @@ def compare_study(
         changes: Fields of the settings, or hyperparameters to fix.
         fixed_from: Folder of a finished search of the study: its best hyperparameters are the configuration that weightings
             are compared on, and `"fixed"` are the loss weights that it found.
-        seeds: Trainings of each approach and twin, at least 2.
+        seeds: Trainings of each approach and baseline, at least 2.
         data_dir: Root in which the data set is looked for.
         output_dir: A new or empty folder; None (default) makes `runs/<study>/<n>`.
         cache_dir: Folder of the feature cache.

@@ -1,4 +1,4 @@
-"""The final figures: the best trial's configuration from several seeds, its single-task twins, one look at the test data."""
+"""The final figures: the best trial's configuration from several seeds, its single-task baselines, one look at the test data."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def run_finals(session: Session, folder: Path, trial: int, values: Mapping[str, 
     plan = session.resolved.plan_of(values)
     if settings.final_epochs is not None:
         plan = replace(plan, phases=tuple(replace(phase, epochs=settings.final_epochs) for phase in plan.phases))
-    twins = ", and its single-task twins" if settings.twins else ""
-    session.reporter.stage(f"Training the best configuration (trial {trial}) from {settings.final_seeds} seeds{twins}")
+    baselines = ", and its single-task baselines" if settings.baselines else ""
+    session.reporter.stage(f"Training the best configuration (trial {trial}) from {settings.n_final_seeds} seeds{baselines}")
     return run_approaches(
-        session.workshop,
+        session.trainer,
         folder,
         folder / "finals" / f"trial-{trial:03d}",
-        [Approach("multi-task", plan, range(settings.final_seeds), lambda _: session.data, twins=settings.twins)],
+        [Approach("multi-task", plan, range(settings.n_final_seeds), lambda _: session.data, baselines=settings.baselines)],
         seed=settings.seed,
         what={"command": "tune", "trial": trial},
     )

@@ -26,7 +26,7 @@ class Proposals:
     """Proposes trials one after the other, each in the light of the results before.
 
     keras-tuner writes its state in place, so that a kill leaves it half-written, and its grid search cannot be reloaded.
-    Here the log of executions is the truth: an oracle is made anew and led through the logged trials, which gives the
+    Here the log of seeds_per_trial is the truth: an oracle is made anew and led through the logged trials, which gives the
     same proposals as if it had never stopped.
 
     Args:
@@ -40,7 +40,7 @@ class Proposals:
         common: dict[str, Any] = {
             "objective": Objective("skill", "max"),
             "hyperparameters": space.copy(),
-            # keras-tuner counts on from its seed, so that those of neighbouring studies must lie far apart; it takes 0
+            # keras-tuner counts on from its seed, so that those of neighboring studies must lie far apart; it takes 0
             # for "draw one".
             "seed": 1 + derived_seed(settings.seed, ORACLE),
             # Failed trials are ours to judge.
@@ -71,7 +71,7 @@ class Proposals:
         return self._trial.hyperparameters
 
     def tell(self, skills: Sequence[float] | None) -> None:
-        """Report the proposed trial's executions, or None if it failed."""
+        """Report the proposed trial's seeds_per_trial, or None if it failed."""
         if skills:
             self._oracle.update_trial(self._trial.trial_id, {"skill": sum(skills) / len(skills)})
             self._trial.status = "COMPLETED"

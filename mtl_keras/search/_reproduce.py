@@ -12,8 +12,8 @@ from typing import Any
 from mtl_keras.comparison import Approach, Comparison, Reporter, run_approaches
 from mtl_keras.comparison._compare import check_approaches, deliver
 from mtl_keras.comparison._folder import check_config, choose_folder, lock, write_config
+from mtl_keras.comparison._trainer import Trainer
 from mtl_keras.comparison._work_log import work_log
-from mtl_keras.comparison._workshop import Workshop
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
 from mtl_keras.search._session import resolve
@@ -48,7 +48,7 @@ def reproduce_study(
         changes: Fields of the study's settings, for all of them.
         configurations: Names of those to run; none (default) runs all.
         seeds: Trainings of each, at least 2; None (default) is what each configuration says, else the study's
-            `final_seeds`. A configuration that says less is not trained more often.
+            `n_final_seeds`. A configuration that says less is not trained more often.
         data_dir: Root in which the data set is looked for.
         output_dir: A new or empty folder; None (default) makes `runs/<study>/<n>`.
         cache_dir: Folder of the feature cache.
@@ -73,14 +73,14 @@ def reproduce_study(
     names = list(dict.fromkeys(configurations or study.configurations))
     resolved = {name: resolve(study, changes, configuration=name) for name in names}
     folder = choose_folder(study.name, output_dir, resume, "reproduce")
-    asked = changes.get("final_seeds") if seeds is None else seeds
+    asked = changes.get("n_final_seeds") if seeds is None else seeds
     count = {name: _seeds(study.configuration(name), each.settings, asked) for name, each in resolved.items()}
     config = {
         "command": "reproduce",
         "study": study.name,
         "source": study.source,
         "tasks": study.tasks.config(),
-        "by_split": study.by_split,
+        "split_per_seed": study.split_per_seed,
         "configurations": {
             name: {"settings": each.settings.config(), "seeds": count[name], **each.plan.config()}
             for name, each in resolved.items()
@@ -88,7 +88,7 @@ def reproduce_study(
     }
     check_config(folder, config)
     seed = changes.get("seed", study.settings.seed)
-    workshop = Workshop.open(seed, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter)
+    trainer = Trainer.open(seed, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter)
     reporter.stage("Loading data")
     load = _loader(study, data_dir)
     approaches = [
@@ -97,21 +97,21 @@ def reproduce_study(
             each.plan,
             range(count[name]),
             load(each.settings),
-            study.configuration(name).twins,
+            study.configuration(name).baselines,
             # Trained alone, a task has nothing to alternate with.
             load(each.settings.changed({"sampling": None, "steps": None})),
         )
         for name, each in resolved.items()
     ]
     reporter.stage("Building the models")
-    check_approaches(workshop, approaches)
+    check_approaches(trainer, approaches)
     with lock(folder):
         write_config(folder, config)
         with work_log(folder, f"mtl.search.reproduce_study(mtl.load_study({study.name!r}))", began) as log:
             reporter.stage(f"Reproducing {', '.join(names)} in {folder}")
             published = [{"note": "", "run": name, **row} for name in names for row in study.configuration(name).published]
-            figures = run_approaches(workshop, folder, folder / "jobs", approaches, seed=seed, what={"command": "reproduce"})
-            if workshop.trainings or not (folder / "README.md").exists():
+            figures = run_approaches(trainer, folder, folder / "jobs", approaches, seed=seed, what={"command": "reproduce"})
+            if trainer.trainings or not (folder / "README.md").exists():
                 whole = not quick and set(names) == set(study.configurations)
                 # Claims speak of all configurations, and not of their quick versions.
                 claims = study.claims(figures.metrics) if study.claims and whole else ()
@@ -157,14 +157,14 @@ def _seeds(configuration: Configuration, settings: Settings, asked: int | None) 
     """Return how often a configuration is trained."""
     own = configuration.seeds
     if asked is None or own is None:
-        return asked or own or settings.final_seeds
+        return asked or own or settings.n_final_seeds
     return min(own, asked)
 
 
 def _loader(study: Study, data_dir: str | Path | None) -> Callable[[Settings], Callable[[int], Data]]:
     """Return a function from settings to what gives the data of a training; equal data is loaded once.
 
-    Settings with equal data get one and the same function, so that twins can be seen to be equal.
+    Settings with equal data get one and the same function, so that baselines can be seen to be equal.
     """
 
     @functools.lru_cache(DATA_HELD)
@@ -176,7 +176,7 @@ def _loader(study: Study, data_dir: str | Path | None) -> Callable[[Settings], C
     def of_key(key: str) -> Callable[[int], Data]:
         def data(seed: int) -> Data:
             fields = json.loads(key)
-            if study.by_split:
+            if study.split_per_seed:
                 fields["split_seed"] += seed
             return loaded(json.dumps(fields))
 

@@ -86,7 +86,7 @@ def run_study(
     strategy: str = "auto",
     reporter: Reporter | None = None,
 ) -> StudyResult:
-    """Search a study, train the best configuration from several seeds beside its single-task twins, and write the record.
+    """Search a study, train the best configuration from several seeds beside its single-task baselines, and write the record.
 
     Everything is chosen on validation; the test split is looked at once, at the end, and the look is logged. A search
     that was stopped anywhere goes on with `resume`; a finished one returns its figures without a second look.
@@ -124,7 +124,7 @@ def run_study(
             rows = run_trials(session, folder)
             best = best_trial(rows)
             finals = run_finals(session, folder, best["trial"], best["hyperparameters"])
-            if session.workshop.trainings or not (folder / "README.md").exists():
+            if session.trainer.trainings or not (folder / "README.md").exists():
                 reporter.stage("Writing the record")
                 _deliver(session, folder, finals, rows, log.environment())
             else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._reporter import Reporter
-from mtl_keras.comparison._workshop import Workshop
+from mtl_keras.comparison._trainer import Trainer
 from mtl_keras.data import Data, trivial_scores
 from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
@@ -118,12 +118,12 @@ class Session:
     Attributes:
         resolved: The study with all changes.
         data: Its images.
-        workshop: Where they run.
+        trainer: Where they run.
     """
 
     resolved: Resolved
     data: Data
-    workshop: Workshop
+    trainer: Trainer
 
     @classmethod
     def open(
@@ -142,7 +142,7 @@ class Session:
             MTLError: If the data is not what the study says, weights cannot be had, or a phase does not fit the model.
         """
         seed = resolved.settings.seed
-        workshop = Workshop.open(seed, cache_dir=cache_dir, strategy_name=strategy_name, reporter=reporter)
+        trainer = Trainer.open(seed, cache_dir=cache_dir, strategy_name=strategy_name, reporter=reporter)
         reporter.stage("Loading data")
         if data is None:
             data = resolved.study.load(resolved.settings, data_dir)
@@ -152,28 +152,28 @@ class Session:
                 f"{tuple(resolved.study.image_shape)}. Correct `image_shape` of the study."
             )
         reporter.stage("Building the model")
-        check(workshop.build(resolved.plan), resolved.plan.rows(data), resolved.plan.phases)
-        return cls(resolved, data, workshop)
+        check(trainer.build(resolved.plan), resolved.plan.rows(data), resolved.plan.phases)
+        return cls(resolved, data, trainer)
 
     @property
     def reporter(self) -> Reporter:
         """Hears of the progress."""
-        return self.workshop.reporter
+        return self.trainer.reporter
 
     @property
     def cache_dir(self) -> Path:
         """Folder of the feature cache."""
-        return self.workshop.cache_dir
+        return self.trainer.cache_dir
 
     def build(self, plan: Plan) -> MultiTaskModel:
         """Return a new model of the plan."""
-        return self.workshop.build(plan)
+        return self.trainer.build(plan)
 
     def train(
         self, plan: Plan, seed: int, log_dir: Path | None, output_dir: Path | None = None, *, keep: bool = False
     ) -> tuple[Run, Data]:
         """Train one model of the plan from a seed; return the run and the data it was trained on."""
-        return self.workshop.train(plan, self.data, seed, log_dir, output_dir, keep=keep)
+        return self.trainer.train(plan, self.data, seed, log_dir, output_dir, keep=keep)
 
 
 def best_values(run: Run, data: Data) -> dict[str, float]:

@@ -37,11 +37,11 @@ class Settings:
         patience: Epochs without improvement that end a training; None runs all.
         batch_size: Rows a step.
         tuner: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
-        executions: Trainings of each trial, with different seeds; its score is their mean.
+        seeds_per_trial: Trainings of each trial, with different seeds; its score is their mean.
         seed: Of the search; every training's seed follows from it.
-        final_seeds: Trainings of the best trial's configuration for the final figures, and of each single-task twin.
+        n_final_seeds: Trainings of the best trial's configuration for the final figures, and of each single-task baseline.
         final_epochs: Epochs of each phase of these; None (default) takes those of the trial.
-        twins: Whether single-task twins are trained for the final figures; default True.
+        baselines: Whether single-task baselines are trained for the final figures; default True.
         train_rows: Rows to train on at most, with validation and test cut in proportion; None takes all.
         split_seed: Of the stratified validation split.
         sampling: Which of a study's data sets a step is of; see `mtl_keras.data.alternate`. None (default) is `"coin"` where
@@ -63,11 +63,11 @@ class Settings:
     patience: int | None = None
     batch_size: int = 128
     tuner: str = "random"
-    executions: int = 1
+    seeds_per_trial: int = 1
     seed: int = 0
-    final_seeds: int = 3
+    n_final_seeds: int = 3
     final_epochs: int | None = None
-    twins: bool = True
+    baselines: bool = True
     train_rows: int | None = None
     split_seed: int = 0
     sampling: str | Mapping[str, Any] | None = None
@@ -77,7 +77,16 @@ class Settings:
     online: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
-        for name in ("trials", "epochs", "batch_size", "executions", "final_seeds", "train_rows", "patience", "final_epochs"):
+        for name in (
+            "trials",
+            "epochs",
+            "batch_size",
+            "seeds_per_trial",
+            "n_final_seeds",
+            "train_rows",
+            "patience",
+            "final_epochs",
+        ):
             value = getattr(self, name)
             if value is None and name in ("train_rows", "patience", "final_epochs"):
                 continue

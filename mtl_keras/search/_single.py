@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mtl_keras.comparison import Reporter
 from mtl_keras.comparison._folder import lock, saved_config, write_config
-from mtl_keras.comparison._jobs import log_look
+from mtl_keras.comparison._jobs import log_test_evaluation
 from mtl_keras.comparison._work_log import work_log
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
@@ -137,5 +137,5 @@ def evaluate_run(
     evaluation = evaluate(model, data, split, cache_dir=cache_dir)  # type: ignore[arg-type]  # evaluate refuses other names
     if split == "test":
         rows = metrics_rows(evaluation, run="multi-task", seed=0, phase=0, epoch_kind="best")
-        log_look(folder, {"command": "evaluate", "model": "model.keras"}, rows)
+        log_test_evaluation(folder, {"command": "evaluate", "model": "model.keras"}, rows)
     return evaluation

@@ -52,10 +52,10 @@ class Configuration:
         summary: One line on it.
         plan: `(context) -> Plan`; or values of the study's hyperparameters, of which its space makes the plan.
         changes: Changes of the study's settings that belong to it.
-        seeds: Trainings in a reproduction; None (default) takes the study's `final_seeds`.
-        twins: Whether a reproduction trains each task alone as well; or the names of those that it does.
+        seeds: Trainings in a reproduction; None (default) takes the study's `n_final_seeds`.
+        baselines: Whether a reproduction trains each task alone as well; or the names of those that it does.
         published: Published figures, to stand beside: `{"task": ..., "metric": ..., "value": ..., "note": ...}` each, where
-            the note says where it stands and may be left out. `"run": "single-task"` puts one beside the twins.
+            the note says where it stands and may be left out. `"run": "single-task"` puts one beside the baselines.
 
     Raises:
         MTLError: If `seeds` is below 1, or a published figure lacks an entry or has one too many.
@@ -65,7 +65,7 @@ class Configuration:
     plan: Callable[[Context], Plan] | Mapping[str, Any]
     changes: Mapping[str, Any] = field(default_factory=dict)
     seeds: int | None = None
-    twins: bool | Sequence[str] = False
+    baselines: bool | Sequence[str] = False
     published: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class Study:
         settings: Defaults.
         quick: Changes that make a run of less than two minutes.
         configurations: What `train --configuration` and `reproduce` can name, in the order of the tables.
-        by_split: Whether a reproduction's training k has the split of seed `split_seed + k`, for data so small that the
+        split_per_seed: Whether a reproduction's training k has the split of seed `split_seed + k`, for data so small that the
             split matters more than the initial weights.
         claims: `(rows of metrics.csv) -> [{"claim": ..., "verdict": ...}]`: what became of published claims. The rows are
             those of the configurations that were run, which may be some of them; a quick run is not judged.
@@ -122,7 +122,7 @@ class Study:
     settings: Settings = field(default_factory=Settings)
     quick: Mapping[str, Any] = field(default_factory=dict)
     configurations: Mapping[str, Configuration] = field(default_factory=dict)
-    by_split: bool = False
+    split_per_seed: bool = False
     claims: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, str]]] | None = None
     source: str | None = None
 

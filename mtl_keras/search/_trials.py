@@ -52,7 +52,7 @@ def run_trials(session: Session, folder: Path) -> list[dict[str, Any]]:
                     f"A search is continued with the space and versions it began with. Received: trial {number} of {log} with "
                     f"{known[0]['hyperparameters']} where {values} is proposed now. Start anew in another --output-dir."
                 )
-            for execution in range(len(known), settings.executions):
+            for execution in range(len(known), settings.seeds_per_trial):
                 if any(row["status"] != "completed" for row in known):
                     break
                 allowed = epochs_of(hp, settings.epochs)
@@ -77,7 +77,7 @@ def run_trials(session: Session, folder: Path) -> list[dict[str, Any]]:
 
 
 def best_trial(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the first line of the trial with the highest mean skill over its executions, the earliest on ties."""
+    """Return the first line of the trial with the highest mean skill over its seeds_per_trial, the earliest on ties."""
     best = next(iter(trial_skills(rows)))
     return next(row for row in rows if row["trial"] == best)
 
@@ -96,7 +96,7 @@ def _execute(
     """Train one execution of a trial and return its line for the log."""
     settings = session.resolved.settings
     seed = derived_seed(settings.seed, number, execution)
-    label = f"trial-{number:03d}" + (f"-{execution}" if settings.executions > 1 else "")
+    label = f"trial-{number:03d}" + (f"-{execution}" if settings.seeds_per_trial > 1 else "")
     session.reporter.training_begins(label, number + 1, settings.trials, epochs)
     row: dict[str, Any] = {"trial": number, "execution": execution, "seed": seed, "status": "completed"}
     row["hyperparameters"] = values
@@ -108,7 +108,7 @@ def _execute(
         plan = _plan(session, values)
         plan = Plan(plan.recipe, tuple(phase.at_most(epochs) for phase in plan.phases))
         log_dir = folder / "logs" / label
-        run, data = session.train(plan, seed, log_dir, keep=settings.executions > 1)
+        run, data = session.train(plan, seed, log_dir, keep=settings.seeds_per_trial > 1)
         results, training = best_values(run, data), run.seconds
         write_hparams(log_dir, values, label, tasks=plan.recipe.tasks, scores=results, step=run.best.epoch)
     except (TrialError, tf.errors.ResourceExhaustedError) as failure:

@@ -16,7 +16,7 @@ from mtl_keras.errors import unknown
 from mtl_keras.tasks._base import Metric, Task, Tasks
 from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._classification import Classification
-from mtl_keras.tasks._label_source import ClassMap, Coin, LabelSource
+from mtl_keras.tasks._label_source import ClassMap, LabelSource, RandomLabels
 from mtl_keras.tasks._ladder import binary_tasks, controls_of, rungs
 from mtl_keras.tasks._multi_label import MultiLabel
 from mtl_keras.tasks._ordinal import Ordinal
@@ -29,7 +29,7 @@ __all__ = [
     "Binary",
     "ClassMap",
     "Classification",
-    "Coin",
+    "RandomLabels",
     "LabelSource",
     "Metric",
     "MultiLabel",
@@ -56,7 +56,7 @@ KINDS: dict[str, type[Task]] = {
 }
 
 #: Every kind of label source by class name.
-LABEL_SOURCES: dict[str, Callable[..., LabelSource]] = {"ClassMap": ClassMap, "Coin": Coin}
+LABEL_SOURCES: dict[str, Callable[..., LabelSource]] = {"ClassMap": ClassMap, "RandomLabels": RandomLabels}
 
 
 def from_config(configs: Sequence[Mapping[str, Any]]) -> Tasks:

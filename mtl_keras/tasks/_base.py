@@ -57,7 +57,7 @@ class Task(ABC):
         name: Output key, head layer name, prefix of losses and metrics, and row in results, all at once.
             Letters, digits and underscores, starting with a letter.
         label: Column of the data set that holds the labels; the name if left out. Or a `ClassMap` of a column's classes,
-            or a `Coin`.
+            or a `RandomLabels`.
     """
 
     name: str

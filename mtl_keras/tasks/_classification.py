@@ -35,7 +35,7 @@ class Classification(Task):
         derive_from: Name of a finer classification that this one is a function of; None (default) is a head of its own.
         mapping: For each class of that task its class here, e.g. `mtl.data.CIFAR100_COARSE`.
         derive: `"sum"` (default) adds up the probabilities of the finer classes; `"mixture"` mixes that sum with a head of
-            its own, with shares that are learnt and depend on the features. A single-task twin has its own head alone.
+            its own, with shares that are learned and depend on the features. A single-task baseline has its own head alone.
 
     Example:
         >>> import mtl_keras as mtl

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtl_keras.errors import MTLError, unknown
 
-__all__ = ["ClassMap", "Coin", "LabelSource"]
+__all__ = ["ClassMap", "RandomLabels", "LabelSource"]
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,10 @@ class ClassMap(LabelSource):
 
 
 @dataclass(frozen=True)
-class Coin(LabelSource):
-    """A coin for each row, drawn once: a control that cannot be learnt from the image.
+class RandomLabels(LabelSource):
+    """A coin for each row, drawn once: a control that cannot be learned from the image.
 
-    The training rows can be learnt by heart; on validation and test an accuracy that differs from one half is chance.
+    The training rows can be learned by heart; on validation and test an accuracy that differs from one half is chance.
 
     Args:
         seed: From 0; each split has coins of its own.
@@ -156,7 +156,7 @@ class Coin(LabelSource):
 
     Example:
         >>> import mtl_keras as mtl
-        >>> tasks = mtl.Tasks(mtl.Binary("coin", label=mtl.Coin(seed=1)))
+        >>> tasks = mtl.Tasks(mtl.Binary("coin", label=mtl.RandomLabels(seed=1)))
         >>> 0.4 < mtl.data.load("digits", tasks).test.y["coin"].mean() < 0.6
         True
     """
@@ -175,4 +175,4 @@ class Coin(LabelSource):
         return np.random.default_rng([self.seed, zlib.crc32(split.encode())]).integers(0, 2, n).astype(np.float64)
 
     def config(self) -> dict[str, Any]:
-        return {"kind": "Coin", "seed": self.seed}
+        return {"kind": "RandomLabels", "seed": self.seed}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mtl_keras.errors import MTLError
 from mtl_keras.tasks._base import Task, Tasks
 from mtl_keras.tasks._binary import Binary
-from mtl_keras.tasks._label_source import ClassMap, Coin
+from mtl_keras.tasks._label_source import ClassMap, RandomLabels
 
 __all__ = ["binary_tasks", "controls_of", "rungs"]
 
@@ -24,7 +24,7 @@ def binary_tasks(
     """Return binary tasks over the classes of one column: named groups, the equal split, random halves, and coins.
 
     They come in that order, so that the first tasks are the same however many there are. A random half is one of many equally
-    likely divisions of the classes into two halves, which can be learnt from the image; a coin cannot.
+    likely divisions of the classes into two halves, which can be learned from the image; a coin cannot.
 
     Args:
         n: How many tasks in all, at least 1.
@@ -61,12 +61,12 @@ def binary_tasks(
         (f"half_{place}", ClassMap.halves(column, classes, seed + place)) for place in range(len(learnable) + 1, n - coins + 1)
     ]
     tasks: list[Task] = [Binary(name, label=label) for name, label in learnable]
-    return Tasks(*tasks, *(Binary(f"coin_{place}", label=Coin(seed=seed + place)) for place in range(1, coins + 1)))
+    return Tasks(*tasks, *(Binary(f"coin_{place}", label=RandomLabels(seed=seed + place)) for place in range(1, coins + 1)))
 
 
 def controls_of(tasks: Tasks) -> tuple[str, ...]:
-    """Return the names of the tasks that cannot be learnt from the input: the coins."""
-    return tuple(name for name, task in tasks.items() if isinstance(task.label, Coin))
+    """Return the names of the tasks that cannot be learned from the input: the coins."""
+    return tuple(name for name, task in tasks.items() if isinstance(task.label, RandomLabels))
 
 
 def rungs(tasks: Tasks, counts: Sequence[int], mixes: Sequence[tuple[int, int]] = ()) -> dict[str, tuple[str, ...]]:
@@ -74,7 +74,7 @@ def rungs(tasks: Tasks, counts: Sequence[int], mixes: Sequence[tuple[int, int]] 
 
     Args:
         tasks: All tasks, in their order.
-        counts: Numbers of tasks that can be learnt; a rung has the first so many.
+        counts: Numbers of tasks that can be learned; a rung has the first so many.
         mixes: Numbers of such tasks and of coins; a rung has the first of both.
 
     Returns:
@@ -96,7 +96,7 @@ def rungs(tasks: Tasks, counts: Sequence[int], mixes: Sequence[tuple[int, int]] 
         raise MTLError("A ladder has at least one rung. Received: no count and no mix. Give e.g. counts=(1, 3, 5).")
     found = {}
     for count, drawn in asked:
-        for what, number, there in (("tasks that can be learnt", count, learnable), ("coins", drawn, coins)):
+        for what, number, there in (("tasks that can be learned", count, learnable), ("coins", drawn, coins)):
             if type(number) is not int or not 0 <= number <= len(there):
                 raise MTLError(
                     f"A rung has some of the tasks that there are. Received: {number!r} {what} of {len(there)}. "

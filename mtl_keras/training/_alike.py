@@ -11,11 +11,11 @@ from keras import ops
 
 from mtl_keras.tasks import Task
 
-__all__ = ["Means", "in_one"]
+__all__ = ["VectorMean", "batch_by_task_type"]
 
 
-class Means(keras.metrics.Metric):
-    """Means of many figures over rows, in two variables whatever their number; its result is one mean by name.
+class VectorMean(keras.metrics.Metric):
+    """VectorMean of many figures over rows, in two variables whatever their number; its result is one mean by name.
 
     Args:
         name: Of the metric itself, which the log does not show.
@@ -39,7 +39,7 @@ class Means(keras.metrics.Metric):
         return dict(zip(self.entries, ops.unstack(means, len(self.entries)), strict=True))
 
 
-def in_one(tasks: Mapping[str, Task], measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
+def batch_by_task_type(tasks: Mapping[str, Task], measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
     """Return `[tasks, batch]`, what a function says of each row, called once for all tasks that are alike.
 
     Rows of different tasks stand below each other in such a call: a loss or a metric says of each row the same, whatever
@@ -59,7 +59,7 @@ def in_one(tasks: Mapping[str, Task], measure: Callable[..., Any], *by_task: Map
             group.append(name)
     found = []
     for names in groups:
-        rows = measure(tasks[names[0]], *(_below_each_other([tensors[name] for name in names]) for tensors in by_task))
+        rows = measure(tasks[names[0]], *(concat_rows([tensors[name] for name in names]) for tensors in by_task))
         found.append(ops.reshape(rows, (len(names), -1)))
     order = [name for names in groups for name in names]
     joined = ops.concatenate(found) if len(found) > 1 else found[0]
@@ -76,7 +76,7 @@ def _alike(tasks: Mapping[str, Task], by_task: Sequence[Mapping[str, Any]], one:
     return all(a.dtype == b.dtype and tuple(a.shape[1:]) == tuple(b.shape[1:]) for a, b in pairs)
 
 
-def _below_each_other(tensors: Sequence[Any]) -> Any:
+def concat_rows(tensors: Sequence[Any]) -> Any:
     """Return the rows of all tensors; they keep the logits that Keras' cross-entropies look for on a softmax or sigmoid."""
     if len(tensors) == 1:
         return tensors[0]

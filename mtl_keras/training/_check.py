@@ -10,7 +10,7 @@ from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._phase import Phase
-from mtl_keras.training._stack import plan
+from mtl_keras.training._stack import plan_stacking
 
 __all__ = ["check"]
 
@@ -45,10 +45,10 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
         phase.weighting.state(tuple(phase.active(tasks)))  # type: ignore[union-attr]  # Phase has made it a Weighting
         phase.direction(tasks)
         for name in phase.freeze or ():
-            model.layers_called(name)
+            model.layers_by_name(name)
         _check_monitor(phase, data, tasks)
         data.train.steps(phase.batch_size)
-    plan(model, phases, len(data.train))
+    plan_stacking(model, phases, len(data.train))
     if data.features is not None and data.features != (own := trunk_digest(model.trunk, model.identity())):
         raise MTLError(
             f"Cached features come from the model's own trunk. Received: those of trunk {data.features} for a model with trunk "

@@ -26,7 +26,7 @@ def flagged_layers(model: MultiTaskModel) -> list[keras.layers.Layer]:
 
 @contextlib.contextmanager
 def freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
-    """Set the trainable flags that the phase asks for; put the model's own back afterwards."""
+    """Set the trainable flags that the phase asks for; put the model's own back afterward."""
     layers = flagged_layers(model)
     flags = [(layer, layer.trainable) for layer in layers]
     try:
@@ -34,7 +34,7 @@ def freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
             for layer in layers:
                 layer.trainable = True
             for name in phase.freeze:
-                for layer in model.layers_called(name):
+                for layer in model.layers_by_name(name):
                     layer.trainable = False
             model.recipe.backbone.hold(model.get_layer("backbone"))
         trained = trained_heads(model.recipe.tasks, phase)

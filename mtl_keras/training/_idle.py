@@ -53,7 +53,7 @@ class IdleHeads:
             # One tensor a type: what a branch gives out costs, taken or not.
             return [tf.concat([tf.reshape(v.value, [-1]) for _, v in own], 0) for own in by_kind]
 
-        def put_back() -> None:
+        def assign_values() -> None:
             before = [
                 tf.reshape(part, v.shape)
                 for own, flat in zip(by_kind, kept, strict=True)
@@ -68,12 +68,12 @@ class IdleHeads:
             # Mirrored variables cannot be assigned inside a branch.
             kept = values()
             result = step()
-            put_back()
+            assign_values()
             return result
         all_present = tf.reduce_all(present)
         kept = tf.cond(all_present, lambda: [tf.zeros([0], kind) for kind in kinds], values)
         result = step()
-        tf.cond(all_present, lambda: None, put_back)
+        tf.cond(all_present, lambda: None, assign_values)
         return result
 
 

@@ -13,7 +13,7 @@ from keras import ops
 from mtl_keras import distribute
 from mtl_keras.normalization import trained_on
 from mtl_keras.tasks import Tasks
-from mtl_keras.training._alike import Means, in_one
+from mtl_keras.training._alike import VectorMean, batch_by_task_type
 from mtl_keras.training._idle import IdleHeads
 from mtl_keras.weighting import Weighting
 
@@ -49,7 +49,7 @@ class ObjectiveModel(keras.Model):
         tasks: All tasks of the network.
         active: Names of the tasks that are trained.
         weighting: How their losses combine.
-        labelled: Names of the tasks that some training row has a label of.
+        labeled: Names of the tasks that some training row has a label of.
         sparse: Whether a batch may lack every label of some task, so that its head has to be held still.
         heads: The layers that belong to one task alone, by task.
         statistics: Groups of tasks that have moving statistics of their own; none by default.
@@ -63,7 +63,7 @@ class ObjectiveModel(keras.Model):
         tasks: Tasks,
         active: Sequence[str],
         weighting: Weighting,
-        labelled: Sequence[str],
+        labeled: Sequence[str],
         sparse: bool,
         heads: Mapping[str, Sequence[keras.layers.Layer]],
         statistics: Sequence[Sequence[str]] = (),
@@ -73,7 +73,7 @@ class ObjectiveModel(keras.Model):
         self.active = tuple(active)
         self.weighting = weighting
         self.weighting_state = WeightingState(weighting, self.active)
-        self.labelled = tuple(labelled)
+        self.labeled = tuple(labeled)
         self.sparse = sparse
         self.statistics = tuple(map(tuple, statistics))
         # Trained tasks come first: what is only measured is stacked apart from what a gradient goes back through.
@@ -81,8 +81,8 @@ class ObjectiveModel(keras.Model):
         self._measured = {name: task for name, task in tasks.items() if name not in self._trained}
         in_order = {**self._trained, **self._measured}
         self._total = keras.metrics.Mean(name="loss")
-        self._mean_losses = Means("mean_losses", [f"{name}_loss" for name in in_order])
-        self._mean_metrics = Means("mean_metrics", [f"{name}_{task.metric.name}" for name, task in in_order.items()])
+        self._mean_losses = VectorMean("mean_losses", [f"{name}_loss" for name in in_order])
+        self._mean_metrics = VectorMean("mean_metrics", [f"{name}_{task.metric.name}" for name, task in in_order.items()])
         # By name: Keras would track a dict of layers a second time.
         self._idle_heads = IdleHeads(tasks, active, {name: [layer.name for layer in own] for name, own in heads.items()})
 
@@ -114,8 +114,8 @@ class ObjectiveModel(keras.Model):
         state = {name: _shared_out(variable.value) for name, variable in self.weighting_state.by_name.items()}
         total = self.weighting.total(losses, count, state)
         regularization = sum(self.losses)
-        labelled = ops.any(trained > 0, axis=0)
-        self._total.update_state(total + regularization, sample_weight=ops.sum(ops.cast(labelled, "float32")))
+        labeled = ops.any(trained > 0, axis=0)
+        self._total.update_state(total + regularization, sample_weight=ops.sum(ops.cast(labeled, "float32")))
         # Keras multiplies by the number of replicas what it logs, and the optimizer sums what it applies.
         logged_once = ops.stop_gradient(total) * (1.0 / distribute.replicas() - 1.0)
         return total + logged_once + regularization / distribute.replicas()
@@ -127,7 +127,7 @@ class ObjectiveModel(keras.Model):
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """Return the log; its `loss` is the mean over labelled rows, where Keras' own counts rows that fill up a batch too."""
+        """Return the log; its `loss` is the mean over labeled rows, where Keras' own counts rows that fill up a batch too."""
         return {**super().get_metrics_result(), "loss": self._total.result()}
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
@@ -168,13 +168,13 @@ class ObjectiveModel(keras.Model):
 
     def end_epoch(self, logs: Mapping[str, float]) -> None:
         """Let the weighting change its variables at the end of an epoch."""
-        changes = self.weighting.after_epoch(self._epoch_losses(logs), self.weighting_values())
+        changes = self.weighting.on_epoch_end(self._epoch_losses(logs), self.weighting_values())
         for name, value in changes.items():
             self.weighting_state.by_name[name].assign(value)
 
     def _epoch_losses(self, logs: Mapping[str, float]) -> np.ndarray:
         """Return `[T]`, each trained task's mean loss over the epoch; NaN where no row that was trained on has its label."""
-        return np.array([logs.get(f"{name}_loss", np.nan) if name in self.labelled else np.nan for name in self.active])
+        return np.array([logs.get(f"{name}_loss", np.nan) if name in self.labeled else np.nan for name in self.active])
 
     def current_loss_weights(self, logs: Mapping[str, float]) -> dict[str, float]:
         """Return `loss_weight_{task}` for each trained task, for the log."""
@@ -189,10 +189,10 @@ class ObjectiveModel(keras.Model):
 
     def _rows(self, measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
         """Return `[tasks, batch]`, what a function says of each row, without a gradient where a task is only measured."""
-        trained = in_one(self._trained, measure, *by_task)
+        trained = batch_by_task_type(self._trained, measure, *by_task)
         if not self._measured:
             return trained
-        return ops.concatenate([trained, ops.stop_gradient(in_one(self._measured, measure, *by_task))])
+        return ops.concatenate([trained, ops.stop_gradient(batch_by_task_type(self._measured, measure, *by_task))])
 
 
 def _shared_out(value: Any) -> Any:

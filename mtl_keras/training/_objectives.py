@@ -9,12 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from mtl_keras.callbacks import own_variables, put_back, values_of
+from mtl_keras.callbacks import assign_values, get_values, own_variables
 from mtl_keras.data import Data
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.training._objective import ObjectiveModel
 from mtl_keras.training._phase import Phase
-from mtl_keras.training._stack import Start, cut, sources_of
+from mtl_keras.training._stack import InitialState, sources_of, submodel
 
 __all__ = ["Objectives"]
 
@@ -36,7 +36,7 @@ class Objectives:
         self._made: dict[str, tuple[ObjectiveModel, list[np.ndarray]]] = {}
         self._aside: Objectives | None = None
 
-    def aside(self, start: Start) -> Objectives:
+    def copy_for_folds(self, start: InitialState) -> Objectives:
         """Return those of a copy of the model, which is made once: to build it takes longer than to train it on little data."""
         if self._aside is None:
             self._aside = Objectives(start.copy(self.model))
@@ -57,7 +57,7 @@ class Objectives:
         alone = model.distribute_strategy.num_replicas_in_sync == 1
         options: dict[str, Any] = {
             "active": tuple(phase.active(tasks)),
-            "labelled": [name for name in phase.active(tasks) if (data.train.weight[name] > 0).any()],
+            "labeled": [name for name in phase.active(tasks) if (data.train.weight[name] > 0).any()],
             "sparse": not data.train.complete,
         }
         # TensorFlow cannot build the sums over replicas inside a loop of steps.
@@ -67,11 +67,11 @@ class Objectives:
         key = json.dumps([phase.config(), options, on_features, steps_a_call, falls_for, trained])
         if key in self._made:
             objective, begun = self._made[key]
-            put_back(begun, own_variables(objective, model))
+            assign_values(begun, own_variables(objective, model))
             return objective
         with model.distribute_strategy.scope():
             objective = ObjectiveModel(
-                *cut(model, on_features, sources_of(model.recipe, phase)),
+                *submodel(model, on_features, sources_of(model.recipe, phase)),
                 tasks=tasks,
                 weighting=phase.weighting,  # type: ignore[arg-type]  # Phase has made it a Weighting
                 heads=model.head_layers,
@@ -84,7 +84,7 @@ class Objectives:
             )
             # Variables made inside the first step would have it traced twice.
             objective.optimizer.build(objective.trainable_variables)
-        self._made[key] = objective, values_of(own_variables(objective, model))
+        self._made[key] = objective, get_values(own_variables(objective, model))
         return objective
 
 

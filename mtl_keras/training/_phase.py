@@ -33,7 +33,7 @@ class Phase:
         epochs: At least 1.
         tasks: Names of the tasks trained; None (default) means all. The heads of the others do not move.
         freeze: None (default) keeps the model's own flags. A tuple freezes exactly the named parts for this phase
-            (`"backbone"`, `"shared"`, a task's head, or one layer) and trains the rest; the flags are put back afterwards.
+            (`"backbone"`, `"shared"`, a task's head, or one layer) and trains the rest; the flags are put back afterward.
         weighting: A word of `mtl_keras.weighting.METHODS`, with options `{"method": word, option: value}`, a mapping of task
             to fixed weight, or a `Weighting`.
         optimizer: Name, Keras config, or an instance, of which only the configuration is kept.

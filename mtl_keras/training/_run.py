@@ -11,7 +11,7 @@ import keras
 
 from mtl_keras.model import MultiTaskModel, Recipe, build_model
 from mtl_keras.training._phase import Phase
-from mtl_keras.training._stack import cut, sources_of
+from mtl_keras.training._stack import sources_of, submodel
 
 __all__ = ["Best", "Run"]
 
@@ -85,4 +85,4 @@ class Run:
 
     def _trained(self, model: MultiTaskModel) -> keras.Model:
         """Return what the last phase trained, whose weights are the first of the last epoch's; the weighting's own follow."""
-        return keras.Model(*cut(model, self._on_features, sources_of(self.recipe, self.phases[-1])))
+        return keras.Model(*submodel(model, self._on_features, sources_of(self.recipe, self.phases[-1])))

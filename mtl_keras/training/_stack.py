@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mtl_keras.callbacks import put_back
+from mtl_keras.callbacks import assign_values
 from mtl_keras.data import Data, Split, stratified_folds
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
@@ -23,7 +23,7 @@ from mtl_keras.model import MultiTaskModel, Recipe, build_model
 from mtl_keras.training._freezing import flagged_layers, freezing, trained_heads
 from mtl_keras.training._phase import Phase
 
-__all__ = ["Stacked", "Start", "cut", "plan", "sources_of", "with_outputs"]
+__all__ = ["Stacked", "InitialState", "submodel", "plan_stacking", "sources_of", "add_out_of_fold_predictions"]
 
 INITIAL = "initial.npz"
 
@@ -51,7 +51,7 @@ def sources_of(recipe: Recipe, phase: Phase) -> tuple[str, ...]:
     return tuple(sorted({s for name, s in recipe.stack.items() if name in trained and s not in trained}))
 
 
-def plan(model: MultiTaskModel, phases: Sequence[Phase], rows: int) -> list[Stacked | None]:
+def plan_stacking(model: MultiTaskModel, phases: Sequence[Phase], rows: int) -> list[Stacked | None]:
     """Return for each phase what it takes from tasks that it does not train, None where that is nothing.
 
     Raises:
@@ -86,7 +86,7 @@ def plan(model: MultiTaskModel, phases: Sequence[Phase], rows: int) -> list[Stac
 def _moved(model: MultiTaskModel, phase: Phase, source: str) -> list[str]:
     """Return the layers on the way to a task's output that a phase trains."""
     with freezing(model, phase):
-        return [layer.name for layer in model.layers_to(source) if layer.trainable_variables]
+        return [layer.name for layer in model.layers_for_task(source) if layer.trainable_variables]
 
 
 def _frozen(model: MultiTaskModel, phase: Phase) -> bool:
@@ -94,7 +94,7 @@ def _frozen(model: MultiTaskModel, phase: Phase) -> bool:
         return model.frozen_trunk
 
 
-def cut(model: MultiTaskModel, on_features: bool, sources: Iterable[str]) -> tuple[Any, Any]:
+def submodel(model: MultiTaskModel, on_features: bool, sources: Iterable[str]) -> tuple[Any, Any]:
     """Return symbolic inputs and outputs of the part of a model that a phase trains.
 
     Args:
@@ -128,14 +128,14 @@ def _again(tensor: Any, known: dict[int, Any]) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class InitialState:
     """What a model was when its training began: values of its variables and trainable flags."""
 
     values: list[np.ndarray]
     flags: list[bool]
 
     @classmethod
-    def of(cls, model: MultiTaskModel, output_dir: str | Path | None, resumed: bool) -> Start:
+    def of(cls, model: MultiTaskModel, output_dir: str | Path | None, resumed: bool) -> InitialState:
         """Take a model's; of a training that goes on, what was written when it began."""
         values = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
         if output_dir is not None:
@@ -152,7 +152,7 @@ class Start:
         """Return a new model that is what this one was."""
         with model.distribute_strategy.scope():
             made = build_model(replace(model.recipe, backbone=model.recipe.backbone.resolved().replace(weights=None)))
-            put_back(self.values, made.variables)
+            assign_values(self.values, made.variables)
         # The same digest of its trunk, so that cached features are its own.
         made.recipe = model.recipe
         for layer, flag in zip(flagged_layers(made), self.flags, strict=True):
@@ -160,12 +160,12 @@ class Start:
         return made
 
 
-def with_outputs(
+def add_out_of_fold_predictions(
     model: MultiTaskModel,
     data: Data,
     base: Data,
     stacked: Stacked,
-    start: Start,
+    start: InitialState,
     copy: MultiTaskModel,
     *,
     folds: int,
@@ -190,7 +190,7 @@ def with_outputs(
     begun = list(copy.variables)
     for number, held in enumerate(stratified_folds(base.train, folds, seed), start=1):
         logger.info("Fold %d of %d: outputs of %s for rows not trained on.", number, folds, ", ".join(stacked.sources))
-        put_back(start.values, begun)
+        assign_values(start.values, begun)
         fit(replace(base, train=base.train.take(np.setdiff1d(rows, held))), *stacked.earlier)
         for name, output in _outputs(copy, base.train.take(held), stacked.sources, base.features is not None).items():
             side[name][held] = output

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from mtl_keras.callbacks import Checkpoint, HistoryRows, Skill, Standing, Taken, put_back, read_standing
+from mtl_keras.callbacks import Checkpoint, EpochEnd, Skill, StepCounts, TrainingState, assign_values, load_state
 from mtl_keras.data import Data, trivial_scores
 from mtl_keras.data.cache import default_cache_dir
 from mtl_keras.errors import MTLError, TrialError
@@ -23,7 +23,7 @@ from mtl_keras.training._freezing import freezing
 from mtl_keras.training._objectives import Objectives
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Best, Run
-from mtl_keras.training._stack import Start, plan, with_outputs
+from mtl_keras.training._stack import InitialState, add_out_of_fold_predictions, plan_stacking
 
 __all__ = ["train", "train_again"]
 
@@ -50,7 +50,7 @@ def train(
     beforehand what that task's outputs are for them; the model itself must not have seen labels of these rows before.
 
     Args:
-        model: From `build_model`. It is changed in place and stands at the best epoch of the last phase afterwards.
+        model: From `build_model`. It is changed in place and stands at the best epoch of the last phase afterward.
         data: Its `validation` split chooses the epoch; `test` is never touched.
         *phases: At least one.
         seed: Of the data order, which is a function of seed and epoch; at least 0.
@@ -99,14 +99,14 @@ def train_again(
     checkpoint = standing = None
     if output_dir is not None:
         checkpoint = (Path(output_dir) / CHECKPOINT, _identity(model, data, phases, seed))
-        standing = read_standing(*checkpoint)
-    stacked = plan(model, phases, len(data.train))
-    start = Start.of(model, output_dir, standing is not None) if any(stacked) else None
+        standing = load_state(*checkpoint)
+    stacked = plan_stacking(model, phases, len(data.train))
+    start = InitialState.of(model, output_dir, standing is not None) if any(stacked) else None
     if standing is not None:
         rows += standing.rows
         # Before features are computed: an earlier phase may have trained the trunk.
         with model.distribute_strategy.scope():
-            put_back(standing.variables, model.variables)
+            assign_values(standing.variables, model.variables)
         for callback in callbacks:
             if hasattr(callback, "on_resume"):
                 callback.on_resume(standing.rows)
@@ -131,9 +131,11 @@ def train_again(
             begun = standing if standing is not None and number == standing.phase else None
             if (taken := stacked[number]) and start and not (begun and _finished(begun, phase)):
                 base = seen if taken.frozen else data
-                aside = objectives.aside(start)
+                aside = objectives.copy_for_folds(start)
                 fit = functools.partial(train_again, aside, seed=seed, cache_dir=cache_dir)
-                seen = with_outputs(model, seen, base, taken, start, aside.model, folds=phase.folds, seed=seed, fit=fit)
+                seen = add_out_of_fold_predictions(
+                    model, seen, base, taken, start, aside.model, folds=phase.folds, seed=seed, fit=fit
+                )
             best, last_weights = _run_phase(
                 objectives, seen, phase, number, rows, seed, callbacks, on_features, checkpoint, begun
             )
@@ -150,7 +152,7 @@ def _run_phase(
     callbacks: Sequence[keras.callbacks.Callback],
     on_features: bool,
     checkpoint: tuple[Path, dict[str, Any]] | None,
-    standing: Standing | None,
+    standing: TrainingState | None,
 ) -> tuple[Best, list[Any]]:
     """Fit one phase, append its epochs to `rows`, leave the model at its best epoch; return that and the last weights."""
     model, tasks = objectives.model, objectives.model.recipe.tasks
@@ -168,7 +170,7 @@ def _run_phase(
         split.name: {name: scores[tasks[name].metric.name] for name, scores in trivial_scores(data.train, split).items()}
         for split in (data.train, data.validation)
     }
-    history = HistoryRows(rows, number)
+    history = EpochEnd(rows, number)
     early = keras.callbacks.EarlyStopping(
         monitor=phase.monitor,
         mode=phase.direction(tasks),
@@ -178,7 +180,9 @@ def _run_phase(
     own: list[keras.callbacks.Callback] = [Skill(active, trivial), history, early]
     if (sampling := data.train.sampling) is not None:
         logger.info(sampling.said([*map(len, data.train.members())], phase.batch_size))
-        own.insert(0, Taken(data.train.taken(phase.batch_size, seed=seed, epochs=phase.epochs), sampling.tasks))
+        own.insert(
+            0, StepCounts(data.train.steps_per_dataset(phase.batch_size, seed=seed, epochs=phase.epochs), sampling.tasks)
+        )
     if checkpoint is not None:
         own.append(Checkpoint(*checkpoint, model, early, rows, number, standing))
     first = 0 if standing is None else standing.epoch
@@ -198,7 +202,7 @@ def _run_phase(
     return _best(number, phase, vars(early)), history.last_weights
 
 
-def _finished(standing: Standing, phase: Phase) -> bool:
+def _finished(standing: TrainingState, phase: Phase) -> bool:
     """Return whether a phase has nothing left to do."""
     return standing.stopped or standing.epoch == phase.epochs
 
@@ -248,7 +252,7 @@ def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: 
 def _say_what_weights_do(model: MultiTaskModel, phase: Phase) -> None:
     """Say so where loss weights cannot matter: nothing that is trained is shared."""
     active = phase.active(model.recipe.tasks)
-    shared = any(layer.trainable_variables for layer in model.layers_called("shared"))
+    shared = any(layer.trainable_variables for layer in model.layers_by_name("shared"))
     if len(active) > 1 and not shared and not model.get_layer("backbone").trainable_variables:
         logger.info(
             "The trunk is frozen and no trained layer is shared, so each task trains alone and loss weights change next to "

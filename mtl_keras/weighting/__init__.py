@@ -25,7 +25,7 @@ __all__ = ["METHODS", "DWA", "Fixed", "GeometricMean", "Mean", "Uncertainty", "W
 
 #: Every weighting that can be asked for by one word.
 METHODS: dict[str, Callable[..., Weighting]] = {
-    method.word: method for method in (Fixed, Mean, GeometricMean, Uncertainty, DWA)
+    method.name: method for method in (Fixed, Mean, GeometricMean, Uncertainty, DWA)
 }
 
 

@@ -20,7 +20,7 @@ class Weighting(ABC):
     """
 
     #: What it is called in `METHODS`.
-    word: ClassVar[str] = ""
+    name: ClassVar[str] = ""
     #: Names of the variables that the optimizer trains together with the network, without weight decay.
     trained: ClassVar[tuple[str, ...]] = ()
 
@@ -37,7 +37,7 @@ class Weighting(ABC):
 
     @abstractmethod
     def total(self, losses: Any, present: Any, state: Mapping[str, Any]) -> Any:
-        """Return the scalar to minimise.
+        """Return the scalar to minimize.
 
         Args:
             losses: `[T]` float32; the mean loss of each task over the present rows of the global batch.
@@ -54,11 +54,11 @@ class Weighting(ABC):
             state: The variables of `state`, by name.
         """
 
-    def after_epoch(self, losses: np.ndarray, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def on_epoch_end(self, losses: np.ndarray, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the variables that change at the end of an epoch, with their new values; none unless a method says so.
 
         Args:
-            losses: `[T]`, the mean loss of each task over the labelled training rows of the epoch; NaN without any.
+            losses: `[T]`, the mean loss of each task over the labeled training rows of the epoch; NaN without any.
             state: The values of the variables of `state`, by name.
         """
         return {}
@@ -66,4 +66,4 @@ class Weighting(ABC):
     def config(self) -> Any:
         """Return the word, mapping or options that `weighting.get` turns back into this value."""
         options = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
-        return {"method": self.word, **options} if options else self.word
+        return {"method": self.name, **options} if options else self.name

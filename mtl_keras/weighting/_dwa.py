@@ -17,9 +17,9 @@ __all__ = ["DWA"]
 
 @dataclass(frozen=True)
 class DWA(Weighting):
-    """Minimise the sum of weight x loss with `w = T softmax(r / temperature)`, `r_i = L_i(t - 1) / L_i(t - 2)`.
+    """Minimize the sum of weight x loss with `w = T softmax(r / temperature)`, `r_i = L_i(t - 1) / L_i(t - 2)`.
 
-    `L_i(t)` is the mean loss over the labelled training rows of epoch `t`; weights are 1 in the first two epochs and
+    `L_i(t)` is the mean loss over the labeled training rows of epoch `t`; weights are 1 in the first two epochs and
     sum to the number of tasks in all. They change between epochs alone.
 
     Deviation from the paper: a task without a label in one of the two epochs, or with a loss of 0, has `r_i = 1`.
@@ -38,7 +38,7 @@ class DWA(Weighting):
         S. Liu, E. Johns, A. J. Davison, End-to-end multi-task learning with attention, CVPR 2019.
     """
 
-    word: ClassVar[str] = "dwa"
+    name: ClassVar[str] = "dwa"
 
     temperature: float = 2.0
 
@@ -56,7 +56,7 @@ class DWA(Weighting):
     def loss_weights(self, losses: Any, state: Mapping[str, Any]) -> Any:
         return state["weights"]
 
-    def after_epoch(self, losses: np.ndarray, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def on_epoch_end(self, losses: np.ndarray, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         last = state["last_losses"].astype(np.float64)
         known = np.isfinite(losses) & (losses > 0) & (last > 0)
         ratios = np.where(known, losses / np.where(last > 0, last, 1.0), 1.0) / self.temperature

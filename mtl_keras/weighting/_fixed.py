@@ -18,7 +18,7 @@ __all__ = ["Fixed"]
 
 @dataclass(frozen=True)
 class Fixed(Weighting):
-    """Minimise the sum of weight x loss; tuned fixed weights are the baseline that every other method has to beat.
+    """Minimize the sum of weight x loss; tuned fixed weights are the baseline that every other method has to beat.
 
     Args:
         weights: `(task, weight)` pairs or a mapping; weights are at least 0 and not all 0. Empty (the default) means 1
@@ -29,7 +29,7 @@ class Fixed(Weighting):
         {'fine': 0.7, 'coarse': 0.3}
     """
 
-    word: ClassVar[str] = "equal"
+    name: ClassVar[str] = "equal"
 
     weights: tuple[tuple[str, float], ...] = ()
 
@@ -66,4 +66,4 @@ class Fixed(Weighting):
         return state["weights"]
 
     def config(self) -> Any:
-        return dict(self.weights) or self.word
+        return dict(self.weights) or self.name

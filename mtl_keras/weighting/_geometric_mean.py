@@ -19,7 +19,7 @@ FLOOR = 1e-30
 
 @dataclass(frozen=True)
 class GeometricMean(Weighting):
-    """Minimise `(L_1 L_2 ... L_T)^(1/T)`: each loss is weighed by what it is, so that scales do not matter.
+    """Minimize `(L_1 L_2 ... L_T)^(1/T)`: each loss is weighed by what it is, so that scales do not matter.
 
     The gradient of a loss has the factor `total / (T L_i)`: a loss ten times smaller pulls ten times harder. Losses
     that may turn negative have no geometric mean.
@@ -35,7 +35,7 @@ class GeometricMean(Weighting):
         loss strategy for multi-task learning, CVPR workshops 2019.
     """
 
-    word: ClassVar[str] = "geometric_mean"
+    name: ClassVar[str] = "geometric_mean"
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         return {}

@@ -16,7 +16,7 @@ __all__ = ["Mean"]
 
 @dataclass(frozen=True)
 class Mean(Weighting):
-    """Minimise the mean over tasks: the equal sum at a learning rate that does not grow with the number of tasks.
+    """Minimize the mean over tasks: the equal sum at a learning rate that does not grow with the number of tasks.
 
     Under Adam, which does not see the scale of a loss, it trains as the sum does. A task without a label in the batch
     counts as 0, so that the others keep their weight.
@@ -26,7 +26,7 @@ class Mean(Weighting):
         'mean'
     """
 
-    word: ClassVar[str] = "mean"
+    name: ClassVar[str] = "mean"
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         return {}

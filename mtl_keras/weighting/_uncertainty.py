@@ -1,4 +1,4 @@
-"""Weights learnt as the uncertainty of each task."""
+"""Weights learned as the uncertainty of each task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Uncertainty"]
 
 @dataclass(frozen=True)
 class Uncertainty(Weighting):
-    """Minimise the sum of `(exp(-s_i) L_i + s_i) / 2` over network and `s_i`, the logarithm of each task's variance.
+    """Minimize the sum of `(exp(-s_i) L_i + s_i) / 2` over network and `s_i`, the logarithm of each task's variance.
 
     A task whose loss stays high gets a high variance and so a small weight, `exp(-s_i) / 2`; `s_i` itself keeps the
     variance from growing without end. At the optimum `exp(s_i) = L_i`, which is where the weight of a loss is half its
@@ -39,7 +39,7 @@ class Uncertainty(Weighting):
         semantics, CVPR 2018.
     """
 
-    word: ClassVar[str] = "uncertainty"
+    name: ClassVar[str] = "uncertainty"
     trained: ClassVar[tuple[str, ...]] = ("log_variance",)
 
     initial: float = 0.0

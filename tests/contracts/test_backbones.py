@@ -49,7 +49,7 @@ def cut(family: Family, last: str) -> Any:
 
 
 def shake(model: keras.Model, variance: tuple[float, float] = (0.7, 1.3)) -> None:
-    """Give every batch normalisation statistics, scales and offsets that are not 0 and 1."""
+    """Give every batch normalization statistics, scales and offsets that are not 0 and 1."""
     rng = np.random.default_rng(0)
     for layer in model.get_layer("backbone").layers:
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -116,7 +116,7 @@ def test_hard_losses_give_finite_weights(reference: Reference, losses: list[floa
     assert np.isfinite(float(total))
     assert np.isfinite(tape.gradient(total, variable)).all()
     assert np.isfinite(method.loss_weights(variable, state)).all()
-    for value in method.after_epoch(np.array(losses), state).values():
+    for value in method.on_epoch_end(np.array(losses), state).values():
         assert np.isfinite(value).all()
 
 
@@ -144,17 +144,17 @@ def test_dwa_goes_the_way_of_another_implementation() -> None:
         np.testing.assert_allclose(state["weights"], step["weights"], rtol=1e-5)
         total = method.total(tf.constant(losses, tf.float32), tf.ones(3), state)
         assert float(total) == pytest.approx(step["value"], rel=1e-5)
-        state |= method.after_epoch(losses, state)
+        state |= method.on_epoch_end(losses, state)
 
 
 def test_dwa_gives_a_task_that_was_not_seen_the_ratio_of_no_change() -> None:
     method = DWA()
     state = method.state(TASKS)
-    state |= method.after_epoch(np.array([1.0, np.nan, 1.0]), state)
-    state |= method.after_epoch(np.array([1.0, 3.0, 0.5]), state)
+    state |= method.on_epoch_end(np.array([1.0, np.nan, 1.0]), state)
+    state |= method.on_epoch_end(np.array([1.0, 3.0, 0.5]), state)
     powers = np.exp([0.5, 0.5, 0.25])
     np.testing.assert_allclose(state["weights"], 3 * powers / powers.sum(), rtol=1e-6)
-    state |= method.after_epoch(np.array([np.nan, np.nan, np.nan]), state)
+    state |= method.on_epoch_end(np.array([np.nan, np.nan, np.nan]), state)
     np.testing.assert_allclose(state["weights"], [1, 1, 1], rtol=1e-6)
 
 

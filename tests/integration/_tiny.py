@@ -32,7 +32,7 @@ def space(hp, context):
 
 
 SETTINGS = mtl.search.Settings(
-    backbone_options={"filters": [2], "kernel_size": 1}, trials=2, epochs=1, final_seeds=1, train_rows=100
+    backbone_options={"filters": [2], "kernel_size": 1}, trials=2, epochs=1, n_final_seeds=1, train_rows=100
 )
 STUDY = mtl.Study("tiny", "Digits, in a second.", TASKS, "digits", (8, 8, 1), space, SETTINGS, quick={"trials": 1})
 '''

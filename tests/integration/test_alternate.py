@@ -36,7 +36,7 @@ def plan(context):
 
 
 SETTINGS = mtl.search.Settings(
-    backbone_options={"filters": [2], "kernel_size": 1}, trials=1, epochs=1, final_seeds=2, twins=False, train_rows=600
+    backbone_options={"filters": [2], "kernel_size": 1}, trials=1, epochs=1, n_final_seeds=2, baselines=False, train_rows=600
 )
 CONFIGURATIONS = {
     "coins": mtl.search.Configuration("As the original.", plan, {"sampling": "coin"}),

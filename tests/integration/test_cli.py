@@ -19,7 +19,7 @@ import pytest
 
 import mtl_keras as mtl
 from mtl_keras.callbacks import Checkpoint
-from mtl_keras.comparison import _workshop
+from mtl_keras.comparison import _trainer
 from mtl_keras.data import Data
 from mtl_keras.files import read_json_lines
 from mtl_keras.studies import study_summaries
@@ -101,9 +101,9 @@ def test_tune_leaves_a_record(finished: tuple[Path, Done]) -> None:
     assert mtl.load_model(folder).output_names == ["digit", "parity"]
 
 
-def test_a_search_may_end_in_longer_trainings_and_without_twins(study: Path, tmp_path: Path) -> None:
+def test_a_search_may_end_in_longer_trainings_and_without_baselines(study: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    done = command("tune", study, "--output-dir", folder, "--trials", 1, "--set", "final_epochs=3", "--set", "twins=false")
+    done = command("tune", study, "--output-dir", folder, "--trials", 1, "--set", "final_epochs=3", "--set", "baselines=false")
     assert done.code == 0, done.err
     assert "single-task" not in done.err
     with (folder / "history.csv").open(newline="") as file:
@@ -284,7 +284,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def long_work(*arguments: Any, **options: Any) -> NoReturn:
         pytest.fail("a refused input was worked on")
 
-    monkeypatch.setattr(_workshop, "train_again", long_work)
+    monkeypatch.setattr(_trainer, "train_again", long_work)
     monkeypatch.setattr(Data, "featurize", long_work)
 
 
@@ -317,7 +317,7 @@ def refused(done: Done, *said: str) -> None:
         (["tune", "{study}", "--trials", "0"], ["trials=0"]),
         (["tune", "{study}", "--epochs", "0"], ["epochs=0"]),
         (["tune", "{study}", "--epochs", "-3"], ["epochs=-3"]),
-        (["tune", "{study}", "--final-seeds", "0"], ["final_seeds=0"]),
+        (["tune", "{study}", "--final-seeds", "0"], ["n_final_seeds=0"]),
         (["tune", "{study}", "--set", "batch_size=many"], ["batch_size='many'"]),
         (["tune", "{study}", "--set", "loss_ratio_parity=-1"], ["Loss weights are at least 0", "loss_ratio_parity=-1"]),
         (["tune", "{study}", "--set", "learning_rte=1"], ["Unknown setting or hyperparameter", "'learning_rate'"]),
@@ -485,7 +485,7 @@ def test_an_interruption_says_how_to_go_on(study: Path, tmp_path: Path, monkeypa
     def interrupted(*arguments: Any, **options: Any) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_workshop, "train_again", interrupted)
+    monkeypatch.setattr(_trainer, "train_again", interrupted)
     done = command("tune", study, "--output-dir", tmp_path / "out")
     assert done.code == 130
     assert "--resume" in done.err
@@ -498,7 +498,7 @@ def test_a_fault_of_ours_keeps_its_traceback(study: Path, tmp_path: Path, monkey
         def broken(*arguments: Any, fault: Exception = fault, **options: Any) -> NoReturn:
             raise fault
 
-        monkeypatch.setattr(_workshop, "train_again", broken)
+        monkeypatch.setattr(_trainer, "train_again", broken)
         with pytest.raises(type(fault)):
             command("tune", study, "--output-dir", tmp_path / type(fault).__name__)
 

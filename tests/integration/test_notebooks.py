@@ -13,7 +13,7 @@ import pytest
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 #: Parameters of a quick run for each notebook; a notebook without an entry fails.
 QUICK: dict[str, dict[str, Any]] = {
-    "00_quickstart.ipynb": {"trials": 1, "epochs": 1, "final_seeds": 1},
+    "00_quickstart.ipynb": {"trials": 1, "epochs": 1, "n_final_seeds": 1},
     "01_cifar100.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
     "02_cifar10_reconstruction.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
     "03_landmarks.ipynb": {"data_dir": "", "seeds": 2, "quick": True},

@@ -19,7 +19,7 @@ from mtl_keras.search._reproduce import _seeds
 from tests.integration._tiny import Done, command, study_file
 
 #: Two tasks of noise; a configuration that is a function, one that is values, one of a single task and a single seed.
-NOISE = '''"""Noise of which two things can be learnt."""
+NOISE = '''"""Noise of which two things can be learned."""
 from pathlib import Path
 
 import numpy as np
@@ -75,21 +75,21 @@ TABLE = {"task": "kind", "metric": "accuracy", "value": 0.875, "note": "A. Autho
 ALONE = {"run": "single-task", "task": "kind", "metric": "accuracy", "value": 0.625}
 STUDY = mtl.Study(
     "noise",
-    "What is learnt of noise?",
+    "What is learned of noise?",
     TASKS,
     noise,
     (8, 8, 1),
     space,
     mtl.search.Settings(
-        backbone_options={"filters": [2], "kernel_size": 1}, trials=2, epochs=1, final_seeds=2, split_seed=5
+        backbone_options={"filters": [2], "kernel_size": 1}, trials=2, epochs=1, n_final_seeds=2, split_seed=5
     ),
-    quick={"final_seeds": 1},
+    quick={"n_final_seeds": 1},
     configurations={
-        "joint": mtl.search.Configuration("Both at once.", joint, twins=True, published=[TABLE, ALONE]),
+        "joint": mtl.search.Configuration("Both at once.", joint, baselines=True, published=[TABLE, ALONE]),
         "values": mtl.search.Configuration("Named values.", {"shared_depth": 1}, {"batch_size": 16, "views": ["identity"]}),
         "alone": mtl.search.Configuration("One of them.", alone, seeds=1),
     },
-    by_split=False,
+    split_per_seed=False,
     claims=claims,
 )
 '''
@@ -154,7 +154,7 @@ def test_all_configurations_are_one_record(reproduced: tuple[Path, Done]) -> Non
     seeds: dict[str, set[str]] = {}
     for row in table(folder / "metrics.csv"):
         seeds.setdefault(row["run"], set()).add(row["seed"])
-    # The twins are those of one configuration: the others are not measured on them.
+    # The baselines are those of one configuration: the others are not measured on them.
     assert seeds == {
         "joint": {"0", "1"},
         "values": {"0", "1"},
@@ -234,13 +234,13 @@ def test_an_interrupted_reproduction_goes_on(
 
 
 def test_each_training_may_have_a_split_of_its_own(tmp_path: Path) -> None:
-    study = study_file(tmp_path, ("by_split=False", "by_split=True"), text=NOISE)
+    study = study_file(tmp_path, ("split_per_seed=False", "split_per_seed=True"), text=NOISE)
     done = command("reproduce", study, "--configuration", "values", "--output-dir", tmp_path / "run", "--json")
     assert done.code == 0, done.err
     assert set((tmp_path / "split_seeds.txt").read_text().split()) == {"5", "6"}
     found = figures(tmp_path / "run", "values")
     assert {key[1] for key in found} == {"0", "1"}
-    assert config(tmp_path / "run")["by_split"] is True
+    assert config(tmp_path / "run")["split_per_seed"] is True
 
 
 def test_a_quick_reproduction_judges_nothing(study: Path, tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_study_without_configurations_has_nothing_to_reproduce(tmp_path: Path)
     ("own", "asked", "trained"), [(None, None, 3), (5, None, 5), (2, None, 2), (None, 4, 4), (2, 4, 2), (5, 4, 4)]
 )
 def test_a_configuration_says_how_often_it_is_trained(own: int | None, asked: int | None, trained: int) -> None:
-    assert _seeds(Configuration("", {}, seeds=own), mtl.search.Settings(final_seeds=3), asked) == trained
+    assert _seeds(Configuration("", {}, seeds=own), mtl.search.Settings(n_final_seeds=3), asked) == trained
 
 
 @pytest.mark.parametrize(

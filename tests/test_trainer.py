@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import mtl_keras as mtl
-from mtl_keras.comparison import _workshop
+from mtl_keras.comparison import _trainer
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._reporter import Reporter
-from mtl_keras.comparison._workshop import Workshop
+from mtl_keras.comparison._trainer import Trainer
 from mtl_keras.training._objective import ObjectiveModel
 
 TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
@@ -41,11 +41,11 @@ def plan(freeze: bool = False, stack: bool = False, weighting: str = "uncertaint
     return Plan(recipe, (first, mtl.Phase(epochs=2, batch_size=64, tasks=("parity",), freeze=("backbone", "shared"), folds=2)))
 
 
-def workshop(path: Path) -> Workshop:
-    return Workshop.open(0, cache_dir=path, strategy_name="auto", reporter=Reporter())
+def trainer(path: Path) -> Trainer:
+    return Trainer.open(0, cache_dir=path, strategy_name="auto", reporter=Reporter())
 
 
-def outcome(shop: Workshop, plan: Plan, data: mtl.data.Data, seed: int, output_dir: Path | None = None) -> list[np.ndarray]:
+def outcome(shop: Trainer, plan: Plan, data: mtl.data.Data, seed: int, output_dir: Path | None = None) -> list[np.ndarray]:
     run, _ = shop.train(plan, data, seed, None, output_dir, keep=True)
     best = run.model.get_weights()
     with run.at_last_epoch() as model:
@@ -56,9 +56,9 @@ def outcome(shop: Workshop, plan: Plan, data: mtl.data.Data, seed: int, output_d
 
 @pytest.mark.parametrize(("freeze", "stack"), [(False, False), (True, False), (False, True), (True, True)])
 def test_a_seed_gives_the_same_after_another_as_alone(freeze: bool, stack: bool, data: mtl.data.Data, tmp_path: Path) -> None:
-    shared = workshop(tmp_path)
+    shared = trainer(tmp_path)
     together = [outcome(shared, plan(freeze, stack), data, seed) for seed in (1, 2, 1)]
-    alone = outcome(workshop(tmp_path), plan(freeze, stack), data, 2)
+    alone = outcome(trainer(tmp_path), plan(freeze, stack), data, 2)
     for one, other in zip(together[1], alone, strict=True):
         np.testing.assert_array_equal(one, other)
     for one, other in zip(together[0], together[2], strict=True):
@@ -68,8 +68,8 @@ def test_a_seed_gives_the_same_after_another_as_alone(freeze: bool, stack: bool,
 
 def test_the_last_epoch_is_given_for_as_long_as_it_is_asked_for(data: mtl.data.Data, tmp_path: Path) -> None:
     worse = {"class_name": "SGD", "config": {"learning_rate": 20.0, "clipnorm": 1.0}}
-    spoilt = Plan(plan().recipe, (mtl.Phase(epochs=3, batch_size=64, optimizer=worse),))
-    run, _ = workshop(tmp_path).train(spoilt, data, 0, None)
+    spoiled = Plan(plan().recipe, (mtl.Phase(epochs=3, batch_size=64, optimizer=worse),))
+    run, _ = trainer(tmp_path).train(spoiled, data, 0, None)
     best = run.model.get_weights()
     copy = run.last_model
     with run.at_last_epoch() as model:
@@ -91,7 +91,7 @@ def test_a_step_is_traced_once_for_all_seeds_of_a_plan(
         return step(self, *args, **kwargs)
 
     monkeypatch.setattr(ObjectiveModel, "compute_loss", noted)
-    shop = workshop(tmp_path)
+    shop = trainer(tmp_path)
     outcome(shop, plan(), data, 1)
     first = len(traced)
     outcome(shop, plan(), data, 2)
@@ -102,13 +102,13 @@ def test_a_step_is_traced_once_for_all_seeds_of_a_plan(
 
 
 def test_what_is_kept_is_bounded(data: mtl.data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop = workshop(tmp_path)
+    shop = trainer(tmp_path)
     model = shop.model(plan())
     assert shop.model(plan()) is model
-    monkeypatch.setattr(_workshop, "MODELS_KEPT", 1)
+    monkeypatch.setattr(_trainer, "MODELS_KEPT", 1)
     assert shop.model(plan(weighting="equal")) is not model
     assert len(shop._kept) == 1
-    monkeypatch.setattr(_workshop, "WEIGHTS_KEPT", 10)
+    monkeypatch.setattr(_trainer, "WEIGHTS_KEPT", 10)
     assert shop.model(plan()) is not model
     assert not shop._kept
 
@@ -123,8 +123,8 @@ def test_a_training_that_is_resumed_with_kept_objectives_ends_as_an_uninterrupte
         def epoch_ends(self, *args: object) -> None:
             raise Killed
 
-    whole = outcome(workshop(tmp_path), plan(), data, 2)
-    shop = workshop(tmp_path)
+    whole = outcome(trainer(tmp_path), plan(), data, 2)
+    shop = trainer(tmp_path)
     outcome(shop, plan(), data, 1)
     shop.reporter = Kill()
     with pytest.raises(Killed):

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mtl_keras.callbacks import TensorBoardLog, put_back, values_of
+from mtl_keras.callbacks import TensorBoardLog, assign_values, get_values
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._reporter import Reporter
 from mtl_keras.comparison._seeds import TRUNK, derived_seed, seed_draws
@@ -22,7 +22,7 @@ from mtl_keras.distribute import strategy
 from mtl_keras.model import MultiTaskModel, build_model
 from mtl_keras.training import Objectives, Run, train_again
 
-__all__ = ["Workshop"]
+__all__ = ["Trainer"]
 
 #: Sets of features that are held at once; those of ten splits would fill the memory.
 FEATURES_HELD = 4
@@ -33,7 +33,7 @@ WEIGHTS_LEFT = 5_000_000
 
 
 @dataclass(eq=False)
-class Workshop:
+class Trainer:
     """Runs trainings in one process; a frozen trunk and its features are made once.
 
     Attributes:
@@ -55,8 +55,8 @@ class Workshop:
     _kept: dict[str, Objectives] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, seed: int, *, cache_dir: str | Path | None, strategy_name: str, reporter: Reporter) -> Workshop:
-        """Return a workshop.
+    def open(cls, seed: int, *, cache_dir: str | Path | None, strategy_name: str, reporter: Reporter) -> Trainer:
+        """Return a trainer.
 
         Raises:
             MTLError: If the strategy is unknown or cannot be had.
@@ -141,7 +141,7 @@ class Workshop:
         objectives = self._kept_as(plan, model) if keep else Objectives(model)
         if objectives.model is not model:
             with self.strategy.scope():
-                put_back(values_of(model.variables), objectives.model.variables)
+                assign_values(get_values(model.variables), objectives.model.variables)
             objectives.model.weighting_state = {}
         return objectives
 
