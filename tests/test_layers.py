@@ -51,7 +51,7 @@ def forbidden(own: str, imported: str) -> bool:
         root == "tuning"
         or (own == "report" and root in ("keras", "tensorflow"))
         or (own != "search" and root == "keras_tuner")
-        or (own in ("tasks", "backbones", "weighting", "model", "evaluation") and root == "tensorflow")
+        or (own in ("tasks", "backbones", "weighting", "evaluation") and root == "tensorflow")
     )
 
 

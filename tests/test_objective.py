@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mtl_keras import weighting
 from mtl_keras.data import Split
 from mtl_keras.model import MultiTaskModel, build_model
-from mtl_keras.training._objective import ObjectiveModel
+from mtl_keras.model._objective import ObjectiveModel
 from tests import _tiny
 
 N = 6

@@ -12,7 +12,7 @@ import numpy as np
 from mtl_keras.callbacks import assign_values, get_values, own_variables
 from mtl_keras.data import Data
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.training._objective import ObjectiveModel
+from mtl_keras.model._objective import ObjectiveModel
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._stack import InitialState, sources_of, submodel
 

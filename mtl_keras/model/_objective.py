@@ -11,10 +11,10 @@ import numpy as np
 from keras import ops
 
 from mtl_keras import distribute
+from mtl_keras.model._batching import VectorMean, batch_by_task_type
+from mtl_keras.model._idle import IdleHeads
 from mtl_keras.normalization import trained_on
 from mtl_keras.tasks import Tasks
-from mtl_keras.training._alike import VectorMean, batch_by_task_type
-from mtl_keras.training._idle import IdleHeads
 from mtl_keras.weighting import Weighting
 
 __all__ = ["ObjectiveModel"]

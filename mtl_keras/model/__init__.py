@@ -1,0 +1,11 @@
+"""The model: images to a trunk, a shared stack and one head per task, and how one step trains it."""
+
+from __future__ import annotations
+
+from mtl_keras.heads import Decoder, Head
+from mtl_keras.model._build import build_model
+from mtl_keras.model._model import MultiTaskModel
+from mtl_keras.model._objective import ObjectiveModel
+from mtl_keras.recipe import Recipe
+
+__all__ = ["Decoder", "Head", "MultiTaskModel", "ObjectiveModel", "Recipe", "build_model"]
