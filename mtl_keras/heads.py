@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, describe, unknown
 
-__all__ = ["Decoder", "Head", "Pooling", "check", "config", "from_config", "pooled"]
+__all__ = ["Decoder", "Head", "Pooling", "check", "config", "from_config", "get", "pooled"]
 
 Pooling = Literal["features", "avg", "max", "flatten"]
 
@@ -49,6 +49,11 @@ class Head:
     pooling: Pooling | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.dense, Sequence) or isinstance(self.dense, str):
+            raise MTLError(
+                f"`dense` must be a sequence with the units of each dense layer. Received: dense={self.dense!r}. "
+                "Pass e.g. dense=(64,)."
+            )
         object.__setattr__(self, "dense", tuple(self.dense))
         if any(not isinstance(units, int) or units < 1 for units in self.dense):
             raise MTLError(f"Dense layers have at least 1 unit each. Received: dense={self.dense}. Give e.g. dense=(256,).")
@@ -175,6 +180,29 @@ def pooled(features: Any, pooling: Pooling, prefix: str) -> Any:
     if pooling == "features":
         return features
     return POOLS[pooling](name=f"{prefix}_pool")(features)
+
+
+def get(spec: Head | Decoder | Sequence[int]) -> Head | Decoder:
+    """Return the head that `spec` describes.
+
+    Args:
+        spec: A `Head` or `Decoder`, which is returned as it is, or the units of each dense layer, e.g. `(256, 64)`.
+
+    Raises:
+        MTLError: If it is none of these.
+
+    Example:
+        >>> get((64,)).dense
+        (64,)
+    """
+    if isinstance(spec, Head | Decoder):
+        return spec
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
+        return Head(dense=tuple(spec))
+    raise MTLError(
+        f"A head must be a mtl.Head, a mtl.Decoder or the units of its dense layers. Received: {describe(spec)}. "
+        "Pass e.g. mtl.Head(dense=(64,)) or (64,)."
+    )
 
 
 def config(head: Head | Decoder) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from mtl_keras import backbones
 from mtl_keras import heads as head_kinds
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, describe, unknown
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.tasks import Tasks
 
@@ -51,11 +52,25 @@ class Recipe:
     statistics: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", task_kinds.get(self.tasks))
+        object.__setattr__(self, "backbone", backbones.get(self.backbone))
+        object.__setattr__(self, "shared", _check_shared(head_kinds.get(self.shared)))
+        for name, value in (("heads", self.heads), ("stack", self.stack)):
+            if not isinstance(value, Mapping):
+                raise MTLError(
+                    f"`{name}` must be a dict by task name. Received: {name}={describe(value)}. "
+                    f"Pass e.g. {name}={{{next(iter(self.tasks))!r}: ...}}."
+                )
+        if not isinstance(self.image_shape, Sequence) or isinstance(self.image_shape, str):
+            raise MTLError(
+                f"`image_shape` must be (height, width, channels). Received: image_shape={describe(self.image_shape)}. "
+                "Pass image_shape=data.image_shape."
+            )
         for name in self.heads:
             if name not in self.tasks:
                 raise unknown("task in heads", name, self.tasks)
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
-        object.__setattr__(self, "heads", {name: self.heads.get(name, Head()) for name in self.tasks})
+        object.__setattr__(self, "heads", {name: head_kinds.get(self.heads.get(name, Head())) for name in self.tasks})
         if any(task.from_input for task in self.tasks.values()) and None in self.image_shape:
             raise MTLError(
                 f"A task that gives the image back needs its size. Received: image_shape={self.image_shape}. "
@@ -113,6 +128,20 @@ class Recipe:
         )
 
 
+def _check_shared(head: Head | Decoder) -> Head:
+    """Return the shared stack.
+
+    Raises:
+        MTLError: If it is a decoder.
+    """
+    if isinstance(head, Decoder):
+        raise MTLError(
+            f"`shared` must be a stack of dense layers. Received: {head}. Pass the decoder as the head of its task, "
+            "heads={task: mtl.Decoder(...)}."
+        )
+    return head
+
+
 def _check_statistics(
     groups: Sequence[Sequence[str]], tasks: Mapping[str, Any], stack: Mapping[str, str], backbone: Any, freeze: bool | str
 ) -> None:
@@ -145,7 +174,7 @@ def _check_statistics(
                     f"A task that takes another one's output has its statistics. Received: {name!r}, which takes that of "
                     f"{source!r} of another group. Put them into one group, or leave `statistics` out."
                 )
-    held = backbone.resolved().batch_norm == "inference"
+    held = backbone.resolve().batch_norm == "inference"
     if held or freeze is True:
         received = (
             f"batch_norm={backbone.batch_norm!r}, {backbone.weights=}".replace("backbone.", "") if held else "freeze=True"

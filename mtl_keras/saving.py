@@ -79,7 +79,7 @@ def load_model(folder: str | Path) -> MultiTaskModel:
     config: dict[str, Any] = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
     recipe = Recipe.from_config(config["recipe"])
     # The weights come from the file; how batch normalization is called stays what it was.
-    backbone = recipe.backbone.resolved().replace(weights=None)
+    backbone = recipe.backbone.resolve().replace(weights=None)
     model = build_model(replace(recipe, backbone=backbone))
     model.recipe = recipe
     model.set_weights(keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True).get_weights())

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from mtl_keras import backbones
 from mtl_keras import heads as head_kinds
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
@@ -66,12 +67,12 @@ def build_model(
     if isinstance(tasks, Recipe):
         recipe = tasks
     else:
-        value = Backbone(backbone) if isinstance(backbone, str) else backbone
+        value = backbones.get(backbone)
         recipe = Recipe(
             tasks=tasks,
             backbone=value if weights == "auto" else value.replace(weights=weights),
-            image_shape=tuple(image_shape),
-            shared=shared if isinstance(shared, Head) else Head(dense=tuple(shared)),
+            image_shape=image_shape,  # type: ignore[arg-type]  # Recipe checks it and makes it a tuple
+            shared=shared,  # type: ignore[arg-type]  # likewise
             heads=heads or {},
             freeze=freeze,
             stack=stack or {},
@@ -87,7 +88,7 @@ def build_model(
         features = recipe.backbone.apply(seen, functools.partial(per_data_set, data_sets=copies) if copies else None)
         trunk = keras.Model(images, features, name="trunk")
         _freeze(trunk.get_layer("backbone"), recipe.freeze)
-        recipe.backbone.hold(trunk.get_layer("backbone"))
+        recipe.backbone.fix_inference_mode(trunk.get_layer("backbone"))
     images, features = trunk.input, trunk.output
 
     # Functional model

@@ -71,11 +71,11 @@ class MultiTaskModel(keras.Model):
         if backbone.trainable_variables:
             return False
         drawn = any(getattr(layer, "seed_generator", None) is not None for layer in backbone.layers)
-        return self.recipe.backbone.resolved().batch_norm == "inference" or not drawn
+        return self.recipe.backbone.resolve().batch_norm == "inference" or not drawn
 
     def identity(self) -> dict[str, Any]:
         """Return, as plain JSON values, what fixes the features of an image besides the trunk's weights."""
-        return {"backbone": self.recipe.backbone.resolved().config(), "image_shape": list(self.recipe.image_shape)}
+        return {"backbone": self.recipe.backbone.resolve().config(), "image_shape": list(self.recipe.image_shape)}
 
     def layers_for_task(self, task: str) -> list[keras.layers.Layer]:
         """Return the layers on the way from the images to a task's output, those of its sources among them."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mtl_keras.errors import unknown
+from mtl_keras.errors import MTLError, describe, unknown
 from mtl_keras.tasks._base import Metric, Task, Tasks
 from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._classification import Classification
@@ -41,6 +41,7 @@ __all__ = [
     "binary_tasks",
     "controls_of",
     "from_config",
+    "get",
     "in_order",
     "rungs",
 ]
@@ -57,6 +58,28 @@ KINDS: dict[str, type[Task]] = {
 
 #: Every kind of label source by class name.
 LABEL_SOURCES: dict[str, Callable[..., LabelSource]] = {"ClassMap": ClassMap, "RandomLabels": RandomLabels}
+
+
+def get(spec: Tasks | Task | Sequence[Task]) -> Tasks:
+    """Return the tasks that `spec` holds: `Tasks` as they are, one task, or a sequence of tasks.
+
+    Raises:
+        MTLError: If it is none of these.
+
+    Example:
+        >>> list(get([Binary("parity"), Classification("digit", classes=10)]))
+        ['parity', 'digit']
+    """
+    if isinstance(spec, Tasks):
+        return spec
+    if isinstance(spec, Task):
+        return Tasks(spec)
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
+        return Tasks(*spec)
+    raise MTLError(
+        f"`tasks` must be mtl.Tasks or a sequence of tasks. Received: {describe(spec)}. "
+        "Pass e.g. mtl.Tasks(mtl.Classification('digit', classes=10), mtl.Binary('parity'))."
+    )
 
 
 def from_config(configs: Sequence[Mapping[str, Any]]) -> Tasks:

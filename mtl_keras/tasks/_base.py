@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, describe, unknown
 from mtl_keras.tasks._label_source import LabelSource
 
 __all__ = ["Metric", "Task", "Tasks"]
@@ -225,7 +225,8 @@ class Tasks(Mapping[str, Task]):
         for task in tasks:
             if not isinstance(task, Task):
                 raise MTLError(
-                    f"Tasks takes task objects. Received: {task!r}. Give e.g. mtl.Classification('fine', classes=100)."
+                    f"Each task must be an instance of mtl.Task. Received: {describe(task)}. "
+                    "Pass e.g. mtl.Classification('fine', classes=100)."
                 )
         names = [task.name for task in tasks]
         twice = sorted({name for name in names if names.count(name) > 1})

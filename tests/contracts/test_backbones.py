@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from mtl_keras.backbones import BACKBONES, Backbone, names
-from mtl_keras.backbones._family import Family
+from mtl_keras.backbones import Family
 
 pytestmark = pytest.mark.filterwarnings("ignore:In the future `np.object` will be defined:FutureWarning")
 
