@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mtl_keras.evaluation import Evaluation, evaluate
     from mtl_keras.heads import Decoder, Head
     from mtl_keras.model import Recipe, build_model
-    from mtl_keras.saving import load_model, save_model
+    from mtl_keras.saving import load_model
     from mtl_keras.search import Study, load_study, reproduce, run_study, tune
     from mtl_keras.tasks import (
         Binary,
@@ -86,7 +86,6 @@ __all__ = [
     "reproduce",
     "run_study",
     "rungs",
-    "save_model",
     "search",
     "train",
     "tune",
@@ -100,7 +99,7 @@ _HOMES = {
     "evaluation": ("Evaluation", "evaluate"),
     "heads": ("Decoder", "Head"),
     "model": ("Recipe", "build_model"),
-    "saving": ("load_model", "save_model"),
+    "saving": ("load_model",),
     "search": ("Study", "load_study", "reproduce", "run_study", "tune"),
     "tasks": (
         *(

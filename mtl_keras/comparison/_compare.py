@@ -19,7 +19,7 @@ from mtl_keras.errors import MTLError, unknown
 from mtl_keras.evaluation import Evaluation
 from mtl_keras.model import MultiTaskModel, Recipe
 from mtl_keras.report import approaches_table, plot_approaches, plot_history, write_record
-from mtl_keras.saving import save_model
+from mtl_keras.saving import MODEL
 from mtl_keras.tasks import Tasks, controls_of
 from mtl_keras.training import Phase, check
 
@@ -272,7 +272,8 @@ def deliver(
         **more: Further arguments of `write_record`.
     """
     own = figures.model.recipe.tasks
-    save_model(figures.model, folder, class_names={task: names for task, names in class_names.items() if task in own})
+    figures.model.class_names = {task: tuple(names) for task, names in class_names.items() if task in own}
+    figures.model.save(folder / MODEL)
     note = (
         f"The delivered model is that of {figures.approach}, seed {figures.seed}: the best on validation by mean skill over "
         "the tasks that most approaches have, and its best seed there."
