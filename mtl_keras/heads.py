@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import keras
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_fraction, check_integer, unknown
 from mtl_keras.layers import Pooling, activation_names, apply_dense
 
 __all__ = ["Decoder", "Head", "check", "config", "from_config", "get"]
@@ -42,9 +42,9 @@ class Head:
     pooling: Pooling | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dense", tuple(self.dense))
-        if any(type(units) is not int or units < 1 for units in self.dense):
-            raise MTLError(f"`dense` must hold integers of at least 1. Received: dense={self.dense}. Pass e.g. dense=(256,).")
+        dense = self.dense if isinstance(self.dense, Sequence) else (self.dense,)
+        dense = tuple(check_integer("dense", units, 1, of="a head", example=256) for units in dense)
+        object.__setattr__(self, "dense", dense)
         _check_common(self)
 
     def apply(self, features: Any, prefix: str, image_shape: Sequence[int | None] = ()) -> Any:
@@ -233,15 +233,14 @@ def check(
             )
         if pooling is None and head.pooling == "features":
             raise MTLError(
-                f"A head with pooling='features' must have a backbone that pools its features. Received: pooling='features' for "
-                f"task {name!r} and a backbone with pooling=None. Give the backbone pooling='avg', or the head pooling='avg'."
+                f"A head with pooling='features' must have a backbone that pools its features. Received: such a head for task "
+                f"{name!r} and a backbone with pooling=None. Give the backbone pooling='avg', or the head pooling='avg'."
             )
 
 
 def _check_common(head: Head | Decoder) -> None:
     """Check the options that both kinds of head have."""
-    if not 0 <= head.dropout < 1:
-        raise MTLError(f"`dropout` must be in [0, 1). Received: dropout={head.dropout}. Pass e.g. dropout=0.2.")
+    check_fraction("dropout", head.dropout, bounds="[)", example=0.2)
     if head.activation not in activation_names():
         raise unknown("activation", head.activation, activation_names())
     if head.pooling is not None and head.pooling not in get_args(Pooling):

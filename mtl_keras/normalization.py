@@ -205,8 +205,8 @@ def use_domain_batch_norm(network: keras.Model, domains: int) -> keras.Model:
     copy = keras.models.clone_model(network, clone_function=replace)
     if not replaced:
         raise MTLError(
-            f"`batch_norm_groups` must be used with a backbone that has batch normalization. Received: {network.name!r} without "
-            "any. Leave `batch_norm_groups` out."
+            f"`batch_norm_groups` must be used with a backbone that has batch normalization. Received: {network.name!r} "
+            "without any. Leave `batch_norm_groups` out."
         )
     for layer, own in replaced:
         for before, after in zip(layer.weights, own.weights, strict=True):

@@ -85,9 +85,8 @@ class Recipe:
             if name not in self.tasks:
                 raise unknown("task in heads", name, self.tasks)
         if None in self.image_shape:
-            raise MTLError(
-                f"`image_shape` must be fully specified. Received: {tuple(self.image_shape)}. Pass image_shape=data.image_shape."
-            )
+            shape = tuple(self.image_shape)
+            raise MTLError(f"`image_shape` must be fully specified. Received: {shape}. Pass image_shape=data.image_shape.")
         for attribute, value in {
             "backbone": Backbone(self.backbone) if isinstance(self.backbone, str) else self.backbone,
             "image_shape": tuple(self.image_shape),
@@ -171,8 +170,8 @@ def _check_groups(
         for source in (tasks[name].source, stack.get(name)):
             if source is not None and index[source] != index[name]:
                 raise MTLError(
-                    f"A task must be in the same one of `batch_norm_groups` as the task whose output it takes. Received: {name!r}, "
-                    f"which takes that of {source!r} of another group. Put them into one group, or leave "
+                    f"A task must be in the same one of `batch_norm_groups` as the task whose output it takes. Received: "
+                    f"{name!r}, which takes that of {source!r} of another group. Put them into one group, or leave "
                     "`batch_norm_groups` out."
                 )
     inference = backbone.resolved().batch_norm == "inference"

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import parse_choice, unknown
 from mtl_keras.sharing._base import Sharing
 from mtl_keras.sharing._dense_stack import DenseStack
 
@@ -43,23 +43,9 @@ def get(spec: Sharing | str | Mapping[str, Any] | Sequence[int]) -> Sharing:
     """
     if isinstance(spec, Sharing):
         return spec
-    if isinstance(spec, str):
-        spec = {"method": spec}
-    if isinstance(spec, Mapping) and "method" in spec:
-        options = dict(spec)
-        name = options.pop("method")
-        if name not in SHARINGS:
-            raise unknown("sharing method", name, SHARINGS)
-        known = SHARINGS[name].__dataclass_fields__
-        for option in options:
-            if option not in known:
-                raise unknown(f"option of {name}", option, known)
-        return SHARINGS[name](**options)
-    if isinstance(spec, Sequence):
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
         return DenseStack(tuple(spec))
-    raise MTLError(
-        f"`shared` must be a sharing method, its name or the units of dense layers. Received: {spec!r}. Pass e.g. shared=(256,)."
-    )
+    return parse_choice("sharing method", spec, SHARINGS, example="shared=(256,)")
 
 
 def from_config(config: Mapping[str, Any]) -> Sharing:

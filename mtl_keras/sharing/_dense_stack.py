@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_fraction, check_integer, unknown
 from mtl_keras.layers import Pooling, activation_names, apply_dense, apply_pooling
 from mtl_keras.sharing._base import Sharing
 
@@ -46,11 +46,10 @@ class DenseStack(Sharing):
     name: ClassVar[str] = "dense_stack"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dense", tuple(self.dense))
-        if any(type(units) is not int or units < 1 for units in self.dense):
-            raise MTLError(f"`dense` must hold integers of at least 1. Received: dense={self.dense}. Pass e.g. dense=(256,).")
-        if not 0 <= self.dropout < 1:
-            raise MTLError(f"`dropout` must be in [0, 1). Received: dropout={self.dropout}. Pass e.g. dropout=0.2.")
+        dense = self.dense if isinstance(self.dense, Sequence) else (self.dense,)
+        dense = tuple(check_integer("dense", units, 1, of="the shared stack", example=256) for units in dense)
+        object.__setattr__(self, "dense", dense)
+        check_fraction("dropout", self.dropout, bounds="[)", example=0.2)
         if self.activation not in activation_names():
             raise unknown("activation", self.activation, activation_names())
         if self.pooling is not None and self.pooling not in get_args(Pooling):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mtl_keras.errors import MTLError
@@ -25,7 +23,7 @@ def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.
         column = column[:, 0]
     if column.ndim != 1:
         raise MTLError(
-            f"Task {task!r} must have one label per row. Received: labels of shape {list(column.shape)}. Pass [n] class indices."
+            f"Task {task!r} must have one label per row. Received: labels of shape {list(column.shape)}. Pass class indices."
         )
     try:
         values = column.astype(np.float64)
@@ -94,9 +92,3 @@ def score_classes(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         "accuracy": float(accuracy_score(true, predicted)),
         "macro_f1": float(f1_score(true, predicted, average="macro", zero_division=0.0)),
     }
-
-
-def check_size(name: str, value: Any, minimum: int, remedy: str) -> None:
-    """Raise an error unless a number of classes, ranks or outputs is an integer of at least `minimum`."""
-    if type(value) is not int or value < minimum:
-        raise MTLError(f"`{name}` must be an integer of at least {minimum}. Received: {name}={value!r}. {remedy}")
