@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_keras import data, report, search
+    from mtl_keras import data, report, search, sharing
     from mtl_keras.backbones import Backbone
     from mtl_keras.comparison import Comparison, Plan, compare, ladder
     from mtl_keras.errors import MTLError
@@ -87,6 +87,7 @@ __all__ = [
     "run_study",
     "rungs",
     "search",
+    "sharing",
     "train",
     "tune",
 ]
@@ -117,7 +118,7 @@ _HOMES = {
     ),
     "training": ("Phase", "Run", "train"),
 }
-_MODULES = ("data", "report", "search")
+_MODULES = ("data", "report", "search", "sharing")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

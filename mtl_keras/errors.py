@@ -17,7 +17,7 @@ import difflib
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 __all__ = [
     "MTLError",
@@ -138,10 +138,12 @@ def check_number(
         0.2
     """
     if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
-        above = value >= minimum if bounds[0] == "[" else value > minimum
-        below = value <= maximum if bounds[1] == "]" else value < maximum
+        number = float(value)
+        above = number >= minimum if bounds[0] == "[" else number > minimum
+        below = number <= maximum if bounds[1] == "]" else number < maximum
         if above and below:
-            return value  # type: ignore[return-value]  # as given: an integer stays one in a config
+            # As given: an integer stays an integer in a config.
+            return value  # type: ignore[return-value]
     if math.isinf(minimum) and math.isinf(maximum):
         span, inside = "a finite number", 0.0
     elif math.isinf(maximum):
@@ -191,7 +193,7 @@ def parse_choice(kind: str, value: Any, choices: Mapping[str, Callable[..., T]],
         Crop(pad=2)
     """
     if isinstance(value, tuple(choice for choice in choices.values() if isinstance(choice, type))):
-        return value  # type: ignore[no-any-return]
+        return cast(T, value)
     given = {"method": value} if isinstance(value, str) else value
     if not isinstance(given, Mapping) or not isinstance(given.get("method"), str):
         raise MTLError(

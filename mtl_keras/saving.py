@@ -46,8 +46,8 @@ def load_model(path: str | Path) -> MultiTaskModel:
     file = path if path.is_file() else path / MODEL
     if not file.is_file():
         raise MTLError(
-            f"A model must be a .keras file or a folder with {MODEL}. Received: {path}. Pass the folder of a finished run, or a "
-            "file that model.save wrote."
+            f"A model must be a .keras file or a folder with {MODEL}. Received: {path}. Pass the folder of a finished run, or "
+            "a file that model.save wrote."
         )
     metadata = read_metadata(file) or _read_old_folder(file.parent)
     # In safe mode: a file from elsewhere runs no code of its own.
@@ -57,8 +57,8 @@ def load_model(path: str | Path) -> MultiTaskModel:
         return network
     if metadata is None:
         raise MTLError(
-            f"A model file must be written by `save` of a multi-task model. Received: {file}, a plain Keras model. Load it with "
-            "keras.models.load_model."
+            f"A model file must be written by `save` of a multi-task model. Received: {file}, a plain Keras model. Load it "
+            "with keras.models.load_model."
         )
     return MultiTaskModel.from_plain(network, metadata)
 
