@@ -173,14 +173,13 @@ class SelectDomain(_DomainLayer):
         return {**super().get_config(), "domain": self.domain, "domains": self.domains}
 
 
-#: Class names in models saved by earlier versions.
-keras.saving.get_custom_objects().update(
-    {
-        "mtl_keras>BatchNormalizationPerDataSet": DomainBatchNormalization,
-        "mtl_keras>Copies": RepeatForDomains,
-        "mtl_keras>Part": SelectDomain,
-    }
-)
+# Classes of models saved by earlier versions. Subclasses, since Keras finds the weights in a file by the name of the class.
+for _former, _layer in {
+    "BatchNormalizationPerDataSet": DomainBatchNormalization,
+    "Copies": RepeatForDomains,
+    "Part": SelectDomain,
+}.items():
+    keras.saving.register_keras_serializable(package="mtl_keras")(type(_former, (_layer,), {"__module__": __name__}))
 
 
 def use_domain_batch_norm(network: keras.Model, domains: int) -> keras.Model:
