@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_keras import data, report, search
+    from mtl_keras import data, report, search, sharing
     from mtl_keras.backbones import Backbone
     from mtl_keras.comparison import Comparison, Plan, compare
     from mtl_keras.errors import MTLError
@@ -85,6 +85,7 @@ __all__ = [
     "run_study",
     "save_model",
     "search",
+    "sharing",
     "train",
     "tune",
 ]
@@ -115,7 +116,7 @@ _HOMES = {
     ),
     "training": ("Phase", "Run", "train"),
 }
-_MODULES = ("data", "report", "search")
+_MODULES = ("data", "report", "search", "sharing")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

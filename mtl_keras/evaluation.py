@@ -1,4 +1,4 @@
-"""Numbers for one split, recomputed from the model's predictions."""
+"""Metrics of a model on one split, computed from its predictions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Literal
 import keras
 import numpy as np
 
-from mtl_keras.data import Data, Split, cache, trivial_scores
+from mtl_keras.data import Data, Split, trivial_scores
 from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
+from mtl_keras.prediction import predict
+from mtl_keras.tasks import Task
 
 __all__ = ["Evaluation", "Score", "evaluate"]
 
-#: Pairs of truth and prediction kept of each reconstruction, for pictures.
+#: Number of pairs of image and reconstruction that an evaluation keeps.
 EXAMPLES = 16
 
 
@@ -28,11 +30,12 @@ class Score:
         task: Name of the task.
         metric: Name of the metric.
         value: Its value.
-        n: Labeled rows that it was computed from.
-        unit: In words.
+        n: Number of labeled rows that it was computed from.
+        unit: Unit in words.
         direction: `"max"` if higher is better, else `"min"`.
-        trivial: The same metric of the predictor that ignores the input (majority class, mean image of the training rows).
-        skill: `(value - trivial) / (perfect - trivial)`, for the task's own metric only.
+        trivial: The same metric for the trivial predictor, which ignores the input (majority class or mean of the training
+            rows).
+        skill: `(value - trivial) / (perfect - trivial)` for the task's own metric, else None.
     """
 
     task: str
@@ -47,16 +50,16 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a model reaches on one split.
+    """Results of a model on one split.
 
     Attributes:
         split: Name of the split.
-        scores: Every metric of every task that has labels there.
+        scores: Every metric of every task that has labels in the split.
         skill: Mean over tasks of the skill of each task's own metric.
         confusion: Counts `[classes, classes]` by task, rows = true, columns = predicted.
         class_names: Names of the classes by task, where known.
-        examples: Up to 16 pairs `(truth, prediction)` by task that gives images, each `[n, height, width, channels]`
-            in `[0, 1]`.
+        examples: By task that reconstructs its input, up to 16 images and their reconstructions, each
+            `[n, height, width, channels]` in `[0, 1]`.
     """
 
     split: str
@@ -90,21 +93,21 @@ def evaluate(
     batch_size: int = 512,
     cache_dir: str | Path | Literal[False] | None = None,
 ) -> Evaluation:
-    """Score a model on one split from its predictions, never from a running average.
+    """Compute every metric of a model on one split from its predictions, not from running averages.
 
     Args:
         model: From `build_model` or `load_model`.
-        data: The split is scored, and the training rows give the trivial predictor.
-        split: Which one; the test split is for the final figures, once.
-        batch_size: Rows a step; default 512.
-        cache_dir: Where a frozen trunk's features are kept; None (default) is the user's cache folder, False computes
-            them anew.
+        data: The split to evaluate, and the training rows, which define the trivial predictor.
+        split: `"train"`, `"validation"` (default) or `"test"`. Evaluate on the test split once, for the final results.
+        batch_size: Rows per batch; default 512.
+        cache_dir: Where features of a frozen trunk are cached; None (default) is the user's cache folder, False caches
+            nothing.
 
     Returns:
-        Every metric with its n, unit, direction and trivial value; absent labels do not count.
+        Every metric with its number of rows, unit, direction and trivial value. Rows without a label do not count.
 
     Raises:
-        MTLError: If the data has no such split, or tasks differ.
+        MTLError: If the data has no such split or no label in it, or if model and data have different tasks.
 
     Example:
         >>> import mtl_keras as mtl
@@ -116,53 +119,50 @@ def evaluate(
     rows: Split | None = {"train": data.train, "validation": data.validation, "test": data.test}.get(split)
     if rows is None:
         raise MTLError(
-            f"The data has the split that is evaluated. Received: split={split!r} of data without it. Give test rows."
+            f"`split` must be a split of the data. Received: split={split!r}, which the data does not have. Pass "
+            "split='validation', or data with test rows."
         )
-    if set(data.tasks) != set(model.recipe.tasks):
+    tasks = model.recipe.tasks
+    if set(data.tasks) != set(tasks):
         raise MTLError(
-            f"Model and data carry the same tasks. Received: a model of {', '.join(model.recipe.tasks)} and data of "
+            f"Model and data must have the same tasks. Received: a model of {', '.join(tasks)} and data of "
             f"{', '.join(data.tasks)}. Use data.only(...)."
         )
     trivial = trivial_scores(data.train, rows)
     rows = rows.first_view()
-    predictions = _predict(model, data, rows, batch_size, cache_dir)
+    # Features may have been computed for some splits only.
+    features = data.features is not None and rows.x.shape[1:] == model.features.shape[1:]
+    predictions = predict(model, rows, batch_size=batch_size, features=features, cache_dir=cache_dir)
     scores: list[Score] = []
     confusion: dict[str, np.ndarray] = {}
     examples: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for name, task in model.recipe.tasks.items():
+    for name, task in tasks.items():
         if name not in trivial:
             continue
         present = np.flatnonzero(rows.weight[name] > 0)
         stored, predicted = rows.y[name], predictions[name]
         if len(present) < len(rows):
             stored, predicted = stored[present], predicted[present]
-        values = task.score(stored, predicted)
-        for metric in task.metrics:
-            value, base = values[metric.name], trivial[name][metric.name]
-            skill = metric.skill(value, base) if metric is task.metric else None
-            scores.append(Score(name, metric.name, value, len(present), metric.unit, metric.direction, base, skill))
+        scores += _score(task, stored, predicted, trivial[name])
         if task.from_input:
             examples[name] = (keras.ops.convert_to_numpy(task.target(stored[:EXAMPLES])), predicted[:EXAMPLES])
         if (counts := task.confusion(stored, predicted)) is not None:
             confusion[name] = counts
     if not scores:
-        raise MTLError(f"A split is scored on its labels. Received: split {split!r} without a single one. Give labeled rows.")
-    skill = float(np.mean([score.skill for score in scores if score.skill is not None]))
+        raise MTLError(
+            f"A split must have labels to be evaluated. Received: split={split!r} without a label. Pass labeled rows."
+        )
+    own = [(score.task, score) for score in scores if score.skill is not None]
+    skill = tasks.mean_skill({name: score.value for name, score in own}, {name: score.trivial for name, score in own})
     return Evaluation(split, tuple(scores), skill, confusion, data.class_names, examples)
 
 
-def _predict(
-    model: MultiTaskModel, data: Data, rows: Split, batch_size: int, cache_dir: str | Path | Literal[False] | None
-) -> dict[str, np.ndarray]:
-    """Return the outputs for every row, through cached features where the trunk is frozen."""
-    x = rows.x
-    holds_features = data.features is not None and x.shape[1:] == model.features.shape[1:]
-    if not holds_features and model.frozen_trunk and cache_dir is not False:
-        where, trunk = cache_dir or cache.default_cache_dir(), model.trunk
-        found = [cache.features(trunk, x[piece], model.identity(), where) for piece in rows.pieces()]
-        x = found[0] if len(found) == 1 else np.concatenate(found)
-        holds_features = True
-    network = keras.Model(model.features if holds_features else model.input, model.output)
-    # Called batch by batch: `predict` would trace a function for seconds to use it once.
-    parts = [network(x[i : i + batch_size], training=False) for i in range(0, len(x), batch_size)]
-    return {name: np.concatenate([keras.ops.convert_to_numpy(part[name]) for part in parts]) for name in model.recipe.tasks}
+def _score(task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float]) -> list[Score]:
+    """Return every metric of one task."""
+    values = task.score(stored, predicted)
+    scores = []
+    for metric in task.metrics:
+        value, base = values[metric.name], trivial[metric.name]
+        skill = metric.skill(value, base) if metric is task.metric else None
+        scores.append(Score(task.name, metric.name, value, len(stored), metric.unit, metric.direction, base, skill))
+    return scores

@@ -1,41 +1,34 @@
-"""What stands between the trunk and a task's last layer: stacks of dense layers, and decoders that draw an image."""
+"""Heads: the layers between the shared features and a task's output layer."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import keras
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_fraction, check_integer, unknown
+from mtl_keras.layers import Pooling, activation_names, apply_dense
 
-__all__ = ["Decoder", "Head", "Pooling", "check", "config", "from_config", "pooled"]
-
-Pooling = Literal["features", "avg", "max", "flatten"]
-
-POOLS = {
-    "avg": keras.layers.GlobalAveragePooling2D,
-    "max": keras.layers.GlobalMaxPooling2D,
-    "flatten": keras.layers.Flatten,
-}
+__all__ = ["Decoder", "Head", "check", "config", "from_config", "get"]
 
 
 @dataclass(frozen=True)
 class Head:
-    """A stack of dense layers: one task's own, or the shared one before all heads.
+    """A stack of dense layers for one task, in front of its output layer.
 
     Args:
-        dense: Units of each dense layer, in order; default none.
-        dropout: Share dropped after each of them, in `[0, 1)`; default 0.
-        activation: Name of a Keras activation for them; default `"relu"`.
-        pooling: Where the stack starts. None (default) is the pooled features, and for a task's own stack what the shared one
-            makes of them. `"features"` is the pooled features themselves, past the shared stack. `"avg"`, `"max"` or
-            `"flatten"` is the feature map of a backbone with `pooling=None`, pooled for this stack alone.
+        dense: Units of each dense layer, at least 1 each; default `()`, which is the output layer alone.
+        dropout: Rate of the dropout after each dense layer, in `[0, 1)`; default 0.
+        activation: Name of the Keras activation of each dense layer; default `"relu"`.
+        pooling: Which features the head takes. None (default) takes the shared features. `"features"` takes the pooled
+            features of the backbone and skips the shared layers. `"avg"`, `"max"` or `"flatten"` pools the feature map of a
+            backbone with `pooling=None` for this head alone.
 
     Raises:
-        MTLError: If a value is out of range or the activation or pooling unknown.
+        MTLError: If a value is out of range, or the activation or pooling is unknown.
 
     Example:
         >>> import mtl_keras as mtl
@@ -49,44 +42,47 @@ class Head:
     pooling: Pooling | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dense", tuple(self.dense))
-        if any(not isinstance(units, int) or units < 1 for units in self.dense):
-            raise MTLError(f"Dense layers have at least 1 unit each. Received: dense={self.dense}. Give e.g. dense=(256,).")
+        dense = self.dense if isinstance(self.dense, Sequence) else (self.dense,)
+        dense = tuple(check_integer("dense", units, 1, of="a head", example=256) for units in dense)
+        object.__setattr__(self, "dense", dense)
         _check_common(self)
 
     def apply(self, features: Any, prefix: str, image_shape: Sequence[int | None] = ()) -> Any:
-        """Lay the stack on `[batch, channels]` features; layers are named `{prefix}_dense_1`, `{prefix}_dropout_1` ..."""
-        for number, units in enumerate(self.dense, start=1):
-            features = keras.layers.Dense(units, activation=self.activation, name=f"{prefix}_dense_{number}")(features)
-            if self.dropout:
-                features = keras.layers.Dropout(self.dropout, name=f"{prefix}_dropout_{number}")(features)
-        return features
+        """Apply the dense layers to `[batch, channels]` features.
+
+        Args:
+            features: Keras tensor.
+            prefix: Layers are named `{prefix}_dense_1`, `{prefix}_dropout_1`, and so on.
+            image_shape: Unused.
+        """
+        return apply_dense(features, self.dense, activation=self.activation, dropout=self.dropout, prefix=prefix)
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """What draws an image from features: a linear bottleneck, a small map, and transposed convolutions up to its size.
+    """A decoder for a task that reconstructs its input image.
 
-    The head of a task that gives the image back, whose own last layer is then one more transposed convolution.
+    A linear bottleneck, a dense layer that is reshaped to a small map, and transposed convolutions that enlarge it to the
+    size of the image. The output layer of the task is one more transposed convolution.
 
     Args:
         latent: Units of the bottleneck, at least 1; default 32.
-        filters: Channels of each transposed convolution; default `(32, 16, 8)`. The map that they start from has as many
-            channels as the first.
-        kernel_size: Side of every kernel in px; default 3.
-        strides: By how much each of them enlarges the map, one number or one each; default 2. Each side of the image is a
-            multiple of their product.
-        activation: Name of a Keras activation for them; default `"relu"`.
-        dropout: Share dropped after each of them, in `[0, 1)`; default 0.
-        batch_norm: Whether batch normalization follows each of them, after its dropout; default False.
-        pooling: As in `Head`; default `"flatten"`, which needs a backbone with `pooling=None`.
+        filters: Channels of each transposed convolution; default `(32, 16, 8)`. The small map has as many channels as the
+            first.
+        kernel_size: Size of every kernel in px; default 3.
+        strides: Stride of the transposed convolutions, one integer or one per convolution; default 2. Their product must
+            divide both sides of the image.
+        activation: Name of the Keras activation of each transposed convolution; default `"relu"`.
+        dropout: Rate of the dropout after each transposed convolution, in `[0, 1)`; default 0.
+        batch_norm: Whether batch normalization follows each transposed convolution and its dropout; default False.
+        pooling: As for `Head`; default `"flatten"`, which needs a backbone with `pooling=None`.
 
     Raises:
-        MTLError: If a value is out of range or the activation or pooling unknown.
+        MTLError: If a value is out of range, or the activation or pooling is unknown.
 
     Example:
         >>> import mtl_keras as mtl
-        >>> mtl.Decoder(filters=(16, 8)).start((32, 32, 3))
+        >>> mtl.Decoder(filters=(16, 8)).start_shape((32, 32, 3))
         (8, 8, 16)
     """
 
@@ -111,13 +107,13 @@ class Decoder:
         }.items():
             if not numbers or any(type(number) is not int or number < 1 for number in numbers):
                 raise MTLError(
-                    f"`{name}` of a decoder is made of whole numbers of at least 1. Received: {name}={getattr(self, name)!r}. "
-                    "Give e.g. mtl.Decoder(latent=32, filters=(32, 16, 8))."
+                    f"`{name}` of a decoder must hold integers of at least 1. Received: {name}={getattr(self, name)!r}. "
+                    "Pass e.g. mtl.Decoder(latent=32, filters=(32, 16, 8))."
                 )
         if len(self._strides) != len(self.filters):
             raise MTLError(
-                f"`strides` is one number, or one for each of `filters`. Received: strides={self.strides} for filters="
-                f"{self.filters}. Give {len(self.filters)} of them."
+                f"`strides` must be one integer, or one for each of `filters`. Received: strides={self.strides} for filters="
+                f"{self.filters}. Pass {len(self.filters)} of them."
             )
         _check_common(self)
 
@@ -125,28 +121,31 @@ class Decoder:
     def _strides(self) -> tuple[int, ...]:
         return (self.strides,) * len(self.filters) if isinstance(self.strides, int) else self.strides
 
-    def start(self, image_shape: Sequence[int | None]) -> tuple[int, int, int]:
-        """Return height, width and channels of the map that the transposed convolutions start from.
+    def start_shape(self, image_shape: Sequence[int | None]) -> tuple[int, int, int]:
+        """Return height, width and channels of the small map from which the transposed convolutions start.
 
         Raises:
-            MTLError: If the product of `strides` does not divide the image.
+            MTLError: If the product of `strides` does not divide both sides of the image.
         """
         height, width = (int(side or 0) for side in image_shape[:2])
         factor = math.prod(self._strides)
         if height % factor or width % factor:
             raise MTLError(
-                f"A decoder enlarges a map of whole px to the image. Received: an image of {height} x {width} px and strides "
-                f"whose product is {factor}. Give strides whose product divides both sides, e.g. one for each of `filters`."
+                f"The product of a decoder's strides must divide both sides of the image. Received: an image of {height} x "
+                f"{width} px and strides whose product is {factor}. Pass other `strides`, e.g. one for each of `filters`."
             )
         return height // factor, width // factor, self.filters[0]
 
     def apply(self, features: Any, prefix: str, image_shape: Sequence[int | None] = ()) -> Any:
-        """Draw `[batch, height, width, channels]` of the image's size from `[batch, channels]` features.
+        """Decode `[batch, channels]` features to a map `[batch, height, width, filters[-1]]` of the image's size.
 
-        Layers are named `{prefix}_latent`, `{prefix}_start`, `{prefix}_map`, `{prefix}_decode_1`, `{prefix}_dropout_1`,
-        `{prefix}_bn_1` ...
+        Args:
+            features: Keras tensor.
+            prefix: Layers are named `{prefix}_latent`, `{prefix}_start`, `{prefix}_map`, `{prefix}_decode_1`,
+                `{prefix}_dropout_1`, `{prefix}_bn_1`, and so on.
+            image_shape: Height, width and channels of the image.
         """
-        start = self.start(image_shape)
+        start = self.start_shape(image_shape)
         latent = keras.layers.Dense(self.latent, name=f"{prefix}_latent")(features)
         flat = keras.layers.Dense(math.prod(start), name=f"{prefix}_start")(latent)
         x = keras.layers.Reshape(start, name=f"{prefix}_map")(flat)
@@ -162,19 +161,22 @@ class Decoder:
             if self.dropout:
                 x = keras.layers.Dropout(self.dropout, name=f"{prefix}_dropout_{number}")(x)
             if self.batch_norm:
-                # As in SmallCNN: with few steps an epoch the usual 0.99 would lag behind.
+                # As in SmallCNN: with few steps per epoch, the default momentum of 0.99 adapts too slowly.
                 x = keras.layers.BatchNormalization(momentum=0.9, name=f"{prefix}_bn_{number}")(x)
         return x
 
 
-def pooled(features: Any, pooling: Pooling, prefix: str) -> Any:
-    """Return `[batch, channels]` of a feature map `[batch, height, width, channels]`; the layer is `{prefix}_pool`.
+def get(spec: Head | Decoder | Sequence[int]) -> Head | Decoder:
+    """Return the head that `spec` stands for: itself, or a `Head` with these units.
 
-    The pooling `"features"` is what has been pooled before.
+    Raises:
+        MTLError: If it is none of these.
     """
-    if pooling == "features":
-        return features
-    return POOLS[pooling](name=f"{prefix}_pool")(features)
+    if isinstance(spec, Head | Decoder):
+        return spec
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
+        return Head(tuple(spec))
+    raise MTLError(f"A head must be a Head, a Decoder or the units of dense layers. Received: {spec!r}. Pass e.g. (256,).")
 
 
 def config(head: Head | Decoder) -> dict[str, Any]:
@@ -183,8 +185,13 @@ def config(head: Head | Decoder) -> dict[str, Any]:
 
 
 def from_config(values: Mapping[str, Any]) -> Head | Decoder:
-    """Rebuild what `config` returned; without a `kind` it is a `Head`."""
+    """Rebuild a head from what `config` returned.
+
+    Earlier versions wrote no `kind` for a `Head`, and `tap` for `pooling`.
+    """
     fields = dict(values)
+    if "tap" in fields:
+        fields["pooling"] = fields.pop("tap")
     kinds: dict[str, type[Head] | type[Decoder]] = {"Head": Head, "Decoder": Decoder}
     kind = fields.pop("kind", "Head")
     if kind not in kinds:
@@ -193,62 +200,48 @@ def from_config(values: Mapping[str, Any]) -> Head | Decoder:
 
 
 def check(
-    shared: Head,
     heads: Mapping[str, Head | Decoder],
     pooling: str | None,
-    drawn: Collection[str],
+    reconstructed: Collection[str],
     image_shape: Sequence[int | None],
 ) -> None:
-    """Refuse heads that fit neither their task nor the backbone.
+    """Raise an error if a head does not fit its task or the backbone.
 
     Args:
-        shared: The shared stack.
-        heads: Every task's head.
-        pooling: Of the backbone; None where it gives a map.
-        drawn: The tasks that give the image back.
-        image_shape: Of one input.
+        heads: The head of every task.
+        pooling: Pooling of the backbone; None if it returns a feature map.
+        reconstructed: Names of the tasks that reconstruct the input.
+        image_shape: Height, width and channels of one input.
 
     Raises:
-        MTLError: If a decoder is not for such a task or does not come out at the image's size, a pooling does not fit the
-            pooling, or a head has nothing to start from.
+        MTLError: If a decoder belongs to a task that does not reconstruct the input, or does not produce its size, or if a
+            head's pooling does not fit the backbone's.
     """
     for name, head in heads.items():
         if isinstance(head, Decoder):
-            if name not in drawn:
+            if name not in reconstructed:
                 raise MTLError(
-                    f"A Decoder is the head of a task that gives the image back. Received: one for {name!r}, which does not. "
-                    "Give it a mtl.Head."
+                    f"A Decoder must be the head of a task that reconstructs its input. Received: a Decoder for task {name!r}, "
+                    "which does not. Pass a mtl.Head."
                 )
-            head.start(image_shape)
-    stacks = {"the shared stack": shared, **{f"task {name!r}": head for name, head in heads.items()}}
-    if pooling is not None:
-        tapped = next((name for name, stack in stacks.items() if stack.pooling not in (None, "features")), None)
-        if tapped is not None:
+            head.start_shape(image_shape)
+        if pooling is not None and head.pooling not in (None, "features"):
             raise MTLError(
-                f"A pooling starts from a feature map. Received: pooling={stacks[tapped].pooling!r} for {tapped} and a backbone of "
-                f"pooling={pooling!r}. Give the backbone pooling=None, or pooling=None."
+                f"`pooling` of a head must be None or 'features' if the backbone pools its features. Received: "
+                f"pooling={head.pooling!r} for task {name!r} and a backbone with pooling={pooling!r}. Give the backbone "
+                "pooling=None, or the head pooling=None."
             )
-    elif past := next((name for name, stack in stacks.items() if stack.pooling == "features"), None):
-        raise MTLError(
-            f"The pooling 'features' is a backbone's pooled features. Received: pooling='features' for {past} and pooling=None. Give "
-            "the backbone pooling='avg', or pooling='avg'."
-        )
-    elif shared.pooling is None:
-        bare = next((name for name, head in heads.items() if head.pooling is None), None)
-        if bare is not None:
+        if pooling is None and head.pooling == "features":
             raise MTLError(
-                f"Heads take pooled features. Received: pooling=None and a pooling neither for task {bare!r} nor for the shared "
-                "stack. Give one of them pooling='avg', 'max' or 'flatten', or the backbone pooling='avg'."
+                f"A head with pooling='features' must have a backbone that pools its features. Received: such a head for task "
+                f"{name!r} and a backbone with pooling=None. Give the backbone pooling='avg', or the head pooling='avg'."
             )
 
 
 def _check_common(head: Head | Decoder) -> None:
-    """Refuse values that both kinds have."""
-    if not 0 <= head.dropout < 1:
-        raise MTLError(f"`dropout` lies in [0, 1). Received: dropout={head.dropout}. Give e.g. 0.2.")
-    known = {name for name in dir(keras.activations) if name.islower() and name[0] != "_"}
-    known -= {"get", "serialize", "deserialize"}
-    if head.activation not in known:
-        raise unknown("activation", head.activation, known)
+    """Check the options that both kinds of head have."""
+    check_fraction("dropout", head.dropout, bounds="[)", example=0.2)
+    if head.activation not in activation_names():
+        raise unknown("activation", head.activation, activation_names())
     if head.pooling is not None and head.pooling not in get_args(Pooling):
         raise unknown("pooling", head.pooling, get_args(Pooling))

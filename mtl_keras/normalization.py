@@ -1,13 +1,14 @@
-"""Batch normalization with moving statistics per data set, and the two layers that lead each image past its own.
+"""Domain-specific batch normalization: moving statistics for each alternated data set.
 
-In training a batch is of one data set, and its statistics go to that one's moving averages. In inference nobody knows what
-an image is of: the trunk sees the batch once for each data set, and each head goes on with the part of its own.
+A domain is a data set, or a group of tasks whose images come from one. In training, each batch comes from one domain and
+updates the moving statistics of that domain alone. At inference the domain of an image is unknown: the trunk runs once per
+domain, and each head takes the features that were normalized with the statistics of its own domain.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,51 +17,65 @@ from keras import ops
 
 from mtl_keras.errors import MTLError
 
-__all__ = ["BatchNormalizationPerDataSet", "Copies", "Part", "per_data_set", "trained_on"]
+__all__ = ["DomainBatchNormalization", "RepeatForDomains", "SelectDomain", "training_domain", "use_domain_batch_norm"]
 
-#: Of each replica's own thread, while a step is traced or run.
-_TRAINED_ON: ContextVar[Any] = ContextVar("trained_on")
+#: Set per thread, and so per replica, while a training step is traced or run.
+_TRAINING_DOMAIN: ContextVar[Any] = ContextVar("training_domain")
+
+#: Options of these layers in models saved by earlier versions.
+_FORMER_OPTIONS = {"data_sets": "domains", "copies": "domains", "part": "domain"}
 
 
 @contextlib.contextmanager
-def trained_on(data_set: Any) -> Iterator[None]:
-    """Say of which data set the batch is that layers are called on with `training=True`.
+def training_domain(domain: Any) -> Iterator[None]:
+    """Set the domain of the batch on which layers are called with `training=True`.
 
     Args:
-        data_set: Its number, an int or an int tensor `[]`; -1 where no label tells it, and no moving statistics change.
+        domain: Index of the domain, an int or an int tensor `[]`. With -1, for a batch without labels, no moving statistics
+            are updated.
     """
-    token = _TRAINED_ON.set(data_set)
+    token = _TRAINING_DOMAIN.set(domain)
     try:
         yield
     finally:
-        _TRAINED_ON.reset(token)
+        _TRAINING_DOMAIN.reset(token)
 
 
-def _data_set() -> Any:
+def _get_training_domain() -> Any:
     try:
-        return _TRAINED_ON.get()
+        return _TRAINING_DOMAIN.get()
     except LookupError:
         raise MTLError(
-            "Statistics per data set are trained where each step's data set is known. Received: a call with training=True from "
-            "elsewhere. Use mtl.train, or build the model without `statistics`."
+            "Domain-specific batch normalization must be trained where the domain of each step is known. Received: a call with "
+            "training=True outside of training. Use mtl.train, or build the model without `batch_norm_groups`."
         ) from None
 
 
-@keras.saving.register_keras_serializable(package="mtl_keras")
-class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
-    """Batch normalization whose moving mean and variance are `[data sets, channels]`; scale and offset are shared.
+class _DomainLayer(keras.layers.Layer):
+    """A layer that also reads the options of earlier versions."""
 
-    With `training=True` a batch `[batch, ..., channels]` of one data set is normalized by its own statistics, which go to
-    that data set's moving averages; the others stay as they are to the bit. Otherwise the input is a part for each data set,
-    one behind the other, `[data sets * batch, ..., channels]`, and each is normalized by its own averages.
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """Rebuild the layer from `get_config()`."""
+        return super().from_config({_FORMER_OPTIONS.get(name, name): value for name, value in config.items()})
+
+
+@keras.saving.register_keras_serializable(package="mtl_keras")
+class DomainBatchNormalization(_DomainLayer, keras.layers.BatchNormalization):
+    """Batch normalization with a moving mean and variance for each domain; scale and offset are shared.
+
+    With `training=True`, a batch `[batch, ..., channels]` of one domain is normalized with its own statistics, and updates
+    the moving statistics of that domain; those of other domains stay unchanged to the bit. Otherwise the input holds one
+    batch for each domain, concatenated, `[domains * batch, ..., channels]`, and each is normalized with the moving
+    statistics of its domain.
 
     Args:
-        data_sets: How many.
-        **options: Of `keras.layers.BatchNormalization`, without `renorm`.
+        domains: Number of domains, at least 1.
+        **options: Options of `keras.layers.BatchNormalization`, without `renorm`.
 
     Note:
-        Chang et al. give each domain its own scale and offset too. Here they are shared, as in AdaBN (Li et al.), so that all
-        that is trained in the trunk is trained on all data sets.
+        Chang et al. also give each domain its own scale and offset. Here they are shared, as in AdaBN (Li et al.), so that
+        every trained weight of the trunk is trained on all domains.
 
     Reference:
         W.-G. Chang, T. You, S. Seo, S. Kwak and B. Han, Domain-specific batch normalization for unsupervised domain
@@ -68,22 +83,22 @@ class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
         adaptation, 2016 (AdaBN).
     """
 
-    def __init__(self, data_sets: int, **options: Any) -> None:
+    def __init__(self, domains: int, **options: Any) -> None:
         super().__init__(**options)
-        self.data_sets = data_sets
+        self.domains = domains
 
     def add_weight(self, shape: Any = None, *args: Any, **options: Any) -> Any:
-        """Make a variable; one of moving statistics has a row for each data set."""
-        # Called by Keras' own `build`, which makes all four with the shape of a row.
+        """Add a variable; moving statistics get one row per domain."""
+        # Called by `build` of Keras, which passes the shape of one row for all four variables.
         if str(options.get("name")).startswith("moving_"):
-            shape = (self.data_sets, *shape)
+            shape = (self.domains, *shape)
         return super().add_weight(shape, *args, **options)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalize a batch of one data set, or in inference a part for each."""
+        """Normalize a batch of one domain in training, and the concatenated batches of all domains otherwise."""
         x = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
         if training:
-            own = ops.equal(ops.arange(self.data_sets, dtype="int32"), ops.cast(_data_set(), "int32"))
+            own = ops.equal(ops.arange(self.domains, dtype="int32"), ops.cast(_get_training_domain(), "int32"))
             if self.trainable:
                 axes = [axis for axis in range(len(x.shape)) if axis != self.axis % len(x.shape)]
                 mean, variance = ops.moments(x, axes, synchronized=self.synchronized)
@@ -91,88 +106,109 @@ class BatchNormalizationPerDataSet(keras.layers.BatchNormalization):
                     moved = moving * self.momentum + ops.cast(value, moving.dtype) * (1.0 - self.momentum)
                     moving.assign(ops.where(own[:, None], moved, moving))
             else:
-                # Frozen: the statistics of the batch's data set, as in inference.
+                # A frozen layer normalizes as at inference, with the statistics of the batch's domain.
                 row = ops.argmax(ops.cast(own, "int32"))
                 mean, variance = (ops.take(moving, row, axis=0) for moving in (self.moving_mean, self.moving_variance))
-            normalized = self._normalized(x, mean, variance)
+            normalized = self._normalize(x, mean, variance)
         else:
-            # Part by part in Keras' own operation: to the bit what a plain layer with that row gives.
-            parts = ops.split(x, self.data_sets, axis=0)
+            # One operation of Keras per domain: equal to the bit to a plain layer with that row of statistics.
+            parts = ops.split(x, self.domains, axis=0)
             rows = zip(parts, ops.unstack(self.moving_mean), ops.unstack(self.moving_variance), strict=True)
-            normalized = ops.concatenate([self._normalized(*row) for row in rows], axis=0)
+            normalized = ops.concatenate([self._normalize(*row) for row in rows], axis=0)
         return ops.cast(normalized, self.compute_dtype)
 
-    def _normalized(self, x: Any, mean: Any, variance: Any) -> Any:
+    def _normalize(self, x: Any, mean: Any, variance: Any) -> Any:
         mean, variance, offset, scale = (
             None if value is None else ops.cast(value, x.dtype) for value in (mean, variance, self.beta, self.gamma)
         )
         return ops.batch_normalization(x, mean, variance, self.axis, offset=offset, scale=scale, epsilon=self.epsilon)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` reads."""
-        return {**super().get_config(), "data_sets": self.data_sets}
+        """Return the options that `from_config` reads."""
+        return {**super().get_config(), "domains": self.domains}
 
 
 @keras.saving.register_keras_serializable(package="mtl_keras")
-class Copies(keras.layers.Layer):
-    """Lays copies of a batch one behind the other, `[batch, ...]` to `[copies * batch, ...]`; in training it does nothing."""
-
-    def __init__(self, copies: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.copies = copies
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Return the copies, in training the batch itself."""
-        return inputs if training else ops.concatenate([inputs] * self.copies, axis=0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` reads."""
-        return {**super().get_config(), "copies": self.copies}
-
-
-@keras.saving.register_keras_serializable(package="mtl_keras")
-class Part(keras.layers.Layer):
-    """Takes one of the parts that `Copies` laid, `[copies * batch, ...]` to `[batch, ...]`; in training it does nothing."""
-
-    def __init__(self, part: int, copies: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.part, self.copies = part, copies
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Return the part, in training the batch itself."""
-        return inputs if training else ops.split(inputs, self.copies, axis=0)[self.part]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` reads."""
-        return {**super().get_config(), "part": self.part, "copies": self.copies}
-
-
-def per_data_set(network: keras.Model, data_sets: int) -> keras.Model:
-    """Return a network with the same layers, but batch normalization with statistics of each data set.
+class RepeatForDomains(_DomainLayer):
+    """Repeat a batch for each domain, `[batch, ...]` to `[domains * batch, ...]`; the identity in training.
 
     Args:
-        network: A functional model. Its weights are kept; moving statistics are repeated for each data set.
-        data_sets: How many.
+        domains: Number of domains.
+        **options: Options of `keras.layers.Layer`.
+    """
+
+    def __init__(self, domains: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.domains = domains
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the repeated batch, or in training the batch itself."""
+        return inputs if training else ops.concatenate([inputs] * self.domains, axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options that `from_config` reads."""
+        return {**super().get_config(), "domains": self.domains}
+
+
+@keras.saving.register_keras_serializable(package="mtl_keras")
+class SelectDomain(_DomainLayer):
+    """Select the batch of one domain, `[domains * batch, ...]` to `[batch, ...]`; the identity in training.
+
+    Args:
+        domain: Index of the domain, from 0.
+        domains: Number of domains.
+        **options: Options of `keras.layers.Layer`.
+    """
+
+    def __init__(self, domain: int, domains: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.domain, self.domains = domain, domains
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the batch of the domain, or in training the batch itself."""
+        return inputs if training else ops.split(inputs, self.domains, axis=0)[self.domain]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options that `from_config` reads."""
+        return {**super().get_config(), "domain": self.domain, "domains": self.domains}
+
+
+#: Class names in models saved by earlier versions.
+keras.saving.get_custom_objects().update(
+    {
+        "mtl_keras>BatchNormalizationPerDataSet": DomainBatchNormalization,
+        "mtl_keras>Copies": RepeatForDomains,
+        "mtl_keras>Part": SelectDomain,
+    }
+)
+
+
+def use_domain_batch_norm(network: keras.Model, domains: int) -> keras.Model:
+    """Return a copy of a network with domain-specific batch normalization.
+
+    Args:
+        network: A functional model. Weights are copied; moving statistics are repeated for each domain.
+        domains: Number of domains.
 
     Raises:
-        MTLError: If it has no batch normalization.
+        MTLError: If the network has no batch normalization.
     """
-    made: list[tuple[Any, Any]] = []
+    replaced: list[tuple[Any, Any]] = []
 
-    def replaced(layer: Any) -> Any:
+    def replace(layer: Any) -> Any:
         if not isinstance(layer, keras.layers.BatchNormalization):
             return layer
-        own = BatchNormalizationPerDataSet.from_config({**layer.get_config(), "data_sets": data_sets})
-        made.append((layer, own))
+        own = DomainBatchNormalization.from_config({**layer.get_config(), "domains": domains})
+        replaced.append((layer, own))
         return own
 
-    changed = keras.models.clone_model(network, clone_function=replaced)
-    if not made:
+    copy = keras.models.clone_model(network, clone_function=replace)
+    if not replaced:
         raise MTLError(
-            f"`statistics` are those of batch normalization. Received: a backbone {network.name!r} without any. Leave "
-            "`statistics` out."
+            f"`batch_norm_groups` must be used with a backbone that has batch normalization. Received: {network.name!r} "
+            "without any. Leave `batch_norm_groups` out."
         )
-    for layer, own in made:
+    for layer, own in replaced:
         for before, after in zip(layer.weights, own.weights, strict=True):
             after.assign(ops.broadcast_to(before, after.shape))
-    return changed
+    return copy

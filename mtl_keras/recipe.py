@@ -1,16 +1,18 @@
-"""What fixes a model's shape, as one value."""
+"""The architecture of a multi-task model, as one value."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from mtl_keras import heads as head_kinds
+from mtl_keras import sharing
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.heads import Decoder, Head
+from mtl_keras.sharing import DenseStack
 from mtl_keras.tasks import Tasks
 
 __all__ = ["Recipe"]
@@ -18,139 +20,164 @@ __all__ = ["Recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that fixes a model's shape, as one frozen value that JSON can hold.
+    """The architecture of a multi-task model: a frozen value that can be written as JSON.
 
     Args:
-        tasks: What is predicted.
-        backbone: The trunk.
-        image_shape: Height, width and channels of one input; height and width may be None where no task needs them.
-        shared: The trained dense stack that all tasks without a tap share, between trunk and heads; `Head()` is none.
-        heads: Dense layers per task, or a `Decoder` for a task that gives the image back; a task that is left out gets
-            none.
-        freeze: True freezes the whole backbone, False nothing. A name freezes every layer of the backbone before the
-            first one of that name or prefix (a block), which is trained with all that follow.
-        stack: For some tasks another one, whose output probabilities are joined to the features of the first one's head. No
-            gradient flows back through them, and in training they are out-of-fold; see `Phase`.
-        statistics: Groups of tasks, those of each data set that is alternated: batch normalization keeps moving statistics of
-            each (`mtl_keras.normalization`). Every task is in one group. None (default) are those of all images together,
-            as is one group. Inference takes as many passes through the trunk as there are groups.
+        tasks: The tasks.
+        backbone: The trunk; a name stands for a `Backbone` with default options.
+        image_shape: Height, width and channels of one input, e.g. `data.image_shape`; must be given.
+        shared: The layers between trunk and heads: a `Sharing`, the units of a dense stack, e.g. `(256,)`, a `Head`, which
+            stands for a dense stack with its options, or a name or `{"method": name, option: value}`. Default `()`: the
+            trunk alone is shared.
+        heads: By task, a `Head`, the units of its dense layers, or for a task that reconstructs its input a `Decoder`. A
+            task that is left out has its output layer alone.
+        freeze: True freezes the whole backbone, False (default) nothing. The name or prefix of a layer or block of the
+            backbone freezes every layer before it.
+        stack: For some tasks, the task whose output probabilities are additional features of their heads. No gradient flows
+            back through them, and training uses out-of-fold predictions; see `Phase`.
+        batch_norm_groups: Groups of tasks, one for each alternated data set, `data.task_groups`. Each group has its own
+            moving statistics of batch normalization (`mtl_keras.normalization`); inference runs the trunk once per group.
+            Default `()`, or a single group: ordinary batch normalization.
 
     Raises:
-        MTLError: If the backbone refuses the image shape, a head names no task or does not suit its task, or taps and
-            the backbone's pooling, or the tasks of a stack, do not fit together; or if statistics do not share out the tasks,
-            or the backbone's are not trained.
+        MTLError: If the backbone does not accept the image shape, if a head or the shared layers do not fit the tasks or the
+            backbone, if `stack` is circular, or if `batch_norm_groups` do not partition the tasks or the backbone's batch
+            normalization is not trained.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> tasks = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
+        >>> recipe = mtl.Recipe(tasks, "SmallCNN", (8, 8, 1), shared=(64,))
+        >>> mtl.build_model(recipe.only("parity")).output_names
+        ['parity']
     """
 
     tasks: Tasks
     backbone: Backbone
     image_shape: tuple[int | None, ...] = (None, None, 3)
-    shared: Head = field(default_factory=Head)
+    shared: Any = ()  # a `Sharing`, once converted
     heads: Mapping[str, Head | Decoder] = field(default_factory=dict)
     freeze: bool | str = False
     stack: Mapping[str, str] = field(default_factory=dict)
-    statistics: tuple[tuple[str, ...], ...] = ()
+    batch_norm_groups: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        self._convert()
+        self.backbone.check(self.image_shape)
+        reconstructed = [name for name, task in self.tasks.items() if task.from_input]
+        head_kinds.check(self.heads, self.backbone.pooling, reconstructed, self.image_shape)
+        self.shared.check(self.backbone.pooling, self.sharing_tasks)
+        task_kinds.order_by_source(self.tasks, self.stack)
+        if self.batch_norm_groups:
+            _check_groups(self.batch_norm_groups, self.tasks, self.stack, self.backbone, self.freeze)
+            if len(self.batch_norm_groups) == 1:
+                object.__setattr__(self, "batch_norm_groups", ())
+
+    def _convert(self) -> None:
+        """Replace short forms of the arguments by values, and check their types."""
+        if not isinstance(self.tasks, Tasks):
+            raise MTLError(f"`tasks` must be a Tasks. Received: {self.tasks!r}. Pass e.g. mtl.Tasks(mtl.Binary('parity')).")
+        if not isinstance(self.backbone, Backbone | str):
+            raise MTLError(
+                f"`backbone` must be a Backbone or its name. Received: {self.backbone!r}. Pass e.g. mtl.Backbone('SmallCNN')."
+            )
         for name in self.heads:
             if name not in self.tasks:
                 raise unknown("task in heads", name, self.tasks)
-        object.__setattr__(self, "image_shape", tuple(self.image_shape))
-        object.__setattr__(self, "heads", {name: self.heads.get(name, Head()) for name in self.tasks})
-        if any(task.from_input for task in self.tasks.values()) and None in self.image_shape:
-            raise MTLError(
-                f"A task that gives the image back needs its size. Received: image_shape={self.image_shape}. "
-                "Give image_shape=data.image_shape."
-            )
-        self.backbone.check(self.image_shape)
-        drawn = [name for name, task in self.tasks.items() if task.from_input]
-        head_kinds.check(self.shared, self.heads, self.backbone.pooling, drawn, self.image_shape)
-        object.__setattr__(self, "stack", dict(self.stack))
-        task_kinds.in_order(self.tasks, self.stack)
-        groups = tuple(tuple(group) for group in self.statistics)
-        if groups:
-            _check_statistics(groups, self.tasks, self.stack, self.backbone, self.freeze)
-        object.__setattr__(self, "statistics", groups if len(groups) > 1 else ())
+        if None in self.image_shape:
+            shape = tuple(self.image_shape)
+            raise MTLError(f"`image_shape` must be fully specified. Received: {shape}. Pass image_shape=data.image_shape.")
+        for attribute, value in {
+            "backbone": Backbone(self.backbone) if isinstance(self.backbone, str) else self.backbone,
+            "image_shape": tuple(self.image_shape),
+            "shared": DenseStack(**vars(self.shared)) if isinstance(self.shared, Head) else sharing.get(self.shared),
+            "heads": {name: head_kinds.get(self.heads.get(name, ())) for name in self.tasks},
+            "stack": dict(self.stack),
+            "batch_norm_groups": tuple(tuple(group) for group in self.batch_norm_groups),
+        }.items():
+            object.__setattr__(self, attribute, value)
+
+    @property
+    def sharing_tasks(self) -> tuple[str, ...]:
+        """Names of the tasks whose heads take the shared features, rather than those of the backbone."""
+        return tuple(name for name, head in self.heads.items() if head.pooling is None)
 
     def only(self, *names: str) -> Recipe:
-        """Return the same recipe for these tasks alone: with one name, its single-task baseline."""
+        """Return the recipe of a model with these tasks alone; with one name, a single-task baseline."""
         kept = self.tasks.only(*names)
-        stack = {name: source for name, source in self.stack.items() if name in kept and source in kept}
-        groups = [[name for name in group if name in kept] for group in self.statistics]
+        groups = [tuple(name for name in group if name in kept) for group in self.batch_norm_groups]
         return replace(
             self,
             tasks=kept,
             heads={name: self.heads[name] for name in kept},
-            stack=stack,
-            statistics=tuple(tuple(group) for group in groups if group),
+            stack={name: source for name, source in self.stack.items() if name in kept and source in kept},
+            batch_norm_groups=tuple(group for group in groups if group),
         )
 
     def config(self) -> dict[str, Any]:
         """Return the recipe as plain JSON values."""
+        groups = [list(group) for group in self.batch_norm_groups]
         return {
             "tasks": self.tasks.config(),
             "backbone": self.backbone.config(),
             "image_shape": list(self.image_shape),
-            "shared": head_kinds.config(self.shared),
+            "shared": self.shared.config(),
             "heads": {name: head_kinds.config(head) for name, head in self.heads.items()},
             "freeze": self.freeze,
             "stack": self.stack,
-            # Left out where there are none, so that trainings begun before are continued.
-            **({"statistics": [list(group) for group in self.statistics]} if self.statistics else {}),
+            **({"batch_norm_groups": groups} if groups else {}),
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Recipe:
-        """Rebuild a recipe from what `config()` returned."""
+        """Rebuild a recipe from `config()`, also from that of an earlier version."""
         return cls(
             tasks=task_kinds.from_config(config["tasks"]),
             backbone=Backbone.from_config(config["backbone"]),
             image_shape=tuple(config["image_shape"]),
-            shared=cast(Head, head_kinds.from_config(config["shared"])),
+            shared=sharing.from_config(config["shared"]),
             heads={name: head_kinds.from_config(head) for name, head in config["heads"].items()},
             freeze=config["freeze"],
             stack=config.get("stack", {}),
-            statistics=config.get("statistics", ()),
+            # Called `statistics` by earlier versions.
+            batch_norm_groups=config.get("batch_norm_groups", config.get("statistics", ())),
         )
 
 
-def _check_statistics(
-    groups: Sequence[Sequence[str]], tasks: Mapping[str, Any], stack: Mapping[str, str], backbone: Any, freeze: bool | str
+def _check_groups(
+    groups: Sequence[Sequence[str]], tasks: Tasks, stack: Mapping[str, str], backbone: Backbone, freeze: bool | str
 ) -> None:
-    """Refuse groups of tasks that do not share out a model's tasks, or statistics that no training changes.
+    """Raise an error if groups do not partition the tasks, or if no batch normalization is trained.
 
     Args:
         groups: Names of tasks.
-        tasks: All tasks of the model; each knows its `source`.
-        stack: For some tasks another one, whose output their heads take.
+        tasks: All tasks of the model.
+        stack: For some tasks, the task whose output their heads take.
         backbone: The trunk.
-        freeze: Whether all of it is frozen, or up to what layer.
-
-    Raises:
-        MTLError: If so.
+        freeze: Whether all of it is frozen, or up to which layer.
     """
     named = [name for group in groups for name in group]
     for name in named:
         if name not in tasks:
-            raise unknown("task in statistics", name, tasks)
+            raise unknown("task in batch_norm_groups", name, tasks)
     if sorted(named) != sorted(tasks) or not all(groups):
         raise MTLError(
-            f"Each task is in one group of `statistics`. Received: {[list(group) for group in groups]} for "
-            f"{', '.join(tasks)}. Give statistics=data.task_groups of data that are alternated."
+            f"`batch_norm_groups` must hold each task in exactly one group. Received: {[list(group) for group in groups]} for "
+            f"{', '.join(tasks)}. Pass batch_norm_groups=data.task_groups of alternated data."
         )
-    number = {name: place for place, group in enumerate(groups) for name in group}
+    index = {name: number for number, group in enumerate(groups) for name in group}
     for name in tasks:
         for source in (tasks[name].source, stack.get(name)):
-            if source is not None and number[source] != number[name]:
+            if source is not None and index[source] != index[name]:
                 raise MTLError(
-                    f"A task that takes another one's output has its statistics. Received: {name!r}, which takes that of "
-                    f"{source!r} of another group. Put them into one group, or leave `statistics` out."
+                    f"A task must be in the same one of `batch_norm_groups` as the task whose output it takes. Received: "
+                    f"{name!r}, which takes that of {source!r} of another group. Put them into one group, or leave "
+                    "`batch_norm_groups` out."
                 )
-    held = backbone.resolved().batch_norm == "inference"
-    if held or freeze is True:
-        received = (
-            f"batch_norm={backbone.batch_norm!r}, {backbone.weights=}".replace("backbone.", "") if held else "freeze=True"
-        )
+    inference = backbone.resolved().batch_norm == "inference"
+    if inference or freeze is True:
+        received = f"batch_norm={backbone.batch_norm!r}, weights={backbone.weights!r}" if inference else "freeze=True"
         raise MTLError(
-            f"`statistics` are kept where batch normalization is trained. Received: {received}. Give the backbone "
-            "batch_norm='train' and freeze=False, or leave `statistics` out."
+            f"`batch_norm_groups` must be used with trained batch normalization. Received: {received}. Give the backbone "
+            "batch_norm='train' and freeze=False, or leave `batch_norm_groups` out."
         )

@@ -165,7 +165,7 @@ class TestHParams:
             ("", "best/a_loss_accuracy", "a_loss accuracy"),
         ]
         assert all(info.description.endswith("higher is better") for info in experiment.metric_infos)
-        assert experiment.metric_infos[1].description == TASKS["a"].metric.reading
+        assert experiment.metric_infos[1].description == TASKS["a"].metric.description
 
     def test_rows(self, backend: Context) -> None:
         request = api_pb2.ListSessionGroupsRequest(

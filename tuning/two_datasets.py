@@ -83,7 +83,7 @@ def plan(context: mtl.search.Context, shared: mtl.Head | None = None, learning_r
         shared,
         freeze=settings.pretrained,
         # Each data set has one task.
-        statistics=tuple((name,) for name in context.tasks) if settings.own_statistics else (),
+        batch_norm_groups=tuple((name,) for name in context.tasks) if settings.own_statistics else (),
     )
     phase = mtl.Phase(
         epochs=settings.epochs,

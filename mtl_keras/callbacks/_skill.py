@@ -31,10 +31,7 @@ class Skill(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert logs is not None
         for split, prefix in (("train", ""), ("validation", "val_")):
-            skills = [
-                task.metric.skill(float(logs[f"{prefix}{name}_{task.metric.name}"]), self.trivial[split][name])
-                for name, task in self.tasks.items()
-                if f"{prefix}{name}_{task.metric.name}" in logs and name in self.trivial[split]
-            ]
-            if skills:
-                logs[f"{prefix}skill"] = sum(skills) / len(skills)
+            values = {name: logs.get(f"{prefix}{name}_{task.metric.name}") for name, task in self.tasks.items()}
+            known = {name: value for name, value in values.items() if value is not None and name in self.trivial[split]}
+            if known:
+                logs[f"{prefix}skill"] = self.tasks.mean_skill(known, self.trivial[split])

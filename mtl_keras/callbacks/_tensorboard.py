@@ -99,7 +99,7 @@ def write_hparams_space(log_dir: str | Path, hyperparameters: Mapping[str, Mappi
     ]
     metrics += [
         hparams_api.Metric(
-            f"best/{name}_{task.metric.name}", display_name=f"{name} {task.metric.name}", description=task.metric.reading
+            f"best/{name}_{task.metric.name}", display_name=f"{name} {task.metric.name}", description=task.metric.description
         )
         for name, task in tasks.items()
     ]

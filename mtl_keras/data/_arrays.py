@@ -95,7 +95,7 @@ def resolve(tasks: Tasks, columns: Sequence[str] | Columns, aliases: Mapping[str
     Raises:
         MTLError: If a column is missing; the message names those that exist.
     """
-    tasks = tasks.renamed({alias: column for alias, column in (aliases or {}).items() if alias not in columns})
+    tasks = tasks.rename_columns({alias: column for alias, column in (aliases or {}).items() if alias not in columns})
     for task in tasks.values():
         if not task.from_input and task.column is not None and task.column not in columns:
             names = [*columns, *(alias for alias in aliases or {} if alias not in columns)]

@@ -8,14 +8,15 @@ from typing import Any
 
 import keras
 
-from mtl_keras import heads as head_kinds
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
 from mtl_keras.errors import unknown
 from mtl_keras.heads import Decoder, Head
+from mtl_keras.layers import apply_pooling
 from mtl_keras.model._model import MultiTaskModel
-from mtl_keras.normalization import Copies, Part, per_data_set
+from mtl_keras.normalization import RepeatForDomains, SelectDomain, use_domain_batch_norm
 from mtl_keras.recipe import Recipe
+from mtl_keras.sharing import Sharing
 from mtl_keras.tasks import Tasks
 
 __all__ = ["build_model"]
@@ -28,24 +29,25 @@ def build_model(
     image_shape: Sequence[int | None] = (None, None, 3),
     weights: str | None = "auto",
     freeze: bool | str = False,
-    shared: Head | Sequence[int] = (),
-    heads: Mapping[str, Head | Decoder] | None = None,
+    shared: Sharing | Head | Sequence[int] | str | Mapping[str, Any] = (),
+    heads: Mapping[str, Head | Decoder | Sequence[int]] | None = None,
     stack: Mapping[str, str] | None = None,
-    statistics: Sequence[Sequence[str]] = (),
+    batch_norm_groups: Sequence[Sequence[str]] = (),
     trunk: keras.Model | None = None,
 ) -> MultiTaskModel:
-    """Compose a backbone, a shared dense stack and one head per task into a functional Keras model.
+    """Build a functional Keras model from a backbone, shared layers and one head per task.
 
     Args:
-        tasks: What is predicted; or a whole `Recipe`, and then nothing else but `trunk` is read.
+        tasks: The tasks; or a `Recipe`, and then all other arguments but `trunk` are ignored.
         backbone: A name, or a `Backbone` with its options.
-        image_shape: Height, width and channels of one input, e.g. `data.image_shape`.
+        image_shape: Height, width and channels of one input, e.g. `data.image_shape`; must be given.
         weights: `"imagenet"`, a `.weights.h5` file, None for random ones; `"auto"` (default) leaves it to the backbone.
         freeze: True, False, or the layer or block of the backbone to train from; see `Recipe`.
-        shared: Units of the trained dense stack that all tasks share, or a `Head` with its dropout, activation and tap.
-        heads: A `Head` or `Decoder` per task; tasks left out get the output layer alone.
-        stack: For some tasks the one whose output is a feature of their heads; see `Recipe`.
-        statistics: Groups of tasks whose images have moving statistics of their own, `data.task_groups`; see `Recipe`.
+        shared: Units of the dense layers that all tasks share, e.g. `(256,)`, or any other form that `Recipe` takes.
+        heads: By task, a `Head`, the units of its dense layers, or a `Decoder`; a task that is left out has its output
+            layer alone.
+        stack: For some tasks, the task whose output is a feature of their heads; see `Recipe`.
+        batch_norm_groups: Groups of tasks with their own statistics of batch normalization, `data.task_groups`; see `Recipe`.
         trunk: A trunk built before by the same backbone (`model.trunk`) to be used again, with its weights, instead of
             building a new one.
 
@@ -71,34 +73,34 @@ def build_model(
             tasks=tasks,
             backbone=value if weights == "auto" else value.replace(weights=weights),
             image_shape=tuple(image_shape),
-            shared=shared if isinstance(shared, Head) else Head(dense=tuple(shared)),
-            heads=heads or {},
+            shared=shared,
+            heads=heads or {},  # type: ignore[arg-type]  # Recipe converts units to a Head
             freeze=freeze,
             stack=stack or {},
-            statistics=tuple(tuple(group) for group in statistics),
+            batch_norm_groups=tuple(tuple(group) for group in batch_norm_groups),
         )
-    groups = {name: number for number, group in enumerate(recipe.statistics) for name in group}
-    copies = len(recipe.statistics)
+    domain_of = {name: number for number, group in enumerate(recipe.batch_norm_groups) for name in group}
+    domains = len(recipe.batch_norm_groups)
 
     # Layers
     if trunk is None:
         images = keras.Input(recipe.image_shape, name="input_image")
-        seen = Copies(copies, name="copies")(images) if copies else images
-        features = recipe.backbone.apply(seen, functools.partial(per_data_set, data_sets=copies) if copies else None)
+        repeated = RepeatForDomains(domains, name="repeat_for_domains")(images) if domains else images
+        transform = functools.partial(use_domain_batch_norm, domains=domains) if domains else None
+        features = recipe.backbone.apply(repeated, transform)
         trunk = keras.Model(images, features, name="trunk")
         _freeze(trunk.get_layer("backbone"), recipe.freeze)
         recipe.backbone.hold(trunk.get_layer("backbone"))
     images, features = trunk.input, trunk.output
 
     # Functional model
-    common = _start(features, recipe.shared, "shared", features if recipe.backbone.pooling else None)
-    common = None if common is None else recipe.shared.apply(common, "shared")
+    shared_features = recipe.shared.apply(features, recipe.sharing_tasks)
     outputs: dict[str, Any] = {}
-    for name in task_kinds.in_order(recipe.tasks, recipe.stack):
+    for name in task_kinds.order_by_source(recipe.tasks, recipe.stack):
         task, head = recipe.tasks[name], recipe.heads[name]
-        own = _start(features, head, name, common)
-        if copies:
-            own = Part(groups[name], copies, name=f"{name}_part")(own)
+        own = shared_features[name] if head.pooling is None else apply_pooling(features, head.pooling, name)
+        if domains:
+            own = SelectDomain(domain_of[name], domains, name=f"{name}_select_domain")(own)
         if name in recipe.stack:
             own = _joined(own, outputs[recipe.stack[name]], name)
         own = head.apply(own, name, recipe.image_shape)
@@ -106,12 +108,7 @@ def build_model(
     outputs = {name: outputs[name] for name in recipe.tasks}
 
     # Config
-    return MultiTaskModel(recipe, images, features, common, outputs)
-
-
-def _start(features: Any, head: Head | Decoder, prefix: str, untapped: Any) -> Any:
-    """Return what a stack is laid on: the feature map, pooled for it alone, or what there is without a tap."""
-    return untapped if head.pooling is None else head_kinds.pooled(features, head.pooling, prefix)
+    return MultiTaskModel(recipe, images, features, next(iter(shared_features.values()), None), outputs)
 
 
 def _joined(features: Any, output: Any, prefix: str) -> Any:

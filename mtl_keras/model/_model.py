@@ -63,9 +63,9 @@ class MultiTaskModel(keras.Model):
         """Whether training cannot change the features of an image: nothing in the trunk is trained or drawn at random.
 
         Frozen batch normalization is in inference mode whatever the backbone says; dropout is not, unless the backbone
-        is called in inference mode. With statistics per data set an image has no features before its task is known.
+        is called in inference mode. With domain-specific batch normalization an image has no features before its task is known.
         """
-        if self.recipe.statistics:
+        if self.recipe.batch_norm_groups:
             return False
         backbone = self.get_layer("backbone")
         if backbone.trainable_variables:

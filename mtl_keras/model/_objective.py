@@ -13,7 +13,7 @@ from keras import ops
 from mtl_keras import distribute
 from mtl_keras.model._batching import VectorMean, batch_by_task_type
 from mtl_keras.model._idle import IdleHeads
-from mtl_keras.normalization import trained_on
+from mtl_keras.normalization import training_domain
 from mtl_keras.tasks import Tasks
 from mtl_keras.weighting import Weighting
 
@@ -141,7 +141,7 @@ class ObjectiveModel(keras.Model):
         """
         if not self.statistics:
             return self._step(data)
-        with trained_on(self._data_set(data[2])):
+        with training_domain(self._data_set(data[2])):
             return self._step(data)
 
     def _data_set(self, sample_weight: Mapping[str, Any]) -> Any:

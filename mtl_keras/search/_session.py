@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._reporter import Reporter
 from mtl_keras.comparison._trainer import Trainer
@@ -180,11 +178,10 @@ def best_values(run: Run, data: Data) -> dict[str, float]:
     """Return the validation values of a run's best epoch: `skill` over all tasks, `{task}_{metric}`, `{task}_loss`, `epoch`."""
     row = next(r for r in run.history if (r["phase"], r["epoch"]) == (run.best.phase, run.best.epoch))
     trivial = trivial_scores(data.train, data.validation)
-    values, skills = {}, []
-    for name, task in run.recipe.tasks.items():
-        metric = task.metric
-        values[f"{name}_{metric.name}"] = row[f"val_{name}_{metric.name}"]
-        values[f"{name}_loss"] = row[f"val_{name}_loss"]
-        if name in trivial:
-            skills.append(metric.skill(row[f"val_{name}_{metric.name}"], trivial[name][metric.name]))
-    return {"skill": float(np.mean(skills)), **values, "epoch": run.best.epoch}
+    tasks, values = run.recipe.tasks, {}
+    for name, task in tasks.items():
+        for entry in (f"{name}_{task.metric.name}", f"{name}_loss"):
+            values[entry] = row[f"val_{entry}"]
+    own = {name: values[f"{name}_{task.metric.name}"] for name, task in tasks.items()}
+    skill = tasks.mean_skill(own, {name: scores[tasks[name].metric.name] for name, scores in trivial.items()})
+    return {"skill": skill, **values, "epoch": run.best.epoch}

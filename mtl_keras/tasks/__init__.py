@@ -1,10 +1,11 @@
-"""What is predicted.
+"""Tasks: what a model predicts.
 
-A task is one frozen value: a name, the column its labels come from, and what its kind knows: how labels are stored and
-checked, how a head ends, its loss per row, its metrics, and the trivial predictor that a result has to beat. The name is
-the wiring: it is the output's key, the head layer's name, the prefix of losses and metrics and the row in results.
+A task is a frozen value: a name, the column of its labels, and what its kind defines: how labels are checked and stored,
+the output layer, the loss of each row, the metrics, how outputs are decoded, and the trivial predictor that skill is
+measured against. The name is the key of the output, the name of the output layer, the prefix of losses and metrics in logs,
+and the row in results.
 
-To add a kind, write `_my_kind.py` with a subclass of `Task` and add it to `KINDS` below; the contract tests pick it up.
+To add a kind, write `_my_kind.py` with a subclass of `Task` and add it to `KINDS` below. The contract tests pick it up.
 """
 
 from __future__ import annotations
@@ -13,27 +14,30 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mtl_keras.errors import unknown
-from mtl_keras.tasks._base import Metric, Task, Tasks
+from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._classification import Classification
+from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._label_source import ClassMap, LabelSource, RandomLabels
 from mtl_keras.tasks._ladder import binary_tasks, controls_of, rungs
 from mtl_keras.tasks._multi_label import MultiLabel
+from mtl_keras.tasks._order import order_by_source
 from mtl_keras.tasks._ordinal import Ordinal
 from mtl_keras.tasks._reconstruction import Reconstruction
 from mtl_keras.tasks._regression import Regression
-from mtl_keras.tasks._stack import in_order
+from mtl_keras.tasks._tasks import Tasks
 
 __all__ = [
     "KINDS",
     "Binary",
     "ClassMap",
     "Classification",
-    "RandomLabels",
+    "Decoded",
     "LabelSource",
     "Metric",
     "MultiLabel",
     "Ordinal",
+    "RandomLabels",
     "Reconstruction",
     "Regression",
     "Task",
@@ -41,7 +45,7 @@ __all__ = [
     "binary_tasks",
     "controls_of",
     "from_config",
-    "in_order",
+    "order_by_source",
     "rungs",
 ]
 
@@ -60,12 +64,12 @@ LABEL_SOURCES: dict[str, Callable[..., LabelSource]] = {"ClassMap": ClassMap, "R
 
 
 def from_config(configs: Sequence[Mapping[str, Any]]) -> Tasks:
-    """Rebuild `Tasks` from what `Tasks.config()` returned.
+    """Rebuild `Tasks` from `Tasks.config()`, also from that of an earlier version.
 
     Raises:
         MTLError: If a kind is not among `KINDS`.
     """
-    made = []
+    tasks = []
     for config in configs:
         fields = dict(config)
         kind = fields.pop("kind")
@@ -73,6 +77,8 @@ def from_config(configs: Sequence[Mapping[str, Any]]) -> Tasks:
             raise unknown("task kind", kind, KINDS)
         if isinstance(fields.get("label"), Mapping):
             label = dict(fields["label"])
-            fields["label"] = LABEL_SOURCES[label.pop("kind")](**label)
-        made.append(KINDS[kind](**fields))
-    return Tasks(*made)
+            source = label.pop("kind")
+            # Called `Coin` by earlier versions.
+            fields["label"] = LABEL_SOURCES["RandomLabels" if source == "Coin" else source](**label)
+        tasks.append(KINDS[kind](**fields))
+    return Tasks(*tasks)

@@ -1,4 +1,4 @@
-"""Yes or no."""
+"""Binary classification."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import numpy as np
 from keras import ops
 
 from mtl_keras.tasks._base import Metric, Task
-from mtl_keras.tasks._labels import class_indices
+from mtl_keras.tasks._decoded import Decoded
+from mtl_keras.tasks._labels import count_confusion, read_class_indices, score_classes
 
 __all__ = ["Binary"]
 
 
 @dataclass(frozen=True)
 class Binary(Task):
-    """Predict yes or no: sigmoid, binary cross-entropy, accuracy at 0.5 and macro F1.
+    """Binary classification: sigmoid, binary cross-entropy, accuracy and macro F1.
 
-    Labels are 0/1 or False/True `[n]`; NaN or None is an absent label. The output is `[batch, 1]`, the probability
-    of 1.
+    Labels are 0/1 or False/True `[n]`; NaN or None marks a missing label. The output is `[batch, 1]`, the probability of
+    class 1, which is predicted above 0.5.
 
     Args:
         name: See `Task`.
@@ -39,7 +40,7 @@ class Binary(Task):
     )
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return class_indices(column, 2, self.name)
+        return read_class_indices(column, 2, self.name)
 
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         return keras.layers.Dense(1, activation="sigmoid", name=self.name)(features)
@@ -52,22 +53,18 @@ class Binary(Task):
         hit = ops.equal(ops.cast(prediction[:, 0] > 0.5, "int32"), ops.cast(ops.reshape(target, (-1,)), "int32"))
         return {"accuracy": ops.cast(hit, "float32")}
 
+    def decode(self, outputs: np.ndarray, class_names: Sequence[str] = ()) -> Decoded:
+        probabilities = np.concatenate([1 - outputs, outputs], axis=-1)
+        return Decoded((outputs[:, 0] > 0.5).astype(np.int32), probabilities, tuple(class_names) or self.label_names)
+
     def trivial(self, stored: np.ndarray) -> np.ndarray:
         return np.array([stored.mean() if len(stored) else 0.0], np.float32)
 
     def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-        from sklearn.metrics import accuracy_score, f1_score
-
-        predicted = (prediction[:, 0] > 0.5).astype(np.int32)
-        return {
-            "accuracy": float(accuracy_score(stored, predicted)),
-            "macro_f1": float(f1_score(stored, predicted, average="macro", zero_division=0.0)),
-        }
+        return score_classes(stored, self.decode(prediction).values)
 
     def confusion(self, stored: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-        from sklearn.metrics import confusion_matrix
-
-        return np.asarray(confusion_matrix(stored, (prediction[:, 0] > 0.5).astype(np.int32), labels=[0, 1]))
+        return count_confusion(stored, self.decode(prediction).values, 2)
 
     def strata(self, stored: np.ndarray) -> np.ndarray:
         return stored

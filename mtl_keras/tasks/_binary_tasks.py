@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from mtl_keras.errors import MTLError
-from mtl_keras.tasks._base import Task, Tasks
+from mtl_keras.tasks._base import Task
 from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._label_source import ClassMap, RandomLabels
+from mtl_keras.tasks._tasks import Tasks
 
 __all__ = ["binary_tasks", "controls_of", "rungs"]
 

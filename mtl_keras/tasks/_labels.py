@@ -1,4 +1,4 @@
-"""Reading a column of labels: class indices, or numbers; shared by the kinds that have them."""
+"""Label columns, and metrics of class labels, as several kinds of task need them."""
 
 from __future__ import annotations
 
@@ -7,50 +7,49 @@ import numpy as np
 from mtl_keras.errors import MTLError
 
 
-def class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return int32 class indices (0 where absent) and float32 presence.
+def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return int32 class indices (0 where missing) and float32 presence.
 
     Args:
-        column: `[n]` integers, booleans or floats; NaN or None marks an absent label.
+        column: `[n]` integers, booleans or floats; NaN or None marks a missing label.
         classes: Number of classes; labels run from 0 to `classes - 1`.
-        task: Name for the message.
+        task: Name of the task, for error messages.
 
     Raises:
-        MTLError: If the column is not `[n]`, is not numeric, or holds a label that is no whole number in range.
+        MTLError: If the column is not `[n]`, is not numeric, or holds a label that is not an integer in range.
     """
     column = np.asarray(column)
     if column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
     if column.ndim != 1:
         raise MTLError(
-            f"Task {task!r} takes one label a row. Received: labels of shape {list(column.shape)}. Give [n] class indices."
+            f"Task {task!r} must have one label per row. Received: labels of shape {list(column.shape)}. Pass class indices."
         )
     try:
         values = column.astype(np.float64)
     except (TypeError, ValueError):
         raise MTLError(
-            f"Task {task!r} takes class indices 0 to {classes - 1}. Received: values such as {column.tolist()[0]!r}. "
-            "Map names to indices first."
+            f"Labels of task {task!r} must be class indices from 0 to {classes - 1}. Received: values such as "
+            f"{column.tolist()[0]!r}. Map names to indices first."
         ) from None
     present = ~np.isnan(values)
     indices = np.where(present, values, 0)
     wrong = np.flatnonzero((indices < 0) | (indices >= classes) | (indices != np.floor(indices)))
     if wrong.size:
         raise MTLError(
-            f"Labels of task {task!r} are whole numbers from 0 to {classes - 1}. Received: {column[wrong[0]]} "
-            f"in row {wrong[0]} "
-            f"({wrong.size} of {len(column)} rows are outside). Correct `classes` or the column."
+            f"Labels of task {task!r} must be integers from 0 to {classes - 1}. Received: {column[wrong[0]]} in row {wrong[0]} "
+            f"({wrong.size} of {len(column)} rows are out of range). Correct `classes` or the column."
         )
     return indices.astype(np.int32), present.astype(np.float32)
 
 
-def numbers(column: np.ndarray, size: int, task: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return float64 numbers (0 where absent) and float32 presence.
+def read_numbers(column: np.ndarray, size: int, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return float64 numbers (0 where missing) and float32 presence.
 
     Args:
-        column: `[n, size]`, or `[n]` where the size is 1; a row with NaN or None in it is absent.
-        size: Numbers a row.
-        task: Name for the message.
+        column: `[n, size]`, or `[n]` if `size` is 1; a row that holds NaN or None is missing.
+        size: Numbers per row.
+        task: Name of the task, for error messages.
 
     Raises:
         MTLError: If the column has another shape or is not numeric.
@@ -60,16 +59,36 @@ def numbers(column: np.ndarray, size: int, task: str) -> tuple[np.ndarray, np.nd
         column = column[:, 0]
     if column.shape[1:] != (() if size == 1 else (size,)):
         raise MTLError(
-            f"Task {task!r} takes {'one number' if size == 1 else f'{size} numbers'} a row. Received: labels of shape "
-            f"{list(column.shape)}. Give {'[n]' if size == 1 else f'[n, {size}]'}."
+            f"Task {task!r} must have {'one number' if size == 1 else f'{size} numbers'} per row. Received: labels of shape "
+            f"{list(column.shape)}. Pass {'[n]' if size == 1 else f'[n, {size}]'}."
         )
     try:
         values = column.astype(np.float64)
     except (TypeError, ValueError):
         raise MTLError(
-            f"Task {task!r} takes numbers. Received: values such as {column.reshape(-1).tolist()[0]!r}. "
+            f"Labels of task {task!r} must be numbers. Received: values such as {column.reshape(-1).tolist()[0]!r}. "
             "Map them to numbers first."
         ) from None
-    absent = np.isnan(values).reshape(len(values), -1).any(axis=1)
-    values[absent] = 0
-    return values, np.asarray(~absent, np.float32)
+    missing = np.isnan(values).reshape(len(values), -1).any(axis=1)
+    values[missing] = 0
+    return values, np.asarray(~missing, np.float32)
+
+
+def count_confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Return counts `[classes, classes]`, rows = true and columns = predicted."""
+    from sklearn.metrics import confusion_matrix
+
+    return np.asarray(confusion_matrix(true, predicted, labels=np.arange(classes)))
+
+
+def score_classes(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Return accuracy and macro F1, the latter over the classes that occur.
+
+    As in scikit-learn, a class that is absent from a small split is left out of the mean.
+    """
+    from sklearn.metrics import accuracy_score, f1_score
+
+    return {
+        "accuracy": float(accuracy_score(true, predicted)),
+        "macro_f1": float(f1_score(true, predicted, average="macro", zero_division=0.0)),
+    }

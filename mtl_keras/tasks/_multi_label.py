@@ -1,4 +1,4 @@
-"""Several yes-or-no answers that belong together."""
+"""Multi-label classification."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_integer
 from mtl_keras.tasks._base import Metric, Task
-from mtl_keras.tasks._labels import numbers
+from mtl_keras.tasks._decoded import Decoded
+from mtl_keras.tasks._labels import read_numbers
 
 __all__ = ["MultiLabel"]
 
 
 @dataclass(frozen=True)
 class MultiLabel(Task):
-    """Predict any subset of `classes` labels: sigmoids, binary cross-entropy, accuracy, macro F1 and exact matches.
+    """Multi-label classification: sigmoids, binary cross-entropy, accuracy, macro F1 and exact match.
 
-    Labels are 0/1 or False/True `[n, classes]`; a row with NaN or None in it is absent as a whole. The output is
-    `[batch, classes]`, the probability of each label. Losses and accuracy are means over labels.
+    Labels are 0/1 or False/True `[n, classes]`; a row that holds NaN or None is missing as a whole. The output is
+    `[batch, classes]`, the probability of each label, which is predicted above 0.5. Loss and accuracy are means over labels.
 
     Args:
         name: See `Task`.
@@ -34,7 +35,7 @@ class MultiLabel(Task):
 
     Example:
         >>> import mtl_keras as mtl
-        >>> mtl.MultiLabel("attributes", classes=40).metric.reading
+        >>> mtl.MultiLabel("attributes", classes=40).metric.description
         'fraction of labels, higher is better'
     """
 
@@ -48,17 +49,14 @@ class MultiLabel(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if type(self.classes) is not int or self.classes < 2:
-            raise MTLError(
-                f"A multi-label task has at least 2 labels. Received: classes={self.classes!r}. Give `classes=`, or use Binary."
-            )
+        check_integer("classes", self.classes, 2, of="a multi-label task")
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values, present = numbers(column, self.classes, self.name)
+        values, present = read_numbers(column, self.classes, self.name)
         wrong = np.flatnonzero(~np.isin(values, (0, 1)).all(axis=1))
         if wrong.size:
             raise MTLError(
-                f"Labels of task {self.name!r} are 0 or 1. Received: {values[wrong[0]].tolist()} in row {wrong[0]} "
+                f"Labels of task {self.name!r} must be 0 or 1. Received: {values[wrong[0]].tolist()} in row {wrong[0]} "
                 f"({wrong.size} of {len(values)} rows). Correct the column."
             )
         return values.astype(np.int32), present
@@ -76,13 +74,16 @@ class MultiLabel(Task):
             "exact_match": ops.cast(ops.all(hit, axis=-1), "float32"),
         }
 
+    def decode(self, outputs: np.ndarray, class_names: Sequence[str] = ()) -> Decoded:
+        return Decoded((outputs > 0.5).astype(np.int32), outputs, tuple(class_names) or self.label_names)
+
     def trivial(self, stored: np.ndarray) -> np.ndarray:
         return np.asarray(stored.mean(axis=0) if len(stored) else np.zeros(self.classes), np.float32)
 
     def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
         from sklearn.metrics import accuracy_score, f1_score, hamming_loss
 
-        predicted = (prediction > 0.5).astype(np.int32)
+        predicted = self.decode(prediction).values
         return {
             "accuracy": 1.0 - float(hamming_loss(stored, predicted)),
             "macro_f1": float(f1_score(stored, predicted, average="macro", zero_division=0.0)),

@@ -1,4 +1,4 @@
-"""One of several classes that have an order."""
+"""Ordinal classification."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import check_integer
 from mtl_keras.tasks._base import Metric, Task
-from mtl_keras.tasks._labels import class_indices
+from mtl_keras.tasks._decoded import Decoded
+from mtl_keras.tasks._labels import count_confusion, read_class_indices
 
 __all__ = ["Ordinal"]
 
 
 @dataclass(frozen=True)
 class Ordinal(Task):
-    """Predict a rank: softmax, squared earth mover's distance, MAE in ranks, accuracy and quadratic weighted kappa.
+    """Ordinal classification: softmax, squared earth mover's distance, MAE in ranks, accuracy and quadratic weighted kappa.
 
-    Labels are ranks `[n]` from 0 to `classes - 1`; NaN or None is an absent label. The output is `[batch, classes]`
-    probabilities; the prediction is their median, the rank at which half the probability is reached, which is the best
-    one for the MAE. The loss is the sum over ranks of the squared difference between the cumulative distributions, so
-    that a mistake by three ranks costs more than one by one.
+    Labels are ranks `[n]` from 0 to `classes - 1`; NaN or None marks a missing label. The output is `[batch, classes]`
+    probabilities. The prediction is their median, the lowest rank with a cumulative probability of at least one half, which
+    minimizes the expected MAE. The loss is the sum over ranks of the squared difference between the cumulative
+    distributions: an error of three ranks costs more than an error of one.
 
     Args:
         name: See `Task`.
@@ -36,7 +37,7 @@ class Ordinal(Task):
 
     Example:
         >>> import mtl_keras as mtl
-        >>> mtl.Ordinal("grade", classes=5).metric.reading
+        >>> mtl.Ordinal("grade", classes=5).metric.description
         'ranks, lower is better'
 
     Reference:
@@ -54,11 +55,10 @@ class Ordinal(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if type(self.classes) is not int or self.classes < 2:
-            raise MTLError(f"An ordinal task has at least 2 ranks. Received: classes={self.classes!r}. Give `classes=`.")
+        check_integer("classes", self.classes, 2, of="an ordinal task")
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return class_indices(column, self.classes, self.name)
+        return read_class_indices(column, self.classes, self.name)
 
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         return keras.layers.Dense(self.classes, activation="softmax", name=self.name)(features)
@@ -68,19 +68,23 @@ class Ordinal(Task):
         return ops.sum(ops.square(ops.cumsum(prediction, axis=-1) - reached), axis=-1)
 
     def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
-        # The median is as many ranks up as there are cumulative probabilities below one half.
+        # The median is the number of cumulative probabilities below one half.
         rank = ops.sum(ops.cast(ops.cumsum(prediction, axis=-1)[:, :-1] < 0.5, "int32"), axis=-1)
         away = ops.abs(rank - ops.cast(target, "int32"))
         return {"mae": ops.cast(away, "float32"), "accuracy": ops.cast(away == 0, "float32")}
 
+    def decode(self, outputs: np.ndarray, class_names: Sequence[str] = ()) -> Decoded:
+        median = np.asarray((outputs.cumsum(axis=-1)[:, :-1] < 0.5).sum(axis=-1))
+        return Decoded(median, outputs, tuple(class_names) or self.label_names)
+
     def trivial(self, stored: np.ndarray) -> np.ndarray:
-        # The frequencies: their median is the best constant.
+        # The class frequencies: their median is the best constant.
         return np.bincount(stored, minlength=self.classes).astype(np.float32) / max(len(stored), 1)
 
     def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
         from sklearn.metrics import accuracy_score, cohen_kappa_score, mean_absolute_error
 
-        predicted = _median(prediction)
+        predicted = self.decode(prediction).values
         constant = len(np.union1d(stored, predicted)) == 1
         kappa = 1.0 if constant else cohen_kappa_score(stored, predicted, weights="quadratic", labels=np.arange(self.classes))
         return {
@@ -90,14 +94,7 @@ class Ordinal(Task):
         }
 
     def confusion(self, stored: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-        from sklearn.metrics import confusion_matrix
-
-        return np.asarray(confusion_matrix(stored, _median(prediction), labels=np.arange(self.classes)))
+        return count_confusion(stored, self.decode(prediction).values, self.classes)
 
     def strata(self, stored: np.ndarray) -> np.ndarray:
         return stored
-
-
-def _median(prediction: np.ndarray) -> np.ndarray:
-    """Return the rank at which half the probability is reached, `[n]`."""
-    return np.asarray((prediction.cumsum(axis=-1)[:, :-1] < 0.5).sum(axis=-1))

@@ -1,4 +1,4 @@
-"""A number, or several that belong together."""
+"""Regression of one or several numbers."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_integer
 from mtl_keras.tasks._base import Metric, Task
-from mtl_keras.tasks._labels import numbers
+from mtl_keras.tasks._decoded import Decoded
+from mtl_keras.tasks._labels import read_numbers
 
 __all__ = ["Regression"]
 
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """Predict a real number: linear output, mean squared error, MSE and MAE.
+    """Regression: linear output, mean squared error, MSE and MAE.
 
-    Labels are numbers `[n]`, or `[n, size]`; a row with NaN or None is absent. The output is `[batch, size]` in the unit
-    of the label. The skill is R squared: the share of the variance that is explained.
+    Labels are numbers `[n]`, or `[n, size]`; a row that holds NaN or None is missing. The output is `[batch, size]` in the
+    unit of the labels. The skill is R squared, the fraction of variance explained.
 
     Args:
         name: See `Task`.
         label: See `Task`.
-        size: Numbers a row, at least 1 (default).
-        location: Where the labels lie, in their unit; default 0. The output begins there.
-        scale: How far they spread, in their unit, above 0; default 1. The loss is the squared error in this unit, so that
-            it compares with those of other tasks: give about the mean and the standard deviation of the labels.
+        size: Numbers per row, at least 1 (default).
+        location: About the mean of the labels, in their unit; default 0. The initial output of the model.
+        scale: About the standard deviation of the labels, in their unit, above 0; default 1. The loss is the squared error
+            in units of `scale`, which makes it comparable with the losses of other tasks.
 
     Raises:
         MTLError: If a value is out of range.
@@ -54,21 +55,20 @@ class Regression(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if type(self.size) is not int or self.size < 1:
-            raise MTLError(f"A regression predicts at least 1 number. Received: size={self.size!r}. Give e.g. size=1.")
+        check_integer("size", self.size, 1, of="a regression")
         if not (math.isfinite(self.location) and math.isfinite(self.scale) and self.scale > 0):
             raise MTLError(
-                f"`location` is finite and `scale` above 0. Received: location={self.location}, scale={self.scale}. "
-                "Give about the mean and the standard deviation of the labels."
+                f"`location` must be finite and `scale` finite and above 0. Received: location={self.location}, "
+                f"scale={self.scale}. Pass about the mean and the standard deviation of the labels."
             )
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values, present = numbers(column, self.size, self.name)
+        values, present = read_numbers(column, self.size, self.name)
         wrong = np.flatnonzero(np.isinf(values).reshape(len(values), -1).any(axis=1))
         if wrong.size:
             raise MTLError(
-                f"Labels of task {self.name!r} are finite. Received: {column[wrong[0]]} in row {wrong[0]} "
-                f"({wrong.size} of {len(values)} rows). Correct the column; NaN is an absent label."
+                f"Labels of task {self.name!r} must be finite. Received: {column[wrong[0]]} in row {wrong[0]} "
+                f"({wrong.size} of {len(values)} rows). Correct the column; NaN marks a missing label."
             )
         return values.astype(np.float32), present
 
@@ -82,6 +82,9 @@ class Regression(Task):
     def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
         return {"mse": ops.mean(ops.square(self._rows(target) - prediction), axis=-1)}
 
+    def decode(self, outputs: np.ndarray, class_names: Sequence[str] = ()) -> Decoded:
+        return Decoded(outputs[:, 0] if self.size == 1 else outputs)
+
     def trivial(self, stored: np.ndarray) -> np.ndarray:
         rows = stored.reshape(len(stored), self.size)
         mean = rows.mean(axis=0, dtype=np.float64) if len(rows) else np.zeros(self.size)
@@ -90,8 +93,8 @@ class Regression(Task):
     def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
         from sklearn.metrics import mean_absolute_error, mean_squared_error
 
-        truth, predicted = stored.reshape(-1, self.size).astype(np.float64), prediction.astype(np.float64)
-        return {"mse": float(mean_squared_error(truth, predicted)), "mae": float(mean_absolute_error(truth, predicted))}
+        true, predicted = stored.reshape(-1, self.size).astype(np.float64), prediction.astype(np.float64)
+        return {"mse": float(mean_squared_error(true, predicted)), "mae": float(mean_absolute_error(true, predicted))}
 
     def _rows(self, target: Any) -> Any:
         """Return the targets as `[batch, size]`."""

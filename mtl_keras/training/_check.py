@@ -34,7 +34,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
             f"Model and data carry the same tasks. Received: a model of {', '.join(tasks)}, data of {', '.join(data.tasks)}. "
             "Use data.only(...) or load the data with the model's tasks."
         )
-    _check_statistics(model, data)
+    _check_batch_norm_groups(model, data)
     replicas = model.distribute_strategy.num_replicas_in_sync
     for phase in phases:
         if phase.batch_size < replicas:
@@ -56,21 +56,21 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
         )
 
 
-def _check_statistics(model: MultiTaskModel, data: Data) -> None:
-    """Refuse statistics of groups that a batch may have labels of more than one of."""
-    groups = model.recipe.statistics
+def _check_batch_norm_groups(model: MultiTaskModel, data: Data) -> None:
+    """Raise an error if a batch may hold labels of more than one group."""
+    groups = model.recipe.batch_norm_groups
     if not groups:
         return
     if data.train.sampling is None:
         raise MTLError(
-            "Statistics per data set are trained on batches of one data set each. Received: `statistics` for data that are not "
-            "alternated. Use mtl.data.alternate, or build the model without `statistics`."
+            "`batch_norm_groups` must be trained on alternated data, with batches of one data set each. Received: data "
+            "that are not alternated. Use mtl.data.alternate, or build the model without `batch_norm_groups`."
         )
     for name, tasks in data.train.sampling.tasks.items():
         if sum(bool(set(group) & set(tasks)) for group in groups) > 1:
             raise MTLError(
-                f"The tasks of a data set have statistics in common. Received: statistics={[list(g) for g in groups]} and "
-                f"{name!r} with {', '.join(tasks)}. Give statistics=data.task_groups."
+                f"The tasks of a data set must be in one of `batch_norm_groups`. Received: {[list(g) for g in groups]} and "
+                f"data set {name!r} with {', '.join(tasks)}. Pass batch_norm_groups=data.task_groups."
             )
 
 

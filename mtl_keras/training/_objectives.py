@@ -75,7 +75,7 @@ class Objectives:
                 tasks=tasks,
                 weighting=phase.weighting,  # type: ignore[arg-type]  # Phase has made it a Weighting
                 heads=model.head_layers,
-                statistics=model.recipe.statistics,
+                statistics=model.recipe.batch_norm_groups,
                 **options,
             )
             # Without XLA: it would compile the step of each trial for seconds, and it slows small steps on CPUs.

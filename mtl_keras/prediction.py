@@ -1,0 +1,90 @@
+"""Outputs of a model for many rows, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from mtl_keras.data import Split, cache
+from mtl_keras.model import MultiTaskModel
+from mtl_keras.tasks import Decoded, Tasks
+
+__all__ = ["decode", "predict"]
+
+
+def predict(
+    model: MultiTaskModel,
+    x: Split | np.ndarray,
+    *,
+    tasks: Iterable[str] | None = None,
+    batch_size: int = 512,
+    features: bool = False,
+    cache_dir: str | Path | Literal[False] | None = False,
+) -> dict[str, np.ndarray]:
+    """Return a model's outputs.
+
+    Unlike `model.predict`, it traces no function, which takes seconds for a deep network, and it can read the features of a
+    frozen trunk from the cache.
+
+    Args:
+        model: From `build_model` or `load_model`.
+        x: Images `[n, height, width, channels]` in `[0, 255]`, or a split, whose first views are taken.
+        tasks: Names of the tasks whose outputs are computed; default: all.
+        batch_size: Rows per batch; default 512.
+        features: Whether `x` holds features of the trunk instead of images; default False.
+        cache_dir: Where features of a frozen trunk are cached; None is the user's cache folder, False (default) caches
+            nothing.
+
+    Returns:
+        Outputs `[n, ...]` by task, in the order of the rows.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> from mtl_keras.prediction import predict
+        >>> data = mtl.data.load("digits", mtl.Tasks(mtl.Classification("digit", classes=10)))
+        >>> model = mtl.build_model(data.tasks, "SmallCNN", image_shape=data.image_shape)
+        >>> predict(model, data.validation)["digit"].shape
+        (288, 10)
+    """
+    if isinstance(x, Split):
+        split = x.first_view()
+        rows, pieces = split.x, split.pieces()
+    else:
+        rows, pieces = x, [slice(None)]
+    if not features and cache_dir is not False and model.frozen_trunk:
+        folder, trunk = cache_dir or cache.default_cache_dir(), model.trunk
+        found = [cache.features(trunk, rows[piece], model.identity(), folder) for piece in pieces]
+        rows = found[0] if len(found) == 1 else np.concatenate(found)
+        features = True
+    names = list(model.recipe.tasks if tasks is None else tasks)
+    network = keras.Model(model.features if features else model.input, {name: model.output[name] for name in names})
+    # Called directly: `keras.Model.predict` traces a function, which is used only once here.
+    batches = [network(rows[start : start + batch_size], training=False) for start in range(0, len(rows), batch_size)]
+    return {name: np.concatenate([keras.ops.convert_to_numpy(batch[name]) for batch in batches]) for name in names}
+
+
+def decode(
+    tasks: Tasks, outputs: Mapping[str, Any], class_names: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Decoded]:
+    """Decode outputs to classes, label sets, numbers or images.
+
+    Args:
+        tasks: The model's tasks, `model.recipe.tasks`.
+        outputs: Outputs by task, from `predict` or `model.predict`; tasks may be missing.
+        class_names: Names of the classes by task, e.g. `data.class_names`; default: those that label sources define.
+
+    Returns:
+        Predictions by task, in the order of `outputs`.
+
+    Example:
+        >>> import numpy as np, mtl_keras as mtl
+        >>> from mtl_keras.prediction import decode
+        >>> tasks = mtl.Tasks(mtl.Binary("parity"))
+        >>> decode(tasks, {"parity": np.array([[0.2], [0.9]])}, {"parity": ("even", "odd")})["parity"].names
+        ['even', 'odd']
+    """
+    return {name: tasks[name].decode(np.asarray(out), (class_names or {}).get(name, ())) for name, out in outputs.items()}

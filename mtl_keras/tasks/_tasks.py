@@ -1,0 +1,141 @@
+"""The tasks of one model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mtl_keras.errors import MTLError, unknown
+from mtl_keras.tasks._base import Task
+from mtl_keras.tasks._label_source import LabelSource
+
+__all__ = ["Tasks"]
+
+
+class Tasks(Mapping[str, Task]):
+    """The tasks of one model, by name, in the given order. Immutable.
+
+    Args:
+        *tasks: At least one task; names must be unique.
+
+    Raises:
+        MTLError: If there is no task, a name is repeated, or a task cannot be derived from its source.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> tasks = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
+        >>> list(tasks)
+        ['digit', 'parity']
+    """
+
+    def __init__(self, *tasks: Task) -> None:
+        if not tasks:
+            raise MTLError("`Tasks` must hold at least one task. Received: none. Pass e.g. mtl.Binary('parity').")
+        for task in tasks:
+            if not isinstance(task, Task):
+                raise MTLError(
+                    f"`Tasks` must hold task objects. Received: {task!r}. Pass e.g. mtl.Classification('fine', classes=100)."
+                )
+        names = [task.name for task in tasks]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise MTLError(
+                f"Task names must be unique. Received: {', '.join(repeated)} more than once. Rename one; `label=` may repeat."
+            )
+        self._tasks = {task.name: task for task in tasks}
+        for task in tasks:
+            self.heads_of(task.name)
+            task.check(self)
+
+    def __getitem__(self, name: str) -> Task:
+        try:
+            return self._tasks[name]
+        except KeyError:
+            # A KeyError, as `get` and `in` of a Mapping expect.
+            raise KeyError(str(unknown("task", name, self._tasks))) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tasks) and list(self._tasks.items()) == list(other._tasks.items())
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._tasks.values()))
+
+    def __repr__(self) -> str:
+        return f"Tasks({', '.join(map(repr, self._tasks.values()))})"
+
+    def only(self, *names: str) -> Tasks:
+        """Return these tasks alone, in their present order.
+
+        A derived task whose source is left out gets a head of its own.
+
+        Raises:
+            MTLError: If a name is unknown.
+        """
+        for name in names:
+            if name not in self._tasks:
+                raise unknown("task", name, self._tasks)
+        kept = [task for task in self._tasks.values() if task.name in names]
+        return Tasks(*(task if task.source is None or task.source in names else task.standalone() for task in kept))
+
+    def heads_of(self, name: str) -> tuple[str, ...]:
+        """Return the tasks whose heads contribute to a task's output: its chain of sources, and the task itself.
+
+        Raises:
+            MTLError: If a source is unknown, or if the chain is circular.
+        """
+        chain = [name]
+        while (source := self._tasks[chain[0]].source) is not None:
+            if source not in self._tasks:
+                raise unknown(f"task that {chain[0]!r} is derived from", source, self._tasks)
+            if source in chain:
+                raise MTLError(
+                    f"A task must not be derived from itself. Received: {' from '.join([*reversed(chain), source])}. Leave "
+                    "`derive_from` out of one of them."
+                )
+            chain.insert(0, source)
+        return tuple(chain)
+
+    def mean_skill(self, values: Mapping[str, float], trivial: Mapping[str, float]) -> float:
+        """Return the mean over tasks of the skill of each task's own metric.
+
+        Args:
+            values: Value of `Task.metric` by task.
+            trivial: Value of the same metric for the trivial predictor, by task.
+
+        Returns:
+            The mean over the tasks that are in both; NaN if there is none.
+        """
+        skills = [
+            task.metric.skill(float(values[name]), float(trivial[name]))
+            for name, task in self._tasks.items()
+            if name in values and name in trivial
+        ]
+        return float(np.mean(skills)) if skills else math.nan
+
+    def rename_columns(self, columns: Mapping[str, str]) -> Tasks:
+        """Return the tasks with aliases of columns replaced, also where `label` was left out.
+
+        Args:
+            columns: Alias to name of the column.
+        """
+
+        def label_of(task: Task) -> str | LabelSource | None:
+            if isinstance(task.label, LabelSource):
+                return task.label.rename_columns(columns)
+            return columns.get(task.name) if task.label is None else task.label
+
+        return Tasks(*(replace(task, label=label_of(task)) for task in self._tasks.values()))
+
+    def config(self) -> list[dict[str, Any]]:
+        """Return the tasks as plain JSON values; `mtl_keras.tasks.from_config` reads them."""
+        return [task.config() for task in self._tasks.values()]
