@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_keras import data, report, search
+    from mtl_keras import data, report, search, weighting
     from mtl_keras.backbones import Backbone
     from mtl_keras.comparison import Comparison, Plan, compare, ladder
     from mtl_keras.errors import MTLError
@@ -90,6 +90,7 @@ __all__ = [
     "search",
     "train",
     "tune",
+    "weighting",
 ]
 
 #: Where each public name lives. A name that is a module of its own is listed in `_MODULES`.
@@ -118,7 +119,7 @@ _HOMES = {
     ),
     "training": ("Phase", "Run", "train"),
 }
-_MODULES = ("data", "report", "search")
+_MODULES = ("data", "report", "search", "weighting")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
