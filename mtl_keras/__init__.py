@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_keras import data, report, search, sharing
+    from mtl_keras import data, report, search, sharing, weighting
     from mtl_keras.backbones import Backbone
     from mtl_keras.comparison import Comparison, Plan, compare
     from mtl_keras.errors import MTLError
@@ -88,6 +88,7 @@ __all__ = [
     "sharing",
     "train",
     "tune",
+    "weighting",
 ]
 
 #: Where each public name lives. A name that is a module of its own is listed in `_MODULES`.
@@ -116,7 +117,7 @@ _HOMES = {
     ),
     "training": ("Phase", "Run", "train"),
 }
-_MODULES = ("data", "report", "search", "sharing")
+_MODULES = ("data", "report", "search", "sharing", "weighting")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
