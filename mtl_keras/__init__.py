@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mtl_keras.evaluation import Evaluation, evaluate
     from mtl_keras.heads import Decoder, Head
     from mtl_keras.model import Recipe, build_model
-    from mtl_keras.saving import load_model, save_model
+    from mtl_keras.saving import load_model
     from mtl_keras.search import Study, load_study, reproduce, run_study, tune
     from mtl_keras.tasks import (
         Binary,
@@ -83,7 +83,6 @@ __all__ = [
     "report",
     "reproduce",
     "run_study",
-    "save_model",
     "search",
     "sharing",
     "train",
@@ -99,7 +98,7 @@ _HOMES = {
     "evaluation": ("Evaluation", "evaluate"),
     "heads": ("Decoder", "Head"),
     "model": ("Recipe", "build_model"),
-    "saving": ("load_model", "save_model"),
+    "saving": ("load_model",),
     "search": ("Study", "load_study", "reproduce", "run_study", "tune"),
     "tasks": (
         *(

@@ -1,6 +1,6 @@
-"""Where training runs: a `tf.distribute` strategy by name, and the sums over its replicas.
+"""Distribution strategies by name, and sums over replicas.
 
-Everything here also works without a strategy, where there is one replica and every sum is the value itself.
+All functions also work without a strategy: there is then one replica, and a sum over replicas is the value itself.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ StrategyName = Literal["auto", "none", "mirrored"]
 
 
 def strategy(name: StrategyName | str = "auto", devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
-    """Return the strategy called `name`; enter its `.scope()` before building a model.
+    """Return the `tf.distribute` strategy called `name`; enter its `.scope()` before building a model.
 
     Args:
-        name: `"mirrored"` runs on all GPUs of the host, or on `devices`; `"none"` on the default device; `"auto"` is
-            mirrored where there are at least two GPUs and none otherwise.
-        devices: Device names for `"mirrored"`, e.g. two logical CPUs in a test. Default: all GPUs.
+        name: `"mirrored"` trains on all GPUs of this machine, or on `devices`; `"none"` on the default device; `"auto"`
+            (default) is `"mirrored"` with at least two GPUs and `"none"` otherwise.
+        devices: Device names for `"mirrored"`, e.g. two logical CPUs in a test; None (default) means all GPUs.
 
     Raises:
-        MTLError: If the name is unknown, or mirrored is asked for and there is no GPU and no `devices`.
+        MTLError: If the name is unknown, or it is `"mirrored"` without GPUs and without `devices`.
 
     Example:
         >>> with strategy("none").scope():
@@ -39,36 +39,37 @@ def strategy(name: StrategyName | str = "auto", devices: Sequence[str] | None = 
     chosen = list(devices or gpus)
     if name == "mirrored" and not chosen:
         raise MTLError(
-            "The strategy 'mirrored' needs GPUs. Received: a host with none. Use 'auto', or mtl-keras[gpu] on a GPU host."
+            "The strategy 'mirrored' must have at least one GPU. Received: a machine without GPUs. Pass 'auto', or install "
+            "mtl-keras[gpu] on a machine with GPUs."
         )
     if name == "mirrored" or (name == "auto" and len(chosen) > 1):
         return _mirrored(tuple(chosen))
-    # TensorFlow's own default strategy: its scope does nothing, so callers need no special case.
+    # TensorFlow's default strategy, whose scope has no effect: callers need no special case.
     return tf.distribute.get_strategy()
 
 
 @functools.cache
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    # Once a process: each one numbers its sums from 100, and a second one's would be taken for those of the first.
+    # One per process: every strategy numbers its collective operations from 100, so those of two would be mixed up.
     return tf.distribute.MirroredStrategy(list(devices))
 
 
 def gpu_names() -> list[str]:
-    """Return what the GPUs of this host are called by their maker, in order; empty without one."""
+    """Return the product names of the GPUs of this machine, in order; empty without GPUs."""
     details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     return [str(known.get("device_name", "GPU")) for known in details]
 
 
 def replicas() -> int:
-    """Return the number of replicas of the strategy in force; 1 without one."""
+    """Return the number of replicas of the current strategy; 1 without a strategy."""
     return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def sum_over_replicas(value: Any) -> Any:
-    """Return the sum of `value` over all replicas, seen as a constant by the gradient.
+    """Return the sum of `value` over all replicas, without a gradient.
 
-    Call it in replica context (a train or test step). TensorFlow's own gradient of an all-reduce is another all-reduce,
-    which would count every replica's share once per replica; callers add their own local term for the gradient.
+    Call it in replica context (a train or test step). TensorFlow's gradient of an all-reduce is another all-reduce, which
+    would count the share of each replica once per replica. Callers that need a gradient add a local term.
     """
     value = tf.stop_gradient(value)
     context = tf.distribute.get_replica_context()
@@ -78,9 +79,9 @@ def sum_over_replicas(value: Any) -> Any:
 
 
 def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
-    """Assign `values` to Keras `variables` from inside a step, with or without replicas.
+    """Assign `values` to Keras `variables` inside a train step, with any number of replicas.
 
-    Every replica must hand in the same values: mirrored variables can only be assigned across replicas.
+    The values must be equal on all replicas, since mirrored variables are assigned in cross-replica context.
     """
     if replicas() == 1:
         for variable, value in zip(variables, values, strict=True):

@@ -26,6 +26,7 @@ __all__ = [
     "check_integer",
     "check_number",
     "choice_config",
+    "describe",
     "parse_choice",
     "unknown",
 ]
@@ -39,6 +40,22 @@ class MTLError(ValueError):
 
 class TrialError(MTLError):
     """A training that failed because of its own configuration: a search counts the trial as failed and continues."""
+
+
+def describe(value: object) -> str:
+    """Return a short text for a value of the wrong type, to follow "Received: " in an error message.
+
+    Example:
+        >>> describe(MTLError)
+        'the class MTLError'
+        >>> describe((32, 32))
+        '(32, 32)'
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    text = repr(value)
+    # A Keras model or a data frame would fill many lines.
+    return text if len(text) <= 80 and "\n" not in text else f"an object of type {type(value).__name__}"
 
 
 def unknown(kind: str, name: object, options: Iterable[str], hint: str = "") -> MTLError:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import keras
 
-from mtl_keras.errors import MTLError, check_fraction, check_integer, unknown
+from mtl_keras.errors import MTLError, check_fraction, check_integer, describe, unknown
 from mtl_keras.layers import Pooling, activation_names, apply_dense
 
 __all__ = ["Decoder", "Head", "check", "config", "from_config", "get"]
@@ -171,12 +171,18 @@ def get(spec: Head | Decoder | Sequence[int]) -> Head | Decoder:
 
     Raises:
         MTLError: If it is none of these.
+
+    Example:
+        >>> get((64,)).dense
+        (64,)
     """
     if isinstance(spec, Head | Decoder):
         return spec
     if isinstance(spec, Sequence) and not isinstance(spec, str):
         return Head(tuple(spec))
-    raise MTLError(f"A head must be a Head, a Decoder or the units of dense layers. Received: {spec!r}. Pass e.g. (256,).")
+    raise MTLError(
+        f"A head must be a mtl.Head, a mtl.Decoder or the units of dense layers. Received: {describe(spec)}. Pass e.g. (256,)."
+    )
 
 
 def config(head: Head | Decoder) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mtl_keras import backbones, sharing
 from mtl_keras import heads as head_kinds
-from mtl_keras import sharing
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, describe, unknown
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.sharing import DenseStack
 from mtl_keras.tasks import Tasks
@@ -75,11 +75,22 @@ class Recipe:
 
     def _convert(self) -> None:
         """Replace short forms of the arguments by values, and check their types."""
-        if not isinstance(self.tasks, Tasks):
-            raise MTLError(f"`tasks` must be a Tasks. Received: {self.tasks!r}. Pass e.g. mtl.Tasks(mtl.Binary('parity')).")
-        if not isinstance(self.backbone, Backbone | str):
+        object.__setattr__(self, "tasks", task_kinds.get(self.tasks))
+        for attribute, value in (("heads", self.heads), ("stack", self.stack)):
+            if not isinstance(value, Mapping):
+                raise MTLError(
+                    f"`{attribute}` must be a dict by task name. Received: {attribute}={describe(value)}. "
+                    f"Pass e.g. {attribute}={{{next(iter(self.tasks))!r}: ...}}."
+                )
+        if not isinstance(self.image_shape, Sequence) or isinstance(self.image_shape, str):
             raise MTLError(
-                f"`backbone` must be a Backbone or its name. Received: {self.backbone!r}. Pass e.g. mtl.Backbone('SmallCNN')."
+                f"`image_shape` must be (height, width, channels). Received: image_shape={describe(self.image_shape)}. "
+                "Pass image_shape=data.image_shape."
+            )
+        if isinstance(self.shared, Decoder):
+            raise MTLError(
+                f"`shared` must be a sharing method or the units of a dense stack. Received: {describe(self.shared)}. Pass the "
+                "decoder as the head of its task, heads={name: mtl.Decoder(...)}."
             )
         for name in self.heads:
             if name not in self.tasks:
@@ -88,7 +99,7 @@ class Recipe:
             shape = tuple(self.image_shape)
             raise MTLError(f"`image_shape` must be fully specified. Received: {shape}. Pass image_shape=data.image_shape.")
         for attribute, value in {
-            "backbone": Backbone(self.backbone) if isinstance(self.backbone, str) else self.backbone,
+            "backbone": backbones.get(self.backbone),
             "image_shape": tuple(self.image_shape),
             "shared": DenseStack(**vars(self.shared)) if isinstance(self.shared, Head) else sharing.get(self.shared),
             "heads": {name: head_kinds.get(self.heads.get(name, ())) for name in self.tasks},
@@ -174,7 +185,7 @@ def _check_groups(
                     f"{name!r}, which takes that of {source!r} of another group. Put them into one group, or leave "
                     "`batch_norm_groups` out."
                 )
-    inference = backbone.resolved().batch_norm == "inference"
+    inference = backbone.resolve().batch_norm == "inference"
     if inference or freeze is True:
         received = f"batch_norm={backbone.batch_norm!r}, weights={backbone.weights!r}" if inference else "freeze=True"
         raise MTLError(

@@ -1,10 +1,8 @@
-"""A trained model as a folder: a plain Keras file, the weighting's state, and the recipe."""
+"""Loading saved models. `MultiTaskModel.save` writes them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,77 +10,74 @@ import keras
 import numpy as np
 
 from mtl_keras.errors import MTLError
-from mtl_keras.files import atomic, write_json
-from mtl_keras.model import MultiTaskModel, Recipe, build_model
+from mtl_keras.model import MultiTaskModel, read_metadata
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["MODEL", "load_model"]
 
-MODEL, STATE, RECIPE = "model.keras", "state.weights.h5", "tasks.json"
+#: Name of the model file in a run folder.
+MODEL = "model.keras"
 
-
-def save_model(model: MultiTaskModel, folder: str | Path, *, class_names: Mapping[str, Sequence[str]] | None = None) -> None:
-    """Write a model into a folder, each file whole or not at all.
-
-    `model.keras` is a functional model of built-in Keras classes: it loads in safe mode without mtl_keras. One with
-    statistics per data set loads after `import mtl_keras.normalization`.
-    `state.weights.h5` holds the weighting's variables and `tasks.json` the recipe and class names.
-
-    Args:
-        model: What to save.
-        folder: Made if missing.
-        class_names: Names of the classes by task, kept for whoever uses the model.
-
-    Raises:
-        MTLError: If the folder cannot be written.
-    """
-    import h5py
-
-    folder = Path(folder)
-    with atomic(folder / MODEL) as path:
-        model.plain().save(path)
-    with atomic(folder / STATE) as path, h5py.File(path, "w") as file:
-        for name, value in model.weighting_state.items():
-            file.create_dataset(name, data=value)
-    names = {task: list(known) for task, known in (class_names or {}).items()}
-    write_json(folder / RECIPE, {"recipe": model.recipe.config(), "class_names": names})
+#: What earlier versions wrote next to it: the variables of the weighting, and recipe and class names.
+OLD_STATE, OLD_RECIPE = "state.weights.h5", "tasks.json"
 
 
-def load_model(folder: str | Path) -> MultiTaskModel:
-    """Read back what `save_model` or a run of the command line wrote.
+def load_model(path: str | Path) -> MultiTaskModel:
+    """Load a model that was written by `model.save`, by a `ModelCheckpoint` callback or by a run.
 
     Args:
-        folder: A run's folder, or one given to `save_model`.
+        path: A `.keras` file, or a run folder, of which `model.keras` is read.
 
     Returns:
-        The model with its recipe, weights and weighting state. No pretrained weights are looked for.
+        The model with its recipe, weights, trainable flags, class names and weighting state, not compiled. Pretrained weights
+        are neither needed nor downloaded.
 
     Raises:
-        MTLError: If the folder holds no model.
+        MTLError: If there is no such file, or it was not written by a multi-task model.
 
     Example:
         >>> import mtl_keras as mtl, tempfile
         >>> model = mtl.build_model(mtl.Tasks(mtl.Binary("parity")), "SmallCNN", image_shape=(8, 8, 1))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     mtl.save_model(model, folder)
+        ...     model.save(f"{folder}/model.keras")
         ...     mtl.load_model(folder).output_names
         ['parity']
     """
+    path = Path(path)
+    file = path if path.is_file() else path / MODEL
+    if not file.is_file():
+        raise MTLError(
+            f"A model must be a .keras file or a folder with {MODEL}. Received: {path}. Pass the folder of a finished run, or "
+            "a file that model.save wrote."
+        )
+    metadata = read_metadata(file) or _read_old_folder(file.parent)
+    # In safe mode: a file from elsewhere runs no code of its own.
+    network = keras.saving.load_model(file, compile=False, safe_mode=True)
+    # `keras.saving.save_model` writes the class itself.
+    if isinstance(network, MultiTaskModel):
+        return network
+    if metadata is None:
+        raise MTLError(
+            f"A model file must be written by `save` of a multi-task model. Received: {file}, a plain Keras model. Load it "
+            "with keras.models.load_model."
+        )
+    return MultiTaskModel.from_plain(network, metadata)
+
+
+def _read_old_folder(folder: Path) -> dict[str, Any] | None:
+    """Return the metadata that versions before 0.1.0 wrote into a run folder next to the model, None without such files."""
     import h5py
 
-    folder = Path(folder)
-    missing = [name for name in (MODEL, STATE, RECIPE) if not (folder / name).is_file()]
-    if missing:
-        raise MTLError(
-            f"A model folder holds {MODEL}, {STATE} and {RECIPE}. Received: {folder} without {', '.join(missing)}. "
-            "Name the folder of a finished run."
-        )
-    config: dict[str, Any] = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-    recipe = Recipe.from_config(config["recipe"])
-    # The weights come from the file; how batch normalization is called stays what it was.
-    backbone = recipe.backbone.resolved().replace(weights=None)
-    model = build_model(replace(recipe, backbone=backbone))
-    model.recipe = recipe
-    model.set_weights(keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True).get_weights())
-    with h5py.File(folder / STATE) as file:
-        model.weighting_state = {name: np.asarray(value) for name, value in file.items()}
-    return model
+    if not (folder / OLD_RECIPE).is_file():
+        return None
+    stored = json.loads((folder / OLD_RECIPE).read_text(encoding="utf-8"))
+    state: dict[str, np.ndarray] = {}
+    if (folder / OLD_STATE).is_file():
+        with h5py.File(folder / OLD_STATE) as file:
+            state = {name: np.asarray(value) for name, value in file.items()}
+    pooled = stored["recipe"]["backbone"]["pooling"] is not None
+    return {
+        "recipe": stored["recipe"],
+        "features": "backbone_pool" if pooled else "backbone",
+        "class_names": stored.get("class_names", {}),
+        "weighting": {name: {"dtype": str(value.dtype), "value": value.tolist()} for name, value in state.items()},
+    }

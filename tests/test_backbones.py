@@ -111,7 +111,7 @@ def test_a_backbone_is_a_value(backbone: Backbone) -> None:
 def test_auto_is_resolved_from_the_weights() -> None:
     def resolved(*args: Any, **kwargs: Any) -> tuple[str | None, str, bool]:
         made = Backbone(*args, **kwargs)
-        return made.resolved().weights, made.resolved().batch_norm, made.pretrained
+        return made.resolve().weights, made.resolve().batch_norm, made.pretrained
 
     assert resolved("EfficientNetLite0") == ("imagenet", "inference", True)
     assert resolved("ResNet50", weights=None) == (None, "train", False)
@@ -391,7 +391,7 @@ def test_inference_holds_through_training_and_after_unfreezing() -> None:
     network.trainable = True
     assert np.abs(model(x, training=True) - expected).max() > 0.01, "unfreezing by hand lifts it, so `hold` has a purpose"
     network.get_layer("conv1_bn").set_weights([np.full(4, value) for value in (1.5, 0.1, 0.2, 2.0)])
-    backbone.hold(network)
+    backbone.fix_inference_mode(network)
     np.testing.assert_array_equal(model(x, training=True), expected)
     assert network.get_layer("conv1").trainable
 
@@ -429,7 +429,7 @@ def test_bicubic_resizing_keeps_keras_from_choosing_xla() -> None:
 def test_imagenet_weights_of_keras(backbone: Backbone, real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert backbone.name in offline_names()
     model = build(backbone)
-    assert backbone.resolved().batch_norm == "inference"
+    assert backbone.resolve().batch_norm == "inference"
     norms = [layer for layer in model.get_layer("backbone").layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert norms
     # Not the statistics: where batch norm was folded into the kernels they are 0 and 1.

@@ -59,7 +59,7 @@ class Input(keras.callbacks.Callback):
 def test_training_on_cached_features_equals_training_through_the_trunk(data: Data, tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)
     backbone = Backbone("EfficientNetLite0")
-    assert backbone.resolved().batch_norm == "inference"
+    assert backbone.resolve().batch_norm == "inference"
     options: dict[str, Any] = {"shared": (16,), "heads": {"odd": Head(dense=(8,))}}
     through = build_model(TASKS, backbone, image_shape=(SIDE, SIDE, 3), freeze=True, **options)
     cached = build_model(through.recipe, trunk=through.trunk)

@@ -287,7 +287,7 @@ def test_a_record_is_copied_and_never_replaced(done: tuple[Comparison, Heard], t
     copied = {path.name for path in (tmp_path / "record").iterdir()}
     assert {"README.md", "config.json", "environment.json", "metrics.csv", "history.csv", "approaches.png"} <= copied
     assert "test_evaluations.jsonl" in copied
-    assert not copied & {"jobs", "logs", "model.keras", "state.weights.h5", ".lock"}
+    assert not copied & {"jobs", "logs", "model.keras", ".lock"}
     before = (tmp_path / "record" / "metrics.csv").read_bytes()
     with pytest.raises(MTLError, match="never replaced"):
         result.save(tmp_path / "record")

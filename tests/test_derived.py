@@ -14,7 +14,7 @@ import pytest
 from mtl_keras.data import CIFAR100_COARSE, Data, from_arrays, load
 from mtl_keras.errors import MTLError
 from mtl_keras.model import Head, MultiTaskModel
-from mtl_keras.saving import load_model, save_model
+from mtl_keras.saving import load_model
 from mtl_keras.tasks import Binary, Classification, Tasks, from_config
 from mtl_keras.training import Phase, train
 from tests import _tiny
@@ -76,7 +76,7 @@ def test_the_mixture_lies_between_the_sum_and_its_own_head() -> None:
 @pytest.mark.parametrize("derive", ["sum", "mixture"])
 def test_it_is_plain_keras_and_loads_back(derive: str, tmp_path: Path) -> None:
     made = model(derive)
-    save_model(made, tmp_path)
+    made.save(tmp_path / "model.keras")
     plain = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     loaded = load_model(tmp_path)
     assert loaded.recipe.tasks == made.recipe.tasks == from_config(json.loads(json.dumps(made.recipe.tasks.config())))

@@ -199,7 +199,7 @@ def test_it_trains_is_scored_and_loads_back(freeze: bool, tmp_path: Path) -> Non
     scores = [mtl.evaluate(run.model, data, cache_dir=where).values() for where in (tmp_path / "cache", False)]
     for task, values in scores[0].items():
         assert values == pytest.approx(scores[1][task], rel=1e-4)
-    mtl.save_model(run.model, tmp_path)
+    run.model.save(tmp_path / "model.keras")
     plain = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     loaded = mtl.load_model(tmp_path)
     assert loaded.recipe == model.recipe

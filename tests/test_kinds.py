@@ -94,7 +94,7 @@ def test_every_kind_is_reported(run: Run, data: mtl.data.Data) -> None:
 
 
 def test_every_kind_is_saved_and_loaded(run: Run, data: mtl.data.Data, tmp_path: Path) -> None:
-    mtl.save_model(run.model, tmp_path)
+    run.model.save(tmp_path / "model.keras")
     loaded = mtl.load_model(tmp_path)
     assert loaded.recipe.tasks == TASKS
     images = data.validation.x[:8]

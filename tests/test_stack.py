@@ -321,7 +321,7 @@ np.savez(sys.argv[1] + "/plain.npz", **plain.predict(np.load(sys.argv[1] + "/ima
 def test_the_delivered_model_is_plain_keras(tmp_path: Path) -> None:
     made = model()
     train(made, _tiny.data(24, tasks=TASKS), *phases(), cache_dir=False)
-    mtl.save_model(made, tmp_path)
+    made.save(tmp_path / "model.keras")
     np.save(tmp_path / "images.npy", IMAGES)
     keep = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(

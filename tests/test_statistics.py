@@ -158,7 +158,7 @@ def test_they_help_where_data_sets_look_different() -> None:
 def test_a_model_is_saved_and_loaded(tmp_path: Path) -> None:
     model = fresh()
     train(model, _pair.both(), STILL, seed=4)
-    mtl.save_model(model, tmp_path)
+    model.save(tmp_path / "model.keras")
     loaded = mtl.load_model(tmp_path)
     assert loaded.recipe.statistics == GROUPS
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -217,7 +217,7 @@ def test_any_backbone_with_batch_normalization_takes_them(name: str, tmp_path: P
     keras.utils.set_random_seed(0)
     own = mtl.build_model(_pair.TASKS, backbone, image_shape=(size, size, 3), statistics=GROUPS)
     images = np.random.default_rng(0).integers(0, 255, (2, size, size, 3)).astype("uint8")
-    mtl.save_model(own, tmp_path)
+    own.save(tmp_path / "model.keras")
     loaded = mtl.load_model(tmp_path)
     for task, value in plain(images).items():
         # Before training all statistics are alike, so that it is the same network.

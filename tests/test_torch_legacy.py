@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtl_keras.backbones._efficientnet_lite import SHA256, _weights_path
+from mtl_keras.backbones._efficientnet_lite import SHA256, weights_path
 from mtl_keras.backbones._torch_legacy import MAGIC, PROTOCOL, read_state_dict
 from mtl_keras.errors import MTLError
 
@@ -140,7 +140,7 @@ def test_a_file_of_another_checksum_is_not_even_parsed(tmp_path: Path) -> None:
 
 
 def test_the_published_file_is_read_whole() -> None:
-    tensors = read_state_dict(_weights_path(), SHA256)
+    tensors = read_state_dict(weights_path(), SHA256)
     assert len(tensors) == 296
     assert sum(t.size for name, t in tensors.items() if "running" not in name and "tracked" not in name) == 4_652_008
     assert tensors["_conv_stem.weight"].shape == (32, 3, 3, 3)

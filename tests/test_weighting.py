@@ -132,7 +132,7 @@ def test_the_last_model_and_a_saved_one_are_whole(data: Data, tmp_path: Path) ->
     run = trained(data, "uncertainty")
     evaluation = mtl.evaluate(run.last_model, data, cache_dir=False)
     assert evaluation.skill == pytest.approx(run.history[-1]["val_skill"], abs=1e-5)
-    mtl.save_model(run.model, tmp_path)
+    run.model.save(tmp_path / "model.keras")
     loaded = mtl.load_model(tmp_path)
     np.testing.assert_array_equal(loaded.weighting_state["log_variance"], run.model.weighting_state["log_variance"])
     assert mtl.evaluate(loaded, data, cache_dir=False).skill == pytest.approx(run.best.value, abs=1e-5)

@@ -1,7 +1,7 @@
-"""Trunks: images in, features out.
+"""Backbones: networks that turn images into features.
 
-A `Backbone` is a frozen value that says which network to use and how. `Backbone.apply` builds it on a Keras tensor, with
-resizing and preprocessing inside the graph, so that `[0, 255]` images of any size can go in:
+A `Backbone` is a frozen value that says which network to use and how. `Backbone.apply` builds the network on a Keras tensor.
+Resizing and preprocessing are part of the graph, so it takes `[0, 255]` images of any size:
 
     >>> import keras
     >>> import mtl_keras as mtl
@@ -9,14 +9,15 @@ resizing and preprocessing inside the graph, so that `[0, 255]` images of any si
     >>> mtl.Backbone("EfficientNetLite0", image_size=128).apply(images).shape
     (None, 1280)
 
-Every model of `keras.applications` goes by its own name; `EfficientNetLite0` brings its ImageNet weights from pip and
-needs no further download; `SmallCNN` and `CifarEfficientNetB0` are for small images.
+Every model of `keras.applications` is available under its own name. `EfficientNetLite0` gets its ImageNet weights from a pip
+package and needs no further download. `SmallCNN` and `CifarEfficientNetB0` are for small images.
 
 To add a network, write `_my_net.py` with a subclass of `Family` and add it to `BACKBONES` in `_backbone.py`.
 """
 
 from __future__ import annotations
 
-from mtl_keras.backbones._backbone import BACKBONES, Backbone, names, offline_names
+from mtl_keras.backbones._backbone import BACKBONES, Backbone, get, names, offline_names
+from mtl_keras.backbones._family import Family
 
-__all__ = ["BACKBONES", "Backbone", "names", "offline_names"]
+__all__ = ["BACKBONES", "Backbone", "Family", "get", "names", "offline_names"]

@@ -1,7 +1,7 @@
-"""Every model of keras.applications, each with the preprocessing that its own module names.
+"""Every model of keras.applications, with the preprocessing of its own module.
 
-Names, options and preprocessing are read from the library, so that a model which a later Keras adds is here as well. What
-cannot be read without building a network stands in two small tables below, which the tests compare with the library.
+Names, options and preprocessing are read from Keras, so models added by later versions are available as well. What cannot be
+read without building a network is listed in two small tables below, which the tests compare with Keras.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mtl_keras.backbones._family import Family, named
+from mtl_keras.backbones._family import Family, rename_operation
 from mtl_keras.errors import MTLError
 
 __all__ = ["Application", "applications"]
 
-#: Arguments that `Backbone` sets itself, or that only matter to the classifier on top.
-OURS = {"include_top", "weights", "input_tensor", "input_shape", "pooling", "classes", "classifier_activation", "name"}
+#: Arguments that `Backbone` sets itself.
+RESERVED = {"include_top", "weights", "input_tensor", "input_shape", "pooling", "classes", "classifier_activation", "name"}
+#: Arguments that only affect the classifier.
 TOP_ONLY = {"dropout", "dropout_rate", "include_preprocessing"}
 
-#: Smallest side in px; 32 for all others.
+#: Smallest height and width in px; 32 for all others.
 MIN_SIZES = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
 
-#: What ImageNet weights were published for: sides in px where there is a set for each of several (Keras would load the one
-#: for 224 px at any other size), and options. Anything goes where nothing stands.
+#: What ImageNet weights were published for: image sizes in px, if there is one set of weights for each (for any other size
+#: Keras would load the set for 224 px), and option values. Models that are not listed have no such restriction.
 PUBLISHED: dict[str, tuple[tuple[int, ...], dict[str, tuple[Any, ...]]]] = {
     "MobileNet": ((128, 160, 192, 224), {"alpha": (0.25, 0.5, 0.75, 1.0), "depth_multiplier": (1,)}),
     "MobileNetV2": ((96, 128, 160, 192, 224), {"alpha": (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)}),
@@ -52,7 +53,7 @@ class Application(Family):
         parameters = inspect.signature(function).parameters
         self.name = name
         self.min_size = MIN_SIZES.get(name, 32)
-        self.options = {k: p.default for k, p in parameters.items() if k not in OURS | TOP_ONLY}
+        self.options = {k: p.default for k, p in parameters.items() if k not in RESERVED | TOP_ONLY}
         self._function = function
         self._inner_preprocessing = "include_preprocessing" in parameters
 
@@ -60,9 +61,10 @@ class Application(Family):
         for option, value in options.items():
             kind = bool if type(self.options[option]) is bool else (int, float)
             if not isinstance(value, kind) or (kind is not bool and (isinstance(value, bool) or value <= 0)):
-                expected = "true or false" if kind is bool else "a positive number"
+                expected = "True or False" if kind is bool else "a positive number"
                 raise MTLError(
-                    f"`{option}` of {self.name} is {expected}. Received: {option}={value!r}. Leave it out if unsure."
+                    f"`{option}` of {self.name} must be {expected}. Received: {option}={value!r}. "
+                    f"Pass e.g. {option}={self.options[option]!r}, the default."
                 )
         if weights != "imagenet" or self.name not in PUBLISHED:
             return
@@ -72,23 +74,23 @@ class Application(Family):
         for option, values in published.items():
             if options[option] not in values:
                 raise MTLError(
-                    f"The ImageNet weights of {self.name} exist for {option} = {', '.join(map(str, values))}. "
-                    f"Received: {option}={options[option]!r}. Choose one of them, or give weights=None."
+                    f"With ImageNet weights, `{option}` of {self.name} must be one of {', '.join(map(str, values))}. "
+                    f"Received: {option}={options[option]!r}. Pass one of these, or weights=None."
                 )
         if sizes and (side[0] != side[1] or side[0] not in sizes):
             nearest = min(sizes, key=lambda size: abs(size - side[0]))
             raise MTLError(
-                f"The ImageNet weights of {self.name} exist for square images of {', '.join(map(str, sizes))} px. "
-                f"Received: {side[0]} x {side[1]}. Give image_size={nearest}, or weights=None."
+                f"With ImageNet weights, images for {self.name} must be square with sides of {', '.join(map(str, sizes))} px. "
+                f"Received: {side[0]} x {side[1]}. Pass image_size={nearest}, or weights=None."
             )
 
     def offline(self) -> bool:
-        return self.name in _cached()
+        return self.name in _models_in_cache()
 
     def preprocess(self, images: Any) -> Any:
-        flip, scale, offset = _affine(sys.modules[self._function.__module__].preprocess_input)
+        flip, scale, offset = _infer_affine(sys.modules[self._function.__module__].preprocess_input)
         if flip:
-            images = named(ops.flip(images, axis=-1), "backbone_flip")
+            images = rename_operation(ops.flip(images, axis=-1), "backbone_flip")
         if np.any(scale != 1) or np.any(offset != 0):
             images = layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="backbone_rescale")(images)
         return images
@@ -99,19 +101,19 @@ class Application(Family):
         inputs = keras.Input(shape, name="backbone_input")
         inner = {"include_preprocessing": preprocessing} if self._inner_preprocessing else {}
         try:
-            # Keras tells of a download on standard output, which belongs to results.
+            # Keras reports downloads on standard output, which is reserved for results.
             with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-                # MobileNetV3 says that its weights were trained at 224 px, as those of most models were.
+                # MobileNetV3 warns that its weights were trained at 224 px, which is true of most models.
                 warnings.filterwarnings("ignore", message="`input_shape` is undefined or non-square")
                 model = self._function(
                     include_top=False, weights=weights, input_tensor=inputs, input_shape=shape, **inner, **options
                 )
         except Exception as error:
-            # `keras.utils.get_file` raises a bare Exception, which has no better mark than its message.
+            # `keras.utils.get_file` raises a bare Exception, which only its message distinguishes.
             if type(error) is Exception and "URL fetch failure" in str(error):
                 raise OSError(str(error)) from error
             raise
-        _rename(model)
+        _rename_operations(model)
         return model
 
 
@@ -120,17 +122,17 @@ def applications() -> list[Application]:
     return [Application(name, f) for name, f in vars(keras.applications).items() if inspect.isfunction(f)]
 
 
-def _affine(preprocess_input: Callable[[np.ndarray], np.ndarray]) -> tuple[bool, np.ndarray, np.ndarray]:
-    """Read off what a `preprocess_input` does: whether it flips the channels, then its scale and offset for each."""
+def _infer_affine(preprocess_input: Callable[[np.ndarray], np.ndarray]) -> tuple[bool, np.ndarray, np.ndarray]:
+    """Return whether a `preprocess_input` function reverses the channels, and its scale and offset for each channel."""
     offset = preprocess_input(np.zeros((1, 1, 1, 3)))[0, 0, 0]
-    # Row c is the response to a 1 in channel c alone.
+    # Row c is the response to a 1 in channel c and 0 in the others.
     response = preprocess_input(np.eye(3).reshape(3, 1, 1, 3))[:, 0, 0] - offset
     flip = response[0, 0] == 0
     return flip, np.diagonal(response[::-1] if flip else response), offset
 
 
-def _rename(model: keras.Model) -> None:
-    """Number the operations that Keras named by itself from the model's start, not from the process's."""
+def _rename_operations(model: keras.Model) -> None:
+    """Renumber automatically named operations within the model, so that names do not depend on models built before."""
     counts: Counter[str] = Counter()
     for operation in model.operations:
         stem = re.sub(r"_\d+$", "", operation.name)
@@ -140,8 +142,8 @@ def _rename(model: keras.Model) -> None:
     model.name = "backbone"
 
 
-def _cached() -> set[str]:
-    """Names of the models of which Keras' cache holds a weights file without classifier."""
+def _models_in_cache() -> set[str]:
+    """Return the names of the models for which Keras' cache holds a weights file without a classifier."""
 
     def squeeze(text: str) -> str:
         return re.sub(r"[^a-z0-9]", "", text.lower())
@@ -150,7 +152,7 @@ def _cached() -> set[str]:
     folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
     found = set()
     for file in map(squeeze, (path.name for path in folder.glob("*.h5"))) if folder.is_dir() else ():
-        # The longest name wins: resnet50v2_weights... is not ResNet50's.
+        # The longest matching name: resnet50v2_weights... belongs to ResNet50V2, not to ResNet50.
         inside = max((name for name in models if name in file), key=len, default=None)
         if inside and "notop" in file:
             found.add(models[inside])

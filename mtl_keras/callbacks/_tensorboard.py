@@ -1,4 +1,4 @@
-"""What TensorBoard shows: curves by task, the table of hyperparameters, pictures."""
+"""TensorBoard logs: curves by task, the table of hyperparameters, and images."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["TensorBoardLog", "write_hparams", "write_hparams_space", "write_imag
 
 
 class TensorBoardLog(keras.callbacks.Callback):
-    """Writes each epoch's losses, metrics, skill, loss weights and learning rate for TensorBoard.
+    """Write the losses, metrics, skill, loss weights and learning rate of each epoch for TensorBoard.
 
-    Tags are grouped by task: `{task}/loss`, `{task}/{metric}`, `all/loss`, `all/skill` on validation, the same on the
-    training rows as `{task}/train_loss` and so on, `loss_weight/{task}` and `learning_rate`, and `steps/{data set}` where
-    several are alternated. Steps of TensorBoard are epochs from 1, counting on through phases. It has to come after the
-    callbacks that add skill, loss weights and learning rate to the log.
+    Tags are grouped by task. Validation: `{task}/loss`, `{task}/{metric}`, `all/loss`, `all/skill`; training:
+    `{task}/train_loss` and so on; also `loss_weight/{task}`, `learning_rate`, and `steps/{data set}` for alternated data sets.
+    The step of an event is the epoch, counted from 1 over all phases. The callback must come after those that add skill, loss
+    weights and learning rate to the log.
 
-    All of a training is one run: TensorBoard ticks runs by itself only while there are no more than 40.
+    A training is a single TensorBoard run, since TensorBoard selects runs by default only if there are at most 40.
 
     Args:
-        log_dir: Folder of this training alone: events that a killed attempt left in it are removed.
+        log_dir: Folder for this training only: event files from an interrupted attempt are removed.
         tasks: The tasks of the model.
     """
 
@@ -43,27 +43,27 @@ class TensorBoardLog(keras.callbacks.Callback):
         self.tasks = tasks
         self.steps = 0
         self._writer: Any = None
-        self._unseen: list[dict[str, Any]] = []
+        self._pending: list[dict[str, Any]] = []
 
     def on_resume(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Take over the epochs of a training that goes on: their events are written anew."""
-        self._unseen = list(rows)
+        """Keep the log of the epochs before a resume; their events are written again."""
+        self._pending = list(rows)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if not self.steps:
             for old in self.log_dir.glob("events.out.tfevents.*"):
                 old.unlink()
         self._writer = tf.summary.create_file_writer(str(self.log_dir))
-        while self._unseen:
-            row = self._unseen.pop(0)
+        while self._pending:
+            row = self._pending.pop(0)
             self.on_epoch_end(row["epoch"] - 1, row)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert logs is not None
         self.steps += 1
         tags = {f"loss_weight_{task}": f"loss_weight/{task}" for task in self.tasks} | {"learning_rate": "learning_rate"}
-        for (owner, entry), name in _entries(self.tasks).items():
-            tags |= {f"val_{name}": f"{owner}/{entry}", name: f"{owner}/train_{entry}"}
+        for (group, metric), name in _log_names(self.tasks).items():
+            tags |= {f"val_{name}": f"{group}/{metric}", name: f"{group}/train_{metric}"}
         tags |= {
             name: f"steps/{name.removeprefix('steps_')}" for name in logs if name.startswith("steps_") and name not in tags
         }
@@ -78,13 +78,13 @@ class TensorBoardLog(keras.callbacks.Callback):
 
 
 def write_hparams_space(log_dir: str | Path, hyperparameters: Mapping[str, Mapping[str, Any]], tasks: Tasks) -> None:
-    """Write the columns of TensorBoard's HParams table: what is searched, skill, and each task's own metric.
+    """Write the columns of TensorBoard's HParams table: hyperparameters, skill, and the metric of each task.
 
-    TensorBoard cannot express which direction is better, so that a metric's description says it. It shows the first
-    five hyperparameters by name until more are ticked; those with a single value get no column.
+    TensorBoard has no field for the direction of a metric, so its description states it. By default TensorBoard shows the
+    first five hyperparameters by name. Hyperparameters with a single value get no column.
 
     Args:
-        log_dir: Folder above those of the trials.
+        log_dir: Parent folder of the trials' folders.
         hyperparameters: `{name: {"values": [...]}}`, values all of one type, or `{name: {"min": ..., "max": ...}}`.
         tasks: The tasks of the study.
     """
@@ -94,7 +94,7 @@ def write_hparams_space(log_dir: str | Path, hyperparameters: Mapping[str, Mappi
         hparams_api.Metric(
             "best/skill",
             display_name="skill",
-            description="mean over tasks of the way from the trivial predictor (0) to perfection (1), higher is better",
+            description="mean over tasks, from 0 (trivial predictor) to 1 (perfect prediction), higher is better",
         )
     ]
     metrics += [
@@ -103,7 +103,7 @@ def write_hparams_space(log_dir: str | Path, hyperparameters: Mapping[str, Mappi
         )
         for name, task in tasks.items()
     ]
-    with _events(log_dir):
+    with _event_file(log_dir):
         hparams_api.hparams_config(columns, metrics)
 
 
@@ -116,20 +116,20 @@ def write_hparams(
     scores: Mapping[str, float],
     step: int,
 ) -> None:
-    """Write a finished trial's row of the HParams table: its hyperparameters, and its scores at the chosen epoch.
+    """Write the row of a finished trial in the HParams table: its hyperparameters and its scores at the best epoch.
 
-    The table shows the last value of a curve. These scores are therefore points of their own, `best/skill` and
-    `best/{task}_{metric}`, at the chosen epoch.
+    The table shows the last value of each curve. The scores are therefore written as separate points, `best/skill` and
+    `best/{task}_{metric}`, at the best epoch.
 
     Args:
-        log_dir: Folder of the trial, the one that `TensorBoardLog` writes into.
-        values: Hyperparameters by name, each a bool, a number or text.
-        name: Name of the trial; equal names make one row with the mean of their scores.
+        log_dir: Folder of the trial, the one that `TensorBoardLog` writes to.
+        values: Hyperparameters by name, each a bool, a number or a string.
+        name: Name of the trial; TensorBoard merges rows of equal name and averages their scores.
         tasks: The tasks of the study.
-        scores: Validation values of the chosen epoch: `skill`, `{task}_{metric}`.
-        step: The chosen epoch, counting on through phases.
+        scores: Validation scores at the best epoch: `skill`, `{task}_{metric}`.
+        step: The best epoch, counted over all phases.
     """
-    with _events(log_dir):
+    with _event_file(log_dir):
         hparams_api.hparams(dict(values), trial_id=name)
         for entry in ("skill", *(f"{name}_{task.metric.name}" for name, task in tasks.items())):
             if entry in scores:
@@ -139,29 +139,29 @@ def write_hparams(
 
 
 def write_images(log_dir: str | Path, figures: Mapping[str, Figure], step: int) -> None:
-    """Write pictures for TensorBoard's Images tab.
+    """Write figures for TensorBoard's Images tab.
 
     Args:
-        log_dir: Folder of the run that the pictures belong to.
+        log_dir: Folder of the training that the figures belong to.
         figures: Matplotlib figures by tag, e.g. `"fine/confusion"`.
         step: The epoch that they show, or 0.
     """
-    with _events(log_dir):
+    with _event_file(log_dir):
         for tag, figure in figures.items():
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png")
             tf.summary.image(tag, tf.io.decode_png(buffer.getvalue(), channels=3)[None], step=step)
 
 
-def _entries(tasks: Tasks) -> dict[tuple[str, str], str]:
-    """Return `{(task or "all", metric): entry of the log}` for what both splits have; names may hold underscores."""
+def _log_names(tasks: Tasks) -> dict[tuple[str, str], str]:
+    """Return `{(task or "all", metric): log name}` for the entries of both splits; task names may contain underscores."""
     entries = {(name, metric): f"{name}_{metric}" for name, task in tasks.items() for metric in ("loss", task.metric.name)}
     return entries | {("all", "loss"): "loss", ("all", "skill"): "skill"}
 
 
 @contextlib.contextmanager
-def _events(log_dir: str | Path) -> Iterator[None]:
-    """Keep an event file open for the length of a block."""
+def _event_file(log_dir: str | Path) -> Iterator[None]:
+    """Open an event file for the duration of a `with` block."""
     writer = tf.summary.create_file_writer(str(log_dir))
     with writer.as_default():
         yield
@@ -169,7 +169,7 @@ def _events(log_dir: str | Path) -> Iterator[None]:
 
 
 def _domain(values: Mapping[str, Any]) -> Any:
-    """Return the domain of a hyperparameter."""
+    """Return the domain of a hyperparameter for TensorBoard."""
     if "values" in values:
         return hparams_api.Discrete(values["values"])
     ends = values["min"], values["max"]

@@ -28,7 +28,7 @@ from mtl_keras.report import (
     read_record,
     write_record,
 )
-from mtl_keras.saving import save_model
+from mtl_keras.saving import MODEL
 from mtl_keras.tasks import Tasks
 from mtl_keras.training import Phase, check
 
@@ -305,7 +305,8 @@ def deliver(
         **more: Further arguments of `Record`.
     """
     own = figures.model.recipe.tasks
-    save_model(figures.model, folder, class_names={task: names for task, names in class_names.items() if task in own})
+    figures.model.class_names = {task: tuple(names) for task, names in class_names.items() if task in own}
+    figures.model.save(folder / MODEL)
     note = (
         f"The delivered model is that of {figures.approach}, seed {figures.seed}: the approach with the highest mean skill on "
         "validation over the tasks that most approaches have, and its best seed there."

@@ -6,6 +6,7 @@ from mtl_keras.heads import Decoder, Head
 from mtl_keras.model._build import build_model
 from mtl_keras.model._model import MultiTaskModel
 from mtl_keras.model._objective import ObjectiveModel
+from mtl_keras.model._saving import read_metadata
 from mtl_keras.recipe import Recipe
 
-__all__ = ["Decoder", "Head", "MultiTaskModel", "ObjectiveModel", "Recipe", "build_model"]
+__all__ = ["Decoder", "Head", "MultiTaskModel", "ObjectiveModel", "Recipe", "build_model", "read_metadata"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from mtl_keras import backbones
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
 from mtl_keras.errors import unknown
@@ -68,11 +69,11 @@ def build_model(
     if isinstance(tasks, Recipe):
         recipe = tasks
     else:
-        value = Backbone(backbone) if isinstance(backbone, str) else backbone
+        value = backbones.get(backbone)
         recipe = Recipe(
             tasks=tasks,
             backbone=value if weights == "auto" else value.replace(weights=weights),
-            image_shape=tuple(image_shape),
+            image_shape=image_shape,  # type: ignore[arg-type]  # Recipe checks it and converts it to a tuple
             shared=shared,
             heads=heads or {},  # type: ignore[arg-type]  # Recipe converts units to a Head
             freeze=freeze,
@@ -90,7 +91,7 @@ def build_model(
         features = recipe.backbone.apply(repeated, transform)
         trunk = keras.Model(images, features, name="trunk")
         _freeze(trunk.get_layer("backbone"), recipe.freeze)
-        recipe.backbone.hold(trunk.get_layer("backbone"))
+        recipe.backbone.fix_inference_mode(trunk.get_layer("backbone"))
     images, features = trunk.input, trunk.output
 
     # Functional model

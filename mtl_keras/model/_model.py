@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from mtl_keras.errors import unknown
+from mtl_keras.model import _saving
 from mtl_keras.recipe import Recipe
 
 __all__ = ["MultiTaskModel"]
 
 
+@keras.saving.register_keras_serializable(package="mtl_keras")
 class MultiTaskModel(keras.Model):
     """A functional `keras.Model` that remembers its recipe; `compile`, `fit` and `predict` are Keras' own.
 
     Inputs are uint8 or float images `[batch, height, width, channels]` in `[0, 255]`; the output is a dict by task name.
-    `build_model` makes it and `load_model` reads it back.
+    Create one with `build_model`, or read a saved one with `load_model`.
 
     Attributes:
         recipe: What it was built from.
@@ -26,6 +30,7 @@ class MultiTaskModel(keras.Model):
             features enter.
         head_layers: The layers that belong to one task alone, by task.
         weighting_state: Variables of the weighting it was last trained with, by name; empty before training.
+        class_names: For tasks with named classes, the names in the order of the class indices. `train` sets them.
     """
 
     def __init__(self, recipe: Recipe, images: Any, features: Any, common: Any, outputs: Mapping[str, Any]) -> None:
@@ -33,6 +38,7 @@ class MultiTaskModel(keras.Model):
         self.recipe = recipe
         self.features = features
         self.weighting_state: dict[str, np.ndarray] = {}
+        self.class_names: dict[str, tuple[str, ...]] = {}
         # Names, not layers: Keras would track a list of layers a second time.
         between = {name: _layers_between(features, output) for name, output in outputs.items()}
         # Where every head has a tap of its own, the shared stack is no part of the model.
@@ -71,11 +77,11 @@ class MultiTaskModel(keras.Model):
         if backbone.trainable_variables:
             return False
         drawn = any(getattr(layer, "seed_generator", None) is not None for layer in backbone.layers)
-        return self.recipe.backbone.resolved().batch_norm == "inference" or not drawn
+        return self.recipe.backbone.resolve().batch_norm == "inference" or not drawn
 
     def identity(self) -> dict[str, Any]:
         """Return, as plain JSON values, what fixes the features of an image besides the trunk's weights."""
-        return {"backbone": self.recipe.backbone.resolved().config(), "image_shape": list(self.recipe.image_shape)}
+        return {"backbone": self.recipe.backbone.resolve().config(), "image_shape": list(self.recipe.image_shape)}
 
     def layers_for_task(self, task: str) -> list[keras.layers.Layer]:
         """Return the layers on the way from the images to a task's output, those of its sources among them."""
@@ -99,11 +105,56 @@ class MultiTaskModel(keras.Model):
         raise unknown("layer", name, ["backbone", "shared", *self._head_layer_names, *own, *inner])
 
     def plain(self) -> keras.Model:
-        """Return the same network, sharing its weights, as a functional model of built-in Keras classes only.
+        """Return the same network, sharing its layers, as a functional model of built-in Keras classes.
 
-        Statistics per data set are the exception: that model needs `mtl_keras` to be loaded.
+        Domain-specific batch normalization is an exception: its layers are classes of `mtl_keras.normalization`.
         """
         return keras.Model(self.input, self.output, name=self.name)
+
+    def save(self, filepath: str | Path, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Write the model as a `.keras` file, completely or not at all.
+
+        The file holds the network as a functional model of built-in Keras classes, so `keras.models.load_model` reads it in
+        safe mode without mtl_keras. One additional member of the archive holds recipe, class names and weighting state;
+        `mtl.load_model` restores a `MultiTaskModel` from it. The optimizer is not saved: to resume a training, pass
+        `output_dir` to `train`. To save the optimizer as well, use `keras.saving.save_model`, whose files need
+        `import mtl_keras.model` to be loaded.
+
+        `keras.callbacks.ModelCheckpoint` writes such files as well.
+
+        Args:
+            filepath: Path that ends in `.keras`. Missing folders are created.
+            overwrite: Whether to replace an existing file; default True. With False an existing file is an error.
+            zipped: None (default) or True.
+            **kwargs: Other arguments of `keras.Model.save`.
+
+        Raises:
+            MTLError: If the path does not end in `.keras`, exists and `overwrite` is False, or cannot be written.
+        """
+        _saving.save(self, filepath, overwrite, zipped, **kwargs)
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what `save` writes besides the plain network, as JSON values: recipe, class names, weighting state."""
+        return _saving.create_metadata(self)
+
+    @classmethod
+    def from_plain(cls, network: keras.Model, metadata: Mapping[str, Any]) -> MultiTaskModel:
+        """Return a model that shares the layers of `network`, given results of `plain` and `metadata`."""
+        return _saving.restore(cls, network, metadata)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the configuration that `from_config` reads: the plain network's, and the metadata."""
+        return {
+            "name": self.name,
+            "network": keras.saving.serialize_keras_object(self.plain()),
+            "metadata": json.loads(json.dumps(self.metadata())),
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> MultiTaskModel:
+        """Create a model with new weights from the result of `get_config`."""
+        network = keras.saving.deserialize_keras_object(config["network"], custom_objects=custom_objects)
+        return cls.from_plain(network, config["metadata"])
 
 
 def _layers_between(start: Any, end: Any) -> tuple[str, ...]:

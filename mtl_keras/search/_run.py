@@ -18,7 +18,7 @@ from mtl_keras.data import Data
 from mtl_keras.evaluation import Evaluation
 from mtl_keras.report import MetricsRow, Record, plot_confusion, plot_reconstructions, write_record
 from mtl_keras.report.statistics import trial_skills
-from mtl_keras.saving import save_model
+from mtl_keras.saving import MODEL
 from mtl_keras.search._claim import claim
 from mtl_keras.search._finals import run_finals
 from mtl_keras.search._session import Session
@@ -158,7 +158,8 @@ def tune(study: str | Path | Study, **arguments: Any) -> StudyResult:
 def _deliver(session: Session, folder: Path, finals: Figures, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
     """Write the model, its pictures and the record."""
     resolved = session.resolved
-    save_model(finals.model, folder, class_names=session.data.class_names)
+    finals.model.class_names = dict(session.data.class_names)
+    finals.model.save(folder / MODEL)
     evaluation = finals.evaluation
     figures = {
         f"{task}/confusion": plot_confusion(counts, evaluation.class_names.get(task, ()), f"{task}, validation")

@@ -14,7 +14,7 @@ from mtl_keras.comparison._work_log import work_log
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import Record, history_rows, metrics_rows, trivial_rows, write_record
-from mtl_keras.saving import load_model, save_model
+from mtl_keras.saving import MODEL, load_model
 from mtl_keras.search._claim import claim
 from mtl_keras.search._session import Session, resolve
 from mtl_keras.search._study import Study, load_study
@@ -85,7 +85,7 @@ def train_study(
 def _deliver(session: Session, folder: Path, run: Run, evaluation: Evaluation, last: Evaluation, about: dict[str, Any]) -> None:
     """Write the model and the record."""
     resolved, study = session.resolved, session.resolved.study
-    save_model(run.model, folder, class_names=resolved.plan.rows(session.data).class_names)
+    run.model.save(folder / MODEL)
     head: dict[str, Any] = {"run": "multi-task", "seed": run.seed, "phase": run.best.phase}
     record = Record(
         title=f"{study.name}: {resolved.configuration or 'one configuration'}",

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mtl_keras.errors import unknown
+from mtl_keras.errors import MTLError, describe, unknown
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._binary import Binary
+from mtl_keras.tasks._binary_tasks import binary_tasks
 from mtl_keras.tasks._classification import Classification
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._label_source import ClassMap, LabelSource, RandomLabels
-from mtl_keras.tasks._ladder import binary_tasks, controls_of, rungs
 from mtl_keras.tasks._multi_label import MultiLabel
 from mtl_keras.tasks._order import order_by_source
 from mtl_keras.tasks._ordinal import Ordinal
@@ -43,10 +43,9 @@ __all__ = [
     "Task",
     "Tasks",
     "binary_tasks",
-    "controls_of",
     "from_config",
+    "get",
     "order_by_source",
-    "rungs",
 ]
 
 #: Every kind of task by class name.
@@ -61,6 +60,28 @@ KINDS: dict[str, type[Task]] = {
 
 #: Every kind of label source by class name.
 LABEL_SOURCES: dict[str, Callable[..., LabelSource]] = {"ClassMap": ClassMap, "RandomLabels": RandomLabels}
+
+
+def get(spec: Tasks | Task | Sequence[Task]) -> Tasks:
+    """Return the tasks that `spec` holds: `Tasks` as they are, one task, or a sequence of tasks.
+
+    Raises:
+        MTLError: If it is none of these.
+
+    Example:
+        >>> list(get([Binary("parity"), Classification("digit", classes=10)]))
+        ['parity', 'digit']
+    """
+    if isinstance(spec, Tasks):
+        return spec
+    if isinstance(spec, Task):
+        return Tasks(spec)
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
+        return Tasks(*spec)
+    raise MTLError(
+        f"`tasks` must be a mtl.Tasks or a sequence of tasks. Received: {describe(spec)}. "
+        "Pass e.g. mtl.Tasks(mtl.Binary('parity'))."
+    )
 
 
 def from_config(configs: Sequence[Mapping[str, Any]]) -> Tasks:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, describe, unknown
 from mtl_keras.tasks._base import Task
 from mtl_keras.tasks._label_source import LabelSource
 
@@ -38,7 +38,8 @@ class Tasks(Mapping[str, Task]):
         for task in tasks:
             if not isinstance(task, Task):
                 raise MTLError(
-                    f"`Tasks` must hold task objects. Received: {task!r}. Pass e.g. mtl.Classification('fine', classes=100)."
+                    f"`Tasks` must hold task objects. Received: {describe(task)}. "
+                    "Pass e.g. mtl.Classification('fine', classes=100)."
                 )
         names = [task.name for task in tasks]
         repeated = sorted({name for name in names if names.count(name) > 1})

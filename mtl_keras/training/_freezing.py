@@ -36,7 +36,7 @@ def freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
             for name in phase.freeze:
                 for layer in model.layers_by_name(name):
                     layer.trainable = False
-            model.recipe.backbone.hold(model.get_layer("backbone"))
+            model.recipe.backbone.fix_inference_mode(model.get_layer("backbone"))
         trained = trained_heads(model.recipe.tasks, phase)
         for name, head in model.head_layers.items():
             if name not in trained:

@@ -65,7 +65,7 @@ class Run:
     @property
     def last_model(self) -> MultiTaskModel:
         """A copy of the model at the last epoch, built anew at each call; a trunk that stayed as it was is the model's own."""
-        backbone = self.recipe.backbone.resolved().replace(weights=None)
+        backbone = self.recipe.backbone.resolve().replace(weights=None)
         last = build_model(replace(self.recipe, backbone=backbone), trunk=self.model.trunk if self._on_features else None)
         last.set_weights(self.model.get_weights())
         part = self._trained(last)

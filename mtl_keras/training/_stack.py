@@ -151,7 +151,7 @@ class InitialState:
     def copy(self, model: MultiTaskModel) -> MultiTaskModel:
         """Return a new model that is what this one was."""
         with model.distribute_strategy.scope():
-            made = build_model(replace(model.recipe, backbone=model.recipe.backbone.resolved().replace(weights=None)))
+            made = build_model(replace(model.recipe, backbone=model.recipe.backbone.resolve().replace(weights=None)))
             assign_values(self.values, made.variables)
         # The same digest of its trunk, so that cached features are its own.
         made.recipe = model.recipe

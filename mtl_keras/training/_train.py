@@ -94,6 +94,7 @@ def train_again(
     """Train as `train` does, with objectives of a model that may have been trained before and has got other weights."""
     model = objectives.model
     check(model, data, phases)
+    model.class_names = {task: tuple(names) for task, names in data.class_names.items() if task in model.recipe.tasks}
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
     checkpoint = standing = None

@@ -1,8 +1,8 @@
-"""Contract 8: the preprocessing is in the graph, and every way of calling a backbone agrees.
+"""Contract 8: the preprocessing is part of the graph, and all ways of calling a backbone agree.
 
-One network for each kind of preprocessing, with batch norm statistics that are not 0 and 1. The networks of
-keras.applications are cut after their first blocks, which keeps the whole path and makes the exports quick; uncut they run
-under `soak`, all 42 names of them.
+There is one network for each kind of preprocessing, with batch norm statistics other than 0 and 1. The networks of
+keras.applications end after their first blocks, which keeps the whole path and makes the exports fast. The marker `soak` runs
+all 42 complete networks.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 import pytest
 
 from mtl_keras.backbones import BACKBONES, Backbone, names
-from mtl_keras.backbones._family import Family
+from tests._networks import truncated
 
 pytestmark = pytest.mark.filterwarnings("ignore:In the future `np.object` will be defined:FutureWarning")
 
-#: Name, options, the layer after which the network is cut, and how many px of the image one of the map stands for.
+#: Name, options, the last layer of the truncated network, and by how much the network reduces height and width.
 CASES: dict[str, tuple[str, dict[str, Any], str | None, int]] = {
     "caffe": ("ResNet50", {}, "conv2_block1_out", 4),
     "tf": ("MobileNet", {"alpha": 0.25}, "conv_pw_3_relu", 4),
@@ -37,25 +37,14 @@ CASES: dict[str, tuple[str, dict[str, Any], str | None, int]] = {
 SHAPE = (40, 36, 3)
 
 
-def cut(family: Family, last: str) -> Any:
-    """The family's `network`, ending in the layer `last`."""
-    build = type(family).network
-
-    def network(self: Family, *args: Any, **kwargs: Any) -> keras.Model:
-        whole = build(self, *args, **kwargs)
-        return keras.Model(whole.inputs, whole.get_layer(last).output, name="backbone")
-
-    return network
-
-
-def shake(model: keras.Model, variance: tuple[float, float] = (0.7, 1.3)) -> None:
-    """Give every batch normalization statistics, scales and offsets that are not 0 and 1."""
+def randomize_batch_norm(model: keras.Model, variance: tuple[float, float] = (0.7, 1.3)) -> None:
+    """Give all batch normalization layers random statistics, scales and offsets."""
     rng = np.random.default_rng(0)
     for layer in model.get_layer("backbone").layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             scale, (offset, mean, var) = layer.get_weights()[:-3], layer.get_weights()[-3:]
-            drawn = [rng.uniform(0.7, 1.3, w.shape) for w in scale] + [rng.normal(0, 0.1, w.shape) for w in (offset, mean)]
-            layer.set_weights([*drawn, rng.uniform(*variance, var.shape)])
+            values = [rng.uniform(0.7, 1.3, w.shape) for w in scale] + [rng.normal(0, 0.1, w.shape) for w in (offset, mean)]
+            layer.set_weights([*values, rng.uniform(*variance, var.shape)])
 
 
 @dataclass
@@ -73,21 +62,19 @@ class Built:
 def built(request: pytest.FixtureRequest) -> Built:
     name, options, last, stride = CASES[request.param]
     backbone = Backbone(name, weights=None, batch_norm="inference", image_size=64, **options)
-    with pytest.MonkeyPatch.context() as patch:
-        if last:
-            patch.setattr(type(BACKBONES[name]), "network", cut(BACKBONES[name], last))
+    with truncated(name, last):
         keras.utils.set_random_seed(1)
         inputs = keras.Input(SHAPE, name="image")
         model = keras.Model(inputs, backbone.apply(inputs))
         larger = keras.Input((96, 128, 3))
         other = keras.Model(larger, backbone.replace(image_size=None, pooling=None).apply(larger))
-    shake(model)
+    randomize_batch_norm(model)
     images = np.random.default_rng(2).integers(0, 256, (3, *SHAPE), dtype=np.uint8)
     return Built(request.param, backbone, model, images, np.asarray(model(images.astype(np.float32))), other, stride)
 
 
 def assert_same(ours: Any, theirs: np.ndarray) -> None:
-    assert np.asarray(ours).std() > 1e-3, "constant features prove nothing"
+    assert np.asarray(ours).std() > 1e-3, "constant features would make the test meaningless"
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
 
 
@@ -163,7 +150,7 @@ assert "mtl_keras" not in sys.modules
 
 
 def load_elsewhere(folder: Path) -> list[str]:
-    """Load every model in a process that has no mtl_keras, compare with what is beside it, and return their names."""
+    """Load all models in a process without mtl_keras, compare their features with the stored ones, and return their names."""
     keep = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     command = [sys.executable, "-I", "-c", LOAD, str(folder)]
     done = subprocess.run(command, cwd=folder, env=keep, capture_output=True, text=True, timeout=600, check=False)
@@ -172,21 +159,21 @@ def load_elsewhere(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shelf")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("folder")
 
 
-def test_saves(built: Built, shelf: Path) -> None:
-    built.model.save(shelf / f"{built.case}.keras")
-    np.savez(shelf / f"{built.case}.npz", images=built.images.astype(np.float32), features=built.features)
+def test_saves(built: Built, folder: Path) -> None:
+    built.model.save(folder / f"{built.case}.keras")
+    np.savez(folder / f"{built.case}.npz", images=built.images.astype(np.float32), features=built.features)
 
 
-def test_loads_in_a_fresh_process_without_mtl_keras(shelf: Path) -> None:
-    # After test_saves has run for every case: one process for all of them, since importing TensorFlow takes seconds.
-    saved = sorted(path.stem for path in shelf.glob("*.keras"))
+def test_loads_in_a_fresh_process_without_mtl_keras(folder: Path) -> None:
+    # One process for all cases, since importing TensorFlow takes seconds.
+    saved = sorted(path.stem for path in folder.glob("*.keras"))
     if len(saved) < len(CASES):
         pytest.skip("needs test_saves of every case")
-    assert load_elsewhere(shelf) == saved
+    assert load_elsewhere(folder) == saved
 
 
 @pytest.mark.soak
@@ -196,8 +183,8 @@ def test_every_backbone_whole(name: str, tmp_path: Path) -> None:
     size = max(BACKBONES[name].min_size, 8)
     inputs = keras.Input((size, size, 3), name="image")
     model = keras.Model(inputs, Backbone(name, weights=None, batch_norm="inference").apply(inputs))
-    # Variances around 1 let a hundred layers blow up: a change of 1e-9 in the input is then one of 70 % in the features.
-    shake(model, variance=(2.0, 3.0))
+    # With variances around 1, a hundred layers amplify a change of 1e-9 in the input to 70 % in the features.
+    randomize_batch_norm(model, variance=(2.0, 3.0))
     inner = [operation.name for operation in model.get_layer("backbone").operations]
     assert len(set(inner)) == len(inner)
     images = np.random.default_rng(2).uniform(0, 255, (2, size, size, 3)).astype(np.float32)

@@ -81,7 +81,7 @@ def test_tune_leaves_a_record(finished: tuple[Path, Done]) -> None:
     folder, _ = finished
     record = {"README.md", "config.json", "environment.json", "metrics.csv", "history.csv", "trials.jsonl"}
     record |= {"test_evaluations.jsonl", "curves.png", "trials.png", "confusion_digit.png", "confusion_parity.png"}
-    model = {"model.keras", "state.weights.h5", "tasks.json", "logs", "finals"}
+    model = {"model.keras", "logs", "finals"}
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == record | model
     assert not list(folder.rglob(".*-*")), "temporary files"
     config = json.loads((folder / "config.json").read_text())
@@ -464,7 +464,7 @@ def test_a_folder_in_use_is_refused(copy: Path, study: Path) -> None:
     ("arguments", "said"),
     [
         (["report", "{tmp}/none"], "/none, which is none. Give e.g. results/"),
-        (["evaluate", "{tmp}"], "without model.keras, state.weights.h5, tasks.json"),
+        (["evaluate", "{tmp}"], "a folder with model.keras"),
         (["cache", "clear", "0123", "--cache-dir", "{tmp}"], "Unknown cache entry: received '0123'"),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mtl_keras.backbones import Backbone
-from mtl_keras.backbones._efficientnet_lite import SHA256, _weights_path
+from mtl_keras.backbones._efficientnet_lite import SHA256, weights_path
 from mtl_keras.backbones._torch_legacy import read_state_dict
 
 GOLDEN: dict[str, Any] = json.loads(Path(__file__).with_name("efficientnet_lite0.json").read_text())
@@ -31,7 +31,7 @@ def test_features_and_logits_are_those_of_torch(size: int) -> None:
     pooled = feature_map.mean((1, 2))
     np.testing.assert_allclose(pooled[:, ::40], golden["pooled_every_40th"], atol=2e-5)
     # The classifier is not part of the backbone; its weights reach every channel and show that it is the trained network.
-    state = read_state_dict(_weights_path(), SHA256)
+    state = read_state_dict(weights_path(), SHA256)
     logits = pooled @ state["_fc.weight"].T + state["_fc.bias"]
     top = np.argsort(-logits, axis=1)[:, :5]
     np.testing.assert_array_equal(top, golden["top_classes"])
