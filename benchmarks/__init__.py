@@ -1,1 +1,1 @@
-"""Side-by-side runs against plain Keras and plain KerasTuner; each prints ratios measured in one process, in one run."""
+"""Benchmarks against plain Keras and plain KerasTuner. Each alternates both sides in one process and prints ratios."""

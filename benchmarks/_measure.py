@@ -1,4 +1,4 @@
-"""Timers, and how figures are printed."""
+"""Timers, and the format of benchmark results."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["EpochTimer", "report"]
 
 
 class EpochTimer(keras.callbacks.Callback):
-    """Collects the seconds of each epoch's training steps, validation not among them."""
+    """Record the seconds of the training steps of each epoch, without validation."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds: list[float] = []
-        self._began = 0.0
+        self._start = 0.0
         self._open = False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._began, self._open = time.perf_counter(), True
+        self._start, self._open = time.perf_counter(), True
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._stop()
@@ -35,21 +35,21 @@ class EpochTimer(keras.callbacks.Callback):
 
     def _stop(self) -> None:
         if self._open:
-            self.seconds.append(time.perf_counter() - self._began)
+            self.seconds.append(time.perf_counter() - self._start)
             self._open = False
 
 
-def report(name: str, figures: dict[str, Any], bound: str) -> None:
-    """Print what was measured, the bound it is held against and the machine: readable lines, then one line of JSON."""
+def report(name: str, results: dict[str, Any], target: str) -> None:
+    """Print the results, the target and the machine: readable lines, then one line of JSON."""
     versions = {package: _version(package) for package in ("mtl-keras", "keras", "tensorflow", "keras-tuner")}
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load": round(os.getloadavg()[0], 2)}
-    print(f"\n{name} (bound: {bound})")
-    for key, value in figures.items():
-        print(f"  {key}: {_readable(value)}")
-    print(json.dumps({"benchmark": name, "bound": bound, **figures, "versions": versions, "machine": machine}))
+    print(f"\n{name} (target: {target})")
+    for key, value in results.items():
+        print(f"  {key}: {_format(value)}")
+    print(json.dumps({"benchmark": name, "target": target, **results, "versions": versions, "machine": machine}))
 
 
-def _readable(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, list):
         return f"median {statistics.median(value):.3f} s, from {min(value):.3f} to {max(value):.3f} s, n {len(value)}"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

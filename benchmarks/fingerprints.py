@@ -1,9 +1,9 @@
-"""Ten small trainings, whose histories and weights are compared to the bit before and after a change of structure.
+"""Compare the histories and weights of ten small trainings, bit for bit, before and after a refactoring.
 
     python -m benchmarks.fingerprints --write before.json    # on the code before the change
     python -m benchmarks.fingerprints --compare before.json  # on the code after it, on the same machine
 
-Bits depend on the processor and on the versions of NumPy, Keras and TensorFlow, so that the file is not committed.
+The bits depend on the processor and on the versions of NumPy, Keras and TensorFlow, so the file is not committed.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ TRAININGS: dict[str, Callable[[Path], mtl.Run]] = {
 
 
 def fingerprint(name: str) -> dict[str, Any]:
-    """Return the history of a training, its numbers as hexadecimal text, and a digest of its weights, best and last."""
+    """Return the history of a training as hexadecimal numbers, and digests of its best and last weights."""
     import keras
 
     keras.utils.set_random_seed(0)

@@ -1,9 +1,9 @@
-"""Training two heads on cached features, against the matrix products that it consists of.
+"""Compare training two heads on cached features with its matrix products alone.
 
     python -m benchmarks.heads
 
-Two heads of one 512-unit layer (100 and 20 classes) on 45,000 x 1,280 features, batch 512, AdamW. The yardstick is the
-time of the same matrix products alone, forward and backward, in the same shapes, measured after every epoch.
+Two heads of one 512-unit layer (100 and 20 classes) on 45,000 x 1,280 features, batch 512, AdamW. The reference is the
+time of the same matrix products, forward and backward, in the same shapes, measured after every epoch.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ ROWS, WIDTH, UNITS, BATCH, EPOCHS = 45_000, 1_280, 512, 512, 11
 CLASSES = {"fine": 100, "coarse": 20}
 
 
-def features() -> mtl.data.Data:
-    """Return random features where a trunk's would stand, with random labels."""
-    draw = np.random.default_rng(0)
+def create_features() -> mtl.data.Data:
+    """Return random features in place of those of a backbone, with random labels."""
+    rng = np.random.default_rng(0)
     tasks = mtl.Tasks(*(mtl.Classification(name, classes=classes) for name, classes in CLASSES.items()))
 
     def rows(n: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        x = draw.normal(size=(n, WIDTH)).astype(np.float32)
-        return x, {name: draw.integers(0, classes, n) for name, classes in CLASSES.items()}
+        x = rng.normal(size=(n, WIDTH)).astype(np.float32)
+        return x, {name: rng.integers(0, classes, n) for name, classes in CLASSES.items()}
 
     return mtl.data.from_arrays(tasks, train=rows(ROWS), validation=rows(BATCH))
 
 
 @tf.function
-def products(
+def multiply_matrices(
     x: tf.Tensor, first: list[tf.Tensor], last: list[tf.Tensor], hidden: list[tf.Tensor], wrong: list[tf.Tensor]
 ) -> tf.Tensor:
-    """One step's matrix products: for each head two forward, one back through the output, two for the weights."""
+    """Compute the matrix products of one step: per head two forward, one back through the output, two for the weights."""
     total = tf.constant(0.0)
     for inner, outer, units, error in zip(first, last, hidden, wrong, strict=True):
         parts = [
@@ -54,13 +54,13 @@ def products(
 
 
 class Products(keras.callbacks.Callback):
-    """Times the bare products of one epoch after each epoch of training."""
+    """Time the matrix products of one epoch after each epoch of training."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds: list[float] = []
         normal = tf.random.normal
-        # Matrices of its own for each head, so that nothing is computed once for both.
+        # Each head has its own matrices, so that no product is shared between them.
         self.args = (
             normal((BATCH, WIDTH)),
             [normal((WIDTH, UNITS)) for _ in CLASSES],
@@ -70,23 +70,23 @@ class Products(keras.callbacks.Callback):
         )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        began = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(-(-ROWS // BATCH)):
-            result = products(*self.args)
+            result = multiply_matrices(*self.args)
         result.numpy()
-        self.seconds.append(time.perf_counter() - began)
+        self.seconds.append(time.perf_counter() - start)
 
 
 def main() -> None:
-    """Run the benchmark and print its figures."""
-    data = features()
+    """Run the benchmark and print its results."""
+    data = create_features()
     backbone = mtl.Backbone("EfficientNetLite0", weights=None, image_size=None, batch_norm="inference")
     head = mtl.Head(dense=(UNITS,))
     model = mtl.build_model(data.tasks, backbone, image_shape=(32, 32, 3), freeze=True, heads=dict.fromkeys(CLASSES, head))
     data = dataclasses.replace(data, features=mtl.data.cache.trunk_digest(model.trunk, model.identity()))
     timer, bare = EpochTimer(), Products()
     mtl.train(model, data, mtl.Phase(epochs=EPOCHS, batch_size=BATCH, optimizer="adamw"), callbacks=[timer, bare])
-    # The first epoch holds the tracing of both.
+    # The first epoch includes tracing.
     ours, theirs = timer.seconds[1:], bare.seconds[1:]
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     report("heads", {"training an epoch": ours, "matrix products alone": theirs, "ratio": ratio}, "at most 1.5")

@@ -1,10 +1,10 @@
-"""A search over a frozen pretrained trunk against a plain KerasTuner script with the same trunk.
+"""Compare a search over a frozen pretrained backbone with a plain KerasTuner script.
 
     python -m benchmarks.search DATA_DIR
 
-Same space, trials, epochs, seeds and oracle on 5,000 real CIFAR-100 images at 96 px with EfficientNet-Lite0, 6 trials of
-5 epochs. Ours begins with an empty feature cache, so that the extraction is in its time. The extrapolation to 40 trials
-of 10 epochs on 50,000 images is arithmetic on these measurements, and labeled so.
+Both sides use the same backbone, space, trials, epochs, seeds and oracle: 6 trials of 5 epochs on 5,000 CIFAR-100 images
+at 96 px with EfficientNet-Lite0. The search starts with an empty feature cache, so that its time includes extraction. The
+extrapolation to 40 trials of 10 epochs on 50,000 images is computed from these measurements and labeled as such.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long `mtl-keras --help` takes, and that importing mtl_keras brings neither TensorFlow nor Keras.
+"""Time `mtl-keras --help`, and check that importing mtl_keras imports neither TensorFlow nor Keras.
 
 python -m benchmarks.startup
 """
@@ -16,12 +16,12 @@ RUNS = 15
 
 
 def main() -> None:
-    """Run the benchmark and print its figures."""
+    """Run the benchmark and print its results."""
     seconds = []
     for _ in range(RUNS):
-        began = time.perf_counter()
+        start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "mtl_keras", "--help"], check=True, stdout=subprocess.DEVNULL)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start)
     probe = "import mtl_keras, sys; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     imported = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout.strip()
     report(

@@ -22,9 +22,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_keras import data, report, search, sharing
+    from mtl_keras import data, report, search, sharing, weighting
     from mtl_keras.backbones import Backbone
-    from mtl_keras.comparison import Comparison, Plan, compare, ladder
+    from mtl_keras.comparison import Comparison, Plan, compare
     from mtl_keras.errors import MTLError
     from mtl_keras.evaluation import Evaluation, evaluate
     from mtl_keras.heads import Decoder, Head
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
         Task,
         Tasks,
         binary_tasks,
-        rungs,
     )
     from mtl_keras.training import Phase, Run, train
 
@@ -79,23 +78,22 @@ __all__ = [
     "compare",
     "data",
     "evaluate",
-    "ladder",
     "load_model",
     "load_study",
     "report",
     "reproduce",
     "run_study",
-    "rungs",
     "search",
     "sharing",
     "train",
     "tune",
+    "weighting",
 ]
 
 #: Where each public name lives. A name that is a module of its own is listed in `_MODULES`.
 _HOMES = {
     "backbones": ("Backbone",),
-    "comparison": ("Comparison", "Plan", "compare", "ladder"),
+    "comparison": ("Comparison", "Plan", "compare"),
     "errors": ("MTLError",),
     "evaluation": ("Evaluation", "evaluate"),
     "heads": ("Decoder", "Head"),
@@ -114,11 +112,11 @@ _HOMES = {
             "Reconstruction",
             "Regression",
         ),
-        *("Task", "Tasks", "binary_tasks", "rungs"),
+        *("Task", "Tasks", "binary_tasks"),
     ),
     "training": ("Phase", "Run", "train"),
 }
-_MODULES = ("data", "report", "search", "sharing")
+_MODULES = ("data", "report", "search", "sharing", "weighting")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mtl_keras.report._baselines import label_of
+from mtl_keras.report._picture import colors_of, png
 
 from mtl_keras import report
 from mtl_keras.errors import MTLError
-from mtl_keras.report._baselines import label_of
-from mtl_keras.report._picture import colors_of, png
 from mtl_keras.report._text import probability
 
 UNITS = {"accuracy": ("fraction of rows", "max"), "macro_f1": ("mean F1", "max"), "mse": ("squared error", "min")}

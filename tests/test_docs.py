@@ -1,23 +1,30 @@
-"""What the pages say is so: every Python example runs, every link leads somewhere, the page of options is what `--help` says.
+"""Every Python example in the documentation runs, links are valid, and the generated pages are current.
 
-Rewrite docs/command-line.md with `python -m tests.test_docs --write`.
+Run `python -m tests.test_docs --write` to write docs/command-line.md and docs/api.md.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-OPTIONS = ROOT / "docs/command-line.md"
+#: The packages that docs/api.md covers; the first one is the top level.
+PACKAGES = ("", "data", "tasks", "sharing", "weighting", "callbacks", "report", "search", "runs")
 
 
 def blocks(page: Path, language: str) -> list[str]:
+    """Return the fenced code blocks of a page in a language."""
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
 
 
@@ -25,22 +32,32 @@ def page_id(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, as GitHub derives them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=page_id)
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     examples = blocks(page, "python")
-    # One after the other in one module, as a reader would type them.
+    # All blocks of a page run in one module, as a reader would type them.
     exec(compile("\n".join(examples), page_id(page), "exec"), {"__name__": "example"})
     assert examples
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_links_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
-    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+def test_links_are_valid(page: Path) -> None:
+    broken = []
+    for path, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
+        target = page.parent / path if path else page
+        if "://" not in path and (not target.exists() or (anchor and anchor not in anchors(target))):
+            broken.append(f"{path}#{anchor}")
+    assert broken == []
 
 
-def test_readme_begins_with_two_commands() -> None:
+def test_readme_starts_with_two_commands() -> None:
     first = blocks(ROOT / "README.md", r"\w*")[0]
     commands = first.splitlines()
     assert len(commands) == 2
@@ -49,11 +66,11 @@ def test_readme_begins_with_two_commands() -> None:
     assert all("-e " in command for command in commands)
 
 
-def help_page() -> str:
-    """The page of all verbs and options, from what `--help` shows, without the look that a version of typer gives it."""
+def command_line_page() -> str:
+    """Return the page of all commands and options, in a format that does not depend on the version of typer."""
     from typer.main import get_command
 
-    from mtl_keras.cli._app import app
+    from mtl_keras.cli import app
 
     parts = ["# The command line", "Generated from the texts of `--help`; a test compares the two."]
     verbs = [("mtl-keras", get_command(app))]
@@ -66,25 +83,117 @@ def help_page() -> str:
         if inner:
             parts.append("\n".join(f"- `{name} {sub}`: {command.get_short_help_str(200)}" for sub, command in inner.items()))
         elif verb.params:
-            parts.append("| | |\n|---|---|\n" + "\n".join(map(row, verb.params)))
+            parts.append("| | |\n|---|---|\n" + "\n".join(map(option_row, verb.params)))
         verbs = [(f"{name} {sub}", command) for sub, command in inner.items()] + verbs
     return "\n\n".join(parts) + "\n"
 
 
-def row(parameter: Any) -> str:
-    """One line of a verb's table."""
+def option_row(parameter: Any) -> str:
+    """Return one row of the table of a command."""
     name = parameter.name.upper() if parameter.param_type_name == "argument" else max(parameter.opts, key=len)
-    takes = "" if parameter.param_type_name == "argument" or parameter.is_flag else f" {parameter.metavar or '...'}"
+    metavar = "" if parameter.param_type_name == "argument" or parameter.is_flag else f" {parameter.metavar or '...'}"
     default = parameter.default
-    shown = default not in (None, False, "") and getattr(parameter, "show_default", True)
+    show_default = default not in (None, False, "") and getattr(parameter, "show_default", True)
     value = getattr(default, "value", default)
-    text = " ".join((parameter.help or "").split()) + (f" [default: {value}]" if shown else "")
-    return f"| `{name}{takes}` | {text} |".replace("<", "\\<")
+    text = " ".join((parameter.help or "").split()) + (f" [default: {value}]" if show_default else "")
+    return f"| `{name}{metavar}` | {text} |".replace("<", "\\<")
 
 
-def test_the_options_page_is_what_help_says() -> None:
-    assert OPTIONS.read_text(encoding="utf-8") == help_page(), "run: python -m tests.test_docs --write"
+def api_page() -> str:
+    """Return the page of all public names, their signatures without types, and the summaries of their docstrings."""
+    import mtl_keras
+
+    top = set(mtl_keras.__all__)
+    parts = ["# Python API", "Generated from the docstrings; a test compares the two. `mtl` is `mtl_keras`."]
+    for package in PACKAGES:
+        module = import_module(f"mtl_keras.{package}" if package else "mtl_keras")
+        names = [name for name in module.__all__ if name != "__version__" and not inspect.ismodule(getattr(module, name))]
+        own = sorted((name for name in names if not package or name not in top), key=str.lower)
+        parts += [f"## `mtl.{package}`" if package else "## `mtl`", summary(module)]
+        if also := [f"`{name}`" for name in sorted(names, key=str.lower) if package and name in top]:
+            parts.append(f"Also at the top level: {', '.join(also)}.")
+        if own:
+            parts.append("\n".join(entry(module, name) for name in own))
+    return "\n\n".join(parts) + "\n"
+
+
+def entry(module: ModuleType, name: str) -> str:
+    """Return the lines of one public name: its own, and one for each public method or property of a class."""
+    value = getattr(module, name)
+    if inspect.isclass(value):
+        lines = [f"- `{name}{signature(value)}`: {summary(value)}"]
+        for member, definition in vars(value).items():
+            function = definition.__func__ if isinstance(definition, classmethod | staticmethod) else definition
+            documented = (definition.fget if isinstance(definition, property) else function) or None
+            if member.startswith("_") or not getattr(documented, "__doc__", None):
+                continue
+            if isinstance(definition, property):
+                lines.append(f"  - `.{member}`: {summary(documented)}")
+            elif inspect.isfunction(function):
+                skip = 0 if isinstance(definition, staticmethod) else 1
+                lines.append(f"  - `.{member}{signature(function, skip)}`: {summary(function)}")
+        return "\n".join(lines)
+    if callable(value):
+        return f"- `{name}{signature(value)}`: {summary(value)}"
+    return f"- `{name}`: {comment(module, name)}" + (
+        f" Keys: {', '.join(f'`{key}`' for key in value)}." if isinstance(value, Mapping) else ""
+    )
+
+
+def signature(value: Callable[..., Any], skip: int = 0) -> str:
+    """Return a signature without annotations, and without its first `skip` parameters."""
+    try:
+        found = inspect.signature(value)
+    except ValueError:  # e.g. a class of a library without a Python signature
+        return "(...)"
+    parameters = [
+        p.replace(annotation=p.empty, default=p.default if p.default is p.empty else _Default(p.default))
+        for p in list(found.parameters.values())[skip:]
+    ]
+    return str(found.replace(parameters=parameters, return_annotation=found.empty))
+
+
+class _Default:
+    """A default value whose text contains no addresses."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        if inspect.isfunction(self.value) or inspect.isclass(self.value):
+            return self.value.__name__
+        text = repr(self.value)
+        return "..." if " at 0x" in text or text == "<factory>" else text
+
+
+def summary(value: Any) -> str:
+    """Return the first paragraph of a docstring, in one line."""
+    text = inspect.getdoc(value) or ""
+    if is_dataclass(value) and text.startswith(f"{getattr(value, '__name__', '')}("):
+        text = ""  # the docstring that dataclasses generate
+    assert text, f"{value!r} must have a docstring."
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def comment(module: ModuleType, name: str) -> str:
+    """Return the `#:` comment of a constant, from the files of its package."""
+    assert module.__file__
+    for path in sorted(Path(module.__file__).parent.glob("*.py")):
+        found = re.search(rf"((?:^#: .*\n)+)^{name}\b[^\n]*=", path.read_text(encoding="utf-8"), re.M)
+        if found:
+            return " ".join(line.removeprefix("#: ") for line in found.group(1).splitlines())
+    raise AssertionError(f"{name} of {module.__name__} must have a `#:` comment.")
+
+
+#: Generated page -> function that returns its text.
+GENERATED = {ROOT / "docs/command-line.md": command_line_page, ROOT / "docs/api.md": api_page}
+
+
+@pytest.mark.parametrize("page", GENERATED, ids=page_id)
+def test_generated_pages_are_current(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == GENERATED[page](), "run: python -m tests.test_docs --write"
 
 
 if __name__ == "__main__" and sys.argv[1:] == ["--write"]:
-    OPTIONS.write_text(help_page(), encoding="utf-8")
+    for target, generate in GENERATED.items():
+        target.write_text(generate(), encoding="utf-8")

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from mtl_keras.comparison._compare import Comparison, compare
 from mtl_keras.comparison._jobs import Approach, Figures, run_approaches
-from mtl_keras.comparison._ladder import ladder
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._reporter import Reporter
 
-__all__ = ["Approach", "Comparison", "Figures", "Plan", "Reporter", "compare", "ladder", "run_approaches"]
+__all__ = ["Approach", "Comparison", "Figures", "Plan", "Reporter", "compare", "run_approaches"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,9 +18,18 @@ from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.evaluation import Evaluation
 from mtl_keras.model import MultiTaskModel, Recipe
-from mtl_keras.report import approaches_table, plot_approaches, plot_history, write_record
+from mtl_keras.report import (
+    Difference,
+    Record,
+    approaches_table,
+    difference,
+    plot_approaches,
+    plot_history,
+    read_record,
+    write_record,
+)
 from mtl_keras.saving import MODEL
-from mtl_keras.tasks import Tasks, controls_of
+from mtl_keras.tasks import Tasks
 from mtl_keras.training import Phase, check
 
 if TYPE_CHECKING:
@@ -76,6 +85,28 @@ class Comparison:
     def split(self) -> str:
         """`"test"` if the data has that split, else `"validation"`."""
         return "test" if any(row["split"] == "test" for row in self.metrics) else "validation"
+
+    @property
+    def record(self) -> Record:
+        """The record in `output_dir`, as `report.read_record` reads it."""
+        return read_record(self.output_dir)
+
+    def difference(self, one: str, other: str, task: str | Sequence[str], metric: str | None = None) -> Difference:
+        """Return one approach minus another at the best epoch, paired by seed.
+
+        Args:
+            one: Label of the approach in question.
+            other: Label of the approach that it is compared with; may be `"single-task"`.
+            task: A task, or `"all"`; of several the mean of their differences is taken for each seed.
+            metric: None (default) is the task's own metric, for `"all"` the skill.
+
+        Returns:
+            A `report.Difference`, with `points`, `verdict`, `mean`, `interval` and `p`.
+
+        Raises:
+            MTLError: If they share no seed.
+        """
+        return difference(self.metrics, one, other, task, metric, self.split)
 
     def table(self, split: str | None = None) -> pd.DataFrame:
         """Return a row for each approach, task and metric: best and last epoch, gain over the baseline, paired test."""
@@ -202,8 +233,7 @@ def compare(
             if trainer.trainings or not (folder / "README.md").exists():
                 question = f"What do {', '.join(plans)} reach on {data.name} from the same seeds?"
                 title = f"{data.name}: {len(plans)} approach{'' if len(plans) == 1 else 'es'} compared"
-                controls = controls_of(data.tasks)
-                deliver(folder, figures, data.class_names, title, question, config, log.environment(), controls=controls)
+                deliver(folder, figures, data.class_names, title, question, config, log.environment())
             else:
                 log.forget()
     return Comparison(folder, figures)
@@ -257,6 +287,8 @@ def deliver(
     question: str,
     config: Mapping[str, Any],
     about: Mapping[str, Any],
+    *,
+    complete: Callable[[Record], Record] = lambda record: record,
     **more: Any,
 ) -> None:
     """Write the chosen model and the record.
@@ -269,17 +301,17 @@ def deliver(
         question: What it answers.
         config: Resolved settings.
         about: The environment.
-        **more: Further arguments of `write_record`.
+        complete: Adds to the record, e.g. what a study knows of it.
+        **more: Further arguments of `Record`.
     """
     own = figures.model.recipe.tasks
     figures.model.class_names = {task: tuple(names) for task, names in class_names.items() if task in own}
     figures.model.save(folder / MODEL)
     note = (
-        f"The delivered model is that of {figures.approach}, seed {figures.seed}: the best on validation by mean skill over "
-        "the tasks that most approaches have, and its best seed there."
+        f"The delivered model is that of {figures.approach}, seed {figures.seed}: the approach with the highest mean skill on "
+        "validation over the tasks that most approaches have, and its best seed there."
     )
-    write_record(
-        folder,
+    record = Record(
         title=title,
         question=question,
         command=about["command"],
@@ -287,11 +319,11 @@ def deliver(
         environment=about,
         metrics=figures.metrics,
         history=figures.history,
-        trials=[],
         evaluation=figures.evaluation,
-        notes=[note, *more.pop("notes", ())],
+        notes=[note],
         **more,
     )
+    write_record(folder, complete(record))
 
 
 def _baselines(baseline: str | Sequence[str] | None, own: Tasks, known: Tasks) -> bool | tuple[str, ...]:

@@ -21,7 +21,16 @@ from mtl_keras.data import Data
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.files import append_json, atomic, read_json_lines, write_json
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.report import delta_m_rows, history_rows, is_baseline, metrics_rows, trivial_rows
+from mtl_keras.report import (
+    HistoryRow,
+    MetricsRow,
+    Role,
+    delta_m_rows,
+    history_rows,
+    metrics_rows,
+    trivial_rows,
+    with_roles,
+)
 
 __all__ = ["TEST_EVALUATIONS", "SINGLE", "Approach", "Figures", "log_test_evaluation", "run_approaches"]
 
@@ -76,8 +85,8 @@ class Figures:
         evaluation: Its evaluation on validation.
     """
 
-    metrics: list[dict[str, Any]]
-    history: list[dict[str, Any]]
+    metrics: list[MetricsRow]
+    history: list[HistoryRow]
     approach: str
     seed: int
     model: MultiTaskModel
@@ -101,6 +110,10 @@ class _Job:
     @property
     def summary(self) -> Path:
         return self.folder / "summary.json"
+
+    @property
+    def role(self) -> Role:
+        return "approach" if self.task is None else "single_task"
 
     @property
     def history_label(self) -> str:
@@ -129,16 +142,16 @@ def run_approaches(
         what: Says in the log of looks what was looked at; if it is there with the same trainings, there is no second look.
     """
     jobs = _jobs(approaches, place)
-    metrics: list[dict[str, Any]] = []
-    history: list[dict[str, Any]] = []
+    metrics: list[MetricsRow] = []
+    history: list[HistoryRow] = []
     # Seed by seed: each may have data of its own, and whoever looks in between sees every approach.
     for number, job in enumerate(sorted(jobs, key=lambda job: job.seed), start=1):
         if not job.summary.exists():
             _train(trainer, folder, job, seed, number, len(jobs))
     for job in jobs:
         summary = json.loads(job.summary.read_text(encoding="utf-8"))
-        metrics += summary["metrics"]
-        history += summary["history"]
+        metrics += with_roles(summary["metrics"])
+        history += with_roles(summary["history"])
     metrics = _trivial_once(metrics + _test_rows(trainer, folder, jobs, what))
     own = [job for job in jobs if job.task is None]
     common = _judged_by([frozenset(approach.plan.recipe.tasks) for approach in approaches])
@@ -217,7 +230,8 @@ def _train(trainer: Trainer, folder: Path, job: _Job, seed: int, number: int, to
         with at as model, atomic(job.weights(kind)) as path:
             _part(model, job.plan).save_weights(path)
             evaluation = evaluate(model, data, "validation", cache_dir=trainer.cache_dir)
-        rows += metrics_rows(evaluation, run=job.label, seed=job.seed, phase=run.best.phase, epoch_kind=kind)
+        about = {"run": job.label, "role": job.role, "seed": job.seed}
+        rows += metrics_rows(evaluation, **about, phase=run.best.phase, epoch_kind=kind)
     tasks = list(job.plan.recipe.tasks)
     seconds = round(time.perf_counter() - began, 3)
     # Last: its presence says that all the rest is there.
@@ -225,7 +239,7 @@ def _train(trainer: Trainer, folder: Path, job: _Job, seed: int, number: int, to
         job.summary,
         {
             "metrics": [*rows, *trivial_rows(evaluation)],
-            "history": history_rows(run.history, tasks, run=job.history_label, seed=job.seed),
+            "history": history_rows(run.history, tasks, run=job.history_label, seed=job.seed, role=job.role),
             "best_epoch": run.best.epoch,
             "weighting_state": {name: value.tolist() for name, value in run.model.weighting_state.items()},
             "seconds": seconds,
@@ -237,16 +251,16 @@ def _train(trainer: Trainer, folder: Path, job: _Job, seed: int, number: int, to
     trainer.reporter.training_ends({**about, "values": score, "seconds": seconds, "error": None})
 
 
-def _test_rows(trainer: Trainer, folder: Path, jobs: Sequence[_Job], what: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _test_rows(trainer: Trainer, folder: Path, jobs: Sequence[_Job], what: Mapping[str, Any]) -> list[MetricsRow]:
     """Return the test figures of all jobs: the logged ones, or those of the one look."""
     if jobs[0].data(jobs[0].seed).test is None:
         return []
     what = {**what, "runs": [job.folder.name for job in jobs]}
     for look in read_json_lines(folder / TEST_EVALUATIONS):
         if look["what"] == what:
-            return list(look["figures"])
+            return with_roles(look["figures"])
     trainer.reporter.stage("Looking at the test data, once")
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, list[MetricsRow]] = {}
     # Seeds of one plan take turns in one network: to build it takes longer than to look.
     models: dict[tuple[str, str | None], MultiTaskModel] = {}
     for job in sorted(jobs, key=lambda job: job.seed):
@@ -258,7 +272,8 @@ def _test_rows(trainer: Trainer, folder: Path, jobs: Sequence[_Job], what: Mappi
         for kind in ("best", "last"):
             _part(model, job.plan).load_weights(job.weights(kind))
             evaluation = evaluate(model, data, "test", cache_dir=trainer.cache_dir)
-            rows += metrics_rows(evaluation, run=job.label, seed=job.seed, phase=len(job.plan.phases) - 1, epoch_kind=kind)
+            about = {"run": job.label, "role": job.role, "seed": job.seed}
+            rows += metrics_rows(evaluation, **about, phase=len(job.plan.phases) - 1, epoch_kind=kind)
         rows += trivial_rows(evaluation)
     rows = _trivial_once([row for job in jobs for row in found[job.folder.name]])
     log_test_evaluation(folder, what, rows)
@@ -292,25 +307,25 @@ def _validation_skill(job: _Job, tasks: Collection[str]) -> float:
     return float(np.mean(skills))
 
 
-def _trivial_once(metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _trivial_once(metrics: Sequence[MetricsRow]) -> list[MetricsRow]:
     """Return the rows with those of the trivial predictor once for each figure; they stand in the place of the first."""
     seen: set[tuple[Any, ...]] = set()
     kept = []
     for row in metrics:
         key = (row["split"], row["task"], row["metric"])
-        if row["run"] != "trivial" or key not in seen:
+        if row["role"] != "trivial" or key not in seen:
             kept.append(row)
-        if row["run"] == "trivial":
+        if row["role"] == "trivial":
             seen.add(key)
     return kept
 
 
-def _with_mean_skill(metrics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_mean_skill(metrics: Sequence[MetricsRow]) -> list[MetricsRow]:
     """Replace the whole-model rows of one seed's baselines by one row, the mean over all of them."""
-    kept: list[dict[str, Any]] = []
-    skills: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    kept: list[MetricsRow] = []
+    skills: dict[tuple[Any, ...], list[MetricsRow]] = {}
     for row in metrics:
-        if is_baseline(row["run"]) and row["task"] == "all":
+        if row["role"] == "single_task" and row["task"] == "all":
             skills.setdefault((row["run"], row["seed"], row["epoch_kind"], row["split"]), []).append(row)
         else:
             kept.append(row)

@@ -1,26 +1,27 @@
-"""What each task was worth after each phase: what a later phase made of what an earlier one had learned."""
+"""Metrics after each phase, which show what a later phase did to what an earlier one had learned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.report._text import mean_and_sd
+from mtl_keras.report._rows import HistoryRow
+from mtl_keras.report._text import format_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["phases_table"]
 
-#: Entries of the log that are no figure of merit.
+#: Entries of the log that are not metrics.
 OTHER = ("loss", "loss_weight", "learning_rate")
 
 
-def phases_table(history_rows: Iterable[Mapping[str, Any]], split: str = "validation") -> pd.DataFrame:
-    """Return each task's figures at the last epoch of each phase: forgetting is a fall from one column to the next.
+def phases_table(history_rows: Iterable[HistoryRow], split: str = "validation") -> pd.DataFrame:
+    """Return each task's metrics at the last epoch of each phase. Forgetting is a decrease from one column to the next.
 
     Args:
-        history_rows: Rows as from `history_rows`, several runs and seeds among them.
+        history_rows: Rows as from `history_rows`, of one or several runs and seeds.
         split: `"validation"` (default) or `"train"`.
 
     Returns:
@@ -47,7 +48,7 @@ def phases_table(history_rows: Iterable[Mapping[str, Any]], split: str = "valida
             "approach": run,
             "task": task,
             "metric": metric,
-            **{f"phase {phase + 1}": mean_and_sd([value for _, value in by_phase.get(phase, {}).values()]) for phase in phases},
+            **{f"phase {phase + 1}": format_mean([value for _, value in by_phase.get(phase, {}).values()]) for phase in phases},
         }
         for (run, task, metric), by_phase in ends.items()
     ]

@@ -1,85 +1,223 @@
-"""Evaluations and histories as flat rows: what stands in metrics.csv and history.csv."""
+"""Rows of metrics.csv and history.csv: what an evaluation and a history become."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+from mtl_keras.files import atomic
+from mtl_keras.report._roles import TRIVIAL, Role, with_roles
 
 if TYPE_CHECKING:
     from mtl_keras.evaluation import Evaluation, Score
 
-__all__ = ["HISTORY_COLUMNS", "METRICS_COLUMNS", "SKILL_UNIT", "history_rows", "metrics_rows", "trivial_rows"]
+__all__ = [
+    "HISTORY_COLUMNS",
+    "METRICS_COLUMNS",
+    "SKILL_UNIT",
+    "HistoryRow",
+    "MetricsRow",
+    "history_rows",
+    "metrics_rows",
+    "read_csv",
+    "read_history",
+    "read_metrics",
+    "trivial_rows",
+    "write_csv",
+]
 
-#: Columns of metrics.csv.
-METRICS_COLUMNS = ("run", "seed", "phase", "epoch_kind", "split", "task", "metric", "value", "n", "unit", "direction")
-#: Columns of history.csv.
-HISTORY_COLUMNS = ("run", "seed", "phase", "epoch", "split", "task", "metric", "value")
 SKILL_UNIT = "share of the way from trivial to perfect"
 
 
-def metrics_rows(evaluation: Evaluation, *, run: str, seed: int, phase: int, epoch_kind: str) -> list[dict[str, Any]]:
+class MetricsRow(TypedDict):
+    """A row of metrics.csv: one value.
+
+    Attributes:
+        run: Label of the approach, `"single-task"`, `"{approach} single-task"` or `"trivial"`.
+        seed: Seed of the training; empty for the trivial predictor.
+        phase: Phase that the epoch belongs to, from 0; empty for the trivial predictor.
+        epoch_kind: `"best"` (epoch on validation) or `"last"`; empty for the trivial predictor.
+        split: `"train"`, `"validation"` or `"test"`.
+        task: Name of the task; `"all"` for the whole model.
+        metric: E.g. `"accuracy"`; for the whole model `"skill"` or `"delta_m"`.
+        value: In `unit`.
+        n: Number of labeled rows.
+        unit: In words.
+        direction: `"max"` if higher is better, else `"min"`.
+        role: `"approach"`, `"single_task"` or `"trivial"`.
+    """
+
+    run: str
+    seed: int | str
+    phase: int | str
+    epoch_kind: str
+    split: str
+    task: str
+    metric: str
+    value: float
+    n: int
+    unit: str
+    direction: str
+    role: Role
+
+
+class HistoryRow(TypedDict):
+    """A row of history.csv: one value after one epoch.
+
+    Attributes:
+        run: Label of the approach; of a single-task baseline followed by its task.
+        seed: Seed of the training.
+        phase: From 0.
+        epoch: Of the phase, from 1.
+        split: `"train"` or `"validation"`.
+        task: Name of the task; `"all"` for what belongs to none.
+        metric: E.g. `"loss"`, `"accuracy"`, `"loss_weight"`.
+        value: A number.
+        role: `"approach"` or `"single_task"`.
+    """
+
+    run: str
+    seed: int | str
+    phase: int
+    epoch: int
+    split: str
+    task: str
+    metric: str
+    value: float
+    role: Role
+
+
+#: Columns of metrics.csv.
+METRICS_COLUMNS = tuple(MetricsRow.__annotations__)
+#: Columns of history.csv.
+HISTORY_COLUMNS = tuple(HistoryRow.__annotations__)
+
+
+def metrics_rows(
+    evaluation: Evaluation, *, run: str, seed: int, phase: int, epoch_kind: str, role: Role = "approach"
+) -> list[MetricsRow]:
     """Return the rows of metrics.csv for one trained model on one split.
 
     Args:
-        evaluation: What the model reaches.
+        evaluation: Of the model.
         run: Label of the approach, e.g. `"multi-task"` or `"single-task"`.
         seed: Seed of the training.
         phase: The phase that the epoch belongs to, from 0.
         epoch_kind: `"best"` or `"last"`.
+        role: `"approach"` (default) or `"single_task"`.
 
     Returns:
-        One dict with the keys `METRICS_COLUMNS` for each task and metric, and one for the whole model: task `"all"`,
-        metric `"skill"`.
+        One row for each task and metric, and one for the whole model with task `"all"` and metric `"skill"`.
     """
-    head = {"run": run, "seed": seed, "phase": phase, "epoch_kind": epoch_kind, "split": evaluation.split}
-    rows = [{**head, **_about(score), "value": score.value} for score in evaluation.scores]
-    rows.append({**head, **_whole_model(evaluation), "value": evaluation.skill})
-    return [{column: row[column] for column in METRICS_COLUMNS} for row in rows]
+    head = {"run": run, "seed": seed, "phase": phase, "epoch_kind": epoch_kind, "split": evaluation.split, "role": role}
+    rows = [{**head, **_describe(score), "value": score.value} for score in evaluation.scores]
+    return _ordered([*rows, {**head, **_whole_model(evaluation), "value": evaluation.skill}])
 
 
-def trivial_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Return the rows of metrics.csv for the predictor that ignores the input; a record holds them once for each split.
+def trivial_rows(evaluation: Evaluation) -> list[MetricsRow]:
+    """Return the rows of metrics.csv for the predictor that ignores the input. A record holds them once for each split.
 
     Args:
         evaluation: Of any model that has all tasks.
 
     Returns:
-        Dicts as from `metrics_rows` with run `"trivial"` and no seed, phase or kind of epoch; its skill is 0 by definition.
+        Rows as from `metrics_rows` with run and role `"trivial"` and without seed, phase or kind of epoch. The skill is 0 by
+        definition.
     """
-    head = {"run": "trivial", "seed": "", "phase": "", "epoch_kind": "", "split": evaluation.split}
-    rows = [{**head, **_about(score), "value": score.trivial} for score in evaluation.scores]
-    rows.append({**head, **_whole_model(evaluation), "value": 0.0})
-    return [{column: row[column] for column in METRICS_COLUMNS} for row in rows]
+    head = {"run": TRIVIAL, "seed": "", "phase": "", "epoch_kind": "", "split": evaluation.split, "role": "trivial"}
+    rows = [{**head, **_describe(score), "value": score.trivial} for score in evaluation.scores]
+    return _ordered([*rows, {**head, **_whole_model(evaluation), "value": 0.0}])
 
 
-def history_rows(history: Iterable[Mapping[str, Any]], tasks: Iterable[str], *, run: str, seed: int) -> list[dict[str, Any]]:
+def history_rows(
+    history: Iterable[Mapping[str, Any]], tasks: Iterable[str], *, run: str, seed: int, role: Role = "approach"
+) -> list[HistoryRow]:
     """Return the rows of history.csv.
 
     Args:
-        history: One row an epoch, as in `Run.history`.
-        tasks: Names of the model's tasks; entries of the log are told apart by them, never by their underscores.
+        history: One mapping an epoch, as in `Run.history`.
+        tasks: Names of the model's tasks. They are matched as whole names, since a name may itself hold underscores.
         run: Label of the approach.
         seed: Seed of the training.
+        role: `"approach"` (default) or `"single_task"`.
 
     Returns:
-        One dict with the keys `HISTORY_COLUMNS` for each epoch and entry of the log, an epoch's in the order of the tasks,
-        which Keras' logs have lost. Loss weights have the metric
-        `"loss_weight"`; what belongs to no task (`loss`, `skill`, `learning_rate`, `steps_{data set}`) has the task `"all"`.
+        One row for each epoch and entry of the log, in the order of the tasks. Loss weights have the metric `"loss_weight"`;
+        what belongs to no task (`loss`, `skill`, `learning_rate`, `steps_{data set}`) has the task `"all"`.
     """
     tasks = list(tasks)
     longest_first = sorted(tasks, key=len, reverse=True)
     place = {task: number for number, task in enumerate([*tasks, "all"])}
-    rows = []
+    rows: list[HistoryRow] = []
     for epoch in history:
-        head = {"run": run, "seed": seed, "phase": epoch["phase"], "epoch": epoch["epoch"]}
         entries = [
             (*_resolve(name, longest_first), float(value)) for name, value in epoch.items() if name not in ("phase", "epoch")
         ]
+        # Keras sorts its logs by name.
         entries.sort(key=lambda entry: place[entry[1]])
         rows += [
-            {**head, "split": split, "task": task, "metric": metric, "value": value} for split, task, metric, value in entries
+            HistoryRow(
+                run=run,
+                seed=seed,
+                phase=epoch["phase"],
+                epoch=epoch["epoch"],
+                split=split,
+                task=task,
+                metric=metric,
+                value=value,
+                role=role,
+            )
+            for split, task, metric, value in entries
         ]
     return rows
+
+
+def read_metrics(path: Path) -> list[MetricsRow]:
+    """Read a metrics.csv.
+
+    Raises:
+        KeyError, TypeError, ValueError: If the file has other columns, or no numbers where there must be some.
+    """
+    rows = [{**row, "seed": _seed(row["seed"]), "value": float(row["value"]), "n": int(row["n"])} for row in read_csv(path)]
+    return _ordered(with_roles(rows))
+
+
+def read_history(path: Path) -> list[HistoryRow]:
+    """Read a history.csv.
+
+    Raises:
+        KeyError, TypeError, ValueError: If the file has other columns, or no numbers where there must be some.
+    """
+    rows = [
+        {**row, "seed": _seed(row["seed"]), "phase": int(row["phase"]), "epoch": int(row["epoch"]), "value": float(row["value"])}
+        for row in read_csv(path)
+    ]
+    return [cast(HistoryRow, {column: row[column] for column in HISTORY_COLUMNS}) for row in with_roles(rows)]
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a CSV file as text."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows atomically and with full precision."""
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _seed(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
+
+
+def _ordered(rows: Iterable[Mapping[str, Any]]) -> list[MetricsRow]:
+    """Return rows with the columns of metrics.csv in their order, and no others."""
+    return [cast(MetricsRow, {column: row[column] for column in METRICS_COLUMNS}) for row in rows]
 
 
 def _resolve(name: str, longest_first: Sequence[str]) -> tuple[str, str, str]:
@@ -91,7 +229,7 @@ def _resolve(name: str, longest_first: Sequence[str]) -> tuple[str, str, str]:
     weighted = name.removeprefix("loss_weight_")
     if weighted != name and weighted in longest_first:
         return "train", weighted, "loss_weight"
-    # As it stands first: a task may itself be called val_something.
+    # The full name comes first: a task may itself be called val_something.
     for split, rest in (("train", name), ("validation", name.removeprefix("val_"))):
         for task in longest_first:
             if rest.startswith(f"{task}_"):
@@ -99,12 +237,12 @@ def _resolve(name: str, longest_first: Sequence[str]) -> tuple[str, str, str]:
     return ("train" if rest == name else "validation"), "all", rest
 
 
-def _about(score: Score) -> dict[str, Any]:
-    """Return what a row says of a score apart from the value."""
+def _describe(score: Score) -> dict[str, Any]:
+    """Return all of a score's row but the value."""
     return {"task": score.task, "metric": score.metric, "n": score.n, "unit": score.unit, "direction": score.direction}
 
 
 def _whole_model(evaluation: Evaluation) -> dict[str, Any]:
-    """Return what the row on all tasks says apart from the value; its n is that of the task with the most labels."""
+    """Return all of the whole model's row but the value; `n` is that of the task with the most labels."""
     most = max(score.n for score in evaluation.scores)
     return {"task": "all", "metric": "skill", "n": most, "unit": SKILL_UNIT, "direction": "max"}

@@ -1,39 +1,41 @@
-"""Alternated data sets: the shares that they really had, and what their tasks came to after how many steps."""
+"""Alternated data sets: their shares of the steps, and their tasks' metrics against the number of steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
-from mtl_keras.report._figures import lines_of
 from mtl_keras.report._phases import OTHER
+from mtl_keras.report._plots import lines_of
+from mtl_keras.report._rows import HistoryRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["STEPS", "plot_steps"]
 
-#: Begins the metric of a row that holds the steps of a data set in an epoch.
+#: Prefix of the metrics that count the steps of a data set in an epoch.
 STEPS = "steps_"
 
 
-def plot_steps(history_rows: Iterable[Mapping[str, Any]], *, split: str = "validation") -> Figure:
-    """Draw the share of steps that each data set had in each epoch, and each task's metric against steps in all.
+def plot_steps(history_rows: Iterable[HistoryRow], *, split: str = "validation") -> Figure:
+    """Plot each data set's share of the steps in each epoch, and each task's metric against the total number of steps.
 
     Args:
-        history_rows: Rows as from `history_rows`. Runs without steps of several data sets, such as single-task baselines, are left
-            out; several seeds get a line each.
+        history_rows: Rows as from `history_rows`; each seed has a line. Runs that do not alternate data sets, such as
+            single-task baselines, are left out.
         split: Whose metrics, `"validation"` (default) or `"train"`.
 
     Returns:
-        Above a panel for each run, with a line for each data set; below one for each task, with a color for each run.
+        In the upper row a panel for each run, with a line for each data set; in the lower row one for each task, with a color
+        for each run.
 
     Raises:
         MTLError: If no run alternates data sets.
     """
-    from mtl_keras.report._picture import epochs_axis, grid, legend, style
+    from mtl_keras.report._drawing import epochs_axis, grid, legend, style
 
     rows = list(history_rows)
     alternating = {row["run"] for row in rows if row["task"] == "all" and row["metric"].startswith(STEPS)}
@@ -41,8 +43,8 @@ def plot_steps(history_rows: Iterable[Mapping[str, Any]], *, split: str = "valid
     runs = list(dict.fromkeys(run for run, *_ in lines))
     if not runs:
         raise MTLError(
-            "Shares are drawn of a training that alternates data sets. Received: a history without steps of any. Train on "
-            "what mtl.data.alternate returns."
+            "The history must be of a training on alternated data sets. Received: a history without steps of any data set. "
+            "Train on data from mtl.data.alternate."
         )
     steps = {key: line for key, line in lines.items() if key[3] == "all" and key[4].startswith(STEPS)}
     total: dict[tuple[str, Any], dict[int, float]] = {}
@@ -69,7 +71,7 @@ def plot_steps(history_rows: Iterable[Mapping[str, Any]], *, split: str = "valid
                 taken = dict(zip(total[run, seed], accumulate(total[run, seed].values()), strict=True))
                 look = {"color": f"C{runs.index(run)}", "marker": "." if len(epochs) < 3 else ""}
                 place.plot([taken[epoch] for epoch in epochs], values, linewidth=1.3, label=run, **look)
-        style(place, task, "steps of all data sets", f"{metric}, {split}")
+        style(place, task, "training steps, all data sets", f"{metric}, {split}")
     for place in (*axes[0, len(runs) :], *axes[1, len(panels) :]):
         place.set_visible(False)
     legend(figure, [*axes.flat])

@@ -2,92 +2,81 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
-from mtl_keras.report._baselines import TRIVIAL
-from mtl_keras.report._page import LEGEND, is_comparison, result
-from mtl_keras.report._record import write_csv
-from mtl_keras.report._rows import METRICS_COLUMNS
-from mtl_keras.report._statistics import mean, sample_sd
+from mtl_keras.report._page import LEGEND, result_table
+from mtl_keras.report._record import Record, read_record
+from mtl_keras.report._rows import METRICS_COLUMNS, MetricsRow, read_metrics, write_csv
+from mtl_keras.report._tables import is_comparison
+from mtl_keras.report.statistics import mean, sample_sd
 
 __all__ = ["write_summary"]
 
-HEADING = (
-    "# Results\n\nGenerated from the records by `mtl_keras.report.write_summary`; all figures: [summary.csv](summary.csv)."
-)
+HEADING = "# Results\n\nGenerated from the records by `mtl-keras report`. All values: [summary.csv](summary.csv)."
+#: The first words of every page that this module has written.
+OWN_PAGE = "# Results\n\nGenerated from the records by "
 SUMMARY_COLUMNS = ("record", "run", "task", "metric", "unit", "direction", "n", "seeds", "mean", "sd")
 
 
 def write_summary(results_folder: str | Path) -> list[str]:
-    """Write README.md and summary.csv of a folder of records from the records themselves: test split, best epoch.
+    """Write README.md and summary.csv of a folder of records: test split, best epoch.
 
-    Equal records give equal files, byte for byte, so that a test can tell whether the committed ones are current.
+    Equal records give equal files, so that a test can tell whether the committed ones are current.
 
     Args:
-        results_folder: Holds `<study>/<record>/metrics.csv` at any depth; made if it does not exist.
+        results_folder: Holds `<study>/<record>/metrics.csv` at any depth; created if it does not exist.
 
     Returns:
-        Where the records lie, relative to the folder, in the order of the page.
+        Paths of the records relative to the folder, in the order of the page.
 
     Raises:
-        MTLError: If the folder cannot be written, has a README.md of another origin, or a metrics.csv is none of ours.
+        MTLError: If the folder cannot be written, has a README.md of another origin, or a metrics.csv in it belongs to no
+            record.
     """
     folder = Path(results_folder)
     page = folder / "README.md"
-    if page.exists() and not page.read_text(encoding="utf-8").startswith(HEADING):
+    if page.exists() and not page.read_text(encoding="utf-8").startswith(OWN_PAGE):
         raise MTLError(
-            f"A summary replaces no page but its own. Received: {folder}, whose README.md was not made by write_summary. "
-            "Give the folder above the records, or move that page away."
+            f"README.md must be one that write_summary wrote. Received: {folder}, whose README.md is another page. Give the "
+            "folder above the records, or move that page away."
         )
-    records = {path.parent: _read_metrics(path) for path in sorted(folder.rglob("metrics.csv"))}
-    summary = [row for path, rows in records.items() for row in _summary_rows(path.relative_to(folder).as_posix(), rows)]
-    parts = [HEADING, f"Test split. {LEGEND}" if records else "There is no record yet."]
-    for path, rows in records.items():
-        published = _read_csv(path / "published.csv") if (path / "published.csv").exists() else []
-        table, legend = result(rows, "test", published)
-        parts += [f"## [{_title(path)}]({path.relative_to(folder).as_posix()}/README.md)", table]
-        parts += [legend] if is_comparison(rows, published) else []
+    paths = [path.parent for path in sorted(folder.rglob("metrics.csv"))]
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    summary: list[dict[str, Any]] = []
+    parts = [HEADING, f"Test split. {LEGEND}" if paths else "There is no record yet."]
+    for path, name in zip(paths, names, strict=True):
+        record = _read(path)
+        summary += _summary_rows(name, record.metrics)
+        table, legend = result_table(record)
+        parts += [f"## [{record.title}]({name}/README.md)", record.finding, table]
+        parts += [legend] if is_comparison(record.metrics, record.published) else []
     write_csv(folder / "summary.csv", SUMMARY_COLUMNS, summary)
     with atomic(page) as temporary:
-        temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    return [path.relative_to(folder).as_posix() for path in records]
+        temporary.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
+    return names
 
 
-def _read_csv(path: Path) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _read_metrics(path: Path) -> list[dict[str, Any]]:
+def _read(path: Path) -> Record:
+    """Return the record in a folder that has a metrics.csv."""
     try:
-        rows = [{**row, "value": float(row["value"]), "n": int(row["n"])} for row in _read_csv(path)]
-    except (KeyError, TypeError, ValueError):
-        rows = [{}]
-    if any(set(row) != set(METRICS_COLUMNS) for row in rows):
+        read_metrics(path / "metrics.csv")
+    except (KeyError, TypeError, ValueError) as error:
         raise MTLError(
-            f"A record's metrics.csv has the columns {', '.join(METRICS_COLUMNS)}, `value` and `n` being numbers. Received: "
-            f"{path}. Write records with write_record, or move that file away."
-        )
-    return rows
+            f"A record's metrics.csv must have the columns {', '.join(METRICS_COLUMNS)}, with numbers in `value` and `n`. "
+            f"Received: {path / 'metrics.csv'}. Write records with write_record, or move that file away."
+        ) from error
+    return read_record(path)
 
 
-def _title(record: Path) -> str:
-    """Return the heading of a record's page; its path where there is none."""
-    page = record / "README.md"
-    first = page.read_text(encoding="utf-8").partition("\n")[0] if page.exists() else ""
-    return first.removeprefix("# ").strip() or f"{record.parent.name}/{record.name}"
-
-
-def _summary_rows(record: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _summary_rows(record: str, rows: Sequence[MetricsRow]) -> list[dict[str, Any]]:
     """Return one row for each approach, task and metric; the trivial predictor has no seeds."""
-    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[str, str, str], list[MetricsRow]] = {}
     for row in rows:
-        if row["split"] == "test" and (row["epoch_kind"] == "best" or row["run"] == TRIVIAL):
+        if row["split"] == "test" and row["epoch_kind"] in ("best", ""):
             groups.setdefault((row["run"], row["task"], row["metric"]), []).append(row)
     return [
         {
@@ -98,7 +87,7 @@ def _summary_rows(record: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[s
             "unit": group[0]["unit"],
             "direction": group[0]["direction"],
             "n": group[0]["n"],
-            "seeds": len(group) if run != TRIVIAL else "",
+            "seeds": len(group) if group[0]["role"] != "trivial" else "",
             "mean": f"{mean([row['value'] for row in group]):.6g}",
             "sd": f"{sample_sd([row['value'] for row in group]):.6g}" if len(group) > 1 else "",
         }

@@ -1,24 +1,30 @@
-"""Rows of numbers as tables that are read."""
+"""Tables of results and of trials."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.report._baselines import TRIVIAL, approaches_of, baseline_of, is_baseline
-from mtl_keras.report._statistics import mean, sample_sd, trial_skills
-from mtl_keras.report._text import ARROWS, difference, mean_and_sd, number
+from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, baselines_of, roles_of
+from mtl_keras.report._rows import MetricsRow
+from mtl_keras.report._text import ARROWS, format_difference, format_mean, format_number
 from mtl_keras.report._values import values_of
+from mtl_keras.report.statistics import mean, sample_sd, trial_skills
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["scores_table", "seeds_of", "to_markdown", "trials_table"]
+__all__ = ["is_comparison", "scores_table", "to_markdown", "trials_table"]
 
 
-def scores_table(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test", *, epoch_kind: str = "best") -> pd.DataFrame:
-    """Return what was reached on one split, a row for each task and metric, as text.
+def is_comparison(metrics_rows: Iterable[MetricsRow], published: Sequence[Mapping[str, Any]] = ()) -> bool:
+    """Return whether rows need the long table: they have several approaches, or there are published values."""
+    return bool(published) or len(approaches_of(roles_of(metrics_rows))) > 1
+
+
+def scores_table(metrics_rows: Iterable[MetricsRow], split: str = "test", *, epoch_kind: str = "best") -> pd.DataFrame:
+    """Return what the approaches reach on one split as text, with a row for each task and metric.
 
     Args:
         metrics_rows: Rows as from `metrics_rows` and `trivial_rows`.
@@ -26,13 +32,12 @@ def scores_table(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test",
         epoch_kind: `"best"` (default) or `"last"`.
 
     Returns:
-        Columns `task`, `metric`, `unit`, `better` (↑ or ↓), `n` (labeled rows), then for each approach mean ± sample
-        SD (number of seeds), its difference to its single-task baselines of the same seeds (see `baseline_of`), and `trivial`. A
-        difference over at least 5 seeds has its 95 % paired t interval, one over fewer is called indicative. Columns of
-        which the rows know nothing are left out.
+        Columns `task`, `metric`, `unit`, `better` (↑ or ↓), `n` (labeled rows); for each approach and its baselines mean ±
+        sample SD (number of seeds); the difference between them, paired by seed; and `trivial`. A difference over at least
+        5 seeds has its 95 % paired t interval, over fewer it is called indicative. Columns without values are left out.
 
     Raises:
-        MTLError: If two rows give the same figure.
+        MTLError: If two rows hold the same value.
     """
     import pandas as pd
 
@@ -44,34 +49,35 @@ def scores_table(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test",
         if row["split"] == split and key in values.get(row["run"], {}):
             arrow = ARROWS[row["direction"]]
             about.setdefault(key, {"task": key[0], "metric": key[1], "unit": row["unit"], "better": arrow, "n": row["n"]})
-    approaches, baselines = approaches_of(values), [run for run in values if is_baseline(run)]
+    roles = roles_of(row for row in rows if row["run"] in values)
+    approaches = approaches_of(roles)
     table = []
-    # Stable: tasks keep their order, figures of the whole model close the table.
+    # The sort is stable: tasks keep their order, and the whole model comes last.
     for key in sorted(about, key=lambda key: key[0] == "all"):
-        own, line = {run: by_figure.get(key, {}) for run, by_figure in values.items()}, dict(about[key])
-        for run in (*approaches, *baselines):
-            line[run] = mean_and_sd(list(own[run].values()))
+        own, line = {run: by_metric.get(key, {}) for run, by_metric in values.items()}, dict(about[key])
+        for run in (*approaches, *baselines_of(roles)):
+            line[run] = format_mean(list(own[run].values()))
         for run in approaches:
             if (baseline := baseline_of(run, values)) in values:
-                line[f"{run} − {baseline}"] = difference(own[run], own[baseline])
+                line[f"{run} − {baseline}"] = format_difference(own[run], own[baseline])
         if TRIVIAL in values:
             like = next((mean(list(own[run].values())) for run in approaches if own[run]), None)
-            line[TRIVIAL] = number(mean(list(own[TRIVIAL].values())), like)
+            line[TRIVIAL] = format_number(mean(list(own[TRIVIAL].values())), like)
         table.append(line)
     return pd.DataFrame(table, columns=None if table else ["task", "metric", "unit", "better", "n"])
 
 
 def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return a search's trials, the best first.
+    """Return the trials of a search, the best first.
 
     Args:
         trial_rows: Rows of trials.jsonl: `trial, execution, seed, status, hyperparameters, values, seconds, error`.
 
     Returns:
-        One row a trial: `trial`, the mean over seeds_per_trial of `skill` and of every other value, its hyperparameters,
-        `seconds` (sum), `status`, and `error` where one failed. With several seeds_per_trial also `seeds_per_trial` and
-        `skill_sd`, the sample standard deviation over them. A trial has failed if one of its seeds_per_trial has, and stands
-        at the end.
+        One row a trial: `trial`, the means over its seeds of `skill` and of all other values, its hyperparameters, `seconds`
+        (sum), `status`, and `error` if one of its trainings failed. With several seeds a trial also `seeds_per_trial` and
+        `skill_sd`, the sample standard deviation over them. A trial has failed if one of its trainings has; failed trials
+        come last.
     """
     import pandas as pd
 
@@ -107,7 +113,7 @@ def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
-    """Return a table as Markdown: numbers to four significant digits and to the right, nothing for what is missing."""
+    """Return a table as Markdown: numbers with four significant digits, aligned right; missing values empty."""
     cells = [[_text(value) for value in row] for row in frame.itertuples(index=False, name=None)]
     numeric = [all(isinstance(value, int | float) for value in frame[column]) for column in frame.columns]
     lines = [
@@ -118,13 +124,8 @@ def to_markdown(frame: pd.DataFrame) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def seeds_of(metrics_rows: Iterable[Mapping[str, Any]], run: str) -> int:
-    """Return the number of seeds that an approach was trained with."""
-    return len({row["seed"] for row in metrics_rows if row["run"] == run})
-
-
 def _plain(value: Any) -> Any:
-    """Return a hyperparameter as a table cell; lists as text."""
+    """Return a hyperparameter as a table cell, lists as text."""
     return str(value) if isinstance(value, list | tuple | dict) else value
 
 
@@ -132,5 +133,5 @@ def _text(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e6 else number(value)
+        return str(int(value)) if value.is_integer() and abs(value) < 1e6 else format_number(value)
     return str(value).replace("|", "\\|").replace("\n", " ")

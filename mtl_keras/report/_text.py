@@ -1,24 +1,34 @@
-"""Numbers as they stand in tables and sentences."""
+"""Numbers as text, as tables and sentences show them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean, sample_sd
+from mtl_keras.report.statistics import ENOUGH_SEEDS, interval, mean, sample_sd
 
-__all__ = ["ARROWS", "NOTHING", "difference", "mean_and_sd", "number", "paired", "probability"]
+__all__ = [
+    "ARROWS",
+    "MISSING",
+    "count_of",
+    "format_difference",
+    "format_mean",
+    "format_number",
+    "format_p",
+    "join_words",
+    "subtract",
+]
 
-NOTHING = "–"
-#: What is better, by direction.
+MISSING = "–"
+#: Which direction is better.
 ARROWS = {"max": "↑", "min": "↓"}
 
 
-def number(value: float, like: float | None = None, *, sign: bool = False) -> str:
-    """Return a number in four significant digits, or with as many decimals as `like` gets."""
+def format_number(value: float, like: float | None = None, *, sign: bool = False) -> str:
+    """Return a number with four significant digits, or with as many decimals as `like` gets."""
     if math.isnan(value):
-        return NOTHING
+        return MISSING
     size = abs(value if like is None else like)
     if math.isinf(value) or (value and not 1e-4 <= size < 1e6):
         return f"{value:{'+' if sign else ''}.3g}"
@@ -26,34 +36,45 @@ def number(value: float, like: float | None = None, *, sign: bool = False) -> st
     return f"{value:{'+' if sign else ''}.{decimals}f}"
 
 
-def mean_and_sd(values: Sequence[float]) -> str:
+def format_mean(values: Sequence[float]) -> str:
     """Return `mean ± sample SD (number of seeds)`."""
     if not values:
-        return NOTHING
+        return MISSING
     middle = mean(values)
-    spread = f" ± {number(sample_sd(values), middle)}" if len(values) > 1 else ""
-    return f"{number(middle)}{spread} ({len(values)})"
+    spread = f" ± {format_number(sample_sd(values), middle)}" if len(values) > 1 else ""
+    return f"{format_number(middle)}{spread} ({len(values)})"
 
 
-def paired(one: Mapping[Any, float], other: Mapping[Any, float]) -> dict[Any, float]:
+def subtract(one: Mapping[Any, float], other: Mapping[Any, float]) -> dict[Any, float]:
     """Return one minus the other for each seed that both have."""
     return {seed: value - other[seed] for seed, value in one.items() if seed in other}
 
 
-def difference(one: Mapping[Any, float], other: Mapping[Any, float]) -> str:
-    """Return the mean difference over the seeds that both have, with its interval or the word indicative."""
-    pairs = paired(one, other)
+def format_difference(one: Mapping[Any, float], other: Mapping[Any, float]) -> str:
+    """Return the mean difference over common seeds, with its interval, or called indicative if there are too few."""
+    pairs = subtract(one, other)
     if not pairs:
-        return NOTHING
+        return MISSING
     differences = list(pairs.values())
     like = mean([one[seed] for seed in pairs])
-    text = number(mean(differences), like, sign=True)
+    text = format_number(mean(differences), like, sign=True)
     if len(pairs) < ENOUGH_SEEDS:
         return f"{text} (indicative)"
     low, high = interval(differences)
-    return f"{text} [{number(low, like, sign=True)}, {number(high, like, sign=True)}]"
+    return f"{text} [{format_number(low, like, sign=True)}, {format_number(high, like, sign=True)}]"
 
 
-def probability(p: float) -> str:
-    """Return a p value to three decimals."""
+def format_p(p: float) -> str:
+    """Return a p value with three decimals."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number and its noun, e.g. `"3 seeds"`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def join_words(words: Iterable[str]) -> str:
+    """Return `"a, b and c"`."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,4 +1,4 @@
-"""A picture of a search."""
+"""The plot of a search."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ WIDE = 30
 
 
 def plot_trials(trial_rows: Iterable[Mapping[str, Any]]) -> Figure:
-    """Draw the skill on validation against each hyperparameter that varies.
+    """Plot the validation skill against each hyperparameter that varies.
 
     Args:
-        trial_rows: Rows of trials.jsonl; failed seeds_per_trial are counted in the title.
+        trial_rows: Rows of trials.jsonl; the title counts those that failed.
 
     Returns:
-        One panel for the number of the trial and one for each hyperparameter, with a dot for each completed execution
-        that has it; those of the best trial are marked.
+        One panel for the trial number and one for each hyperparameter, with a dot for each completed training that has it.
+        Those of the best trial are marked.
     """
-    from mtl_keras.report._picture import grid, legend, style
-    from mtl_keras.report._statistics import trial_skills
+    from mtl_keras.report._drawing import grid, legend, style
+    from mtl_keras.report.statistics import trial_skills
 
     rows = list(trial_rows)
     done = [row for row in rows if row["status"] == "completed"]
@@ -52,13 +52,13 @@ def plot_trials(trial_rows: Iterable[Mapping[str, Any]]) -> Figure:
         own = [i for i, each in enumerate(settings) if name in each]
         marked = [number for number, i in enumerate(own) if settings[i]["trial"] == best]
         _panel(place, [settings[i][name] for i in own], [skills[i] for i in own], marked)
-        style(place, "", name if number else "number of the trial", "skill on validation" if number % columns == 0 else "")
+        style(place, "", name if number else "trial number", "validation skill" if number % columns == 0 else "")
     legend(figure, [*axes.flat])
     return figure
 
 
 def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: Sequence[int]) -> None:
-    """Draw skills against the values of one hyperparameter."""
+    """Plot skills against the values of one hyperparameter."""
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         x = [float(value) for value in values]
         if x and min(x) > 0 and max(x) / min(x) > WIDE:

@@ -12,7 +12,7 @@ from mtl_keras.comparison import Comparison, Plan, Reporter, compare
 from mtl_keras.comparison._folder import choose_folder, saved_config
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.files import read_json_lines
-from mtl_keras.report import trial_skills
+from mtl_keras.report.statistics import trial_skills
 from mtl_keras.search._session import Resolved, resolve
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study

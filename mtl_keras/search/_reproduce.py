@@ -19,7 +19,6 @@ from mtl_keras.errors import MTLError
 from mtl_keras.search._session import resolve
 from mtl_keras.search._settings import Settings, divided
 from mtl_keras.search._study import Configuration, Study, load_study
-from mtl_keras.tasks import controls_of
 
 __all__ = ["reproduce", "reproduce_study"]
 
@@ -112,9 +111,8 @@ def reproduce_study(
             published = [{"note": "", "run": name, **row} for name in names for row in study.configuration(name).published]
             figures = run_approaches(trainer, folder, folder / "jobs", approaches, seed=seed, what={"command": "reproduce"})
             if trainer.trainings or not (folder / "README.md").exists():
+                # Claims are about all configurations, and not about their quick versions.
                 whole = not quick and set(names) == set(study.configurations)
-                # Claims speak of all configurations, and not of their quick versions.
-                claims = study.claims(figures.metrics) if study.claims and whole else ()
                 deliver(
                     folder,
                     figures,
@@ -124,9 +122,8 @@ def reproduce_study(
                     config,
                     log.environment(),
                     published=published,
-                    claims=claims,
+                    complete=lambda record: study.complete(record, judge=whole),
                     summaries={name: study.configuration(name).summary for name in names},
-                    controls=controls_of(study.tasks),
                 )
             else:
                 log.forget()

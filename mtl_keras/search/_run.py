@@ -16,7 +16,8 @@ from mtl_keras.comparison._folder import lock, write_config
 from mtl_keras.comparison._work_log import work_log
 from mtl_keras.data import Data
 from mtl_keras.evaluation import Evaluation
-from mtl_keras.report import plot_confusion, plot_reconstructions, trial_skills, write_record
+from mtl_keras.report import MetricsRow, Record, plot_confusion, plot_reconstructions, write_record
+from mtl_keras.report.statistics import trial_skills
 from mtl_keras.saving import MODEL
 from mtl_keras.search._claim import claim
 from mtl_keras.search._finals import run_finals
@@ -48,7 +49,7 @@ class StudyResult:
     best: int
     hyperparameters: Mapping[str, Any]
     trials: list[dict[str, Any]]
-    metrics: list[dict[str, Any]]
+    metrics: list[MetricsRow]
     model: Any
     evaluation: Evaluation
 
@@ -166,8 +167,7 @@ def _deliver(session: Session, folder: Path, finals: Figures, rows: list[dict[st
     }
     figures |= {f"{task}/reconstruction": plot_reconstructions(*pair) for task, pair in evaluation.examples.items()}
     write_images(folder / "logs", figures, step=0)
-    write_record(
-        folder,
+    record = Record(
         title=f"{resolved.study.name}: tuned multi-task model",
         question=resolved.study.summary,
         command=about["command"],
@@ -178,3 +178,4 @@ def _deliver(session: Session, folder: Path, finals: Figures, rows: list[dict[st
         trials=rows,
         evaluation=evaluation,
     )
+    write_record(folder, record)

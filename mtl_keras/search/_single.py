@@ -13,7 +13,7 @@ from mtl_keras.comparison._jobs import log_test_evaluation
 from mtl_keras.comparison._work_log import work_log
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
-from mtl_keras.report import history_rows, metrics_rows, trivial_rows, write_record
+from mtl_keras.report import Record, history_rows, metrics_rows, trivial_rows, write_record
 from mtl_keras.saving import MODEL, load_model
 from mtl_keras.search._claim import claim
 from mtl_keras.search._session import Session, resolve
@@ -87,8 +87,7 @@ def _deliver(session: Session, folder: Path, run: Run, evaluation: Evaluation, l
     resolved, study = session.resolved, session.resolved.study
     run.model.save(folder / MODEL)
     head: dict[str, Any] = {"run": "multi-task", "seed": run.seed, "phase": run.best.phase}
-    write_record(
-        folder,
+    record = Record(
         title=f"{study.name}: {resolved.configuration or 'one configuration'}",
         question=study.configuration(resolved.configuration).summary if resolved.configuration else study.summary,
         command=about["command"],
@@ -100,9 +99,9 @@ def _deliver(session: Session, folder: Path, run: Run, evaluation: Evaluation, l
             *trivial_rows(evaluation),
         ],
         history=history_rows(run.history, list(run.recipe.tasks), run="multi-task", seed=run.seed),
-        trials=[],
         evaluation=evaluation,
     )
+    write_record(folder, record)
 
 
 def evaluate_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -16,6 +17,7 @@ from mtl_keras import data as data_sets
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, unknown
+from mtl_keras.report import Picture, Record, Table
 from mtl_keras.search._settings import DATA_SETTINGS, Settings
 from mtl_keras.studies import studies_folder, study_summaries
 from mtl_keras.tasks import Tasks
@@ -98,8 +100,12 @@ class Study:
         configurations: What `train --configuration` and `reproduce` can name, in the order of the tables.
         split_per_seed: Whether a reproduction's training k has the split of seed `split_seed + k`, for data so small that the
             split matters more than the initial weights.
-        claims: `(rows of metrics.csv) -> [{"claim": ..., "verdict": ...}]`: what became of published claims. The rows are
-            those of the configurations that were run, which may be some of them; a quick run is not judged.
+        claims: `(record) -> [{"claim": ..., "verdict": ...}]`: what became of published claims. It is called if all
+            configurations were run, and not after a quick run.
+        finding: `(record) -> str`: the result in one sentence, called as `claims` is; None (default) has it written from the
+            rows.
+        plots: `(record) -> [Picture]`: plots that its records show besides the usual ones.
+        tables: `(record) -> [Table]`: tables that its records show besides the usual one.
         source: Name or file that `load_study` found it by.
 
     Example:
@@ -123,7 +129,10 @@ class Study:
     quick: Mapping[str, Any] = field(default_factory=dict)
     configurations: Mapping[str, Configuration] = field(default_factory=dict)
     split_per_seed: bool = False
-    claims: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, str]]] | None = None
+    claims: Callable[[Record], Sequence[Mapping[str, str]]] | None = None
+    finding: Callable[[Record], str] | None = None
+    plots: Callable[[Record], Sequence[Picture]] | None = None
+    tables: Callable[[Record], Sequence[Table]] | None = None
     source: str | None = None
 
     @property
@@ -131,6 +140,21 @@ class Study:
         """Names of the settings that the data depends on."""
         own = {f.name for f in dataclasses.fields(self.settings)} - {f.name for f in dataclasses.fields(Settings)}
         return (*DATA_SETTINGS, *sorted(own))
+
+    def complete(self, record: Record, *, judge: bool = True) -> Record:
+        """Return a record with the study's plots and tables.
+
+        Args:
+            record: Of a reproduction.
+            judge: Whether to add claims and finding (default).
+        """
+        return replace(
+            record,
+            claims=self.claims(record) if self.claims and judge else (),
+            finding=self.finding(record) if self.finding and judge else "",
+            plots=self.plots(record) if self.plots else (),
+            tables=self.tables(record) if self.tables else (),
+        )
 
     def configuration(self, name: str) -> Configuration:
         """Return a configuration by name.
@@ -211,7 +235,12 @@ def load_study(name: str | Path) -> Study:
 
 def _import(path: Path) -> ModuleType:
     """Import a study's file under a name of its own."""
-    spec = importlib.util.spec_from_file_location(f"mtl_keras_study_{path.stem}", path)
+    # A package for its folder, so that a study can import what lies next to it (`from ._shared import ...`).
+    package = f"mtl_keras_study_{hashlib.sha256(str(path.parent.resolve()).encode()).hexdigest()[:8]}"
+    if package not in sys.modules:
+        sys.modules[package] = ModuleType(package)
+        sys.modules[package].__path__ = [str(path.parent)]
+    spec = importlib.util.spec_from_file_location(f"{package}.{path.stem}", path)
     if spec is None or spec.loader is None:
         raise MTLError(f"A study file is Python. Received: {path}. Give a file that ends in .py.")
     module = importlib.util.module_from_spec(spec)

@@ -15,7 +15,7 @@ from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._seeds import derived_seed
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.files import append_json, read_json_lines
-from mtl_keras.report import trial_skills
+from mtl_keras.report.statistics import trial_skills
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
 from mtl_keras.search._session import Session, best_values
 from mtl_keras.search._space import describe

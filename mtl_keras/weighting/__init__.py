@@ -1,10 +1,18 @@
-"""How the losses of several tasks become one.
+"""Weighting methods: how the losses of several tasks become one update of the network.
 
-A weighting is pure mathematics on the vector of task losses; it knows neither model nor data. Its variables (weights,
-log-variances, counters) are owned by the model, so that they are saved, distributed and restored with it.
+There are two kinds. A *loss-based* method combines the task losses into one scalar, `total(losses, present, state)`. A
+*gradient-based* method chooses the weights of a step from the inner products of the task gradients, the Gramian, by
+`step(gramian, losses, present, state, order)`. Methods know neither model nor data and have no side effects. The model owns
+their variables, so that these are saved, distributed and restored with it.
 
-To add a method, write `_my_method.py` with a frozen dataclass that fills in `Weighting`, add one line to `METHODS`, and
-one row of reference numbers to the contract tests.
+To add a method, write `_my_method.py` with a frozen dataclass derived from `LossWeighting` or `GradientWeighting`, add one
+line to `METHODS`, and one row of reference numbers to `tests/contracts/test_weighting.py`.
+
+Example:
+    >>> import mtl_keras as mtl
+    >>> method = mtl.weighting.get("mgda")
+    >>> [round(float(weight), 2) for weight in method.weights([[1.0, 0.0], [0.0, 4.0]])]
+    [0.8, 0.2]
 """
 
 from __future__ import annotations
@@ -14,30 +22,50 @@ from dataclasses import fields
 from typing import Any
 
 from mtl_keras.errors import MTLError, unknown
-from mtl_keras.weighting._base import Weighting
+from mtl_keras.weighting._base import GradientWeighting, LossWeighting, Weighting
 from mtl_keras.weighting._dwa import DWA
 from mtl_keras.weighting._fixed import Fixed
 from mtl_keras.weighting._geometric_mean import GeometricMean
+from mtl_keras.weighting._gradnorm import GradNorm
+from mtl_keras.weighting._gradvac import GradVac
 from mtl_keras.weighting._mean import Mean
+from mtl_keras.weighting._mgda import MGDA
 from mtl_keras.weighting._uncertainty import Uncertainty
 
-__all__ = ["METHODS", "DWA", "Fixed", "GeometricMean", "Mean", "Uncertainty", "Weighting", "get"]
+__all__ = [
+    "DWA",
+    "METHODS",
+    "MGDA",
+    "Fixed",
+    "GeometricMean",
+    "GradNorm",
+    "GradVac",
+    "GradientWeighting",
+    "LossWeighting",
+    "Mean",
+    "Uncertainty",
+    "Weighting",
+    "get",
+]
 
-#: Every weighting that can be asked for by one word.
+#: Every method that can be selected by its name.
 METHODS: dict[str, Callable[..., Weighting]] = {
-    method.name: method for method in (Fixed, Mean, GeometricMean, Uncertainty, DWA)
+    method.name: method for method in (Fixed, Mean, GeometricMean, Uncertainty, DWA, MGDA, GradVac, GradNorm)
 }
 
 
-def get(spec: Weighting | str | Mapping[str, Any]) -> Weighting:
-    """Return the weighting that `spec` names.
+def get(spec: Weighting | str | Mapping[str, Any]) -> Any:
+    """Return the weighting method that `spec` describes.
 
     Args:
-        spec: A word among `METHODS`, with options `{"method": word, option: value}`, a mapping of task to fixed weight, or
-            a weighting, which is returned as it is.
+        spec: A name in `METHODS`, a name with options as `{"method": name, option: value}`, a mapping of task to fixed
+            weight, or a `Weighting`, which is returned unchanged.
+
+    Returns:
+        A `LossWeighting` or a `GradientWeighting`.
 
     Raises:
-        MTLError: If the word or an option is unknown, or weights are negative or all 0.
+        MTLError: If the name or an option is unknown, or weights are negative or all 0.
 
     Example:
         >>> get({"fine": 0.7, "coarse": 0.3}) == Fixed({"fine": 0.7, "coarse": 0.3})
@@ -48,25 +76,27 @@ def get(spec: Weighting | str | Mapping[str, Any]) -> Weighting:
     if isinstance(spec, Weighting):
         return spec
     if isinstance(spec, str):
-        return _made(spec, {})
+        return _create(spec, {})
     if isinstance(spec, Mapping) and isinstance(spec.get("method"), str):
-        return _made(spec["method"], {name: value for name, value in spec.items() if name != "method"})
+        return _create(spec["method"], {name: value for name, value in spec.items() if name != "method"})
     if isinstance(spec, Mapping):
         if not spec:
             raise MTLError(
-                "Fixed loss weights name every task. Received: {}. Give e.g. {'fine': 0.7, 'coarse': 0.3} or 'equal'."
+                "Fixed loss weights must name every task. Received: {}. Pass e.g. {'fine': 0.7, 'coarse': 0.3} or 'equal'."
             )
         return Fixed(spec)
-    raise MTLError(f"`weighting` is a word, a mapping of task to weight, or a Weighting. Received: {spec!r}.")
+    raise MTLError(
+        f"`weighting` must be a name, a mapping of task to weight, or a Weighting. Received: {spec!r}. Pass e.g. 'equal'."
+    )
 
 
-def _made(word: str, options: Mapping[str, Any]) -> Weighting:
+def _create(name: str, options: Mapping[str, Any]) -> Weighting:
     """Return the method of that name with these options."""
-    if word not in METHODS:
-        raise unknown("weighting", word, METHODS)
-    method = METHODS[word]
+    if name not in METHODS:
+        raise unknown("weighting", name, METHODS)
+    method = METHODS[name]
     known = [field.name for field in fields(method)]  # type: ignore[arg-type]  # each is a dataclass
-    for name in options:
-        if name not in known:
-            raise unknown(f"option of weighting {word!r}", name, known)
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of weighting {name!r}", option, known)
     return method(**options)

@@ -1,4 +1,4 @@
-"""Dynamic weight average: more weight to the loss that falls more slowly."""
+"""Dynamic weight average: more weight for losses that decrease slowly."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from keras import ops
 
 from mtl_keras.errors import MTLError
-from mtl_keras.weighting._base import Weighting
+from mtl_keras.weighting._base import LossWeighting
 
 __all__ = ["DWA"]
 
 
 @dataclass(frozen=True)
-class DWA(Weighting):
+class DWA(LossWeighting):
     """Minimize the sum of weight x loss with `w = T softmax(r / temperature)`, `r_i = L_i(t - 1) / L_i(t - 2)`.
 
-    `L_i(t)` is the mean loss over the labeled training rows of epoch `t`; weights are 1 in the first two epochs and
-    sum to the number of tasks in all. They change between epochs alone.
+    `L_i(t)` is the mean loss over the labeled training rows of epoch `t`. Weights change between epochs only. They are 1
+    in the first two epochs and always sum to the number of tasks.
 
-    Deviation from the paper: a task without a label in one of the two epochs, or with a loss of 0, has `r_i = 1`.
+    Deviation from the paper: `r_i = 1` for a task without a label in one of the two epochs, or with a loss of 0.
 
     Args:
-        temperature: Above 0, default 2 as in the paper; the larger it is, the more equal are the weights.
+        temperature: Above 0, default 2 as in the paper. Larger values make the weights more equal.
 
     Raises:
         MTLError: If the temperature is not above 0.
@@ -44,10 +44,10 @@ class DWA(Weighting):
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
-            raise MTLError(f"The temperature of DWA is above 0. Received: temperature={self.temperature!r}. Give e.g. 2.0.")
+            raise MTLError(f"`temperature` of DWA must be above 0. Received: temperature={self.temperature!r}. Pass e.g. 2.0.")
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
-        # A loss of 0 says that there is none yet.
+        # A last loss of 0 means that there is none yet.
         return {"weights": np.ones(len(tasks), np.float32), "last_losses": np.zeros(len(tasks), np.float32)}
 
     def total(self, losses: Any, present: Any, state: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The weighted sum, with weights that stay as they are given."""
+"""The weighted sum of the losses with constant weights."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import numpy as np
 from keras import ops
 
 from mtl_keras.errors import MTLError, unknown
-from mtl_keras.weighting._base import Weighting
+from mtl_keras.weighting._base import LossWeighting
 
 __all__ = ["Fixed"]
 
 
 @dataclass(frozen=True)
-class Fixed(Weighting):
-    """Minimize the sum of weight x loss; tuned fixed weights are the baseline that every other method has to beat.
+class Fixed(LossWeighting):
+    """Minimize the sum of weight x loss. Tuned fixed weights are the baseline for every other method.
 
     Args:
-        weights: `(task, weight)` pairs or a mapping; weights are at least 0 and not all 0. Empty (the default) means 1
-            for every task. With weights given, every task needs one.
+        weights: A mapping of task to weight, or `(task, weight)` pairs. Weights must be finite, at least 0 and not all 0,
+            and every task needs one. Empty (the default) means 1 for every task.
+
+    Raises:
+        MTLError: If weights are not numbers, negative, infinite or all 0.
 
     Example:
         >>> Fixed({"fine": 0.7, "coarse": 0.3}).config()
@@ -37,15 +40,13 @@ class Fixed(Weighting):
         try:
             pairs = tuple((str(name), float(value)) for name, value in dict(weights).items())
         except (TypeError, ValueError):
-            raise MTLError(f"Loss weights are numbers by task. Received: {weights!r}. Give e.g. {{'fine': 0.7}}.") from None
+            raise MTLError(f"Loss weights must be numbers by task. Received: {weights!r}. Pass e.g. {{'fine': 0.7}}.") from None
         object.__setattr__(self, "weights", pairs)
         shown = dict(pairs)
         if any(not math.isfinite(value) or value < 0 for value in shown.values()):
-            raise MTLError(
-                f"Loss weights are finite and at least 0. Received: {shown}. Weights are ratios: only their relation matters."
-            )
+            raise MTLError(f"Loss weights must be finite and at least 0. Received: {shown}. Pass e.g. 1.0 for every task.")
         if pairs and not any(shown.values()):
-            raise MTLError(f"At least one loss weight is above 0. Received: {shown}. With all at 0 nothing would be trained.")
+            raise MTLError(f"At least one loss weight must be above 0. Received: {shown}. Pass e.g. 1.0 for every task.")
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         given = dict(self.weights)
@@ -55,7 +56,7 @@ class Fixed(Weighting):
         missing = [name for name in tasks if given and name not in given]
         if missing:
             raise MTLError(
-                f"Every task needs a loss weight. Received: none for {', '.join(missing)}. Give 0 to leave a loss out."
+                f"Loss weights must name every task. Received: none for {', '.join(missing)}. Pass 0 to ignore a loss."
             )
         return {"weights": np.array([given.get(name, 1.0) for name in tasks], np.float32)}
 

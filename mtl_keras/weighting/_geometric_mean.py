@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 from keras import ops
 
-from mtl_keras.weighting._base import Weighting
+from mtl_keras.weighting._base import LossWeighting
 
 __all__ = ["GeometricMean"]
 
-#: Below it a loss counts as this: its logarithm stays finite, and its gradient is 0.
+#: Smaller losses are raised to this value, so that the logarithm stays finite; their gradient is 0.
 FLOOR = 1e-30
 
 
 @dataclass(frozen=True)
-class GeometricMean(Weighting):
-    """Minimize `(L_1 L_2 ... L_T)^(1/T)`: each loss is weighed by what it is, so that scales do not matter.
+class GeometricMean(LossWeighting):
+    """Minimize `(L_1 L_2 ... L_T)^(1/T)`, which does not depend on the scales of the losses.
 
-    The gradient of a loss has the factor `total / (T L_i)`: a loss ten times smaller pulls ten times harder. Losses
-    that may turn negative have no geometric mean.
+    The gradient of a loss has the factor `total / (T L_i)`: a loss that is ten times smaller gets ten times the weight.
+    Losses must not be negative.
 
     Deviation from the paper: the mean is taken over the tasks that have a label in the batch.
 
@@ -36,9 +35,6 @@ class GeometricMean(Weighting):
     """
 
     name: ClassVar[str] = "geometric_mean"
-
-    def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
-        return {}
 
     def total(self, losses: Any, present: Any, state: Mapping[str, Any]) -> Any:
         there = ops.cast(present > 0, losses.dtype)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 from keras import ops
 
-from mtl_keras.weighting._base import Weighting
+from mtl_keras.weighting._base import LossWeighting
 
 __all__ = ["Mean"]
 
 
 @dataclass(frozen=True)
-class Mean(Weighting):
-    """Minimize the mean over tasks: the equal sum at a learning rate that does not grow with the number of tasks.
+class Mean(LossWeighting):
+    """Minimize the mean over tasks: the equal sum, with a learning rate that does not grow with the number of tasks.
 
-    Under Adam, which does not see the scale of a loss, it trains as the sum does. A task without a label in the batch
-    counts as 0, so that the others keep their weight.
+    Under Adam, whose steps do not depend on the scale of the loss, it trains as the sum does. A task without a label in the
+    batch counts as 0, so the others keep their weight.
 
     Example:
         >>> Mean().config()
@@ -27,9 +26,6 @@ class Mean(Weighting):
     """
 
     name: ClassVar[str] = "mean"
-
-    def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
-        return {}
 
     def total(self, losses: Any, present: Any, state: Mapping[str, Any]) -> Any:
         return ops.mean(losses)

@@ -1,4 +1,4 @@
-"""Weights learned as the uncertainty of each task."""
+"""Weights that are learned as the uncertainty of each task."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
-from mtl_keras.weighting._base import Weighting
+from mtl_keras.weighting._base import LossWeighting
 
 __all__ = ["Uncertainty"]
 
 
 @dataclass(frozen=True)
-class Uncertainty(Weighting):
+class Uncertainty(LossWeighting):
     """Minimize the sum of `(exp(-s_i) L_i + s_i) / 2` over network and `s_i`, the logarithm of each task's variance.
 
-    A task whose loss stays high gets a high variance and so a small weight, `exp(-s_i) / 2`; `s_i` itself keeps the
-    variance from growing without end. At the optimum `exp(s_i) = L_i`, which is where the weight of a loss is half its
-    inverse.
+    A task whose loss stays high gets a high variance and thus a small weight, `exp(-s_i) / 2`. The term `s_i` keeps the
+    variance from growing without bound. At the optimum `exp(s_i) = L_i`, so the weight of a loss is half its inverse.
 
-    Deviations from the paper: it has `1 / (2 sigma^2)` for a squared error and `1 / sigma^2` for a cross-entropy; here,
-    as in most implementations, all tasks have the former, which differs by a constant that the variance takes up. A
-    task without a label in the batch adds nothing, where counting it would pull its variance down. The `s_i` are trained
-    by the phase's own optimizer, without weight decay.
+    Deviations from the paper: the paper has `1 / (2 sigma^2)` for a squared error and `1 / sigma^2` for a cross-entropy.
+    Here, as in most implementations, all tasks have the former; the variance absorbs the constant. A task without a label
+    in the batch adds nothing, since counting it would decrease its variance. The `s_i` are trained by the optimizer of the
+    phase, without weight decay.
 
     Args:
-        initial: Of every `s_i`; default 0, a variance of 1.
+        initial: Initial value of every `s_i`; default 0, a variance of 1.
 
     Example:
         >>> Uncertainty().config()

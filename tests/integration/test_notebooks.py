@@ -1,4 +1,4 @@
-"""Every notebook runs with quick parameters, from start to end, and the file on disk stays as it is."""
+"""Every notebook runs from start to end with quick parameters, and the committed file does not change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import papermill
 import pytest
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-#: Parameters of a quick run for each notebook; a notebook without an entry fails.
+#: Parameters of a quick run of each notebook. A notebook without an entry fails.
 QUICK: dict[str, dict[str, Any]] = {
     "00_quickstart.ipynb": {"trials": 1, "epochs": 1, "n_final_seeds": 1},
     "01_cifar100.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
@@ -20,7 +20,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "04_cifar100_binary.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
     "05_two_datasets.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
 }
-#: Those that read real data get its folder.
+#: Notebooks that need the folder of real data.
 REAL = sorted(name for name, parameters in QUICK.items() if "data_dir" in parameters)
 
 

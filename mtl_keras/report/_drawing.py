@@ -1,4 +1,4 @@
-"""The sheet that pictures are drawn on; the only module that imports matplotlib at its top, and imported when drawing."""
+"""Axes, colors and legends in one style. The only module that imports matplotlib at its top; imported when drawing."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from mtl_keras.report._baselines import SINGLE_TASK
+from mtl_keras.report._roles import SINGLE_TASK
 
-__all__ = ["Picture", "colors_of", "epochs_axis", "grid", "legend", "png", "style"]
+__all__ = ["NotebookFigure", "colors_of", "epochs_axis", "grid", "legend", "png", "style"]
 
-#: Pictures are committed with their records: a larger file is reduced to a palette.
+#: Pictures are committed with their records: above this size in bytes a file is reduced to a palette.
 LARGE = 90_000
 
 
-class Picture(Figure):
-    """A figure outside of pyplot that a notebook shows all the same."""
+class NotebookFigure(Figure):
+    """A figure that does not belong to pyplot and that notebooks display."""
 
     def _repr_png_(self) -> bytes:
         return png(self)
 
 
 def png(figure: Figure) -> bytes:
-    """Return a figure as a PNG file; equal figures give equal bytes."""
+    """Return a figure as a PNG file. Equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
     # Fewer would give two lines one color.
@@ -43,9 +43,9 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def grid(rows: int, columns: int, width: float, height: float, title: str = "", **kwargs: Any) -> tuple[Picture, np.ndarray]:
+def grid(rows: int, columns: int, width: float, height: float, title: str = "", **kwargs: Any) -> tuple[NotebookFigure, np.ndarray]:
     """Return a figure and its axes `[rows, columns]`, each `width` x `height` inches, in one style."""
-    figure = Picture(figsize=(columns * width, rows * height + (0.4 if title else 0.0)), dpi=100, layout="constrained")
+    figure = NotebookFigure(figsize=(columns * width, rows * height + (0.4 if title else 0.0)), dpi=100, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **kwargs)
     if title:
         figure.suptitle(title, fontsize=12)
@@ -64,7 +64,7 @@ def style(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
 
 
 def colors_of(labels: Iterable[str]) -> dict[str, str]:
-    """Return a color for each label: ten, the same ten darker, and again; an approach's own baselines have its own, paler."""
+    """Return a color for each label: ten colors, then the same darker. Baselines of one approach have its color, paler."""
     names = list(dict.fromkeys(labels))
     own = {f"{name} {SINGLE_TASK}": name for name in names}
     colors: dict[str, str] = {}
@@ -80,7 +80,7 @@ def _mixed(color: str, gray: float) -> str:
 
 
 def epochs_axis(axes: Axes, starts: Sequence[float]) -> None:
-    """Count epochs in whole numbers and mark where later phases begin."""
+    """Label epochs with whole numbers and mark where later phases begin."""
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0.5), max(high, 1.5))
@@ -89,7 +89,7 @@ def epochs_axis(axes: Axes, starts: Sequence[float]) -> None:
 
 
 def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4, *, right: bool = False) -> None:
-    """Put one legend for all axes below them, in no more columns than there is room for, or in one on the right."""
+    """Add one legend for all axes: below them, in as many columns as fit, or in one column on the right."""
     entries: dict[str, Any] = {}
     for each in axes:
         handles, labels = each.get_legend_handles_labels()
@@ -99,7 +99,7 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4, *, right: boo
         room = int(wide / (0.5 + 0.075 * max(map(len, entries))))
         columns = 1 if right else max(1, min(columns, len(entries), room))
         if not right:
-            # Not at the cost of the axes.
+            # Rows of the legend must not shrink the axes.
             figure.set_size_inches(wide, high + 0.2 * max(0, math.ceil(len(entries) / columns) - 2))
         figure.legend(
             list(entries.values()),

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.errors import MTLError
 from mtl_keras.report._baselines import SINGLE_TASK, TRIVIAL, approaches_of, baseline_of, is_baseline
 from mtl_keras.report._figures import lines_of
 from mtl_keras.report._statistics import mean, sample_sd
+
+from mtl_keras.errors import MTLError
 from mtl_keras.report._text import NOTHING, difference, mean_and_sd, paired
 from mtl_keras.report._values import Values, chosen_figures, directions_of, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
     from mtl_keras.report._picture import Picture
 
 __all__ = ["is_ladder", "ladder_table", "plot_ladder", "plot_ladder_losses"]

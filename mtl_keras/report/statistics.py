@@ -1,4 +1,10 @@
-"""The few figures that a claim is made of."""
+"""The statistics that results are reported with: mean, spread, paired interval and test, score of a trial.
+
+Example:
+    >>> from mtl_keras.report import statistics
+    >>> statistics.mean([0.5, 0.75])
+    0.625
+"""
 
 from __future__ import annotations
 
@@ -10,17 +16,17 @@ from mtl_keras.errors import MTLError
 
 __all__ = ["ENOUGH_SEEDS", "interval", "mean", "paired_test", "sample_sd", "trial_skills"]
 
-#: With fewer seeds a difference is called indicative and gets no interval.
+#: With fewer seeds a difference is called indicative and tables give no interval.
 ENOUGH_SEEDS = 5
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the arithmetic mean; NaN of nothing."""
+    """Return the arithmetic mean, NaN if there are no values."""
     return math.fsum(values) / len(values) if values else math.nan
 
 
 def sample_sd(values: Sequence[float]) -> float:
-    """Return the sample standard deviation, divided by n - 1; NaN of fewer than two values.
+    """Return the sample standard deviation (divisor n - 1), NaN if there are fewer than two values.
 
     Example:
         >>> sample_sd([1.0, 2.0, 3.0])
@@ -39,7 +45,7 @@ def interval(differences: Sequence[float]) -> tuple[float, float]:
         differences: One for each seed, at least two.
 
     Returns:
-        Lower and upper end.
+        Lower and upper limit.
 
     Raises:
         MTLError: If there are fewer than two differences.
@@ -50,7 +56,7 @@ def interval(differences: Sequence[float]) -> tuple[float, float]:
         '1.0368 4.9632'
     """
     if len(differences) < 2:
-        raise MTLError(f"An interval needs at least two seeds. Received: {len(differences)}. Train with more seeds.")
+        raise MTLError(f"An interval must be over at least two seeds. Received: {len(differences)}. Train with more seeds.")
     from scipy.special import stdtrit
 
     n = len(differences)
@@ -59,15 +65,15 @@ def interval(differences: Sequence[float]) -> tuple[float, float]:
 
 
 def paired_test(differences: Sequence[float]) -> float:
-    """Return the p value of the two-sided paired t test: how likely so large a mean difference were, if there is none.
+    """Return the p value of the two-sided paired t test of a mean difference of 0.
 
-    `t = mean / (SD / sqrt(n))` with n - 1 degrees of freedom. The interval excludes 0 where p is below 0.05.
+    `t = mean / (SD / sqrt(n))` with n - 1 degrees of freedom. The 95 % interval excludes 0 where p is below 0.05.
 
     Args:
         differences: One for each seed, at least two.
 
     Returns:
-        p in `[0, 1]`; of differences that are all the same 1 where they are 0, else 0.
+        p in `[0, 1]`. If all differences are equal, 1 where they are 0 and 0 otherwise.
 
     Raises:
         MTLError: If there are fewer than two differences.
@@ -77,7 +83,7 @@ def paired_test(differences: Sequence[float]) -> float:
         '0.0132'
     """
     if len(differences) < 2:
-        raise MTLError(f"A paired test needs at least two seeds. Received: {len(differences)}. Train with more seeds.")
+        raise MTLError(f"A paired test must be over at least two seeds. Received: {len(differences)}. Train with more seeds.")
     from scipy.special import stdtr
 
     n, middle, spread = len(differences), mean(differences), sample_sd(differences)
@@ -87,13 +93,13 @@ def paired_test(differences: Sequence[float]) -> float:
 
 
 def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
-    """Return the score of each trial that completed: the mean skill over its seeds_per_trial, all of which completed.
+    """Return the score of each completed trial: its mean skill over seeds. A trial has failed if one of its seeds has.
 
     Args:
         trial_rows: Rows of trials.jsonl.
 
     Returns:
-        Skill by number of the trial, the best first, the earliest first on ties.
+        Skill by trial number, the best first; on ties the earliest first.
 
     Example:
         >>> row = {"execution": 0, "status": "completed"}

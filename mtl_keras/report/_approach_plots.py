@@ -1,4 +1,4 @@
-"""Pictures of many approaches side by side."""
+"""Plots that compare several approaches."""
 
 from __future__ import annotations
 
@@ -7,65 +7,66 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
-from mtl_keras.report._baselines import TRIVIAL, approaches_of, baseline_of, label_of
-from mtl_keras.report._figures import lines_of
-from mtl_keras.report._statistics import ENOUGH_SEEDS, interval, mean
-from mtl_keras.report._text import ARROWS, number, paired
-from mtl_keras.report._values import chosen_figures, directions_of, values_of
+from mtl_keras.report._plots import lines_of
+from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, label_of, roles_of, with_roles
+from mtl_keras.report._rows import HistoryRow, MetricsRow
+from mtl_keras.report._text import ARROWS, format_number, subtract
+from mtl_keras.report._values import directions_of, main_metrics, values_of
+from mtl_keras.report.statistics import ENOUGH_SEEDS, interval, mean
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
 
-    from mtl_keras.report._picture import Picture
+    from mtl_keras.report._drawing import NotebookFigure
 
 __all__ = ["plot_approaches", "plot_gains", "plot_totals"]
 
 COLUMNS = 3
 #: Totals that span more than this factor are drawn on a logarithmic axis.
 WIDE = 3
-#: Marks of baselines and published values stand so far below the approach's own.
+#: Marks of baselines and published values are this far below the approach's own.
 BELOW = 0.28
 
 
 def plot_approaches(
-    metrics_rows: Iterable[Mapping[str, Any]],
+    metrics_rows: Iterable[MetricsRow],
     split: str = "test",
     *,
     metrics: Mapping[str, str] | None = None,
     published: Iterable[Mapping[str, Any]] = (),
-) -> Picture:
-    """Draw what each approach reaches at its best epoch.
+) -> NotebookFigure:
+    """Plot what each approach reaches at its best epoch.
 
     Args:
         metrics_rows: Rows as from `metrics_rows` and `trivial_rows`.
         split: `"test"` (default), `"validation"` or `"train"`.
-        metrics: The metric that stands for each task, or for `"all"`; default each task's own.
-        published: What others report, as for `approaches_table`; values that are numbers are drawn.
+        metrics: Metric of each task, or of `"all"`; default each task's own.
+        published: What others report, as for `approaches_table`; text values are not drawn.
 
     Returns:
         One panel a task, approaches from top to bottom: a dot for each seed, their mean, from 5 seeds on with its 95 % t
-        interval; the mean of the approach's baselines and the published value as marks; trivial as a dotted line, or in
-        words where it lies far off.
+        interval; the mean of the approach's single-task baselines and the published value as marks; the trivial predictor as
+        a dotted line, or as a number if it is far away.
 
     Raises:
-        MTLError: If no row is on the split, or has a metric that is asked for.
+        MTLError: If no row is on the split or has a requested metric.
     """
-    from mtl_keras.report._picture import legend
+    from mtl_keras.report._drawing import legend
 
-    rows, told = list(metrics_rows), list(published)
+    rows, reported = list(metrics_rows), list(published)
     values, directions = values_of(rows, split), directions_of(rows)
-    approaches = approaches_of([*values, *(str(row["run"]) for row in told)])
+    approaches = approaches_of(roles_of([row for row in rows if row["run"] in values], reported))
     whole = (metrics or {}).get("all")
-    shown = [key for key in chosen_figures(rows, split, metrics, told) if key[0] != "all" or key[1] == whole]
-    figure, panels = _panels(approaches, [task for task, _ in shown], f"What each approach reaches, {split} split")
+    shown = [key for key in main_metrics(rows, split, metrics, reported) if key[0] != "all" or key[1] == whole]
+    figure, panels = _panels(approaches, [task for task, _ in shown], f"Results of each approach, {split} split")
     for place, key in zip(panels, shown, strict=True):
         for y, run in enumerate(approaches):
             _spread(place, y, list(values.get(run, {}).get(key, {}).values()))
             baselines = list(values.get(baseline_of(run, values), {}).get(key, {}).values())
-            marks = [("baselines' mean", "D", "C1", mean(baselines))] if baselines and run in values else []
-            reported = [row for row in told if (row["run"], row["task"], row["metric"]) == (run, *key)]
-            marks += [("published", "*", "C3", value) for row in reported if (value := _float(row["value"])) is not None]
+            marks = [("single-task baseline", "D", "C1", mean(baselines))] if baselines and run in values else []
+            here = [row for row in reported if (row["run"], row["task"], row["metric"]) == (run, *key)]
+            marks += [("published", "*", "C3", value) for row in here if (value := _float(row["value"])) is not None]
             for label, marker, color, value in marks:
                 size = 7 if marker == "*" else 4
                 place.plot(value, y + BELOW, marker, color=color, markersize=size, linestyle="", label=label)
@@ -75,100 +76,101 @@ def plot_approaches(
         if trivial:
             low, high = place.get_xlim()
             at = mean(trivial)
-            # Far off, it would press everything else into one line.
+            # Far away, it would press everything else into one line.
             if low - (high - low) / 2 <= at <= high + (high - low) / 2:
                 place.axvline(at, color="0.4", linewidth=1.0, linestyle=":", label="trivial")
             else:
-                note = f"\n(trivial: {number(at, high)})"
+                note = f"\n(trivial: {format_number(at, high)})"
         place.set_xlabel(f"{key[1]} {arrow}{note}", fontsize=9)
     legend(figure, panels)
     return figure
 
 
-def plot_gains(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test") -> Picture:
-    """Draw what each approach gains on its single-task baselines of the same seeds, at the best epoch.
+def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test") -> NotebookFigure:
+    """Plot what each approach gains over its single-task baselines with the same seeds, at the best epoch.
 
     Args:
-        metrics_rows: Rows as from `metrics_rows`, those of the baselines among them.
+        metrics_rows: Rows as from `metrics_rows`, with those of the baselines.
         split: `"test"` (default), `"validation"` or `"train"`.
 
     Returns:
         One panel a task, with its own metric: a dot for each seed, their mean, from 5 seeds on with its 95 % paired t
-        interval. Right of 0 is better, also where a lower metric is. Approaches without baselines are left out.
+        interval. Right of 0 is better for every metric. Approaches without baselines are left out.
 
     Raises:
-        MTLError: If no approach has a baseline of the same seed.
+        MTLError: If no approach has a baseline with the same seed.
     """
-    from mtl_keras.report._picture import legend
+    from mtl_keras.report._drawing import legend
 
     rows = list(metrics_rows)
     values, directions = values_of(rows, split), directions_of(rows)
+    approaches = approaches_of(roles_of(row for row in rows if row["run"] in values))
     gains: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for key in chosen_figures(rows, split):
+    for key in main_metrics(rows, split):
         sign = -1.0 if directions[key] == "min" else 1.0
-        for run in approaches_of(values):
-            pairs = paired(values[run].get(key, {}), values.get(baseline_of(run, values), {}).get(key, {}))
+        for run in approaches:
+            pairs = subtract(values[run].get(key, {}), values.get(baseline_of(run, values), {}).get(key, {}))
             if pairs and key[0] != "all":
                 gains.setdefault(key, {})[run] = [sign * value for value in pairs.values()]
     if not gains:
         raise MTLError(
-            "A gain is measured on single-task baselines of the same seeds. Received: rows of "
-            f"{', '.join(values) or 'no run'} on the {split} split. Add the baselines' rows, or draw plot_approaches."
+            "Rows must hold single-task baselines with the same seeds. Received: rows of "
+            f"{', '.join(values) or 'no run'} on the {split} split. Add the baselines' rows, or use plot_approaches."
         )
-    runs = [run for run in approaches_of(values) if any(run in by_run for by_run in gains.values())]
-    figure, panels = _panels(runs, [task for task, _ in gains], f"Gain on the single-task baselines, {split} split")
+    runs = [run for run in approaches if any(run in by_run for by_run in gains.values())]
+    figure, panels = _panels(runs, [task for task, _ in gains], f"Gain over the single-task baselines, {split} split")
     for place, (key, by_run) in zip(panels, gains.items(), strict=True):
         for y, run in enumerate(runs):
             _spread(place, y, by_run.get(run, []))
-        place.axvline(0.0, color="0.4", linewidth=1.0, linestyle=":", label="baselines")
-        place.set_xlabel(f"gain: {'rise' if directions[key] == 'max' else 'fall'} in {key[1]}", fontsize=9)
+        place.axvline(0.0, color="0.4", linewidth=1.0, linestyle=":", label="single-task baseline")
+        place.set_xlabel(f"{'increase' if directions[key] == 'max' else 'decrease'} in {key[1]}", fontsize=9)
     legend(figure, panels)
     return figure
 
 
 def plot_totals(
-    history_rows: Iterable[Mapping[str, Any]],
+    history_rows: Iterable[HistoryRow],
     *,
     how: str = "sum",
     tasks: Sequence[str] | None = None,
     split: str = "validation",
-) -> Picture:
-    """Draw the unweighted losses of all tasks in one number against the epoch.
+) -> NotebookFigure:
+    """Plot the sum or mean of all tasks' unweighted losses against the epoch.
 
-    This is what runs with different loss weights are compared by: their weighted totals are not on one scale, since a run
-    that halves its weights halves its total and learns nothing more.
+    Approaches with different loss weights can be compared by it. Their weighted totals are not on one scale: halving all
+    weights halves the total without learning anything.
 
     Args:
-        history_rows: Rows as from `history_rows`. The trainings of baselines for one task each add up to one total.
+        history_rows: Rows as from `history_rows`. The baselines of all tasks add up to one total.
         how: `"sum"` (default) or `"mean"` over tasks.
-        tasks: The tasks that count; default all that have a loss. A run that lacks one of them has no total, and is left
-            out.
+        tasks: The tasks that count; default all that have a loss. A run that lacks one of them is left out.
         split: `"validation"` (default) or `"train"`.
 
     Returns:
-        One panel: a thick line for the mean over seeds, over the epochs that all seeds have, and a thin line each seed.
+        One panel: a thick line for the mean over seeds, at the epochs that all seeds have, and a thin line for each seed.
 
     Raises:
         MTLError: If `how` or a task is unknown, or no run has all tasks.
     """
     from matplotlib.ticker import LogLocator, NullLocator
 
-    from mtl_keras.report._picture import colors_of, epochs_axis, grid, legend, style
+    from mtl_keras.report._drawing import colors_of, epochs_axis, grid, legend, style
 
     if how not in ("sum", "mean"):
-        raise MTLError(f'`how` is "sum" or "mean". Received: {how!r}. Give one of them.')
-    lines, starts = lines_of(row for row in history_rows if row["metric"] == "loss" and row["task"] != "all")
+        raise MTLError(f'`how` must be "sum" or "mean". Received: {how!r}. Use one of them.')
+    rows = with_roles(row for row in history_rows if row["metric"] == "loss" and row["task"] != "all")
+    roles, (lines, starts) = roles_of(rows), lines_of(rows)
     known = list(dict.fromkeys(task for *_, task, _ in lines))
     wanted = known if tasks is None else list(tasks)
     if not wanted or not set(wanted) <= set(known):
         raise MTLError(
-            f"`tasks` names tasks whose loss is in the rows. Received: {', '.join(wanted) or 'none'}. "
+            f"`tasks` must name tasks whose loss is in the rows. Received: {', '.join(wanted) or 'none'}. "
             f"The rows hold {', '.join(known) or 'no loss of a task'}."
         )
     parts: dict[str, dict[Any, dict[str, dict[int, float]]]] = {}
     for (run, seed, part, task, _), (x, y) in lines.items():
         if part == split and task in wanted:
-            parts.setdefault(label_of(run), {}).setdefault(seed, {})[task] = dict(zip(x, y, strict=True))
+            parts.setdefault(label_of(run, roles[run]), {}).setdefault(seed, {})[task] = dict(zip(x, y, strict=True))
     totals = {
         label: [_total(by_task, how) for by_task in by_seed.values() if len(by_task) == len(set(wanted))]
         for label, by_seed in parts.items()
@@ -176,11 +178,11 @@ def plot_totals(
     totals = {label: kept for label, each in totals.items() if (kept := [total for total in each if total])}
     if not totals:
         raise MTLError(
-            f"A total needs the losses of all its tasks in one run. Received: runs that lack some of {', '.join(wanted)} on "
-            f"the {split} split. Give fewer `tasks`, or another `split`."
+            f"One run must have the losses of all `tasks`. Received: runs that lack some of {', '.join(wanted)} on the {split} "
+            "split. Give fewer `tasks`, or another `split`."
         )
     name = "Sum" if how == "sum" else "Mean"
-    # The legend stands on the right: with many runs it is as high as the panel.
+    # The legend is on the right: with many runs it is as high as the panel.
     wide, high = 6.4 + 0.075 * max(map(len, totals)), max(3.6, 0.22 * (len(totals) + 2))
     figure, axes = grid(1, 1, wide, high)
     place, colors = axes[0, 0], colors_of(totals)
@@ -196,7 +198,7 @@ def plot_totals(
     epochs_axis(place, starts)
     values = [value for each in totals.values() for total in each for value in total.values()]
     if min(values) > 0 and max(values) / min(values) > WIDE:
-        # Runs part late, where losses are low.
+        # Runs differ late, where losses are low.
         place.set_yscale("log")
         place.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
         place.yaxis.set_major_formatter("{x:g}")
@@ -214,16 +216,16 @@ def _total(by_task: Mapping[str, Mapping[int, float]], how: str) -> dict[int, fl
     }
 
 
-def _panels(approaches: Sequence[str], titles: Sequence[str], title: str) -> tuple[Picture, list[Axes]]:
+def _panels(approaches: Sequence[str], titles: Sequence[str], title: str) -> tuple[NotebookFigure, list[Axes]]:
     """Return a panel for each title, with the approaches from top to bottom on one y axis.
 
     Raises:
         MTLError: If there is nothing to draw.
     """
-    from mtl_keras.report._picture import grid, style
+    from mtl_keras.report._drawing import grid, style
 
     if not approaches or not titles:
-        raise MTLError("A comparison is drawn of what was measured. Received: no row on this split. Give another `split`.")
+        raise MTLError("Rows must hold results on the split. Received: no row on this split. Give another `split`.")
     columns = min(len(titles), COLUMNS)
     height = math.ceil(len(titles) / columns)
     names = 0.075 * max(map(len, approaches)) / columns
@@ -240,7 +242,7 @@ def _panels(approaches: Sequence[str], titles: Sequence[str], title: str) -> tup
 
 
 def _spread(place: Axes, y: int, values: Sequence[float]) -> None:
-    """Draw a dot for each seed and their mean, with its interval where there are enough."""
+    """Plot a dot for each seed and their mean, with its interval if there are enough."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return

@@ -1,4 +1,4 @@
-"""Pictures of a training and of an evaluation."""
+"""Plots of a training and of an evaluation."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.report._baselines import is_baseline, label_of
+from mtl_keras.report._roles import label_of, roles_of, with_roles
+from mtl_keras.report._rows import HistoryRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["lines_of", "plot_confusion", "plot_history", "plot_loss_weights", "plot_reconstructions"]
 
-#: Up to so many classes the cells of a confusion matrix hold their counts, and up to so many its classes are named.
+#: Up to how many classes the cells of a confusion matrix hold their counts, and up to how many its classes are named.
 COUNTED, NAMED = 12, 40
-#: Up to so many approaches are drawn on both splits.
+#: Up to how many approaches are drawn on both splits.
 BOTH = 5
 
 
-def plot_history(history_rows: Iterable[Mapping[str, Any]], *, units: Mapping[str, str] | None = None) -> Figure:
-    """Draw loss and metric of each task and the mean skill against the epoch.
+def plot_history(history_rows: Iterable[HistoryRow], *, units: Mapping[str, str] | None = None) -> Figure:
+    """Plot loss and metric of each task and the mean skill against the epoch.
 
     Args:
-        history_rows: Rows as from `history_rows`; several runs get a color each, several seeds a line each. The runs
-            `"single-task"` and `"single-task {task}"` are the baselines: they share a color, and are left out of the
-            panels on all tasks. Baselines of an approach of their own, `"{approach} single-task"`, have its color, paler.
+        history_rows: Rows as from `history_rows`; each run has a color, each seed a line. The single-task baselines of all
+            tasks share a color and are left out of the panels on all tasks. Baselines that belong to one approach have its
+            color, paler.
         units: Unit of each metric in words, e.g. `{"accuracy": "fraction of rows"}`.
 
     Returns:
-        A column for each task and one for skill; solid lines are validation, dotted ones training, which are left out
-        where there are more than 5 colors.
+        A column for each task and one for skill. Solid lines are validation, dotted ones training; with more than 5 colors
+        there is validation only.
     """
-    from mtl_keras.report._picture import colors_of, epochs_axis, grid, legend, style
+    from mtl_keras.report._drawing import colors_of, epochs_axis, grid, legend, style
 
-    lines, starts = lines_of(history_rows)
+    rows = with_roles(history_rows)
+    roles, (lines, starts) = roles_of(rows), lines_of(rows)
+    labels = {run: label_of(run, role) for run, role in roles.items()}
     tasks = list(dict.fromkeys(task for _, _, _, task, metric in lines if task != "all" and metric != "loss_weight"))
     metrics = {
         task: next((metric for *_, other, metric in lines if other == task and metric not in ("loss", "loss_weight")), None)
@@ -48,15 +51,16 @@ def plot_history(history_rows: Iterable[Mapping[str, Any]], *, units: Mapping[st
         for task, metric in metrics.items()
     ]
     columns.append([("all", "loss", "weighted loss"), ("all", "skill", "skill (0 trivial, 1 perfect)")])
-    colors = colors_of(label_of(run) for run, *_ in lines)
+    colors = colors_of(labels[run] for run, *_ in lines)
     if len(colors) > BOTH and any(split == "validation" for _, _, split, *_ in lines):
         lines = {key: line for key, line in lines.items() if key[2] == "validation"}
+    left_out = [run for run, role in roles.items() if role == "single_task" and len(colors) > 1]
     figure, axes = grid(2, len(columns), 3.2, 2.4, "Training curves", sharex=True)
     for column, panels in zip(axes.T, columns, strict=True):
         for place, (task, metric, label) in zip(column, panels, strict=False):
             for (run, _, split, other, measured), (x, y) in lines.items():
-                approach = label_of(run)
-                if (other, measured) == (task, metric) and not (task == "all" and is_baseline(run) and len(colors) > 1):
+                approach = labels[run]
+                if (other, measured) == (task, metric) and run not in (left_out if task == "all" else ()):
                     dotted = {"linestyle": ":", "linewidth": 1.0} if split == "train" else {"linewidth": 1.3}
                     marker = "" if len(x) > 2 else "x" if split == "train" else "o"
                     place.plot(
@@ -71,8 +75,8 @@ def plot_history(history_rows: Iterable[Mapping[str, Any]], *, units: Mapping[st
     return figure
 
 
-def plot_loss_weights(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
-    """Draw the weight of each task's loss against the epoch.
+def plot_loss_weights(history_rows: Iterable[HistoryRow]) -> Figure:
+    """Plot the weight of each task's loss against the epoch.
 
     Args:
         history_rows: Rows as from `history_rows`; several seeds get a line each.
@@ -80,14 +84,14 @@ def plot_loss_weights(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
     Returns:
         One panel for each run, a color for each task.
     """
-    from mtl_keras.report._picture import epochs_axis, grid, legend, style
+    from mtl_keras.report._drawing import epochs_axis, grid, legend, style
 
     lines, starts = lines_of(row for row in history_rows if row["metric"] == "loss_weight")
     tasks: dict[str, set[str]] = {}
     for run, _, _, task, _ in lines:
         tasks.setdefault(run, set()).add(task)
     most = max(map(len, tasks.values()), default=0)
-    # A weight among one is no weight.
+    # The weight of the only task says nothing.
     runs = [run for run, own in tasks.items() if len(own) > 1 or most == 1] or [""]
     colors = {task: f"C{i}" for i, task in enumerate(dict.fromkeys(task for *_, task, _ in lines))}
     columns = min(len(runs), 3)
@@ -109,21 +113,21 @@ def plot_loss_weights(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
 
 
 def plot_confusion(counts: np.ndarray, names: Sequence[str] | None = None, title: str = "") -> Figure:
-    """Draw a confusion matrix.
+    """Plot a confusion matrix.
 
     Args:
         counts: `[classes, classes]`, rows = true, columns = predicted.
         names: Names of the classes; default their numbers. Up to 40 classes are named.
-        title: Above the picture, e.g. the task.
+        title: Title of the plot, e.g. the task.
 
     Returns:
-        Colors show the share of each true class, on a square-root scale so that rare confusions are seen; up to 12
-        classes have their counts written in.
+        Colors show the share of each true class, on a square-root scale so that rare confusions are visible. Up to 12
+        classes have their counts written into the cells.
     """
     from matplotlib.colors import PowerNorm
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    from mtl_keras.report._picture import grid, style
+    from mtl_keras.report._drawing import grid, style
 
     counts = np.asarray(counts)
     classes = len(counts)
@@ -158,13 +162,13 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str] | None = None, title
 
 
 def plot_reconstructions(truth: np.ndarray, prediction: np.ndarray) -> Figure:
-    """Draw images above what the model made of them.
+    """Plot images above their reconstructions.
 
     Args:
         truth: `[n, height, width, channels]` in `[0, 1]`, 1 or 3 channels; the first 10 are shown.
         prediction: The same shape.
     """
-    from mtl_keras.report._picture import grid
+    from mtl_keras.report._drawing import grid
 
     shown = min(len(truth), 10)
     figure, axes = grid(2, shown, 1.0, 1.0, "Inputs and reconstructions")
@@ -187,20 +191,20 @@ def _with_unit(metric: str, units: Mapping[str, str] | None) -> str:
 _Key = tuple[str, Any, str, str, str]
 
 
-def lines_of(history_rows: Iterable[Mapping[str, Any]]) -> tuple[dict[_Key, tuple[list[int], list[float]]], list[float]]:
+def lines_of(history_rows: Iterable[HistoryRow]) -> tuple[dict[_Key, tuple[list[int], list[float]]], list[float]]:
     """Return `{(run, seed, split, task, metric): (epochs, values)}` and where later phases begin.
 
-    Epochs count on through phases. Of the runs with the same phases each phase takes as many as its longest training, so
-    that all begin it together; a run of one phase goes on beside one of two.
+    Epochs are counted through all phases. Among runs with the same phases, each phase is as long as its longest training, so
+    that all runs begin the next one at the same epoch.
     """
-    rows = list(history_rows)
+    rows = with_roles(history_rows)
     phases: dict[str, set[int]] = {}
     for row in rows:
-        phases.setdefault(label_of(row["run"]), set()).add(row["phase"])
+        phases.setdefault(label_of(row["run"], row["role"]), set()).add(row["phase"])
     group = {label: tuple(sorted(own)) for label, own in phases.items()}
     longest: dict[tuple[tuple[int, ...], int], int] = {}
     for row in rows:
-        place = (group[label_of(row["run"])], row["phase"])
+        place = (group[label_of(row["run"], row["role"])], row["phase"])
         longest[place] = max(longest.get(place, 0), row["epoch"])
     before: dict[tuple[tuple[int, ...], int], int] = {}
     starts: set[float] = set()
@@ -215,6 +219,6 @@ def lines_of(history_rows: Iterable[Mapping[str, Any]]) -> tuple[dict[_Key, tupl
     for row in rows:
         key = (row["run"], row["seed"], row["split"], row["task"], row["metric"])
         x, y = lines.setdefault(key, ([], []))
-        x.append(before[group[label_of(row["run"])], row["phase"]] + row["epoch"])
+        x.append(before[group[label_of(row["run"], row["role"])], row["phase"]] + row["epoch"])
         y.append(row["value"])
     return lines, sorted(starts)

@@ -1,0 +1,111 @@
+"""The pictures that a record has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mtl_keras.errors import MTLError
+from mtl_keras.report._approach_plots import plot_approaches, plot_gains, plot_totals
+from mtl_keras.report._plots import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._record import Picture, Record
+from mtl_keras.report._roles import label_of, with_roles
+from mtl_keras.report._rows import HistoryRow
+from mtl_keras.report._steps import STEPS, plot_steps
+from mtl_keras.report._tables import is_comparison
+from mtl_keras.report._trials import plot_trials
+from mtl_keras.report._values import shown_tasks
+
+if TYPE_CHECKING:
+    from mtl_keras.evaluation import Evaluation
+
+__all__ = ["pictures"]
+
+#: Tasks whose training curves fit next to each other.
+CURVES = 6
+
+
+def pictures(record: Record) -> list[Picture]:
+    """Return a record's pictures, the first of which its page shows.
+
+    Its own plots come first. Of more than a dozen tasks, the usual ones show those that most approaches have.
+    """
+    shown = shown_tasks(record.metrics)
+    few = replace(
+        record,
+        metrics=[row for row in record.metrics if row["task"] in (*shown, "all")],
+        history=[row for row in record.history if row["task"] in (*shown[:CURVES], "all")],
+        published=[row for row in record.published if row["task"] in (*shown, "all")],
+    )
+    usual = [*(_of_approaches(few) if is_comparison(record.metrics, record.published) else ()), *_of_training(few)]
+    by_name = {picture.name: picture for picture in record.plots}
+    for picture in usual:
+        own = by_name.get(picture.name)
+        by_name[picture.name] = own if own and own.draw else picture
+    return list(by_name.values())
+
+
+def _of_approaches(record: Record) -> list[Picture]:
+    """Return the pictures that a record of several approaches opens with."""
+    metrics, split, common = record.metrics, record.split, _common_tasks(record.history)
+    candidates = [
+        Picture("approaches.png", "approaches", lambda: plot_approaches(metrics, split, published=record.published)),
+        Picture("gains.png", "gains on the single-task baselines", lambda: plot_gains(metrics, split)),
+    ]
+    if 2 * len(common) > len({row["task"] for row in record.history} - {"all"}):
+        candidates.append(Picture("totals.png", "unweighted totals", lambda: plot_totals(record.history, tasks=common)))
+    found = []
+    for picture in candidates:
+        # A record is written with what there is: gains need baselines, totals need losses.
+        with suppress(MTLError):
+            figure = picture.draw() if picture.draw else None
+            found.append(replace(picture, draw=lambda drawn=figure: drawn))
+    return found
+
+
+def _of_training(record: Record) -> list[Picture]:
+    """Return the pictures of curves, of the delivered model, of the search, of steps and of loss weights."""
+    history = record.history
+    units = {row["metric"]: row["unit"] for row in record.metrics}
+    found = []
+    if history:
+        found.append(Picture("curves.png", "training curves", lambda: plot_history(history, units=units)))
+    if record.evaluation:
+        found += _of_model(record.evaluation, {row["task"] for row in record.metrics})
+    if record.trials:
+        found.append(Picture("trials.png", "trials", lambda: plot_trials(record.trials)))
+    if any(row["task"] == "all" and row["metric"].startswith(STEPS) for row in history):
+        found.append(Picture("steps.png", "steps of each data set", lambda: plot_steps(history)))
+    weights: dict[tuple[Any, ...], set[float]] = {}
+    for row in history:
+        if row["metric"] == "loss_weight":
+            weights.setdefault((row["run"], row["seed"], row["task"]), set()).add(row["value"])
+    if any(len(values) > 1 for values in weights.values()):
+        found.append(Picture("loss_weights.png", "loss weights", lambda: plot_loss_weights(history)))
+    return found
+
+
+def _of_model(evaluation: Evaluation, shown: Collection[str]) -> list[Picture]:
+    """Return the confusion matrices and reconstructions of the delivered model."""
+    found = []
+    for task, counts in evaluation.confusion.items():
+        if task in shown:
+            title, names = f"{task}, {evaluation.split} split", evaluation.class_names.get(task)
+            draw = lambda c=counts, n=names, t=title: plot_confusion(c, n, t)  # noqa: E731
+            found.append(Picture(f"confusion_{task}.png", f"confusion matrix of {task}", draw))
+    for task, (truth, prediction) in evaluation.examples.items():
+        draw = lambda t=truth, p=prediction: plot_reconstructions(t, p)  # noqa: E731
+        found.append(Picture(f"reconstruction_{task}.png", f"reconstructions of {task}", draw))
+    return found
+
+
+def _common_tasks(history: Iterable[HistoryRow]) -> list[str]:
+    """Return the tasks with a loss that all runs have; the baselines of all tasks count as one run."""
+    runs: dict[str, dict[str, None]] = {}
+    for row in with_roles(history):
+        if row["task"] != "all" and row["metric"] == "loss":
+            runs.setdefault(label_of(row["run"], row["role"]), {})[row["task"]] = None
+    every = [task for tasks in runs.values() for task in tasks]
+    return [task for task in dict.fromkeys(every) if all(task in tasks for tasks in runs.values())]
