@@ -63,7 +63,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         self._convert()
-        self.backbone.check(self.image_shape)
+        self.backbone.check(self.image_shape, files=False)
         reconstructed = [name for name, task in self.tasks.items() if task.from_input]
         head_kinds.check(self.heads, self.backbone.pooling, reconstructed, self.image_shape)
         self.shared.check(self.backbone.pooling, self.sharing_tasks)

@@ -1,155 +1,224 @@
-"""What is saved is plain Keras, and `load_model` gives back the rest."""
+"""Saving: what a file holds, what is refused, failures, and folders that earlier versions wrote."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-import subprocess
-import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from mtl_keras.errors import MTLError
-from mtl_keras.model import Head, MultiTaskModel, Recipe
-from mtl_keras.saving import MODEL, RECIPE, STATE, load_model, save_model
+from mtl_keras.model import Head, MultiTaskModel, read_metadata
+from mtl_keras.saving import MODEL, load_model
 from tests import _tiny
 from tests._disk import full_after
 
 NAMES = {"kind": ("a", "b", "c")}
+STATE = {"weights": np.array([0.5, np.nan, 1 / 3], np.float32), "step": np.array(7.0, np.float32)}
 
 
 @pytest.fixture(scope="module")
 def model() -> MultiTaskModel:
-    """A model with every kind of layer that a recipe can ask for, no weight of which is what it began with."""
+    """A model of which no weight has its initial value."""
     backbone = _tiny.BACKBONE.replace(filters=(4, 5), dropout=0.3, image_size=12, interpolation="bilinear")
     heads = {"odd": Head(dense=(3, 2), dropout=0.2, activation="gelu")}
-    made = _tiny.model(backbone=backbone, shared=Head(dense=(6,), dropout=0.1), heads=heads, freeze="conv2")
+    created = _tiny.model(backbone=backbone, shared=(6,), heads=heads, freeze="conv2")
     rng = np.random.default_rng(0)
-    made.set_weights([weight + rng.uniform(0.1, 0.5, weight.shape) for weight in made.get_weights()])
-    made.weighting_state = {"weights": np.array([0.5, 2.0, 0.5], np.float32), "step": np.array(7.0, np.float32)}
-    return made
+    created.set_weights([weight + rng.uniform(0.1, 0.5, weight.shape) for weight in created.get_weights()])
+    created.weighting_state = STATE
+    created.class_names = NAMES
+    return created
 
 
 @pytest.fixture(scope="module")
-def folder(model: MultiTaskModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("saved") / "run"
-    save_model(model, path, class_names=NAMES)
+def file(model: MultiTaskModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "new" / MODEL
+    model.save(path)
     return path
 
 
-#: First without mtl_keras, as anybody's process; then with it.
-PROGRAM = """
-import importlib.abc, json, sys
-from pathlib import Path
-
-class Refuse(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "mtl_keras":
-            raise ImportError("not here")
-
-refuse = Refuse()
-sys.meta_path.insert(0, refuse)
-folder = Path(sys.argv[1])
-import keras
-import numpy as np
-images = np.load(folder / "images.npy")
-plain = keras.saving.load_model(folder / "model.keras", safe_mode=True)
-classes = {type(layer) for layer in plain._flatten_layers()}
-np.savez(folder / "plain.npz", **plain.predict(images, verbose=0))
-sys.meta_path.remove(refuse)
-assert "mtl_keras" not in sys.modules
-import mtl_keras as mtl
-model = mtl.load_model(folder)
-np.savez(folder / "model.npz", **model.predict(images, verbose=0))
-print(json.dumps({
-    "modules": sorted({kind.__module__.split(".")[0] for kind in classes}),
-    "recipe": model.recipe.config(),
-    "state": {name: value.tolist() for name, value in model.weighting_state.items()},
-}))
-"""
-
-
-def test_a_fresh_process_without_mtl_keras_predicts_the_same(model: MultiTaskModel, folder: Path) -> None:
-    images = _tiny.rows(9, 3)[0]
-    np.save(folder / "images.npy", images)
-    expected = model.predict(images, verbose=0)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folder)], capture_output=True, text=True, env=environment, cwd=folder, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
-    for file in ("plain.npz", "model.npz"):
-        found = np.load(folder / file)
-        assert sorted(found) == ["image", "kind", "odd"]
-        for task in expected:
-            np.testing.assert_allclose(found[task], expected[task], rtol=1e-5, atol=1e-6)
-    assert said["modules"] == ["keras"]
-    assert Recipe.from_config(said["recipe"]) == model.recipe
-    assert said["state"] == {"weights": [0.5, 2.0, 0.5], "step": 7.0}
-
-
-def test_load_gives_back_recipe_weights_flags_and_state(model: MultiTaskModel, folder: Path) -> None:
-    loaded = load_model(folder)
-    assert isinstance(loaded, MultiTaskModel)
+def assert_equal(loaded: MultiTaskModel, model: MultiTaskModel) -> None:
     assert loaded.recipe == model.recipe
-    assert [w.shape for w in loaded.weights] == [w.shape for w in model.weights]
     for ours, theirs in zip(loaded.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    flags = [[(layer.name, layer.trainable) for layer in m.get_layer("backbone").layers] for m in (loaded, model)]
+    flags = [[(layer.name, layer.trainable) for layer in m.get_layer("backbone").layers[1:]] for m in (loaded, model)]
     assert flags[0] == flags[1]
-    assert {name: value.tolist() for name, value in loaded.weighting_state.items()} == {"weights": [0.5, 2.0, 0.5], "step": 7.0}
-    assert json.loads((folder / RECIPE).read_text())["class_names"] == {"kind": ["a", "b", "c"]}
+    images = _tiny.rows(4, 3)[0]
+    for task, output in model(images).items():
+        np.testing.assert_array_equal(loaded(images)[task], output)
 
 
-def test_saving_again_replaces_all(model: MultiTaskModel, tmp_path: Path) -> None:
-    save_model(_tiny.model(), tmp_path)
+def test_recipe_weights_flags_names_and_state_are_restored(model: MultiTaskModel, file: Path) -> None:
+    for path in (file, file.parent, str(file)):
+        loaded = load_model(path)
+        assert_equal(loaded, model)
+        assert loaded.class_names == NAMES
+        assert set(loaded.weighting_state) == set(STATE)
+        for name, value in STATE.items():
+            np.testing.assert_array_equal(loaded.weighting_state[name], value)
+            assert loaded.weighting_state[name].dtype == value.dtype
+
+
+def test_a_file_has_one_more_member_than_keras_writes(model: MultiTaskModel, file: Path, tmp_path: Path) -> None:
+    model.plain().save(tmp_path / "plain.keras")
+    members = [set(zipfile.ZipFile(path).namelist()) for path in (file, tmp_path / "plain.keras")]
+    assert members[0] - members[1] == {"mtl_keras.json"}
+    assert read_metadata(file) == json.loads(zipfile.ZipFile(file).read("mtl_keras.json"))
+    assert read_metadata(tmp_path / "plain.keras") is None
+
+
+def test_the_optimizer_is_not_saved(tmp_path: Path) -> None:
+    model = _tiny.model()
+    losses = {"kind": "sparse_categorical_crossentropy", "odd": "binary_crossentropy", "image": "mse"}
+    model.compile("adam", loss=losses)
+    model.save(tmp_path / MODEL)
+    assert not keras.models.load_model(tmp_path / MODEL).compiled
+    assert not load_model(tmp_path).compiled
+
+
+def test_no_pretrained_weights_are_looked_for(tmp_path: Path) -> None:
+    model = _tiny.model()
+    model.get_layer("backbone").save_weights(tmp_path / "own.weights.h5")
+    pretrained = _tiny.model(backbone=_tiny.BACKBONE.replace(weights=str(tmp_path / "own.weights.h5")))
+    pretrained.save(tmp_path / MODEL)
+    (tmp_path / "own.weights.h5").unlink()
+    assert_equal(load_model(tmp_path), pretrained)
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "line"),
+    [
+        ("model.h5", {}, r"must be saved as one local \.keras file\. Received: '.*model\.h5'\. Pass e\.g\. 'model\.keras'"),
+        ("model", {}, r"Received: '.*model'\."),
+        ("model.keras", {"zipped": False}, r"Received: '.*model\.keras', zipped=False\."),
+        ("hf://me/model.keras", {}, r"Received: '.*hf:/.*model\.keras'"),
+    ],
+)
+def test_other_formats_are_refused(
+    model: MultiTaskModel, tmp_path: Path, name: str, options: dict[str, Any], line: str
+) -> None:
+    with pytest.raises(MTLError, match=line):
+        model.save(name if "://" in name else tmp_path / name, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_replaced_unless_overwrite_is_false(model: MultiTaskModel, tmp_path: Path) -> None:
+    other = _tiny.model()
+    other.save(tmp_path / MODEL, overwrite=False)
+    with pytest.raises(MTLError, match=r"must not be replaced with overwrite=False\. Received: .* or overwrite=True"):
+        model.save(tmp_path / MODEL, overwrite=False)
     assert load_model(tmp_path).weighting_state == {}
-    save_model(model, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([MODEL, STATE, RECIPE])
+    model.save(tmp_path / MODEL)
+    assert [path.name for path in tmp_path.iterdir()] == [MODEL]
     assert load_model(tmp_path).recipe == model.recipe
 
 
-@pytest.mark.parametrize("missing", [MODEL, STATE, RECIPE])
-def test_a_folder_without_one_of_the_files_is_refused(model: MultiTaskModel, tmp_path: Path, missing: str) -> None:
-    for name in {MODEL, STATE, RECIPE} - {missing}:
-        (tmp_path / name).write_bytes(b"")
-    with pytest.raises(MTLError, match=rf"without {missing}\. Name the folder of a finished run"):
-        load_model(tmp_path)
-    with pytest.raises(MTLError, match=r"without model\.keras, state\.weights\.h5, tasks\.json"):
+def test_what_is_no_model_is_refused(model: MultiTaskModel, file: Path, tmp_path: Path) -> None:
+    with pytest.raises(MTLError, match=r"a folder with model\.keras\. Received: .*nowhere\. Pass the folder of a finished run"):
         load_model(tmp_path / "nowhere")
+    (tmp_path / "torn.keras").write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(MTLError, match=r"must be a complete \.keras archive\. Received: .*torn\.keras"):
+        load_model(tmp_path / "torn.keras")
+    model.plain().save(tmp_path / "plain.keras")
+    with pytest.raises(MTLError, match=r"written by `save`.*a plain Keras model\. Load it with keras\.models\.load_model"):
+        load_model(tmp_path / "plain.keras")
+    model.plain().save(tmp_path / "later.keras")
+    with zipfile.ZipFile(tmp_path / "later.keras", "a") as archive:
+        archive.writestr("mtl_keras.json", json.dumps({"format_version": 99}))
+    with pytest.raises(MTLError, match=r"must be at most version 1\. Received: .* version 99\. Install a newer mtl-keras"):
+        load_model(tmp_path / "later.keras")
 
 
-@pytest.mark.parametrize("room", [0, 2000])
-def test_a_full_disk_leaves_nothing(model: MultiTaskModel, tmp_path: Path, room: int) -> None:
-    with full_after(room), pytest.raises(MTLError, match=r"whole or not at all.*File too large") as info:
-        save_model(model, tmp_path / "new")
+@pytest.mark.parametrize("room", [0, 2000, 40_000])
+def test_a_full_disk_leaves_nothing(model: MultiTaskModel, file: Path, tmp_path: Path, room: int) -> None:
+    with full_after(min(room, file.stat().st_size - 100)), pytest.raises(MTLError, match="File too large") as info:
+        model.save(tmp_path / "new" / MODEL)
     assert "\n" not in str(info.value)
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_a_failure_at_any_file_leaves_each_whole(
-    model: MultiTaskModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_failure_keeps_the_file_before(
+    model: MultiTaskModel, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_model(model, tmp_path)
-    before = [path.name for path in tmp_path.iterdir()]
-    replace = os.replace
-    for refused in before:
+    (tmp_path / MODEL).write_bytes(file.read_bytes())
 
-        def refuse(source: Any, target: Any, refused: str = refused) -> None:
-            if Path(target).name == refused:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            replace(source, target)
+    def refuse(source: Any, target: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        inodes = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
-        monkeypatch.setattr(os, "replace", refuse)
-        with pytest.raises(MTLError, match=rf"No space left on device at .*{refused}"):
-            save_model(model, tmp_path)
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(before)
-        assert (tmp_path / refused).stat().st_ino == inodes[refused]
-    assert keras.saving.load_model(tmp_path / MODEL).output_names == model.output_names
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(MTLError, match=r"No space left on device"):
+            model.save(tmp_path / MODEL)
+    assert [path.name for path in tmp_path.iterdir()] == [MODEL]
+    assert (tmp_path / MODEL).read_bytes() == file.read_bytes()
+
+
+# Folders of earlier versions
+
+
+def former(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe as earlier versions wrote it."""
+    shared = {name: value for name, value in recipe["shared"].items() if name != "method"}
+    heads = {"shared": shared, **recipe["heads"]}
+    for head in heads.values():
+        head["tap"] = head.pop("pooling")
+    return {**recipe, "shared": shared}
+
+
+def test_a_folder_of_an_earlier_version_is_read(model: MultiTaskModel, tmp_path: Path) -> None:
+    model.plain().save(tmp_path / MODEL)
+    with h5py.File(tmp_path / "state.weights.h5", "w") as state:
+        for name, value in STATE.items():
+            state.create_dataset(name, data=value)
+    stored = {"recipe": former(json.loads(json.dumps(model.recipe.config()))), "class_names": {"kind": ["a", "b", "c"]}}
+    (tmp_path / "tasks.json").write_text(json.dumps(stored), encoding="utf-8")
+    loaded = load_model(tmp_path)
+    assert_equal(loaded, model)
+    assert loaded.class_names == NAMES
+    np.testing.assert_array_equal(loaded.weighting_state["weights"], STATE["weights"])
+    assert loaded.layers_by_name("shared") != []
+    loaded.save(tmp_path / "new" / MODEL)
+    assert_equal(load_model(tmp_path / "new"), model)
+
+
+def test_domain_batch_norm_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """Its layers had other names, by which Keras finds the weights in a file."""
+    from mtl_keras import normalization
+
+    model = _tiny.model(
+        _tiny.TASKS.only("kind", "odd"),
+        _tiny.BACKBONE.replace(batch_norm="train"),
+        batch_norm_groups=(("kind",), ("odd",)),
+    )
+    classes = {"DomainBatchNormalization": "BatchNormalizationPerDataSet", "RepeatForDomains": "Copies", "SelectDomain": "Part"}
+    registered = keras.saving.get_registered_object
+
+    def rename(layer: Any) -> Any:
+        name = classes.get(type(layer).__name__)
+        kind = registered(f"mtl_keras>{name}") if name else type(layer)
+        return kind.from_config(layer.get_config())  # type: ignore[union-attr]
+
+    old = keras.models.clone_model(model, clone_function=rename, recursive=True)
+    old.set_weights(model.get_weights())
+    old.save(tmp_path / MODEL)
+    text = zipfile.ZipFile(tmp_path / MODEL).read("config.json").decode()
+    assert all(f"mtl_keras>{name}" in text for name in classes.values())
+    recipe = former(json.loads(json.dumps(model.recipe.config())))
+    recipe["statistics"] = recipe.pop("batch_norm_groups")
+    (tmp_path / "tasks.json").write_text(json.dumps({"recipe": recipe}), encoding="utf-8")
+    loaded = load_model(tmp_path)
+    assert loaded.recipe == model.recipe
+    assert isinstance(loaded.get_layer("backbone").get_layer("conv1_bn"), normalization.DomainBatchNormalization)
+    images = _tiny.rows(4, 3)[0]
+    for task, output in model(images).items():
+        np.testing.assert_array_equal(loaded(images)[task], output)

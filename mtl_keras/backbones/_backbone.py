@@ -164,11 +164,12 @@ class Backbone:
         """Create a backbone from the result of `config`."""
         return cls(**config)
 
-    def check(self, image_shape: Sequence[int | None]) -> None:
+    def check(self, image_shape: Sequence[int | None], *, files: bool = True) -> None:
         """Raise `MTLError` if the network is unavailable or does not accept such images; loads and builds nothing.
 
         Args:
             image_shape: `(height, width, channels)` of an image.
+            files: Whether files with pretrained weights must exist on this machine; default True. A saved model needs none.
         """
         family, resolved = BACKBONES[self.name], self.resolve()
         if not isinstance(image_shape, Sequence) or isinstance(image_shape, str) or len(image_shape) != 3:
@@ -194,13 +195,16 @@ class Backbone:
                 f"Received: {height} x {width}. Pass image_size={max(family.min_size, 2 * min(height, width))} or more."
             )
         if resolved.weights not in (None, "imagenet"):
-            _check_file(resolved.weights)
+            if files:
+                _check_file(resolved.weights)
         elif resolved.weights == "imagenet" and not family.pretrained:
             raise MTLError(
                 f"`weights` of {self.name} must be None or a file, since there are no ImageNet weights. "
                 "Received: weights='imagenet'. Pass weights=None."
             )
         family.check((height, width), resolved.weights, self._options())
+        if files and resolved.weights == "imagenet":
+            family.check_files()
 
     def apply(self, images: Any, transform: Callable[[keras.Model], keras.Model] | None = None) -> Any:
         """Build the network on a symbolic input.

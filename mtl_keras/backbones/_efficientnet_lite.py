@@ -72,9 +72,8 @@ class EfficientNetLite0(Family):
     options: Mapping[str, Any] = {}
     min_size = 32
 
-    def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
-        if weights == "imagenet":
-            weights_path()
+    def check_files(self) -> None:
+        weights_path()
 
     def offline(self) -> bool:
         return importlib.util.find_spec(PACKAGE) is not None

@@ -36,13 +36,16 @@ class Family(ABC):
     channels: int | None = 3
 
     def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
-        """Raise `MTLError` if the options are invalid or the weights are unavailable for them; fast, builds nothing.
+        """Raise `MTLError` if the options are invalid or no weights exist for them; fast, builds nothing.
 
         Args:
             side: Height and width in px of the network's input.
             weights: `"imagenet"`, None or a path.
             options: All options, including defaults.
         """
+
+    def check_files(self) -> None:
+        """Raise `MTLError` if `"imagenet"` weights must be installed and are not; they may still have to be downloaded."""
 
     def offline(self) -> bool:
         """Return whether the pretrained weights, if there are any, are available without a network connection."""
