@@ -32,8 +32,8 @@ def atomic(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise MTLError(
-            f"Results must be written completely. Received: {error.strerror or error} at {path}. Free some space or pass another "
-            "--output-dir."
+            f"Results must be written completely. Received: {error.strerror or error} at {path}. Free some space or pass "
+            "another --output-dir."
         ) from error
     finally:
         if temporary is not None:
@@ -71,8 +71,8 @@ def append_json(path: Path, row: Mapping[str, Any]) -> None:
                 raise
     except OSError as error:
         raise MTLError(
-            f"The log {path} must be writable. Received: {error.strerror or error}. Free some space and continue with --resume; "
-            "earlier lines are intact."
+            f"The log {path} must be writable. Received: {error.strerror or error}. Free some space and continue with "
+            "--resume; earlier lines are intact."
         ) from error
 
 
@@ -102,7 +102,7 @@ def writable_folder(path: Path) -> Path:
             probe.flush()
     except OSError as error:
         raise MTLError(
-            f"The output folder must be writable. Received: {path} ({error.strerror or error}). Pass another --output-dir or free "
-            "some space."
+            f"The output folder must be writable. Received: {path} ({error.strerror or error}). Pass another --output-dir or "
+            "free some space."
         ) from error
     return path

@@ -88,7 +88,8 @@ def alternate(
         size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
         if len(size) != 2:
             raise MTLError(
-                f"`image_size` must be a side, or height and width. Received: image_size={image_size!r}. Pass e.g. image_size=32."
+                f"`image_size` must be a side, or height and width. Received: image_size={image_size!r}. Pass e.g. "
+                "image_size=32."
             )
         for side in size:
             check_integer("image_size", side, 1, example=32)
@@ -113,8 +114,8 @@ def _check_datasets(sets: Sequence[Data]) -> None:
     names = [data.name for data in sets]
     if len(sets) < 2:
         raise MTLError(
-            f"`alternate` must receive at least two data sets. Received: {', '.join(names) or 'none'}. Train on one as it is, or "
-            "add another."
+            f"`alternate` must receive at least two data sets. Received: {', '.join(names) or 'none'}. Train on one as it is, "
+            "or add another."
         )
     owner: dict[str, str] = {}
     for data in sets:

@@ -161,7 +161,8 @@ def _convert_inputs(x: np.ndarray) -> np.ndarray:
         x = np.asarray(x)
     if x.ndim < 2 or not np.issubdtype(x.dtype, np.number) or np.issubdtype(x.dtype, np.complexfloating):
         raise MTLError(
-            f"Inputs must be real numbers [n, ...]. Received: shape {list(x.shape)}, {x.dtype}. Stack the images into one array."
+            f"Inputs must be real numbers [n, ...]. Received: shape {list(x.shape)}, {x.dtype}. Stack the images into one "
+            "array."
         )
     if x.dtype == np.uint8:
         return x

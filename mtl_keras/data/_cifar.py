@@ -109,8 +109,8 @@ def _find_builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
         builder.download_and_prepare()
     except Exception as error:
         raise MTLError(
-            f"{problem} Downloading it failed ({type(error).__name__}). Pass --data-dir (data_dir=) or set TFDS_DATA_DIR, or run "
-            f"`tfds build {name}` with a network connection."
+            f"{problem} Downloading it failed ({type(error).__name__}). Pass --data-dir (data_dir=) or set TFDS_DATA_DIR, or "
+            f"run `tfds build {name}` with a network connection."
         ) from error
     return builder
 

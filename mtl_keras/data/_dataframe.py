@@ -89,8 +89,8 @@ def from_dataframe(
     if not readable.all():
         row = int(readable.argmin())
         raise MTLError(
-            f"Every file of the table must be a readable image. Received: {int((~readable).sum())} of {len(files)} that are not, "
-            f"the first {root / files[row]} in row {row}. Replace them, or remove their rows."
+            f"Every file of the table must be a readable image. Received: {int((~readable).sum())} of {len(files)} that are "
+            f"not, the first {root / files[row]} in row {row}. Replace them, or remove their rows."
         )
     whole = encode_columns(tasks, images, columns, name="train", class_names=class_names)
     parts = {"train": whole}
@@ -162,7 +162,9 @@ def _read_sides(names: Sequence[Any], column: str) -> np.ndarray:
             raise unknown("split", name, SPLITS, f"Row {row} of column {column!r} has it.")
     sides = np.array([SPLITS[name] for name in names])
     if "train" not in sides:
-        raise MTLError(f"The split column must have training rows. Received: none in column {column!r}. Call their split 'train'.")
+        raise MTLError(
+            f"The split column must have training rows. Received: none in column {column!r}. Call their split 'train'."
+        )
     return sides
 
 
@@ -181,8 +183,8 @@ def _count_held_out(sides: np.ndarray, shares: dict[str, float | None]) -> dict[
     if not all(0 < share < 1 for share in asked.values()) or sum(counts.values()) >= n:
         received = ", ".join(f"{side}={share}" for side, share in asked.items())
         raise MTLError(
-            f"Fractions must lie in (0, 1) and leave a row to train on. Received: {received} of {n} rows. Pass smaller fractions, "
-            "or more rows."
+            f"Fractions must lie in (0, 1) and leave a row to train on. Received: {received} of {n} rows. Pass smaller "
+            "fractions, or more rows."
         )
     return counts
 

@@ -166,9 +166,7 @@ def _find_images(root: Path, depth: int) -> tuple[list[Path], int]:
     return found, above
 
 
-def _read_images(
-    root: Path, files: Sequence[Path], image_size: int | tuple[int, int] | None
-) -> tuple[np.ndarray, list[Path]]:
+def _read_images(root: Path, files: Sequence[Path], image_size: int | tuple[int, int] | None) -> tuple[np.ndarray, list[Path]]:
     """Return the images `[n, height, width, 3]` and the files that they were read from."""
     images, readable = read_images(root, files, image_size)
     broken = [file for file, fine in zip(files, readable, strict=True) if not fine]

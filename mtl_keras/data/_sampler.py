@@ -93,9 +93,7 @@ class Sampler:
         """Return the images of a batch after online augmentation, if any was sampled for them."""
         return images if self.online is None or draws.shape[1] == 1 else self.online(images, draws[:, 1:])
 
-    def _passes(
-        self, n: int, order: BatchOrder, image_shape: tuple[int, ...], first: int, stop: int
-    ) -> tf.data.Dataset:
+    def _passes(self, n: int, order: BatchOrder, image_shape: tuple[int, ...], first: int, stop: int) -> tf.data.Dataset:
         """Return the batches of passes `first` to `stop - 1` over n rows, which are numbered from 0."""
         import tensorflow as tf
 

@@ -58,7 +58,7 @@ class Split:
     side: Mapping[str, np.ndarray] = field(default_factory=dict)
     group: np.ndarray | None = None
     origin: np.ndarray | None = None
-    sampler: Sampler = Sampler()
+    sampler: Sampler = field(default_factory=Sampler)
     array_cache: ArrayCache = field(default_factory=ArrayCache, repr=False)
 
     def __post_init__(self) -> None:
@@ -179,8 +179,8 @@ class Split:
         for name, rows in zip(self.sampling.tasks, members, strict=True):
             if not len(rows):
                 raise MTLError(
-                    f"Each alternated data set must have at least one row. Received: none of {name!r} in the {len(self)} rows of "
-                    f"the {self.name or 'unnamed'} split. Take more rows, or train without {name!r}."
+                    f"Each alternated data set must have at least one row. Received: none of {name!r} in the {len(self)} rows "
+                    f"of the {self.name or 'unnamed'} split. Take more rows, or train without {name!r}."
                 )
         return members
 
@@ -250,8 +250,8 @@ class Split:
         members = [np.arange(len(self))] if seed is None else self.rows_by_dataset()
         rows = self.sampler.batches_of_rows(members, order, self.x.shape[-3:])
 
-        def read(*batch: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-            return reader.read(*batch, self.sampler.transform)
+        def read(numbers: tf.Tensor, counts: tf.Tensor, draws: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+            return reader.read(numbers, counts, draws, self.sampler.transform)
 
         # Few batches in flight: their memory is then used again, and fresh memory costs more than the copy itself.
         return rows.map(read, num_parallel_calls=2).prefetch(2)

@@ -175,7 +175,9 @@ def parse_steps_of_view(view: Any, steps: Mapping[str, type[Any]] = STEPS) -> tu
         raise MTLError(
             f"An augmentation must be a step or a sequence of steps. Received: {view!r}. Pass e.g. ('flip_lr', 'crop')."
         )
-    return tuple(parse_choice("augmentation step", step, steps, example="'flip_lr' or {'method': 'crop', 'pad': 4}") for step in listed)
+    return tuple(
+        parse_choice("augmentation step", step, steps, example="'flip_lr' or {'method': 'crop', 'pad': 4}") for step in listed
+    )
 
 
 def parse_views(views: Any) -> tuple[tuple[Step, ...], ...]:
@@ -185,7 +187,9 @@ def parse_views(views: Any) -> tuple[tuple[Step, ...], ...]:
         MTLError: If there is no view, or one is invalid.
     """
     if isinstance(views, str | Mapping) or not isinstance(views, Sequence) or not views:
-        raise MTLError(f"`steps` must be a sequence of views, at least one. Received: {views!r}. Pass e.g. ('identity', 'flip_lr').")
+        raise MTLError(
+            f"`steps` must be a sequence of views, at least one. Received: {views!r}. Pass e.g. ('identity', 'flip_lr')."
+        )
     return tuple(parse_steps_of_view(view) for view in views)
 
 
@@ -223,7 +227,8 @@ def check_pad(pad: Any) -> None:
     check_number("pad", pad, 0, 1024, bounds="(]", of="'crop'", example=4)
     if pad > 1 and pad != int(pad):
         raise MTLError(
-            f"`pad` of 'crop' must be a whole number of px or a fraction of the side below 1. Received: pad={pad}. Pass e.g. pad=4."
+            f"`pad` of 'crop' must be a whole number of px or a fraction of the side below 1. Received: pad={pad}. Pass e.g. "
+            "pad=4."
         )
 
 
@@ -235,7 +240,9 @@ def count_pixels(pad: float, side: int) -> int:
     """
     count = int(pad) if pad >= 1 else max(1, round(pad * side))
     if count >= side:
-        raise MTLError(f"`pad` must be smaller than the sides of the image. Received: pad={pad} for a side of {side} px. Pass e.g. 0.125.")
+        raise MTLError(
+            f"`pad` must be smaller than the sides of the image. Received: pad={pad} for a side of {side} px. Pass e.g. 0.125."
+        )
     return count
 
 

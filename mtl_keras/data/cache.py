@@ -156,7 +156,8 @@ def clear(cache_dir: str | os.PathLike[str], keys: Iterable[str] | None = None) 
                 folder.rmdir()
         except filelock.Timeout:
             raise MTLError(
-                f"A cache entry must not be in use when it is removed. Received: {key}, which another process holds. Try again later."
+                f"A cache entry must not be in use when it is removed. Received: {key}, which another process holds. Try again "
+                "later."
             ) from None
         freed += found[key].bytes
     return freed
