@@ -19,7 +19,7 @@ from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._classification import Classification
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._label_source import ClassMap, LabelSource, RandomLabels
-from mtl_keras.tasks._ladder import binary_tasks, controls_of, rungs
+from mtl_keras.tasks._binary_tasks import binary_tasks, controls_of, rungs
 from mtl_keras.tasks._multi_label import MultiLabel
 from mtl_keras.tasks._order import order_by_source
 from mtl_keras.tasks._ordinal import Ordinal
