@@ -83,12 +83,13 @@ def alternation(cache: Path) -> mtl.Run:
 
 def views(cache: Path) -> mtl.Run:
     model = build(TWO, shared=(16,), freeze=True)
-    shown = digits(TWO, rounded=True).with_views(("identity", {"method": "crop", "pad": 1}, "flip_lr"))
+    shown = digits(TWO, rounded=True).augment(("identity", {"method": "crop", "pad": 1}, "flip_lr"), mode="views")
     return mtl.train(model, shown, phase(), cache_dir=cache)
 
 
 def online(cache: Path) -> mtl.Run:
-    return mtl.train(build(TWO), digits(TWO, rounded=True).online({"method": "crop", "pad": 1}), phase(), cache_dir=cache)
+    data = digits(TWO, rounded=True).augment({"method": "crop", "pad": 1}, mode="online")
+    return mtl.train(build(TWO), data, phase(), cache_dir=cache)
 
 
 def dwa(cache: Path) -> mtl.Run:

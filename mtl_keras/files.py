@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes and logs that survive a kill."""
+"""Atomic writes, and logs that survive a kill."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from typing import Any
 
 from mtl_keras.errors import MTLError
 
-__all__ = ["append_json", "atomic", "read_json_lines", "write_json", "writable_folder"]
+__all__ = ["append_json", "atomic", "read_json_lines", "writable_folder", "write_json"]
 
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; move it into place when the block ends well, remove it when it does not.
+    """Yield a temporary path next to `path`; move it to `path` if the block succeeds, remove it if it fails.
 
     Raises:
-        MTLError: If the disk is full or the folder cannot be written; nothing half-written is left.
+        MTLError: If the disk is full or the folder cannot be written; no partial file remains.
     """
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The name stays at the end: Keras chooses the file format by it. Not `mkstemp`: its files nobody else may read.
+        # Keras chooses the format by the suffix. Not `mkstemp`, whose files only their owner can read.
         temporary = path.parent / f".{secrets.token_hex(8)}-{path.name}"
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
         raise MTLError(
-            f"Results are written whole or not at all. Received from the disk: {error.strerror or error} at {path}. "
-            "Free some space or name another --output-dir."
+            f"Results must be written completely. Received: {error.strerror or error} at {path}. Free some space or pass "
+            "another --output-dir."
         ) from error
     finally:
         if temporary is not None:
@@ -47,17 +47,17 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_json(path: Path, row: Mapping[str, Any]) -> None:
-    """Append one JSON line and force it to the disk, so that a kill right after loses nothing.
+    """Append one JSON line and sync it to the disk, so that a kill afterward loses nothing.
 
-    A last line that a kill or a full disk left without its end is cut off first.
+    An incomplete last line, left by a kill or a full disk, is removed first.
 
     Raises:
-        MTLError: If the disk is full or the file cannot be written; the file is as it was before.
+        MTLError: If the disk is full or the file cannot be written; the file is then unchanged.
     """
     line = (json.dumps(row, allow_nan=True) + "\n").encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: what a full disk refuses would be tried again at each later flush, the cutting among them.
+        # Unbuffered: bytes that a full disk refuses would be written again at each later flush, also that of truncate.
         with path.open("ab", buffering=0) as file:
             whole = _whole_lines(path)
             file.truncate(whole)
@@ -71,13 +71,13 @@ def append_json(path: Path, row: Mapping[str, Any]) -> None:
                 raise
     except OSError as error:
         raise MTLError(
-            f"The log {path} takes one line for each result. Received from the disk: {error.strerror or error}. "
-            "Free some space and continue with --resume; nothing logged before is lost."
+            f"The log {path} must be writable. Received: {error.strerror or error}. Free some space and continue with "
+            "--resume; earlier lines are intact."
         ) from error
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a log written by `append_json`; a torn last line is left out."""
+    """Return the complete lines of a log written by `append_json`; an incomplete last line is ignored."""
     if not path.exists():
         return []
     text = path.read_bytes()[: _whole_lines(path)].decode()
@@ -85,15 +85,15 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _whole_lines(path: Path) -> int:
-    """Return the length in bytes up to and including the last newline."""
+    """Return the number of bytes up to and including the last newline."""
     return path.read_bytes().rfind(b"\n") + 1
 
 
 def writable_folder(path: Path) -> Path:
-    """Make `path` and prove that a file can be written in it.
+    """Create `path` if it is missing, check that files can be written in it, and return it.
 
     Raises:
-        MTLError: If it cannot; the message names the folder and the cause.
+        MTLError: If it cannot be created or written; the message has the cause.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def writable_folder(path: Path) -> Path:
             probe.flush()
     except OSError as error:
         raise MTLError(
-            f"The output folder can be written. Received: {path} ({error.strerror or error}). "
-            "Name another --output-dir or free space."
+            f"The output folder must be writable. Received: {path} ({error.strerror or error}). Pass another --output-dir or "
+            "free some space."
         ) from error
     return path

@@ -52,7 +52,7 @@ def predict(
     """
     if isinstance(x, Split):
         split = x.first_view()
-        rows, pieces = split.x, split.pieces()
+        rows, pieces = split.x, split.dataset_slices()
     else:
         rows, pieces = x, [slice(None)]
     if not features and cache_dir is not False and model.frozen_trunk:

@@ -108,7 +108,7 @@ def test_the_log_has_the_steps_of_each_data_set(run: Run, tmp_path: Path, caplog
         train(fresh(), _pair.both(), PHASE, seed=4, callbacks=[TensorBoardLog(tmp_path, _pair.TASKS)])
     (line,) = [record.message for record in caplog.records if "Alternating" in record.message]
     assert line.startswith(
-        "Alternating long and short (coin): 5 steps an epoch, where whole passes take 5 of long and 2 of short"
+        "Alternating long and short (coin): 5 steps per epoch; one pass over each data set takes 5 of long and 2 of short"
     )
     assert "goes on in each epoch where it was" in line
     assert "shuffled anew and started again" in line
@@ -170,7 +170,7 @@ def test_features_are_cached_by_data_set(tmp_path: Path, views: Any) -> None:
     """Training on them equals training through the trunk, and a single-task training finds its own there already."""
 
     def prepared(data: Data) -> Data:
-        return data.with_views(views) if views else data
+        return data.augment(views, mode="views") if views else data
 
     phase, data = Phase(epochs=2, batch_size=8), prepared(_pair.both())
     cached = train(fresh(freeze=True), data, phase, seed=4, cache_dir=tmp_path)

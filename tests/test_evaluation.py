@@ -160,4 +160,4 @@ def test_the_trivial_predictor_is_that_of_its_own_reference() -> None:
     scored = split([0, 1, 1, 1])
     for majority in [0, 1] * 10:
         assert trivial_scores(split([majority] * 3), scored)["odd"]["accuracy"] == (0.75 if majority else 0.25)
-    assert trivial_scores(scored, scored) is trivial_scores(scored, scored), "computed once"
+    assert trivial_scores(scored, scored) == trivial_scores(scored, scored)

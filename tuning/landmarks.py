@@ -137,7 +137,7 @@ def published(category: float, landmark: float) -> tuple[dict[str, Any], ...]:
 
 
 #: One setting for all five; the original's report says that its own differed.
-ORIGINAL = {"image_size": 224, "enlarge": FIVEFOLD, "views": (), "batch_size": 128, "epochs": 50}
+ORIGINAL = {"image_size": 224, "repeat": FIVEFOLD, "views": (), "batch_size": 128, "epochs": 50}
 
 CONFIGURATIONS = {
     "parallel": mtl.search.Configuration(

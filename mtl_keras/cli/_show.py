@@ -80,7 +80,7 @@ def show_cache(console: Console, where: Path, entries: Sequence[CacheEntry]) -> 
     """Print what a cache folder holds."""
     table = Table("entry", "MB", "images", "complete", "backbone", title=f"Feature cache {where}", title_justify="left")
     for entry in entries:
-        backbone: Any = entry.identity.get("backbone", {})
+        backbone: Any = entry.fingerprint.get("backbone", {})
         about = f"{backbone.get('name', '?')} {backbone.get('image_size') or ''}".strip()
         table.add_row(entry.key, f"{entry.bytes / 1e6:.1f}", str(entry.rows), "yes" if entry.complete else "no", about)
     table.add_row("total", f"{sum(e.bytes for e in entries) / 1e6:.1f}", "", "", "")

@@ -1,9 +1,9 @@
-"""The data that tasks are learned from.
+"""Data sets: inputs, labels and splits.
 
-`load` reads a data set by name, `from_arrays` takes arrays that are already there, `from_folders` a tree of images whose
-folders are their labels, `from_dataframe` images that a table lists, and `alternate` makes one of several; all give a `Data`
-with a training, a validation and perhaps a test `Split`. A split holds inputs and encoded labels in memory and feeds them to
-Keras as `(x, {task: y}, {task: weight})`: every task in every batch, weight 0 where a label is absent.
+`load` reads a data set by name, `from_arrays` takes arrays in memory, `from_folders` a tree of images whose folders are their
+labels, `from_dataframe` images listed in a table, and `alternate` combines several data sets. All return a `Data` with a
+training, a validation and perhaps a test `Split`. A split holds inputs and encoded labels in memory and feeds them to Keras
+as `(x, {task: y}, {task: weight})`: every task in every batch, with weight 0 where a label is absent.
 
 Example:
     >>> import numpy as np
@@ -16,7 +16,7 @@ Example:
     (48, 12)
 
 To add a data set, write `_name.py` with a function `(tasks, *, data_dir, validation_fraction, seed) -> Data` and add it
-to `LOADERS` below. A path goes in; only a call without one may download.
+to `LOADERS` below. It reads from `data_dir`; only a call without one may download.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ from mtl_keras.data._arrays import from_arrays
 from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
 from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
 from mtl_keras.data._clothing import load_clothing
-from mtl_keras.data._data import Data, stratified_folds
+from mtl_keras.data._data import Data
 from mtl_keras.data._dataframe import from_dataframe
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._folders import from_folders
 from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._sampling import parse_sampling, parse_steps
 from mtl_keras.data._split import Split
+from mtl_keras.data._stratify import stratified_folds
 from mtl_keras.data._trivial import trivial_scores
 from mtl_keras.errors import unknown
 
@@ -62,7 +63,7 @@ __all__ = [
     "trivial_scores",
 ]
 
-#: Every data set that `load` knows, by name.
+#: Every data set that `load` can read, by name.
 LOADERS: dict[str, Callable[..., Data]] = {
     "cifar10": load_cifar10,
     "cifar100": load_cifar100,
@@ -83,22 +84,22 @@ def load(
     """Load a data set by name and encode the labels of `tasks`.
 
     Args:
-        name: A key of `LOADERS`: `"digits"` (scikit-learn's, needs no files), `"cifar10"`, `"cifar100"`, `"clothing"`
+        name: A key of `LOADERS`: `"digits"` (from scikit-learn, needs no files), `"cifar10"`, `"cifar100"`, `"clothing"`
             or `"landmarks"` (photos in `data_dir`).
-        tasks: What is to be predicted. A task whose `label` is left out reads the column of its own name, or the one
-            that the data set declares for it (`fine` and `coarse` of cifar100 read `label` and `coarse_label`).
-        data_dir: Root in which the data set is looked for as `tfds/<name>/` and `<name>/`. None (the default) looks in
-            `$TFDS_DATA_DIR`, else in `~/tensorflow_datasets`, and downloads the data set there if it is missing. The
-            clothing and the landmarks are never downloaded and need it.
-        validation_fraction: Share of the training rows held out for validation, in `(0, 1)`. None (the default) takes
-            the data set's own: 0.2 for digits, 0.125 for clothing, 0.1 for CIFAR. Not for `landmarks`, which holds out
-            photos by number.
-        seed: Seed of the stratified validation split. Test rows are the same for every seed, but for `clothing` and
-            `landmarks`.
+        tasks: What is predicted. A task without a `label` reads the column of its own name, or the one that the data set
+            declares for it (`fine` and `coarse` of cifar100 read `label` and `coarse_label`).
+        data_dir: Root in which the data set is searched as `tfds/<name>/` and `<name>/`. None (default) searches
+            `$TFDS_DATA_DIR`, else `~/tensorflow_datasets`, and downloads a missing data set there. The clothing and the
+            landmarks are never downloaded and require it.
+        validation_fraction: Fraction of the training rows held out for validation, in `(0, 1)`. None (default) is the data
+            set's own: 0.2 for digits, 0.125 for clothing, 0.1 for CIFAR. Not for `landmarks`, which holds out a fixed
+            number of photos.
+        seed: Seed of the stratified validation split, from 0; default 0. Test rows are the same for every seed, except for
+            `clothing` and `landmarks`.
 
     Raises:
-        MTLError: If the name is unknown, the data set is not there, a task's column does not exist or its labels are
-            outside the task's range.
+        MTLError: If the name is unknown, the data set is missing, a task's column does not exist or its labels are outside
+            the task's range.
 
     Example:
         >>> import mtl_keras as mtl

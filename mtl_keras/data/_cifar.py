@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.data._arrays import from_arrays, resolve
+from mtl_keras.data._arrays import from_arrays, resolve_columns
 from mtl_keras.data._data import Data
 from mtl_keras.errors import MTLError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CIFAR100_COARSE", "load_cifar10", "load_cifar100"]
 
-#: For each of CIFAR-100's fine classes the coarse one that it belongs to.
+#: The coarse class of each of CIFAR-100's fine classes.
 CIFAR100_COARSE = (
     *(4, 1, 14, 8, 0, 6, 7, 7, 18, 3, 3, 14, 9, 18, 7, 11, 3, 9, 7, 11),
     *(6, 11, 5, 10, 7, 6, 13, 15, 3, 15, 0, 11, 1, 10, 12, 14, 16, 9, 11, 5),
@@ -37,8 +37,7 @@ def load_cifar100(
 ) -> Data:
     """Load CIFAR-100: 32x32 uint8 images, columns `label` (100 classes) and `coarse_label` (20).
 
-    The tasks `fine` and `coarse` read these two unless they name a column. For the arguments see
-    `mtl_keras.data.load`.
+    The tasks `fine` and `coarse` read these two unless they name a column. See `mtl_keras.data.load` for the arguments.
 
     Reference:
         A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
@@ -51,7 +50,7 @@ def load_cifar10(
 ) -> Data:
     """Load CIFAR-10: 32x32 uint8 images, column `label` (10 classes), which a task `class` reads too.
 
-    For the arguments see `mtl_keras.data.load`.
+    See `mtl_keras.data.load` for the arguments.
 
     Reference:
         A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
@@ -67,15 +66,15 @@ def _load(
     validation_fraction: float | None,
     seed: int,
 ) -> Data:
-    # Before images are decoded: a misspelt column should not take seconds to be told.
-    resolve(tasks, sorted(set(aliases.values())), aliases)
-    builder = _builder(name, data_dir)
+    # Before images are decoded: a misspelled column should be reported at once.
+    resolve_columns(tasks, sorted(set(aliases.values())), aliases)
+    builder = _find_builder(name, data_dir)
     try:
-        train, test = (dict(_arrays(builder.data_path, split)) for split in ("train", "test"))
+        train, test = (dict(_decode_split(builder.data_path, split)) for split in ("train", "test"))
     except Exception as error:
         raise MTLError(
-            f"The files of {name} must be whole. Received: {type(error).__name__} while reading {builder.data_path}. "
-            f"Remove that folder and make it again (tfds build {name})."
+            f"The files of {name} must be intact. Received: {type(error).__name__} while reading {builder.data_path}. "
+            f"Remove that folder and create it again (tfds build {name})."
         ) from error
     features = builder.info.features
     return from_arrays(
@@ -90,35 +89,35 @@ def _load(
     )
 
 
-def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
-    """Return the TFDS builder of a data set that is on disk; download it only if no folder was named."""
+def _find_builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
+    """Return the TFDS builder of a data set on disk; download the data set only if no folder was named."""
     import tensorflow_datasets as tfds
 
     root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    looked = [root / "tfds" / name, root / name]
-    for folder in looked:
+    searched = [root / "tfds" / name, root / name]
+    for folder in searched:
         versions = [version.parent for version in folder.glob("*.*.*/dataset_info.json")]
         if versions:
             newest = max(versions, key=lambda path: [int(part) if part.isdigit() else -1 for part in path.name.split(".")])
             return tfds.builder_from_directory(newest)
-    problem = f"The data set {name!r} must be on disk. Received: no TFDS folder at {looked[0]} or {looked[1]}."
+    problem = f"The data set {name!r} must be on disk. Received: no TFDS folder at {searched[0]} or {searched[1]}."
     if data_dir is not None:
-        raise MTLError(f"{problem} Make it with `tfds build {name} --data_dir {root}`, or name the folder that holds it.")
-    _log.info("%s: not at %s, downloading it there", name, looked[1])
+        raise MTLError(f"{problem} Create it with `tfds build {name} --data_dir {root}`, or pass the folder that contains it.")
+    _log.info("%s: not at %s, downloading it there", name, searched[1])
     try:
         builder = tfds.builder(name, data_dir=root)
         builder.download_and_prepare()
     except Exception as error:
         raise MTLError(
-            f"{problem} Downloading it failed ({type(error).__name__}). Give --data-dir (data_dir=) or TFDS_DATA_DIR, or run "
-            f"`tfds build {name}` where there is a network."
+            f"{problem} Downloading it failed ({type(error).__name__}). Pass --data-dir (data_dir=) or set TFDS_DATA_DIR, or "
+            f"run `tfds build {name}` with a network connection."
         ) from error
     return builder
 
 
 @functools.lru_cache(2)
-def _arrays(folder: Any, split: str) -> Mapping[str, np.ndarray]:
-    """Decode one split into read-only arrays, in the order of the files; those of the last data set are kept."""
+def _decode_split(folder: Any, split: str) -> Mapping[str, np.ndarray]:
+    """Decode one split into read-only arrays, in the order of the files; both splits of the last data set are kept."""
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(folder)
@@ -132,7 +131,7 @@ def _arrays(folder: Any, split: str) -> Mapping[str, np.ndarray]:
                 arrays.setdefault(column, np.empty((rows, *part.shape[1:]), part.dtype))[done : done + len(part)] = part
         done += len(batch["image"])
     if done != rows:
-        raise MTLError(f"{split} holds {rows} rows. Received: {done}.")
+        raise MTLError(f"The split {split!r} must have {rows} rows. Received: {done}. Create the data set again.")
     for array in arrays.values():
         array.flags.writeable = False
     return arrays

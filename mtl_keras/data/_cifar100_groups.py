@@ -1,6 +1,6 @@
-"""Named halves of CIFAR-100's classes, for binary tasks over them.
+"""Named divisions of CIFAR-100's classes in two, for binary tasks.
 
-They were written down before anything was trained on them. Study 001 has tasks of these names and does not publish its lists.
+They were fixed before any training. Study 001 has tasks of these names but does not publish its lists.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LIVING = (
     *("hamster", "mouse", "rabbit", "shrew", "squirrel"),
     *("maple_tree", "oak_tree", "palm_tree", "pine_tree", "willow_tree"),
 )
-#: Food containers, household devices and furniture, large outdoor things made or found, and both kinds of vehicles.
+#: Food containers, household devices and furniture, large outdoor objects and scenes, and both classes of vehicles.
 NOT_LIVING = (
     *("bottle", "bowl", "can", "cup", "plate"),
     *("clock", "keyboard", "lamp", "telephone", "television"),
@@ -34,8 +34,8 @@ NOT_LIVING = (
     *("lawn_mower", "rocket", "streetcar", "tank", "tractor"),
 )
 
-#: Longer or taller than a metre, animals when full grown and without their tails. A child is, a baby is not; a lawn mower is
-#: with its handle; a table is in length, a chair stands just below.
+#: Longer or taller than one meter; animals when fully grown and without their tails. A child is, a baby is not; a lawn mower
+#: is, with its handle; a table is, by its length; a chair is just below.
 BIG = (
     *("bear", "camel", "cattle", "chimpanzee", "crocodile", "dinosaur", "dolphin", "elephant", "kangaroo", "leopard"),
     *("lion", "ray", "seal", "shark", "tiger", "whale", "wolf", "boy", "girl", "man"),
@@ -43,7 +43,7 @@ BIG = (
     *("bridge", "castle", "house", "road", "skyscraper", "cloud", "forest", "mountain", "plain", "sea"),
     *("bicycle", "bus", "motorcycle", "pickup_truck", "train", "lawn_mower", "rocket", "streetcar", "tank", "tractor"),
 )
-#: A snake is long and counts by what one sees of it; a sunflower by its flower, which is what the pictures show.
+#: A snake is long but counts by its visible size; a sunflower counts by its flower, which is what the images show.
 SMALL = (
     *("apple", "aquarium_fish", "baby", "beaver", "bee", "beetle", "bottle", "bowl", "butterfly", "can"),
     *("caterpillar", "chair", "clock", "cockroach", "crab", "cup", "flatfish", "fox", "hamster", "keyboard"),
@@ -52,7 +52,7 @@ SMALL = (
     *("spider", "squirrel", "sunflower", "sweet_pepper", "telephone", "television", "trout", "tulip", "turtle", "worm"),
 )
 
-#: For each named task both of its sides, the one that is 0 first, as `mtl.ClassMap` takes them.
+#: Both classes of each named task, the one with label 0 first, as `mtl.ClassMap` takes them.
 CIFAR100_GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "living": {"not_living": NOT_LIVING, "living": LIVING},
     "big": {"small": SMALL, "big": BIG},

@@ -1,4 +1,4 @@
-"""A column of a table as the labels that tasks read."""
+"""Columns of a table as label arrays."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["read_column"]
 
 
 def read_column(series: pd.Series, column: str, tasks: Tasks) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return labels `[n]` or `[n, size]` as numbers, NaN where absent, and the names of classes that were texts.
+    """Return labels `[n]` or `[n, size]` as numbers, NaN where absent, and the class names of a column of strings.
 
-    Texts become indices in alphabetical order if all tasks that read them take classes without an order; for the others they
-    stay what they are, which the tasks themselves refuse.
+    Strings become indices in alphabetical order if all tasks that read them have unordered classes. Otherwise they stay
+    strings, which the tasks refuse.
 
     Args:
-        series: The column; NaN, None and empty text are absent labels.
+        series: The column; NaN, None and empty strings are absent labels.
         column: Its name, for messages.
-        tasks: All tasks, also those that do not read it.
+        tasks: All tasks, including those that do not read the column.
 
     Raises:
-        MTLError: If it mixes texts with numbers, holds lists of several lengths, or has more texts than a task has classes.
+        MTLError: If it mixes strings and numbers, holds lists of different lengths, or more strings than a task has classes.
     """
     values = series.to_numpy(object)
     absent = series.isna().to_numpy() | np.array([isinstance(value, str) and not value.strip() for value in values], bool)
@@ -44,8 +44,8 @@ def read_column(series: pd.Series, column: str, tasks: Tasks) -> tuple[np.ndarra
     except (TypeError, ValueError):
         row = int(np.flatnonzero(~absent)[texts.index(True) if any(texts) else 0])
         raise MTLError(
-            f"A column of labels holds numbers, lists of numbers of one length, or texts. Received: column {column!r} with "
-            f"a mixture or something else, such as {values[row]!r} in row {row}. Make it one of them."
+            f"A label column must hold only numbers, lists of numbers of one length, or strings. Received: {values[row]!r} in "
+            f"row {row} of column {column!r}. Convert the column to one of them."
         ) from None
     numbers = np.full((len(values), *rows.shape[1:]), np.nan)
     numbers[~absent] = rows
@@ -53,7 +53,7 @@ def read_column(series: pd.Series, column: str, tasks: Tasks) -> tuple[np.ndarra
 
 
 def _classes(values: np.ndarray, absent: np.ndarray, column: str, tasks: Tasks) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return texts as class indices, and their names."""
+    """Return strings as class indices, and the class names."""
     from mtl_keras.tasks import Classification
 
     readers = [task for task in tasks.values() if task.column == column and not task.from_input]
@@ -64,9 +64,9 @@ def _classes(values: np.ndarray, absent: np.ndarray, column: str, tasks: Tasks) 
     for task in plain:
         if isinstance(task, Classification) and len(names) > task.classes:
             raise MTLError(
-                f"A task has a class for each text of its column. Received: classes={task.classes} for task {task.name!r}, and "
-                f"{len(names)} texts in column {column!r}: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}. Give "
-                f"classes={len(names)}."
+                f"A task must have a class for each string of its column. Received: classes={task.classes} for task "
+                f"{task.name!r}, and {len(names)} strings in column {column!r}: {', '.join(names[:12])}"
+                f"{', ...' if len(names) > 12 else ''}. Pass classes={len(names)}."
             )
     number = {name: index for index, name in enumerate(names)}
     return np.array([np.nan if gone else number[text] for text, gone in zip(values, absent, strict=True)]), tuple(names)

@@ -9,32 +9,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.data import _views, cache
-from mtl_keras.data._online import ONLINE, Online
+from mtl_keras.data import cache
+from mtl_keras.data._augment import MODES
 from mtl_keras.data._split import Split
-from mtl_keras.data._stratify import stratified_choice
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.data._stratify import label_strata, stratified_choice
+from mtl_keras.data._views import View
+from mtl_keras.errors import MTLError, check_integer, unknown
 
 if TYPE_CHECKING:
     import keras
 
     from mtl_keras.tasks import Tasks
 
-__all__ = ["Data", "label_strata", "stratified_folds"]
+__all__ = ["Data"]
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set, divided: what is trained on, what choices are made on, and what is looked at once.
+    """A data set in three splits: for training, for every choice, and for the final results.
 
     Args:
         name: Name in reports.
         train: Rows to train on.
         validation: Rows that every choice (epoch, trial, threshold) is made on.
-        test: Rows for the final figures, or None.
-        class_names: Names of the classes of the tasks that have them, in the order of their indices.
-        image_shape: Shape of one original input, e.g. `(32, 32, 3)`, also where `x` holds features.
-        features: Digest of the trunk whose features `x` holds, or None where `x` holds the original inputs.
+        test: Rows for the final results, or None.
+        class_names: Names of the classes of each task that has them, in the order of their indices.
+        image_shape: Shape of one original input, e.g. `(32, 32, 3)`, even if `x` holds features.
+        features: Digest of the trunk whose features `x` holds, or None (default) if `x` holds the original inputs.
     """
 
     name: str
@@ -52,22 +53,22 @@ class Data:
 
     @property
     def task_groups(self) -> tuple[tuple[str, ...], ...]:
-        """Names of the tasks of each data set that is alternated, in order; empty for one data set."""
+        """Names of the tasks of each alternated data set, in order; empty for one data set."""
         if self.train.sampling is None:
             return ()
         return tuple(tuple(n for n in names if n in self.tasks) for names in self.train.sampling.tasks.values())
 
     def only(self, *names: str) -> Data:
-        """Return the same data for these tasks alone; of several data sets those that have one of them.
+        """Return the same data for these tasks alone; of several data sets, those with one of the tasks.
 
         Raises:
             MTLError: If a name is not among the tasks.
         """
-        data = self._each(lambda split: split.only(*names))
+        data = self.map_splits(lambda split: split.only(*names))
         return replace(data, class_names={task: n for task, n in self.class_names.items() if task in data.tasks})
 
     def subset(self, n_train: int, *, seed: int = 0) -> Data:
-        """Return a smaller data set: `n_train` training rows, validation and test cut in the same proportion.
+        """Return a smaller data set: `n_train` training rows, and validation and test reduced in proportion.
 
         Args:
             n_train: Number of training rows, at least 1; if there are not more than that, all splits stay whole.
@@ -76,104 +77,69 @@ class Data:
         Raises:
             MTLError: If `n_train` is below 1.
         """
-        if n_train < 1:
-            raise MTLError(f"`n_train` is at least 1. Received: n_train={n_train}. Give e.g. 1000.")
+        check_integer("n_train", n_train, 1, example=1000)
         share = min(n_train / len(self.train), 1.0)
-        return self._each(lambda s: s.take(stratified_choice(label_strata(s), len(s), max(round(len(s) * share), 1), seed)))
 
-    def with_views(self, views: Sequence[_views.View], *, seed: int = 0) -> Data:
-        """Return the data with several views of each training image, of which an epoch shows one.
+        def choose(split: Split) -> Split:
+            count = max(round(len(split) * share), 1)
+            return split.take(stratified_choice(label_strata(split), len(split), count, seed))
 
-        It is augmentation for frozen trunks: `featurize` computes the features of all views once. The view of a row is
-        drawn anew in each epoch, from the seed of the training, the epoch and the row. Validation and test stay as they
-        are. All views are held in memory, as many times the training images.
+        return self.map_splits(choose)
+
+    def augment(self, steps: View | Sequence[View], *, mode: str, seed: int | None = None) -> Data:
+        """Return the data with augmented training images; validation and test stay as they are.
+
+        A step is a name or `{"method": name, option: value}`. In the modes `"views"` and `"repeat"` there are `identity`,
+        `flip_lr`, `flip_up`, `rotate` (`degrees`), `noise` (`variance`), `stretch` (contrast), `crop` (`pad`) and `zoom`
+        (`low`), in the mode `"online"` there are `flip_lr` (half of the images) and `crop` (`pad`).
 
         Args:
-            views: At least one, each a word (`identity`, `flip_lr`, `flip_up`, `rotate`, `noise`, `stretch`, `crop`,
-                `zoom`), a mapping with `method` and options, or a sequence of these, applied in order. The first is what
-                evaluation of the training rows and the trivial predictor see; let it be `"identity"`.
-            seed: Of what is drawn to make the views, from 0; default 0.
+            steps: For `"views"` and `"repeat"` a sequence of views, each a step or a sequence of steps applied in order. For
+                `"online"` a step, or a sequence of steps applied in order.
+            mode: `"views"` computes V views of each image once, and an epoch shows one of them, chosen anew for each row. It
+                is the augmentation for frozen trunks: `featurize` computes the features of all views once. The first view
+                is what the evaluation of training rows and the trivial predictor see; let it be `"identity"`.
+
+                `"repeat"` makes a row of each view, with its labels and weights: the training split is V times as long.
+                Original images are among the rows only if `"identity"` is among the views.
+
+                `"online"` changes the images of every batch anew. It is the augmentation for trained trunks. A target that
+                is the input is the changed image.
+            seed: Seed of the random values, from 0. None (default) is 0 for `"views"` and `"repeat"`, and the seed of the
+                training for `"online"`.
+
+        Returns:
+            Data whose training images take V times the memory with `"views"` and `"repeat"`.
 
         Raises:
-            MTLError: If the training inputs are not plain uint8 images `[n, h, w, c]`, or a view is wrong.
+            MTLError: If the training inputs are not images (uint8 for views), or a step or the mode is invalid.
 
         Example:
             >>> import numpy as np
             >>> import mtl_keras as mtl
             >>> columns = {"odd": np.arange(20) % 2}
             >>> data = mtl.data.from_arrays(mtl.Tasks(mtl.Binary("odd")), (np.zeros((20, 8, 8, 3), "uint8"), columns))
-            >>> data.with_views(("identity", ("flip_lr", {"method": "crop", "pad": 2}))).train.x.shape
+            >>> views = ("identity", ("flip_lr", {"method": "crop", "pad": 2}))
+            >>> data.augment(views, mode="views").train.x.shape
             (18, 2, 8, 8, 3)
+            >>> len(data.augment(views, mode="repeat").train)
+            36
+            >>> data.augment(("flip_lr", "crop"), mode="online").train.online.config()["steps"]
+            [{'method': 'flip_lr'}, {'method': 'crop', 'pad': 4}]
         """
-        x = self._shown(views, seed)
-        y = {task: x if array is self.train.x else array for task, array in self.train.y.items()}
-        return replace(self, train=replace(self.train, x=x, y=y, views=x.shape[1]))
-
-    def enlarged(self, views: Sequence[_views.View], *, seed: int = 0) -> Data:
-        """Return the data with every view of a training image as a row of its own.
-
-        It is augmentation ahead of training: V views make the training split V times as long, and an epoch shows all of
-        them. The views of a row follow each other, with its labels and weights. Validation and test stay as they are.
-
-        Args:
-            views: As for `with_views`. The images themselves are among the rows only if `"identity"` is among the views.
-            seed: As for `with_views`.
-
-        Raises:
-            MTLError: As for `with_views`.
-
-        Example:
-            >>> import numpy as np
-            >>> import mtl_keras as mtl
-            >>> columns = {"odd": np.arange(20) % 2}
-            >>> data = mtl.data.from_arrays(mtl.Tasks(mtl.Binary("odd")), (np.zeros((20, 8, 8, 3), "uint8"), columns))
-            >>> len(data.enlarged(("stretch", ("rotate", "stretch"), ("noise", "stretch"))).train)
-            54
-        """
-        train, shown = self.train, self._shown(views, seed)
-        count, x = shown.shape[1], shown.reshape(-1, *shown.shape[2:])
-        y = {task: x if array is train.x else np.repeat(array, count, axis=0) for task, array in train.y.items()}
-        weight = {task: np.repeat(array, count) for task, array in train.weight.items()}
-        side = {name: np.repeat(array, count, axis=0) for name, array in train.side.items()}
-        own = np.arange(len(train)) if train.group is None else train.group
-        group = np.repeat(own, count)
-        origin = None if train.origin is None else np.repeat(train.origin, count)
-        return replace(self, train=replace(train, x=x, y=y, weight=weight, side=side, group=group, origin=origin))
-
-    def online(self, steps: _views.View, *, seed: int | None = None) -> Data:
-        """Return the data with training images that are changed anew in every epoch, while batches are made.
-
-        It is augmentation for trunks that are trained. What happens to a row is drawn from the seed, the epoch and the
-        row, so that a resumed training sees the same. A target that is the input is the changed image.
-
-        Args:
-            steps: A word or several in a row: `"flip_lr"`, which mirrors half of the images, and `"crop"`, which shifts
-                each by up to `pad` px (default 4) and fills by reflection; `{"method": "crop", "pad": 2}`.
-            seed: Of the draws, from 0; None (default) takes that of the training.
-
-        Raises:
-            MTLError: If the training inputs are no images, or a step is wrong.
-
-        Example:
-            >>> import mtl_keras as mtl
-            >>> data = mtl.data.load("digits", mtl.Tasks(mtl.Binary("parity")))
-            >>> data.online({"method": "crop", "pad": 1}).train.online.config()
-            {'steps': [{'method': 'crop', 'pad': 1}], 'seed': None}
-        """
-        made = Online(_views.parse(steps, ONLINE), seed)
-        x = self.train.x
-        if self.features is not None or x.ndim - (self.train.views is not None) != 4:
+        if mode not in MODES:
+            raise unknown("mode of augmentation", mode, MODES)
+        if self.features is not None:
             raise MTLError(
-                f"Images [n, h, w, c] are changed online. Received: {'features' if self.features else 'inputs'} "
-                f"{list(x.shape)}. Call `online` on data with images, before `featurize`."
+                f"Images must be augmented before their features are computed. Received: features {list(self.train.x.shape)}. "
+                "Call `augment` before `featurize`."
             )
-        made.bounds(x.shape[-3:])
-        return replace(self, train=replace(self.train, online=made))
+        return replace(self, train=MODES[mode](self.train, steps, seed))
 
     def featurize(
         self,
         trunk: keras.Model,
-        identity: Mapping[str, Any],
+        fingerprint: Mapping[str, Any],
         cache_dir: str | os.PathLike[str],
         *,
         splits: Sequence[str] = ("train", "validation"),
@@ -182,31 +148,32 @@ class Data:
     ) -> Data:
         """Return the data with the inputs of some splits replaced by a frozen trunk's features.
 
-        Features are computed once and kept in `cache_dir`. Targets that are the input stay the original input, and
-        splits that are not named stay as they are: a model evaluates them through its trunk. Of images with views the
-        features of all views are computed.
+        Features are computed once and kept in `cache_dir`. Targets that are the input stay the original input. Splits that
+        are not named stay as they are, and a model evaluates them through its trunk. For images with views, the features of
+        all views are computed.
 
         Args:
             trunk: Model from images to features, called in inference mode.
-            identity: What fixes the features besides weights and images, as plain JSON values (backbone, image size,
-                pooling, preprocessing ...).
+            fingerprint: What determines the features besides weights and images, as plain JSON values (backbone, image
+                size, pooling, preprocessing ...).
             cache_dir: Folder of the feature cache.
-            splits: Names of the splits to replace.
-            progress: Called with rows done and rows in total, over all splits.
-            batch_size: Images a call of the trunk; default 128.
+            splits: Names of the splits to replace; default `("train", "validation")`.
+            progress: Called with the rows done and the total, over all splits.
+            batch_size: Images per call of the trunk; default 128.
 
         Raises:
-            MTLError: If the data holds features already, its images are changed online, there is no such split, or the
-                cache cannot be written.
+            MTLError: If the data holds features already, has online augmentation or lacks such a split, or the cache
+                cannot be written.
         """
         if self.train.online is not None:
             raise MTLError(
-                "Features are computed once, from images that do not change. Received: data with online changes. Make views "
-                "with Data.with_views(...), or train with cache_dir=False."
+                "Features must be computed from images that stay the same in every epoch. Received: data with online "
+                "augmentation. Use data.augment(steps, mode='views'), or train with cache_dir=False."
             )
         if self.features is not None:
             raise MTLError(
-                f"Features are computed from images. Received: data that holds the features of trunk {self.features}."
+                f"Features must be computed from images. Received: data with the features of trunk {self.features}. Pass the "
+                "original data."
             )
         for name in splits:
             if name not in ("train", "validation", "test"):
@@ -222,68 +189,18 @@ class Data:
 
         for name, split in parts.items():
             found = []
-            # Data sets that are alternated have entries of their own in the cache, which trainings on one of them share.
-            for piece in split.pieces():
-                part = split.x[piece]
+            # Each alternated data set has cache entries of its own, which a single-task baseline on it shares.
+            for rows in split.dataset_slices():
+                part = split.x[rows]
                 images = part if split.views is None else part.reshape(-1, *part.shape[2:])
-                x = cache.features(trunk, images, identity, cache_dir, batch_size=batch_size, progress=report)
+                x = cache.features(trunk, images, fingerprint, cache_dir, batch_size=batch_size, progress=report)
                 found.append(x if split.views is None else x.reshape(len(part), split.views, *x.shape[1:]))
                 before += len(images)
             replaced[name] = split.with_x(found[0] if len(found) == 1 else np.concatenate(found))
-        changes: dict[str, Any] = {"features": cache.trunk_digest(trunk, identity), **replaced}
+        changes: dict[str, Any] = {"features": cache.digest_trunk(trunk, fingerprint), **replaced}
         return replace(self, **changes)
 
-    def _shown(self, views: Sequence[_views.View], seed: int) -> np.ndarray:
-        """Return all views of the training images, `[n, V, h, w, c]`."""
-        parsed = _views.parse_all(views)
-        x = self.train.x
-        if self.features is not None or self.train.views is not None or x.ndim != 4 or x.dtype != np.uint8:
-            what = "features" if self.features else "views" if self.train.views else "inputs"
-            raise MTLError(
-                f"Views are made of plain uint8 images [n, h, w, c], once. Received: {what} {list(x.shape)}, {x.dtype}. "
-                "Give all views in one call, before `featurize`; round other numbers to uint8."
-            )
-        _views.check_seed(seed)
-        shown = np.empty((len(x), len(parsed), *x.shape[1:]), np.uint8)
-        for piece in self.train.pieces():
-            for number, view in enumerate(parsed):
-                shown[piece, number] = _views.made(x[piece], view, (seed, number))
-        return shown
-
-    def _each(self, change: Callable[[Split], Split]) -> Data:
+    def map_splits(self, change: Callable[[Split], Split]) -> Data:
+        """Return the data with `change` applied to every split."""
         test = None if self.test is None else change(self.test)
         return replace(self, train=change(self.train), validation=change(self.validation), test=test)
-
-
-def label_strata(split: Split) -> list[np.ndarray]:
-    """Return what a division of the split keeps in proportion: `[n]` integers for each task that has classes."""
-    columns = []
-    for name, task in split.tasks.items():
-        strata = task.strata(split.y[name])
-        if strata is not None:
-            # Absent labels are a class of their own: each part gets its share of them.
-            columns.append(np.where(split.weight[name] > 0, strata, -1))
-    return columns
-
-
-def stratified_folds(split: Split, folds: int, seed: int) -> list[np.ndarray]:
-    """Divide the rows into parts of equal size, within one row, in each of which classes keep their shares.
-
-    Views of one image, which `Data.enlarged` makes rows of, stay together: their parts are equal in images.
-
-    Args:
-        split: Its rows are divided.
-        folds: Number of parts, from 2 to the number of rows.
-        seed: Same parts for the same seed.
-
-    Returns:
-        Row numbers of each part, ascending.
-    """
-    group = np.arange(len(split)) if split.group is None else split.group
-    names, first = np.unique(group, return_index=True)
-    strata, left, parts = [column[first] for column in label_strata(split)], np.arange(len(first)), []
-    for share in range(folds, 1, -1):
-        chosen = stratified_choice([column[left] for column in strata], len(left), len(left) // share, seed)
-        parts.append(left[chosen])
-        left = np.delete(left, chosen)
-    return [np.flatnonzero(np.isin(group, names[part])) for part in (*parts, left)]

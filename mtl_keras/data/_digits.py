@@ -1,4 +1,4 @@
-"""scikit-learn's bundled handwritten digits: 1,797 real images of 8x8 pixels, no download."""
+"""The handwritten digits that come with scikit-learn: 1,797 real images of 8x8 pixels, no download."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def load_digits(
 ) -> Data:
     """Load the digits: columns `digit` (0 to 9) and `parity` (digit modulo 2), images `[8, 8, 1]` in `[0, 255]`.
 
-    The test part is a fixed stratified fifth, the same for every seed, since the data set comes without one.
+    The test split is a fixed stratified fifth, the same for every seed, since the data set comes without one.
 
     Args:
         tasks: What is predicted.
         data_dir: Unused: the images come with scikit-learn.
-        validation_fraction: Share of the rest held out for validation; default 0.2.
-        seed: Seed of the validation split.
+        validation_fraction: Fraction of the other rows held out for validation, in `(0, 1)`; default 0.2.
+        seed: Seed of the validation split, from 0; default 0.
     """
     from sklearn import datasets
 

@@ -1,86 +1,135 @@
-"""Changes of images while batches are made, from numbers that are drawn for each epoch and row."""
+"""Augmentation while batches are read, from numbers sampled for each epoch and row.
+
+To add a step, write a frozen dataclass with `bounds` and `__call__`, whose fields are its options, and add it to
+`ONLINE_STEPS`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mtl_keras.data._views import check_seed, pixels
+from mtl_keras.data._views import check_pad, count_pixels
+from mtl_keras.errors import check_integer, choice_config
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["ONLINE", "Online", "drawn"]
+__all__ = ["ONLINE_STEPS", "Online", "OnlineStep", "sample_integers"]
 
-#: The changes that can be made while batches are.
-ONLINE = ("flip_lr", "crop")
+
+class OnlineStep(Protocol):
+    """A change of a batch of images that is a function of integers sampled for each image."""
+
+    def bounds(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return, for images `[h, w, c]`, an upper bound (exclusive) for each integer sampled for an image."""
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Return images `[b, h, w, c]` changed by the integers `[b, len(bounds)]`."""
+
+
+@dataclass(frozen=True)
+class RandomFlip:
+    """Mirror half of the images left and right."""
+
+    def bounds(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return (2,)
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        return tf.where(draws[:, 0, None, None, None] == 1, images[:, :, ::-1], images)
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """Pad each image by reflection and crop it back to its size at a random position.
+
+    Args:
+        pad: Padding on each side, in px, or as a fraction of the side if below 1; default 4.
+    """
+
+    pad: float = 4
+
+    def __post_init__(self) -> None:
+        check_pad(self.pad)
+
+    def bounds(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return tuple(2 * count_pixels(self.pad, side) + 1 for side in shape[:2])
+
+    def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        for axis in (1, 2):
+            side = int(images.shape[axis])
+            at = tf.range(side, dtype=tf.int64) + draws[:, axis - 1, None] - count_pixels(self.pad, side)
+            # Reflection without the edge itself: -1 is 1, side is side - 2.
+            at = (side - 1) - tf.abs((side - 1) - tf.abs(at))
+            images = tf.gather(images, at, axis=axis, batch_dims=1)
+        return images
+
+
+#: Every change that can be made while batches are read, by name.
+ONLINE_STEPS: dict[str, type[OnlineStep]] = {"flip_lr": RandomFlip, "crop": RandomCrop}
 
 
 @dataclass(frozen=True)
 class Online:
-    """Changes of every image of a batch, in order.
+    """Steps that change every image of a batch, in order.
 
     Args:
-        steps: As `parse` returns them, of the words in `ONLINE`.
-        seed: Of the draws, or None for that of the batches.
+        steps: Instances of the classes in `ONLINE_STEPS`.
+        seed: Seed of the sampled integers, from 0; None (default) takes that of the batches.
+
+    Raises:
+        MTLError: If the seed is negative or not an integer.
     """
 
-    steps: tuple[Mapping[str, Any], ...]
+    steps: tuple[OnlineStep, ...]
     seed: int | None = None
 
     def __post_init__(self) -> None:
         if self.seed is not None:
-            check_seed(self.seed)
+            check_integer("seed", self.seed, 0)
 
     def bounds(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """Return the bounds of the numbers, from 0 to before a bound, that are drawn for an image `[h, w, c]`.
+        """Return the bounds of all steps for images `[h, w, c]`, one after the other.
 
         Raises:
-            MTLError: If a shift does not fit into the images.
+            MTLError: If a padding is not smaller than the images.
         """
-        found: list[int] = []
-        for step in self.steps:
-            found += [2] if step["method"] == "flip_lr" else [2 * pixels(step["pad"], side) + 1 for side in shape[:2]]
-        return tuple(found)
+        return tuple(bound for step in self.steps for bound in step.bounds(shape))
 
     def config(self) -> dict[str, Any]:
-        """Return the changes as plain JSON values."""
-        return {"steps": [dict(step) for step in self.steps], "seed": self.seed}
+        """Return the augmentation as plain JSON values."""
+        return {"steps": [choice_config(step, ONLINE_STEPS) for step in self.steps], "seed": self.seed}
 
     def __call__(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Return a batch `[b, h, w, c]` changed by the numbers `[b, len(bounds)]` that were drawn for it."""
-        import tensorflow as tf
-
-        column = 0
+        """Return images `[b, h, w, c]` changed by the integers `[b, len(bounds)]` sampled for them."""
+        start = 0
         for step in self.steps:
-            if step["method"] == "flip_lr":
-                images = tf.where(draws[:, column, None, None, None] == 1, images[:, :, ::-1], images)
-                column += 1
-                continue
-            for axis in (1, 2):
-                side = int(images.shape[axis])
-                at = tf.range(side, dtype=tf.int64) + draws[:, column, None] - pixels(step["pad"], side)
-                # Reflection without the edge itself: -1 is 1, side is side - 2.
-                at = (side - 1) - tf.abs((side - 1) - tf.abs(at))
-                images = tf.gather(images, at, axis=axis, batch_dims=1)
-                column += 1
+            stop = start + len(step.bounds(images.shape[1:]))
+            images = step(images, draws[:, start:stop])
+            start = stop
         return images
 
 
-def drawn(n: int, bounds: Sequence[int], seeds: Sequence[int], epoch: tf.Tensor) -> tf.Tensor:
-    """Return int64 `[n, len(bounds)]`, uniform from 0 to before each bound: a function of seed, epoch and place alone.
+def sample_integers(n: int, bounds: Sequence[int], seeds: Sequence[int], epoch: tf.Tensor) -> tf.Tensor:
+    """Return int64 `[n, len(bounds)]`, each column uniform from 0 to before its bound.
+
+    The values are a function of the seed, the epoch and the row alone.
 
     Args:
         n: Number of rows.
-        bounds: Of the numbers in each column, at least 1.
-        seeds: One for each column.
+        bounds: Upper bound (exclusive) of each column, at least 1.
+        seeds: Seed of each column.
         epoch: Number of the epoch, an int64 scalar.
     """
     import tensorflow as tf
 
     def column(number: int) -> tf.Tensor:
-        # A stream of its own for each column, and none that the order of the rows is drawn from.
+        # Each column has a random stream of its own, different from that of the order of the rows.
         key = tf.random.fold_in([tf.cast(seeds[number], tf.int64), epoch], number + 1, alg="philox")
         return tf.random.stateless_uniform([n], key, 0, bounds[number], tf.int64, alg="philox")
 

@@ -1,15 +1,19 @@
-"""Choosing rows at random so that classes keep their shares."""
+"""Random choices of rows that keep the proportions of classes."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import check_integer
 
-__all__ = ["stratified_choice"]
+if TYPE_CHECKING:
+    from mtl_keras.data._split import Split
+
+__all__ = ["label_strata", "stratified_choice", "stratified_folds"]
 
 _log = logging.getLogger("mtl_keras")
 
@@ -18,13 +22,13 @@ def stratified_choice(strata: Sequence[np.ndarray], n: int, count: int, seed: in
     """Choose `count` of `n` rows so that each joint stratum keeps its share, rounded to whole rows.
 
     Strata whose share on either side would be less than one row cannot be kept. Their rows are pooled and divided by
-    coarser strata: the column with the most values is left out, then the next, until all that is left is one pool.
+    coarser strata: the column with the most values is left out, then the next, until one pool remains.
 
     Args:
-        strata: Integers `[n]`, one array for each thing to keep in proportion; may be empty.
+        strata: Integers `[n]`, one array for each label to keep in proportion; may be empty.
         n: Number of rows.
         count: Number of rows to choose, from 0 to `n`.
-        seed: Same rows for the same seed, from 0 to 2^32 - 1.
+        seed: Seed of the choice, from 0 to 2^32 - 1.
 
     Returns:
         Row numbers `[count]`, ascending.
@@ -32,9 +36,8 @@ def stratified_choice(strata: Sequence[np.ndarray], n: int, count: int, seed: in
     Raises:
         MTLError: If the seed is out of range.
     """
-    if not 0 <= seed < 2**32:
-        raise MTLError(f"`seed` lies between 0 and 2^32 - 1. Received: seed={seed}. Give e.g. 0.")
-    # RandomState rather than Generator: its stream is frozen, so that a split outlives versions of NumPy.
+    check_integer("seed", seed, 0, 2**32 - 1)
+    # RandomState rather than Generator: its stream is frozen, so that a split does not depend on the version of NumPy.
     order = np.random.RandomState(seed).permutation(n)
     columns = sorted(
         (np.unique(column, return_inverse=True)[1] for column in strata), key=lambda column: int(column.max(initial=0))
@@ -46,25 +49,59 @@ def stratified_choice(strata: Sequence[np.ndarray], n: int, count: int, seed: in
     joints = [np.zeros(n, np.int64)]
     for column in columns:
         joints.append(np.unique(joints[-1] * (int(column.max(initial=0)) + 1) + column, return_inverse=True)[1])
-    said = False
+    reported = False
     for level in range(len(columns), -1, -1):
         joint = joints[level]
         sizes = np.bincount(joint[left], minlength=int(joint.max(initial=0)) + 1)
         kept = left & ((sizes * share >= 1)[joint] | (level == 0))
         group[kept] = groups + joint[kept]
         groups += len(sizes)
-        if level and (short := int(left.sum() - kept.sum())) and 0 < count < n and not said:
-            said = True
+        if level and (short := int(left.sum() - kept.sum())) and 0 < count < n and not reported:
+            reported = True
             _log.info(
                 "Split: %d rows are in %d strata of %d column(s) too small to be divided in proportion; they are pooled.",
                 short, int(((sizes > 0) & (sizes * share < 1)).sum()), level,
             )  # fmt: skip
         left &= ~kept
-    return np.sort(_proportional(group[order], order, count))
+    return np.sort(_choose_in_proportion(group[order], order, count))
 
 
-def _proportional(group: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
-    """Take the first rows of each group: whole shares first, then one more where the remainder is largest."""
+def label_strata(split: Split) -> list[np.ndarray]:
+    """Return the labels that a division of the split keeps in proportion: `[n]` integers for each task that has classes."""
+    columns = []
+    for name, task in split.tasks.items():
+        strata = task.strata(split.y[name])
+        if strata is not None:
+            # Absent labels are a class of their own: each part gets its share of them.
+            columns.append(np.where(split.weight[name] > 0, strata, -1))
+    return columns
+
+
+def stratified_folds(split: Split, folds: int, seed: int) -> list[np.ndarray]:
+    """Divide the rows into folds of equal size, within one row, which keep the proportions of classes.
+
+    Rows of one group, such as the views that `data.augment(steps, mode="repeat")` made of an image, stay in one fold.
+
+    Args:
+        split: The rows to divide.
+        folds: Number of folds, from 2 to the number of rows.
+        seed: Seed of the division.
+
+    Returns:
+        Row numbers of each fold, ascending.
+    """
+    group = np.arange(len(split)) if split.group is None else split.group
+    names, first = np.unique(group, return_index=True)
+    strata, left, parts = [column[first] for column in label_strata(split)], np.arange(len(first)), []
+    for share in range(folds, 1, -1):
+        chosen = stratified_choice([column[left] for column in strata], len(left), len(left) // share, seed)
+        parts.append(left[chosen])
+        left = np.delete(left, chosen)
+    return [np.flatnonzero(np.isin(group, names[part])) for part in (*parts, left)]
+
+
+def _choose_in_proportion(group: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Choose the first rows of each group: whole shares first, then one more where the remainder is largest."""
     _, member, sizes = np.unique(group, return_inverse=True, return_counts=True)
     quota = sizes * (count / max(len(rows), 1))
     takes = np.floor(quota + 1e-9).astype(np.int64)

@@ -1,46 +1,53 @@
-"""What a predictor that ignores the input would reach."""
+"""Scores of a predictor that ignores the input."""
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mtl_keras.data._split import Split
 
-__all__ = ["trivial_scores"]
+if TYPE_CHECKING:
+    from mtl_keras.tasks import Task
 
-_KNOWN: WeakKeyDictionary[Split, WeakKeyDictionary[Split, dict[str, dict[str, float]]]] = WeakKeyDictionary()
+__all__ = ["trivial_scores"]
 
 
 def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]]:
     """Return every metric of each task's trivial predictor (majority class, mean image).
 
-    It is fitted on one split and scored on another, on first views where rows have several. A pair of splits, which may
-    be the same one, is computed once.
+    It is fitted on one split and scored on another, on first views if rows have several. Scores are computed once for the
+    same arrays of labels.
 
     Args:
-        reference: Where the majority class or the mean is taken from; the training split.
-        split: Where it is scored.
+        reference: Split the predictor is fitted on; the training split.
+        split: Split it is scored on.
 
     Returns:
-        `{task: {metric: value}}`; a task without any present label in one of the splits is left out.
+        `{task: {metric: value}}`; a task without any label in one of the splits is left out.
     """
-    known = _KNOWN.setdefault(split, WeakKeyDictionary())
-    if reference not in known:
-        scores = {}
-        learned, scored = reference.first_view(), split.first_view()
-        for name, task in split.tasks.items():
-            seen, asked = reference.weight[name] > 0, split.weight[name] > 0
-            if not seen.any() or not asked.any():
-                continue
-            stored = _present(scored.y[name], asked)
-            guess = task.trivial(_present(learned.y[name], seen))
-            scores[name] = task.score(stored, np.broadcast_to(guess, (len(stored), *guess.shape)))
-        known[reference] = scores
-    return known[reference]
+    scores = {name: _score(name, task, reference, split) for name, task in split.tasks.items()}
+    return {name: by_metric for name, by_metric in scores.items() if by_metric}
 
 
-def _present(rows: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the rows under the mask, without a copy where that is all of them."""
+def _score(name: str, task: Task, reference: Split, split: Split) -> dict[str, float]:
+    """Return the metrics of one task's trivial predictor, or an empty dict if labels are missing."""
+    arrays = [part[name] for part in (reference.y, reference.weight, split.y, split.weight)]
+    kind = ("trivial", id(task), reference.views, split.views)
+    if (known := split.array_cache.find(kind, arrays)) is not None:
+        return dict(known[1])
+    seen, scored = reference.weight[name] > 0, split.weight[name] > 0
+    scores: dict[str, float] = {}
+    if seen.any() and scored.any():
+        labels = _select(split.first_view().y[name], scored)
+        prediction = task.trivial(_select(reference.first_view().y[name], seen))
+        scores = task.score(labels, np.broadcast_to(prediction, (len(labels), *prediction.shape)))
+    # With the task, so that its identity is not that of a later one.
+    split.array_cache.keep(kind, arrays, (task, scores))
+    return dict(scores)
+
+
+def _select(rows: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the rows under the mask, without a copy if that is all of them."""
     return rows if mask.all() else rows[mask]

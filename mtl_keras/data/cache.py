@@ -1,8 +1,9 @@
-"""The feature cache: what a frozen trunk makes of images is computed once and kept on disk.
+"""The feature cache: a frozen trunk's features of images are computed once and kept on disk.
 
 Features of a frozen trunk are a function of the images, the trunk's weights, how it is applied and the version of
-Keras. Their digest is the name of an entry; there is nothing to invalidate. Entries lie in `default_cache_dir()` unless
-a folder is given, may be filled and read by several processes at once, and are checked each time they are read.
+Keras. A digest of these is the name of an entry, so that an entry never becomes invalid. Entries lie in
+`default_cache_dir()` unless a folder is given, may be written and read by several processes at once, and are verified
+each time they are read.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ from mtl_keras.errors import MTLError, unknown
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["CacheEntry", "clear", "default_cache_dir", "entries", "features", "trunk_digest"]
+__all__ = ["CacheEntry", "clear", "default_cache_dir", "digest_trunk", "entries", "features"]
 
-#: Features are held in memory up to this share of it.
+#: Features are held in memory up to this fraction of it.
 MEMORY_SHARE = 0.25
+
+#: Key of the fingerprint in digests and journals; the entries on disk have it.
+IDENTITY = "identity"
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,10 @@ class CacheEntry:
         key: Its name, 32 hexadecimal digits.
         path: Its folder.
         bytes: Its size on disk.
-        rows: Number of images it is for; 0 if its journal cannot be read.
-        complete: Whether it was filled to the end.
-        identity: What the features are of, as it was given to `features`.
-        modified: When it was last written, in seconds since 1970.
+        rows: Number of images; 0 if its journal cannot be read.
+        complete: Whether all rows are computed.
+        fingerprint: What determines the features, as it was passed to `features`.
+        modified: Time of the last change, in seconds since 1970.
     """
 
     key: str
@@ -51,7 +55,7 @@ class CacheEntry:
     bytes: int
     rows: int
     complete: bool
-    identity: Mapping[str, Any]
+    fingerprint: Mapping[str, Any]
     modified: float
 
 
@@ -62,41 +66,41 @@ def default_cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mtl-keras"
 
 
-def trunk_digest(trunk: keras.Model, identity: Mapping[str, Any]) -> str:
-    """Return 32 hexadecimal digits that stand for a trunk: its weights in their order, and its identity.
+def digest_trunk(trunk: keras.Model, fingerprint: Mapping[str, Any]) -> str:
+    """Return 32 hexadecimal digits that identify a trunk: a digest of its weights in order, and of its fingerprint.
 
-    Names of layers do not count: Keras numbers them anew in every process.
+    Names of layers have no influence, since Keras numbers them anew in every process.
     """
     import keras
 
-    weights = [_array_digest(keras.ops.convert_to_numpy(weight)) for weight in trunk.weights]
-    return _store.checksum(_json({"weights": weights, "identity": identity}))
+    weights = [_digest_array(keras.ops.convert_to_numpy(weight)) for weight in trunk.weights]
+    return _store.checksum(_json({"weights": weights, IDENTITY: fingerprint}))
 
 
 def features(
     trunk: keras.Model,
     images: np.ndarray,
-    identity: Mapping[str, Any],
+    fingerprint: Mapping[str, Any],
     cache_dir: str | os.PathLike[str],
     *,
     batch_size: int = 128,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Return the trunk's features of all images, from the cache as far as they are there.
+    """Return the trunk's features of all images, computing only those that are not in the cache.
 
     Args:
-        trunk: Model from one batch of images to one tensor of features; called with `training=False`.
-        images: `[n, ...]`, as the trunk takes them.
-        identity: What fixes the features besides weights and images, as plain JSON values.
-        cache_dir: Folder of the cache; made if missing.
-        batch_size: Images a call; default 128.
-        progress: Called with rows done and rows in total.
+        trunk: Model from a batch of images to one tensor of features; called with `training=False`.
+        images: `[n, ...]`, inputs of the trunk.
+        fingerprint: What determines the features besides weights and images, as plain JSON values.
+        cache_dir: Folder of the cache; created if missing.
+        batch_size: Images per call; default 128.
+        progress: Called with the rows done and the total.
 
     Returns:
         float32 `[n, ...]`, in memory if smaller than a quarter of it, else mapped read-only from the file.
 
     Raises:
-        MTLError: If the folder cannot be written or the disk is full; nothing half-written is left.
+        MTLError: If the folder cannot be written or the disk is full; no partial file remains.
     """
     import keras
     import psutil
@@ -105,20 +109,21 @@ def features(
     if None in row_shape:
         row_shape = trunk.compute_output_shape((1, *images.shape[1:]))[1:]
     shape = (len(images), *row_shape)
-    named = [trunk_digest(trunk, identity), _array_digest(images), "float32", keras.__version__]
-    folder = Path(cache_dir).expanduser() / _store.checksum(_json(named))
+    parts = [digest_trunk(trunk, fingerprint), _digest_array(images), "float32", keras.__version__]
+    folder = Path(cache_dir).expanduser() / _store.checksum(_json(parts))
     in_memory = 4 * math.prod(shape) < MEMORY_SHARE * psutil.virtual_memory().total
     compute = _forward(trunk, images, batch_size)
-    return _store.stored(folder, identity, shape, compute, in_memory=in_memory, progress=progress)
+    header = {IDENTITY: fingerprint}
+    return _store.load_rows(folder, header, shape, compute, in_memory=in_memory, progress=progress)
 
 
 def entries(cache_dir: str | os.PathLike[str]) -> list[CacheEntry]:
-    """Return what lies in a cache folder, newest first; nothing if there is no such folder."""
+    """Return the entries of a cache folder, newest first; none if there is no such folder."""
     found = []
     for folder in Path(cache_dir).expanduser().glob("*"):
         stats = []
         for path in _files(folder):
-            # Another process may take a file away in between.
+            # Another process may remove a file in between.
             with contextlib.suppress(FileNotFoundError):
                 stats.append(path.stat())
         if stats:
@@ -126,17 +131,17 @@ def entries(cache_dir: str | os.PathLike[str]) -> list[CacheEntry]:
             rows = header.get("shape", [0])[0]
             size, modified = sum(stat.st_size for stat in stats), max(stat.st_mtime for stat in stats)
             complete = (folder / _store.DONE).exists()
-            found.append(CacheEntry(folder.name, folder, size, rows, complete, header.get("identity", {}), modified))
+            found.append(CacheEntry(folder.name, folder, size, rows, complete, header.get(IDENTITY, {}), modified))
     return sorted(found, key=lambda entry: -entry.modified)
 
 
 def clear(cache_dir: str | os.PathLike[str], keys: Iterable[str] | None = None) -> int:
-    """Remove entries, all of them unless `keys` are given, and return the bytes that were freed.
+    """Remove entries, all of them unless `keys` are given, and return the number of bytes freed.
 
-    Nothing but the cache's own files is removed.
+    Only files of the cache are removed.
 
     Raises:
-        MTLError: If a key is not in the cache, or another process is filling or reading an entry.
+        MTLError: If a key is not in the cache, or another process is writing or reading an entry.
     """
     found = {entry.key: entry for entry in entries(cache_dir)}
     freed = 0
@@ -151,19 +156,20 @@ def clear(cache_dir: str | os.PathLike[str], keys: Iterable[str] | None = None) 
                 folder.rmdir()
         except filelock.Timeout:
             raise MTLError(
-                f"An entry in use cannot be removed. Received: {key}, which another process holds. Try again later."
+                f"A cache entry must not be in use when it is removed. Received: {key}, which another process holds. Try again "
+                "later."
             ) from None
         freed += found[key].bytes
     return freed
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return where an entry's files would lie, or nothing for a folder that is not named like an entry."""
+    """Return the paths of an entry's possible files, or none for a folder that is not named like an entry."""
     return [folder / name for name in _store.FILES] if re.fullmatch("[0-9a-f]{32}", folder.name) else []
 
 
 def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int) -> Callable[[int, int], np.ndarray]:
-    """Return a function that runs the trunk over the images from a start to before a stop."""
+    """Return a function `(start, stop)` that computes the features of the images from `start` to before `stop`."""
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec([None, *images.shape[1:]], images.dtype)])
@@ -171,18 +177,18 @@ def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int) -> Callabl
         return tf.cast(trunk(batch, training=False), tf.float32)
 
     def compute(start: int, stop: int) -> np.ndarray:
-        # Handed over all at once: an accelerator works on one batch while the next is on its way.
+        # All batches are queued first: an accelerator computes one batch while the next is transferred.
         parts = [call(tf.constant(images[i : min(i + batch_size, stop)])) for i in range(start, stop, batch_size)]
         return np.concatenate([part.numpy() for part in parts])
 
     return compute
 
 
-def _array_digest(array: np.ndarray) -> str:
-    """Return a digest of an array's type, shape and bytes; a mapped one is read in pieces."""
+def _digest_array(array: np.ndarray) -> str:
+    """Return a digest of an array's type, shape and bytes; a mapped array is read in pieces."""
     step = max(1, 2**23 // max(array[:1].nbytes, 1)) if array.ndim else 1
     pieces = (array[i : i + step] for i in range(0, len(array), step)) if array.ndim else [array]
-    # A trunk has hundreds of small ones, for which threads are not worth their start.
+    # A trunk has hundreds of small arrays, for which starting threads does not pay.
     found = _store.checksums(pieces) if array.ndim and len(array) > step else [*map(_store.checksum, pieces)]
     return _store.checksum(_json([str(array.dtype), array.shape, found]))
 

@@ -16,7 +16,7 @@ from mtl_keras.errors import MTLError, unknown
 __all__ = ["DATA_SETTINGS", "TUNERS", "Settings", "divided"]
 
 #: Settings that `Study.load` reads; those that a study adds may be read by its own loader.
-DATA_SETTINGS = ("train_rows", "split_seed", "sampling", "steps", "views", "enlarge", "online")
+DATA_SETTINGS = ("train_rows", "split_seed", "sampling", "steps", "views", "repeat", "online")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 
 
@@ -47,9 +47,9 @@ class Settings:
         sampling: Which of a study's data sets a step is of; see `mtl_keras.data.alternate`. None (default) is `"coin"` where
             there are several.
         steps: Steps of each data set in an epoch; see there.
-        views: Views of each training image, of which an epoch shows one; see `mtl_keras.data.Data.with_views`.
-        enlarge: Views of each training image that are rows of their own; see `mtl_keras.data.Data.enlarged`.
-        online: Changes of the training images that are drawn anew in each epoch; see `mtl_keras.data.Data.online`.
+        views: Views of each training image, of which an epoch shows one; see `mtl_keras.data.Data.augment`.
+        repeat: Views of each training image that are rows of their own; see there.
+        online: Augmentation of the training images that is sampled anew in each epoch; see there.
     """
 
     backbone: str = "SmallCNN"
@@ -73,7 +73,7 @@ class Settings:
     sampling: str | Mapping[str, Any] | None = None
     steps: str | Mapping[str, int] | None = None
     views: Sequence[Any] = ()
-    enlarge: Sequence[Any] = ()
+    repeat: Sequence[Any] = ()
     online: Sequence[Any] = ()
 
     def __post_init__(self) -> None:

@@ -193,11 +193,10 @@ class Study:
             loaded = one(self.data, self.tasks)
         if settings.train_rows is not None:
             loaded = loaded.subset(settings.train_rows, seed=settings.split_seed)
-        if settings.enlarge:
-            loaded = loaded.enlarged(settings.enlarge, seed=settings.split_seed)
-        if settings.views:
-            loaded = loaded.with_views(settings.views, seed=settings.split_seed)
-        return loaded.online(settings.online) if settings.online else loaded
+        for mode, steps in (("repeat", settings.repeat), ("views", settings.views)):
+            if steps:
+                loaded = loaded.augment(steps, mode=mode, seed=settings.split_seed)
+        return loaded.augment(settings.online, mode="online") if settings.online else loaded
 
 
 def load_study(name: str | Path) -> Study:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtl_keras.data import Data
-from mtl_keras.data.cache import trunk_digest
+from mtl_keras.data.cache import digest_trunk
 from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.tasks import Tasks
@@ -49,7 +49,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
         _check_monitor(phase, data, tasks)
         data.train.steps(phase.batch_size)
     plan_stacking(model, phases, len(data.train))
-    if data.features is not None and data.features != (own := trunk_digest(model.trunk, model.identity())):
+    if data.features is not None and data.features != (own := digest_trunk(model.trunk, model.identity())):
         raise MTLError(
             f"Cached features come from the model's own trunk. Received: those of trunk {data.features} for a model with trunk "
             f"{own}. Give `train` the data before `featurize`."

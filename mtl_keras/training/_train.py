@@ -180,7 +180,7 @@ def _run_phase(
     )
     own: list[keras.callbacks.Callback] = [Skill(active, trivial), history, early]
     if (sampling := data.train.sampling) is not None:
-        logger.info(sampling.said([*map(len, data.train.members())], phase.batch_size))
+        logger.info(sampling.describe([*map(len, data.train.rows_by_dataset())], phase.batch_size))
         own.insert(
             0, StepCounts(data.train.steps_per_dataset(phase.batch_size, seed=seed, epochs=phase.epochs), sampling.tasks)
         )
@@ -241,7 +241,7 @@ def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: 
     train = data.train
     changes: list[Any] = [train.views, None if train.online is None else train.online.config()]
     if train.sampling is not None:
-        changes += [train.sampling.config(), [*map(len, train.members())]]
+        changes += [train.sampling.config(), [*map(len, train.rows_by_dataset())]]
     return {
         "recipe": model.recipe.config(),
         "phases": [phase.config() for phase in phases],

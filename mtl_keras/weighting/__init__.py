@@ -18,10 +18,9 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, parse_choice
 from mtl_keras.weighting._base import GradientWeighting, LossWeighting, Weighting
 from mtl_keras.weighting._dwa import DWA
 from mtl_keras.weighting._fixed import Fixed
@@ -75,10 +74,8 @@ def get(spec: Weighting | str | Mapping[str, Any]) -> Any:
     """
     if isinstance(spec, Weighting):
         return spec
-    if isinstance(spec, str):
-        return _create(spec, {})
-    if isinstance(spec, Mapping) and isinstance(spec.get("method"), str):
-        return _create(spec["method"], {name: value for name, value in spec.items() if name != "method"})
+    if isinstance(spec, str) or (isinstance(spec, Mapping) and isinstance(spec.get("method"), str)):
+        return parse_choice("weighting", spec, METHODS)
     if isinstance(spec, Mapping):
         if not spec:
             raise MTLError(
@@ -88,15 +85,3 @@ def get(spec: Weighting | str | Mapping[str, Any]) -> Any:
     raise MTLError(
         f"`weighting` must be a name, a mapping of task to weight, or a Weighting. Received: {spec!r}. Pass e.g. 'equal'."
     )
-
-
-def _create(name: str, options: Mapping[str, Any]) -> Weighting:
-    """Return the method of that name with these options."""
-    if name not in METHODS:
-        raise unknown("weighting", name, METHODS)
-    method = METHODS[name]
-    known = [field.name for field in fields(method)]  # type: ignore[arg-type]  # each is a dataclass
-    for option in options:
-        if option not in known:
-            raise unknown(f"option of weighting {name!r}", option, known)
-    return method(**options)

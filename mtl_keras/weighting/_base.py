@@ -29,7 +29,8 @@ class Weighting(ABC):  # noqa: B024  # its abstract methods are those of the two
 
     #: Name of the method in `METHODS`.
     name: ClassVar[str] = ""
-    #: Names of the variables that the optimizer trains together with the network, without weight decay.
+    #: Names of the variables that the optimizer trains together with the network, without weight decay; only for loss-based
+    #: methods, since they have a gradient.
     trained: ClassVar[tuple[str, ...]] = ()
     #: Whether `after_step` needs the losses of the same batch after the update, which costs a second forward pass.
     needs_losses_after: ClassVar[bool] = False

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import check_number
 from mtl_keras.weighting._base import GradientWeighting
 
 __all__ = ["GradNorm"]
@@ -54,12 +54,8 @@ class GradNorm(GradientWeighting):
     learning_rate: float = 0.025
 
     def __post_init__(self) -> None:
-        if not isinstance(self.alpha, int | float) or not self.alpha >= 0:
-            raise MTLError(f"`alpha` of GradNorm must be at least 0. Received: alpha={self.alpha!r}. Pass e.g. alpha=1.5.")
-        if not isinstance(self.learning_rate, int | float) or not self.learning_rate > 0:
-            raise MTLError(
-                f"`learning_rate` of GradNorm must be above 0. Received: learning_rate={self.learning_rate!r}. Pass e.g. 0.025."
-            )
+        check_number("alpha", self.alpha, 0, of="'gradnorm'", example=1.5)
+        check_number("learning_rate", self.learning_rate, 0, bounds="(]", of="'gradnorm'", example=0.025)
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         # A first loss of 0 says that there is none yet.

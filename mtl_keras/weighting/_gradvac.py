@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import check_fraction, check_integer
 from mtl_keras.weighting._base import GradientWeighting
 
 __all__ = ["GradVac"]
@@ -60,12 +60,8 @@ class GradVac(GradientWeighting):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.beta, int | float) or not 0 <= self.beta <= 1:
-            raise MTLError(f"`beta` of GradVac must lie in [0, 1]. Received: beta={self.beta!r}. Pass e.g. beta=0.5.")
-        if type(self.seed) is not int or self.seed < 0:
-            raise MTLError(
-                f"`seed` of GradVac must be an integer of at least 0. Received: seed={self.seed!r}. Pass e.g. seed=0."
-            )
+        check_fraction("beta", self.beta, bounds="[]", of="'gradvac'")
+        check_integer("seed", self.seed, 0, of="'gradvac'")
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         return {"targets": np.zeros((len(tasks), len(tasks)), np.float32)}

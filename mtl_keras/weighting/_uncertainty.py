@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
+from mtl_keras.errors import check_number
 from mtl_keras.weighting._base import LossWeighting
 
 __all__ = ["Uncertainty"]
@@ -29,6 +30,9 @@ class Uncertainty(LossWeighting):
     Args:
         initial: Initial value of every `s_i`; default 0, a variance of 1.
 
+    Raises:
+        MTLError: If `initial` is not a finite number.
+
     Example:
         >>> Uncertainty().config()
         'uncertainty'
@@ -42,6 +46,9 @@ class Uncertainty(LossWeighting):
     trained: ClassVar[tuple[str, ...]] = ("log_variance",)
 
     initial: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_number("initial", self.initial, of="'uncertainty'")
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         return {"log_variance": np.full(len(tasks), self.initial, np.float32)}

@@ -488,12 +488,18 @@ def test_gradnorm_balances_constant_gradients() -> None:
             {"method": "dwa", "temprature": 1},
             r"Unknown option of weighting 'dwa': received 'temprature'. Did you mean 'temperature'",
         ),
-        ({"method": "dwa", "temperature": 0}, r"`temperature` of DWA must be above 0. Received: temperature=0"),
-        ({"method": "gradvac", "beta": 1.5}, r"`beta` of GradVac must lie in \[0, 1\]. Received: beta=1.5"),
-        ({"method": "gradvac", "seed": -1}, r"`seed` of GradVac must be an integer of at least 0. Received: seed=-1"),
-        ({"method": "gradnorm", "alpha": -1}, r"`alpha` of GradNorm must be at least 0. Received: alpha=-1"),
-        ({"method": "gradnorm", "learning_rate": 0}, r"`learning_rate` of GradNorm must be above 0. Received: learning_rate=0"),
-        ({"method": "mgda", "beta": 1}, r"Unknown option of weighting 'mgda': received 'beta'"),
+        (
+            {"method": "dwa", "temperature": 0},
+            r"`temperature` of 'dwa' must be a number greater than 0. Received: temperature=0",
+        ),
+        ({"method": "gradvac", "beta": 1.5}, r"`beta` of 'gradvac' must be a number in \[0, 1\]. Received: beta=1.5"),
+        ({"method": "gradvac", "seed": -1}, r"`seed` of 'gradvac' must be an integer of at least 0. Received: seed=-1"),
+        ({"method": "gradnorm", "alpha": -1}, r"`alpha` of 'gradnorm' must be a number of at least 0. Received: alpha=-1"),
+        (
+            {"method": "gradnorm", "learning_rate": 0},
+            r"`learning_rate` of 'gradnorm' must be a number greater than 0. Received: learning_rate=0",
+        ),
+        ({"method": "mgda", "beta": 1}, r"The weighting 'mgda' has no options. Received: beta=1"),
     ],
 )
 def test_invalid_specifications_are_refused(spec: Any, message: str) -> None:

@@ -399,7 +399,7 @@ def test_an_unknown_configuration_is_told_the_nearest(study: Path, tmp_path: Pat
     ("setting", "shape", "online"),
     [
         ('views=["identity",["flip_lr",{"method":"crop","pad":1}]]', (54, 2, 8, 8, 1), None),
-        ('enlarge=["identity","flip_lr","stretch"]', (162, 8, 8, 1), None),
+        ('repeat=["identity","flip_lr","stretch"]', (162, 8, 8, 1), None),
         ('online=["flip_lr"]', (54, 8, 8, 1), [{"method": "flip_lr"}]),
     ],
 )
@@ -425,4 +425,4 @@ def test_images_are_changed_by_a_setting(
 
 
 def test_what_the_data_depends_on(study: Path) -> None:
-    assert {"views", "enlarge", "online", "train_rows", "split_seed"} <= set(load_study(study).data_settings)
+    assert {"views", "repeat", "online", "train_rows", "split_seed"} <= set(load_study(study).data_settings)

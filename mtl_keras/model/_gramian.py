@@ -1,0 +1,269 @@
+"""Gradients of single tasks: their Gramian, and the update that follows from task weights.
+
+A gradient-based weighting needs to know how the gradients of the tasks relate to each other. All of that is in the Gramian
+`G = J J^T` of the matrix `J` of task gradients. This module chooses what the gradients are taken by, computes `G`, and
+combines the gradients of the tasks once their weights are known.
+
+**Point.** Gradients of the whole network would cost a backward pass per task. Instead they are taken at the last trained
+layer that all tasks share: the last layer of the shared stack, or else of the trunk. A sharing method may name another layer.
+
+- `"activations"`: by the output of that layer, where each task only passes back through its own head. This needs every row
+  to have the labels of all tasks: a row that has a label for one task only is orthogonal to every other task.
+- `"parameters"`: by the kernel and bias of that layer, each task over the rows that have its label.
+
+**Update.** Layers that several tasks use get the gradient of the weighted sum of losses. Layers of one task alone, its head,
+get the gradient of the unweighted loss: a head does not conflict with another one, and would only be trained at another rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from mtl_keras import distribute
+
+__all__ = ["At", "SharedPoint", "TaskGradients", "find_shared_point", "gramian"]
+
+At = Literal["activations", "parameters"]
+
+#: Output of the network that stands for the point; no task can have this name.
+POINT = "shared point"
+
+
+@dataclass(frozen=True, eq=False)
+class SharedPoint:
+    """Where the gradients of the tasks are compared.
+
+    Attributes:
+        layer: Name of the layer, for the log.
+        tensor: Symbolic output of the last trained layer that all tasks share.
+        variables: The trained variables of that layer. Of a trunk these are the ones of its last layer with a kernel.
+    """
+
+    layer: str
+    tensor: Any
+    variables: tuple[Any, ...]
+
+
+def find_shared_point(
+    network: keras.Model,
+    tasks: Sequence[str],
+    heads: Mapping[str, Iterable[keras.layers.Layer]],
+    representation: str | None = None,
+) -> SharedPoint | None:
+    """Return the last trained layer that all tasks share, or None if they share none.
+
+    Args:
+        network: Its output is a dict by task.
+        tasks: Names of the trained tasks.
+        heads: The layers that belong to one task only, by task. They are never shared points, also where another task is
+            derived from the output of such a head.
+        representation: Name of the layer whose output a sharing method declares to be the shared representation. Default:
+            the last tensor that all paths from the input to the tasks pass through.
+    """
+    own = {id(layer) for layers in heads.values() for layer in layers}
+    paths = [_dominators(network.output[task], {}) for task in tasks]
+    common = [tensor for tensor in paths[0].values() if all(id(tensor) in path for path in paths[1:])]
+    candidates = [tensor for tensor in common if id(_origin(tensor)[0]) not in own]
+    if representation is not None:
+        named = [
+            next((t for t in _ancestors(network.output[task]).values() if _origin(t)[0].name == representation), None)
+            for task in tasks
+        ]
+        if all(tensor is not None for tensor in named):
+            candidates.append(named[0])
+    return _last_trained(candidates[-1]) if candidates else None
+
+
+def gramian(jacobian: Any, at: At) -> Any:
+    """Return `[T, T]` float32, the inner products of the task gradients over all replicas.
+
+    Args:
+        jacobian: `[T, n]`; this replica's part of the gradients, without loss scaling.
+        at: At activations replicas have different rows, whose Gramians are summed. At parameters they have parts of the
+            same gradients, which are summed before they are multiplied.
+    """
+    # In float64: a GPU may round the factors of a float32 product to ten bits, and opposed gradients cancel.
+    if at == "parameters":
+        jacobian = distribute.sum_over_replicas(jacobian)
+    wide = tf.cast(jacobian, "float64")
+    product = tf.cast(tf.matmul(wide, wide, transpose_b=True), "float32")
+    return product if at == "parameters" else distribute.sum_over_replicas(product)
+
+
+class TaskGradients:
+    """Computes and combines the gradients of the tasks of one network.
+
+    Create it while the trainable flags are set; it holds no variables.
+
+    Args:
+        network: Maps the input of a batch to a dict of outputs by task.
+        tasks: Names of the trained tasks.
+        heads: The layers that belong to one task only, by task.
+        representation: As for `find_shared_point`.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        tasks: Sequence[str],
+        heads: Mapping[str, Iterable[keras.layers.Layer]],
+        representation: str | None = None,
+    ) -> None:
+        self.tasks = tuple(tasks)
+        self.point = find_shared_point(network, tasks, heads, representation)
+        outputs = dict(network.output)
+        self.network = network if self.point is None else keras.Model(network.input, {**outputs, POINT: self.point.tensor})
+        self.variables = list(network.trainable_variables)
+        reached = {task: {id(v) for v in _variables_of(outputs[task])} for task in self.tasks}
+        in_heads = {id(v) for layers in heads.values() for layer in layers for v in layer.trainable_variables}
+        #: Variables by task that its loss reaches and that get its unweighted gradient.
+        self.own = {
+            task: [
+                v
+                for v in self.variables
+                if id(v) in reached[task] and (id(v) in in_heads or sum(id(v) in r for r in reached.values()) == 1)
+            ]
+            for task in self.tasks
+        }
+        own = {id(v) for variables in self.own.values() for v in variables}
+        #: Variables that get the weighted gradient.
+        self.shared = [v for v in self.variables if id(v) not in own]
+
+    def forward(self, x: Any) -> tuple[dict[str, Any], Any]:
+        """Return the outputs by task in training mode, and the value of the point; call it inside a persistent tape."""
+        outputs = dict(self.network(x, training=True))
+        return outputs, outputs.pop(POINT, None)
+
+    def compare(
+        self, tape: tf.GradientTape, losses: Sequence[Any], point: Any, at: At, scale: Any = 1.0
+    ) -> tuple[Any, dict[int, Any]]:
+        """Return the Gramian of the tasks and the gradients of the layers that belong to one task.
+
+        Args:
+            tape: Persistent; it has recorded the losses.
+            losses: This replica's share of the loss of each task, scalars.
+            point: From `forward`.
+            at: What the gradients are taken by.
+            scale: Factor of the loss scaling of the optimizer.
+
+        Returns:
+            `[T, T]` float32 without loss scaling, and scaled gradients by the identity of their variable.
+        """
+        wanted = [] if self.point is None else [point] if at == "activations" else [v.value for v in self.point.variables]
+        rows, own = [], dict[int, Any]()
+        for task, loss in zip(self.tasks, losses, strict=True):
+            found = _gradients(tape, [loss], [*wanted, *(v.value for v in self.own[task])], [scale])
+            parts = [tf.reshape(tf.cast(gradient, "float32"), [-1]) for gradient in found[: len(wanted)]]
+            rows.append(tf.concat(parts, 0) / scale if parts else tf.zeros([1]))
+            for variable, gradient in zip(self.own[task], found[len(wanted) :], strict=True):
+                # Another task that is derived from this one's output adds to the gradient of its head.
+                own[id(variable)] = own[id(variable)] + gradient if id(variable) in own else gradient
+        return gramian(tf.stack(rows), at), own
+
+    def combine(
+        self,
+        tape: tf.GradientTape,
+        losses: Sequence[Any],
+        weights: Any,
+        own: Mapping[int, Any],
+        regularization: Any = None,
+        scale: Any = 1.0,
+    ) -> list[Any]:
+        """Return the gradient of each of `variables`, with loss scaling.
+
+        Args:
+            tape: As for `compare`.
+            losses: As for `compare`.
+            weights: `[T]`, the weights of the tasks.
+            own: From `compare`.
+            regularization: This replica's share of the losses of layers, which count fully; None for none.
+            scale: As for `compare`.
+        """
+        targets = list(losses)
+        outer = [scale * weight for weight in tf.unstack(weights, len(self.tasks))]
+        by_variable = dict(own)
+        if regularization is not None:
+            targets, outer = [*targets, regularization], [*outer, scale]
+            heads = [v for v in self.variables if id(v) in own]
+            added = _gradients(tape, [regularization], [v.value for v in heads], [scale])
+            by_variable |= {id(v): own[id(v)] + gradient for v, gradient in zip(heads, added, strict=True)}
+        # Without a path from any loss the gradient is None, as Keras has it: the optimizer leaves such a variable alone.
+        shared = tape.gradient(targets, [v.value for v in self.shared], output_gradients=outer)
+        by_variable |= {id(v): gradient for v, gradient in zip(self.shared, shared, strict=True)}
+        return [by_variable[id(v)] for v in self.variables]
+
+
+def _gradients(tape: tf.GradientTape, targets: Sequence[Any], sources: Sequence[Any], outer: Sequence[Any]) -> list[Any]:
+    """Return the dense gradients of the weighted sum of scalars, 0 where there is no path."""
+    outer = [tf.cast(factor, target.dtype) for factor, target in zip(outer, targets, strict=True)]
+    found = tape.gradient(
+        list(targets), list(sources), output_gradients=outer, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    return [tf.convert_to_tensor(gradient) for gradient in found]
+
+
+def _origin(tensor: Any) -> tuple[Any, list[Any]]:
+    """Return the operation that computes a symbolic tensor, and the tensors that it passes a gradient back to."""
+    operation, index, _ = tensor._keras_history
+    passes = type(operation).__name__ != "StopGradient"
+    return operation, list(operation._inbound_nodes[index].input_tensors) if passes else []
+
+
+def _dominators(tensor: Any, known: dict[int, dict[int, Any]]) -> dict[int, Any]:
+    """Return, by identity and in order, the symbolic tensors that every gradient from `tensor` to an input passes through."""
+    if id(tensor) not in known:
+        operation, parents = _origin(tensor)
+        above = [_dominators(parent, known) for parent in parents]
+        # No gradient passes through a stopped parent, so that it cannot bypass what dominates the others.
+        above = [path for path in above if path]
+        common = {key: value for key, value in above[0].items() if all(key in path for path in above)} if above else {}
+        stopped = not parents and not isinstance(operation, keras.layers.InputLayer)
+        known[id(tensor)] = {} if stopped or (parents and not above) else {**common, id(tensor): tensor}
+    return known[id(tensor)]
+
+
+def _ancestors(tensor: Any) -> dict[int, Any]:
+    """Return a symbolic tensor and all that it passes a gradient back to, by identity."""
+    found: dict[int, Any] = {}
+    stack = [tensor]
+    while stack:
+        tensor = stack.pop()
+        if id(tensor) not in found:
+            found[id(tensor)] = tensor
+            stack += _origin(tensor)[1]
+    return found
+
+
+def _variables_of(tensor: Any) -> list[Any]:
+    """Return the trained variables that a symbolic tensor passes a gradient back to."""
+    operations = [_origin(ancestor)[0] for ancestor in _ancestors(tensor).values()]
+    return [v for op in operations if isinstance(op, keras.layers.Layer) for v in op.trainable_variables]
+
+
+def _last_trained(tensor: Any) -> SharedPoint | None:
+    """Return the point of the last trained layers before, or at, a symbolic tensor."""
+    operation, parents = _origin(tensor)
+    if isinstance(operation, keras.layers.Layer) and operation.trainable_variables:
+        return SharedPoint(operation.name, tensor, tuple(_last_layer(operation).trainable_variables))
+    if len(parents) == 1:
+        return _last_trained(parents[0])
+    # Several layers end here, such as the experts of a mixture.
+    points = [point for point in map(_last_trained, parents) if point is not None]
+    variables = {id(v): v for point in points for v in point.variables}
+    return SharedPoint(operation.name, tensor, tuple(variables.values())) if points else None
+
+
+def _last_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """Return a layer, or of a nested network the last trained one with a kernel, or the last trained one if none has."""
+    if not isinstance(layer, keras.Model):
+        return layer
+    trained = [_last_layer(inner) for inner in layer.layers if inner.trainable_variables]
+    if not trained:
+        return layer
+    with_kernel = [inner for inner in trained if getattr(inner, "kernel", None) is not None]
+    return (with_kernel or trained)[-1]
