@@ -41,7 +41,7 @@ def test_short_forms_are_accepted() -> None:
         ({"image_shape": (None, None, 3)}, "`image_shape` must be fully specified. Received: (None, None, 3). Pass image_shape="),
         ({"shared": 64}, "Received: "),
         ({"shared": mtl.Head}, "Received: "),
-        ({"shared": mtl.Decoder()}, "`shared` must be a sharing method or the units of a dense stack. Received: Decoder("),
+        ({"shared": mtl.Decoder()}, "`shared` must be a sharing method or the units of a dense stack. Received: an object of type Decoder"),
         ({"heads": mtl.Head()}, "`heads` must be a dict by task name. Received: heads=Head("),
         ({"heads": [mtl.Head()]}, "`heads` must be a dict by task name. Received: heads=[Head("),
         ({"heads": {"odd": mtl.Head}}, "A head must be a mtl.Head, a mtl.Decoder or the units of dense layers. Received: the class"),
