@@ -83,7 +83,7 @@ def main() -> None:
     backbone = mtl.Backbone("EfficientNetLite0", weights=None, image_size=None, batch_norm="inference")
     head = mtl.Head(dense=(UNITS,))
     model = mtl.build_model(data.tasks, backbone, image_shape=(32, 32, 3), freeze=True, heads=dict.fromkeys(CLASSES, head))
-    data = dataclasses.replace(data, features=mtl.data.cache.digest_trunk(model.trunk, model.identity()))
+    data = dataclasses.replace(data, features=mtl.data.cache.digest_trunk(model.trunk, model.fingerprint()))
     timer, bare = EpochTimer(), Products()
     mtl.train(model, data, mtl.Phase(epochs=EPOCHS, batch_size=BATCH, optimizer="adamw"), callbacks=[timer, bare])
     # The first epoch includes tracing.

@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_keras import data, report, search, sharing, weighting
+    from mtl_keras import callbacks, data, report, search, sharing, weighting
     from mtl_keras.backbones import Backbone
     from mtl_keras.comparison import Comparison, Plan, compare
     from mtl_keras.errors import MTLError
@@ -75,6 +75,7 @@ __all__ = [
     "__version__",
     "binary_tasks",
     "build_model",
+    "callbacks",
     "compare",
     "data",
     "evaluate",
@@ -116,7 +117,7 @@ _HOMES = {
     ),
     "training": ("Phase", "Run", "train"),
 }
-_MODULES = ("data", "report", "search", "sharing", "weighting")
+_MODULES = ("callbacks", "data", "report", "search", "sharing", "weighting")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

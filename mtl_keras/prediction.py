@@ -57,7 +57,7 @@ def predict(
         rows, pieces = x, [slice(None)]
     if not features and cache_dir is not False and model.frozen_trunk:
         folder, trunk = cache_dir or cache.default_cache_dir(), model.trunk
-        found = [cache.features(trunk, rows[piece], model.identity(), folder) for piece in pieces]
+        found = [cache.features(trunk, rows[piece], model.fingerprint(), folder) for piece in pieces]
         rows = found[0] if len(found) == 1 else np.concatenate(found)
         features = True
     names = list(model.recipe.tasks if tasks is None else tasks)

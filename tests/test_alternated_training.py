@@ -181,7 +181,7 @@ def test_features_are_cached_by_data_set(tmp_path: Path, views: Any) -> None:
     keys = {entry.key for entry in cache.entries(tmp_path)}
     assert len(keys) == 4, "train and validation of each"
     for part in (_pair.long(), _pair.short()):
-        prepared(part).featurize(cached.model.trunk, cached.model.identity(), tmp_path)
+        prepared(part).featurize(cached.model.trunk, cached.model.fingerprint(), tmp_path)
     assert {entry.key for entry in cache.entries(tmp_path)} == keys
     assert evaluation.skill == pytest.approx(cached.best.value, abs=1e-4)
 

@@ -147,7 +147,7 @@ def test_features_are_those_of_every_view(
 ) -> None:
     monkeypatch.setattr(cache, "MEMORY_SHARE", 0.25 if in_memory else 0.0)
     model, told = _tiny.model(), []
-    made = viewed.featurize(model.trunk, model.identity(), tmp_path, progress=lambda done, total: told.append((done, total)))
+    made = viewed.featurize(model.trunk, model.fingerprint(), tmp_path, progress=lambda done, total: told.append((done, total)))
     x = made.train.x
     assert isinstance(x, np.memmap) != in_memory
     assert (made.train.views, x.shape[:2], made.validation.x.shape[1:]) == (4, (N, 4), x.shape[2:])
@@ -155,7 +155,7 @@ def test_features_are_those_of_every_view(
         np.testing.assert_allclose(x[:, view], model.trunk(viewed.train.x[:, view]), rtol=1e-5, atol=1e-6)
     assert told[-1] == (4 * N + 20, 4 * N + 20)
     assert len(cache.entries(tmp_path)) == 2
-    again = viewed.featurize(model.trunk, model.identity(), tmp_path)
+    again = viewed.featurize(model.trunk, model.fingerprint(), tmp_path)
     np.testing.assert_array_equal(again.train.x, x)
     assert len(cache.entries(tmp_path)) == 2
     for batch, target, _ in made.train.batches(16, seed=0):
@@ -285,7 +285,7 @@ def test_online_changes_the_views_that_the_seed_of_the_training_draws(own: int |
 def test_augmentation_refuses(plain: Data, viewed: Data, tmp_path: Path) -> None:
     floats = dataclasses.replace(plain, train=plain.train.with_x(plain.train.x.astype(np.float32)))
     model = _tiny.model()
-    features = plain.featurize(model.trunk, model.identity(), tmp_path)
+    features = plain.featurize(model.trunk, model.fingerprint(), tmp_path)
     for data, message in ((floats, "float32"), (viewed, "views"), (features, "features")):
         for method in (data.with_views, data.enlarged):
             with pytest.raises(MTLError, match=f"plain uint8 images .*{message}"):
@@ -301,6 +301,6 @@ def test_augmentation_refuses(plain: Data, viewed: Data, tmp_path: Path) -> None
     with pytest.raises(MTLError, match="`seed` is an integer from 0. Received: seed=-2"):
         plain.with_views(VIEWS, seed=-2)
     with pytest.raises(MTLError, match="online changes. Make views with Data.with_views"):
-        plain.online("flip_lr").featurize(model.trunk, model.identity(), tmp_path)
+        plain.online("flip_lr").featurize(model.trunk, model.fingerprint(), tmp_path)
     with pytest.raises(MTLError, match=r"hold all views \[n, 3, ...\]. Received: \[36, 8, 8, 1\]"):
         dataclasses.replace(plain.train, views=3)

@@ -66,7 +66,7 @@ def test_training_on_cached_features_equals_training_through_the_trunk(data: Dat
     cached.set_weights(through.get_weights())
     trunk_before = _tiny.weights(through.trunk)
 
-    features = cache.features(through.trunk, data.train.x, through.identity(), tmp_path)
+    features = cache.features(through.trunk, data.train.x, through.fingerprint(), tmp_path)
     np.testing.assert_allclose(features, through.trunk(data.train.x, training=False), atol=1e-4)
     assert features.std() > 0.01, "a trunk with real weights tells images apart"
 

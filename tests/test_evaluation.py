@@ -118,7 +118,7 @@ def test_values_by_name(evaluation: Evaluation) -> None:
 def test_features_batches_and_cache_change_nothing(
     evaluation: Evaluation, model: MultiTaskModel, data: Data, tmp_path: Path
 ) -> None:
-    featured = data.featurize(model.trunk, model.identity(), tmp_path, splits=("train", "test"))
+    featured = data.featurize(model.trunk, model.fingerprint(), tmp_path, splits=("train", "test"))
     for other in (
         evaluate(model, data, "test", batch_size=7, cache_dir=False),
         evaluate(model, data, "test", cache_dir=tmp_path),

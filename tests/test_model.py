@@ -185,8 +185,8 @@ def test_the_trunk_shares_its_layers_and_can_be_used_again(model: MultiTaskModel
     baseline = build_model(model.recipe.only("fine"), trunk=model.trunk)
     assert baseline.get_layer("backbone") is model.get_layer("backbone")
     np.testing.assert_array_equal(baseline.trunk(images), features)
-    assert json.loads(json.dumps(model.identity())) == model.identity()
-    assert model.identity()["backbone"]["weights"] is None
+    assert json.loads(json.dumps(model.fingerprint())) == model.fingerprint()
+    assert model.fingerprint()["backbone"]["weights"] is None
 
 
 def test_plain_is_keras_own_class_and_the_same_network(model: MultiTaskModel) -> None:

@@ -235,7 +235,7 @@ def test_features_that_are_given_and_images_train_alike(tmp_path: Path) -> None:
     runs = []
     for featurized in (False, True):
         made = model()
-        seen = data.featurize(made.trunk, made.identity(), tmp_path) if featurized else data
+        seen = data.featurize(made.trunk, made.fingerprint(), tmp_path) if featurized else data
         runs.append(train(made, seen, first, second, cache_dir=tmp_path if featurized else False))
     for one, other in zip(runs[0].history, runs[1].history, strict=True):
         assert other == pytest.approx(one, rel=1e-4)

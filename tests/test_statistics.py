@@ -14,7 +14,7 @@ from mtl_keras import distribute
 from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.normalization import BatchNormalizationPerDataSet
-from mtl_keras.training import Objectives, Phase, train, train_again
+from mtl_keras.training import CompiledPhases, Phase, train, train_compiled
 from tests import _pair, _tiny
 
 TRAINED = mtl.Backbone("SmallCNN", filters=(4, 4), batch_norm="train")
@@ -188,12 +188,12 @@ def test_a_killed_training_goes_on(tmp_path: Path) -> None:
 
 def test_a_network_is_trained_again_as_a_new_one() -> None:
     model = fresh()
-    objectives = Objectives(model)
+    compiled = CompiledPhases(model)
     begun = model.get_weights()
-    first = train_again(objectives, _pair.both(), PHASE, seed=4).history
+    first = train_compiled(compiled, _pair.both(), PHASE, seed=4).history
     ends = model.get_weights()
     model.set_weights(begun)
-    assert train_again(objectives, _pair.both(), PHASE, seed=4).history == first
+    assert train_compiled(compiled, _pair.both(), PHASE, seed=4).history == first
     for one, other in zip(ends, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -381,7 +381,7 @@ def test_a_monitor_without_labels_is_refused(run: Run, monitor: str, absent: str
 
 def test_features_are_for_their_own_trunk_while_it_is_frozen(data: Data, tmp_path: Path) -> None:
     model = fresh(freeze=True)
-    featured = data.featurize(model.trunk, model.identity(), tmp_path)
+    featured = data.featurize(model.trunk, model.fingerprint(), tmp_path)
     with pytest.raises(MTLError, match=r"trains the backbone needs the images. Received: cached features for phase 0"):
         train(model, featured, replace(PHASE, freeze=()))
     assert not model.get_layer("backbone").trainable, "put back"

@@ -1,4 +1,4 @@
-"""Where a training stands after each epoch, so that one that was killed goes on as if it had not been."""
+"""The state of a training after each epoch, from which it can be resumed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import json
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from mtl_keras.callbacks._best_epoch import BestEpoch
+from mtl_keras.callbacks._keras_callbacks import get_states, set_states
+from mtl_keras.callbacks._values import get_values
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
 
-__all__ = ["Checkpoint", "TrainingState", "own_variables", "assign_values", "load_state", "get_values"]
-
+__all__ = ["Checkpoint", "TrainingState", "load_state"]
 
 #: Share of the time that writing may take, and seconds below which it is not counted.
 SHARE, QUICK = 0.1, 0.1
@@ -25,17 +27,18 @@ SHARE, QUICK = 0.1, 0.1
 
 @dataclass(frozen=True, eq=False)
 class TrainingState:
-    """What a training has come to.
+    """The state of a training.
 
     Attributes:
         phase: Number of the phase, from 0.
-        epoch: Epochs of that phase that are finished.
-        stopped: Whether patience has ended the phase.
+        epoch: Number of finished epochs of that phase.
+        stopped: Whether the phase was stopped early.
         rows: The history so far, of all phases.
-        early: `best`, `best_epoch` and `wait` of EarlyStopping.
-        variables: Values of the network's variables, seeds of dropout among them.
-        slots: Values of what this phase has of its own: the weighting's state and the optimizer.
-        best_weights: Weights at the best epoch so far.
+        early: `best`, `best_epoch` and `wait` of `BestEpoch`.
+        variables: Values of the network's variables, seeds of dropout included.
+        slots: Values of the variables of the weighting and the optimizer.
+        best_weights: Values of what `BestEpoch` restores, at the best epoch so far.
+        callbacks: State of the Keras callbacks that the user passed.
     """
 
     phase: int
@@ -46,121 +49,105 @@ class TrainingState:
     variables: list[np.ndarray]
     slots: list[np.ndarray]
     best_weights: list[np.ndarray]
+    callbacks: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes a `TrainingState` after each epoch, whole or not at all, and puts one back when a phase goes on.
+    """Writes a `TrainingState` after each epoch, atomically, and restores the state of callbacks when a phase is resumed.
 
-    Where writing takes long, epochs are passed over so that it takes a tenth of the time at most; whatever is lost is
-    trained again in the same way. The last epoch of a phase is always written.
-
-    Keras' own `BackupAndRestore` keeps neither what EarlyStopping remembers nor the history, and writes in place. This has
-    to come after `EarlyStopping` and after the callback that appends to the history.
+    Where writing takes long, epochs are skipped so that it takes at most a tenth of the time; what is lost is trained again
+    in the same way. The last epoch of a phase is always written. It must be the last of all callbacks.
 
     Args:
         path: The file, which ends in `.npz`.
-        identity: What fixes the training, as plain JSON values.
-        network: The model whose layers are trained.
-        early: Its state is part of the standing.
+        identity: What determines the training, as plain JSON values.
+        slots: Variables of the weighting and the optimizer.
+        best: The phase's best epoch.
         rows: The history, which another callback appends to.
         phase: Number of the phase.
-        standing: Where to go on from, if this phase had begun before.
+        callbacks: Callbacks of the user.
+        resumed: The state that this phase is resumed from; None if it is started.
     """
 
     def __init__(
         self,
         path: Path,
         identity: Mapping[str, Any],
-        network: keras.Model,
-        early: keras.callbacks.EarlyStopping,
+        *,
+        slots: Sequence[Any],
+        best: BestEpoch,
         rows: list[dict[str, Any]],
         phase: int,
-        standing: TrainingState | None,
+        callbacks: Sequence[keras.callbacks.Callback],
+        resumed: TrainingState | None,
     ) -> None:
         super().__init__()
-        self.path, self.identity, self.network = path, identity, network
-        self.early, self.rows, self.phase, self.standing = early, rows, phase, standing
+        self.path, self.identity, self.slots, self.best = path, identity, slots, best
+        self.rows, self.phase, self.callbacks, self.resumed = rows, phase, callbacks, resumed
         self._took, self._written = 0.0, 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if self.standing is not None:
-            assign_values(self.standing.slots, own_variables(self.model, self.network))
-            vars(self.early).update(self.standing.early, best_weights=self.standing.best_weights)
+        # The others have reset themselves by now.
+        if self.resumed is not None:
+            early = self.resumed.early
+            self.best.best, self.best.best_epoch, self.best.wait = early["best"], early["best_epoch"], early["wait"]
+            self.best.best_values = self.resumed.best_weights
+            set_states(self.callbacks, self.resumed.callbacks)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         began = time.perf_counter()
         last = self.model.stop_training or epoch + 1 == self.params["epochs"]
         if not last and self._took > QUICK and began - self._written < self._took / SHARE:
             return
-        early = {"best": float(self.early.best), "best_epoch": int(self.early.best_epoch), "wait": int(self.early.wait)}
+        states = get_states(self.callbacks)
+        arrays: dict[str, list[np.ndarray]] = {
+            "variables": get_values(self.model.variables),
+            "slots": get_values(self.slots),
+            "best_weights": self.best.best_values,
+            **{f"callback_{number}": state.pop("best_weights", []) for number, state in enumerate(states)},
+        }
         about = {
             "identity": self.identity,
             "phase": self.phase,
             "epoch": epoch + 1,
             "stopped": bool(self.model.stop_training),
             "rows": self.rows,
-            "early": early,
+            "early": {"best": self.best.best, "best_epoch": self.best.best_epoch, "wait": self.best.wait},
+            "callbacks": states,
         }
-        groups = {
-            "variables": get_values(self.network.variables),
-            "slots": get_values(own_variables(self.model, self.network)),
-            "best_weights": self.early.best_weights,
-        }
-        arrays = {f"{group}.{number}": array for group, values in groups.items() for number, array in enumerate(values)}
+        named = {f"{group}.{number}": array for group, values in arrays.items() for number, array in enumerate(values)}
         with atomic(self.path) as temporary:
-            np.savez(temporary, about=np.array(json.dumps(about)), **arrays)
+            np.savez(temporary, about=np.array(json.dumps(about)), **named)  # type: ignore[arg-type]  # names have a dot
         self._written = time.perf_counter()
         self._took = self._written - began
 
 
 def load_state(path: Path, identity: Mapping[str, Any]) -> TrainingState | None:
-    """Return where the training that wrote this file stands, or None if there is no file.
+    """Return the state of the training that wrote a file, or None if there is no file.
 
     Raises:
         MTLError: If it is no checkpoint, or that of another training; the message names the first difference.
     """
     if not path.exists():
         return None
+    groups: dict[str, Any] = {"variables": [], "slots": [], "best_weights": []}
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
-            groups: dict[str, Any] = {"variables": [], "slots": [], "best_weights": []}
             for name in file.files:
                 if name != "about":
-                    groups[name.partition(".")[0]].append(file[name])
+                    groups.setdefault(name.partition(".")[0], []).append(file[name])
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise MTLError(f"A checkpoint is one that `train` wrote. Received: {path} ({error}). Name another folder.") from error
+        raise MTLError(
+            f"A checkpoint must be a file that `train` wrote. Received: {path} ({error}). Pass another folder."
+        ) from error
     before, now = about.pop("identity"), json.loads(json.dumps(identity))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             raise MTLError(
-                f"A training is continued as it was begun. Received: another {key} than that of {path}. "
-                "Name another folder, or remove the checkpoint to start anew."
+                f"A training must be resumed with what it was started with. Received: another {key} than that of {path}. "
+                "Pass another folder, or remove the checkpoint to restart."
             )
+    for number, state in enumerate(about.get("callbacks", ())):
+        state["best_weights"] = groups.pop(f"callback_{number}", [])
     return TrainingState(**about, **groups)
-
-
-def own_variables(model: keras.Model, network: keras.Model) -> list[Any]:
-    """Return what a phase has of its own besides the network: the weighting's state, the log's means, the optimizer."""
-    shared = {id(variable) for variable in network.variables}
-    return [variable for variable in model.variables if id(variable) not in shared] + list(model.optimizer.variables)
-
-
-def assign_values(values: Sequence[np.ndarray], variables: Sequence[Any]) -> None:
-    """Assign values to variables, one to one.
-
-    Raises:
-        MTLError: If they are not the values of these variables.
-    """
-    if [np.shape(value) for value in values] != [tuple(variable.shape) for variable in variables]:
-        raise MTLError(
-            "A training is continued by the version of mtl-keras that began it. Received: a checkpoint of "
-            f"{len(values)} variables for {len(variables)}, or of other shapes. Name another folder, or remove it."
-        )
-    for value, variable in zip(values, variables, strict=True):
-        variable.assign(value)
-
-
-def get_values(variables: Sequence[Any]) -> list[np.ndarray]:
-    """Return the values of variables."""
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]

@@ -20,7 +20,7 @@ from mtl_keras.comparison._seeds import TRUNK, derived_seed, seed_draws
 from mtl_keras.data import Data, cache
 from mtl_keras.distribute import strategy
 from mtl_keras.model import MultiTaskModel, build_model
-from mtl_keras.training import Objectives, Run, train_again
+from mtl_keras.training import CompiledPhases, Run, train_compiled
 
 __all__ = ["Trainer"]
 
@@ -52,7 +52,7 @@ class Trainer:
     _trunks: dict[str, keras.Model] = field(default_factory=dict)
     _features: dict[tuple[str, int], tuple[Data, Data]] = field(default_factory=dict)
     _built: int = 0
-    _kept: dict[str, Objectives] = field(default_factory=dict)
+    _kept: dict[str, CompiledPhases] = field(default_factory=dict)
 
     @classmethod
     def open(cls, seed: int, *, cache_dir: str | Path | None, strategy_name: str, reporter: Reporter) -> Trainer:
@@ -87,7 +87,7 @@ class Trainer:
             key = (_trunk_key(plan), id(data))
             if key not in self._features:
                 self.reporter.stage("Computing the frozen trunk's features")
-                made = data.featurize(model.trunk, model.identity(), self.cache_dir, progress=self.reporter.features)
+                made = data.featurize(model.trunk, model.fingerprint(), self.cache_dir, progress=self.reporter.features)
                 while len(self._features) >= FEATURES_HELD:
                     self._features.pop(next(iter(self._features)))
                 # The data too, so that no other one gets its id.
@@ -120,42 +120,42 @@ class Trainer:
             with self.strategy.scope():
                 self._trunk(plan)
         seed_draws(seed)
-        objectives = self._objectives(plan, keep)
-        seen = self.data_for(objectives.model, plan, data)
+        compiled = self._compiled(plan, keep)
+        seen = self.data_for(compiled.model, plan, data)
         callbacks: list[keras.callbacks.Callback] = [_Epochs(self.reporter)]
         if log_dir is not None:
             callbacks.append(TensorBoardLog(log_dir, plan.recipe.tasks))
-        fit = functools.partial(train_again, objectives, seen, *plan.phases)
+        fit = functools.partial(train_compiled, compiled, seen, *plan.phases)
         return fit(seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=self.cache_dir), seen
 
     def model(self, plan: Plan) -> MultiTaskModel:
         """Return a model of the plan, whatever its weights: a training of the same plan has changed them, or will do so."""
         return self._kept_as(plan, None).model
 
-    def _objectives(self, plan: Plan, keep: bool) -> Objectives:
+    def _compiled(self, plan: Plan, keep: bool) -> CompiledPhases:
         """Return those of a model of the plan with new weights.
 
         Seeds differ in weights and rows alone, so that what was built and traced for one of them serves all.
         """
         model = self.build(plan)
-        objectives = self._kept_as(plan, model) if keep else Objectives(model)
-        if objectives.model is not model:
+        compiled = self._kept_as(plan, model) if keep else CompiledPhases(model)
+        if compiled.model is not model:
             with self.strategy.scope():
-                assign_values(get_values(model.variables), objectives.model.variables)
-            objectives.model.weighting_state = {}
-        return objectives
+                assign_values(get_values(model.variables), compiled.model.variables)
+            compiled.model.weighting_state = {}
+        return compiled
 
-    def _kept_as(self, plan: Plan, model: MultiTaskModel | None) -> Objectives:
-        """Return what is kept of a plan, or the objectives of this model, or of one built now, and keep them."""
+    def _kept_as(self, plan: Plan, model: MultiTaskModel | None) -> CompiledPhases:
+        """Return what is kept of a plan, or the compiled of this model, or of one built now, and keep them."""
         key = json.dumps(plan.config())
-        kept = self._kept.pop(key, None) or Objectives(model or self.build(plan))
+        kept = self._kept.pop(key, None) or CompiledPhases(model or self.build(plan))
         self._kept[key] = kept
         while len(self._kept) > MODELS_KEPT or self._weights_kept() > WEIGHTS_KEPT:
             self._kept.pop(next(iter(self._kept)))
         return kept
 
     def _weights_kept(self) -> int:
-        return sum(self._own_weights(objectives.model) for objectives in self._kept.values())
+        return sum(self._own_weights(compiled.model) for compiled in self._kept.values())
 
     def _own_weights(self, model: MultiTaskModel) -> int:
         """Return how many weights a model has besides those of a shared trunk."""

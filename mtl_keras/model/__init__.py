@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.model._build import build_model
+from mtl_keras.model._hooks import WeightingUpdate
 from mtl_keras.model._model import MultiTaskModel
-from mtl_keras.model._objective import ObjectiveModel
+from mtl_keras.model._monitor import directions
 from mtl_keras.model._saving import read_metadata
+from mtl_keras.model._step import Objective
 from mtl_keras.recipe import Recipe
 
-__all__ = ["Decoder", "Head", "MultiTaskModel", "ObjectiveModel", "Recipe", "build_model", "read_metadata"]
+__all__ = [
+    "Decoder",
+    "Head",
+    "MultiTaskModel",
+    "Objective",
+    "Recipe",
+    "WeightingUpdate",
+    "build_model",
+    "directions",
+    "read_metadata",
+]

@@ -1,4 +1,4 @@
-"""Tasks that are alike are lost and measured in one operation, so that a step's cost hardly grows with their number."""
+"""Losses and metrics of tasks of one type are computed in one operation, so that a step hardly costs more with more tasks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from mtl_keras.tasks import Task
@@ -15,11 +16,11 @@ __all__ = ["VectorMean", "batch_by_task_type"]
 
 
 class VectorMean(keras.metrics.Metric):
-    """VectorMean of many figures over rows, in two variables whatever their number; its result is one mean by name.
+    """The weighted means of many values over rows, held in two variables; its result is a dict of means by name.
 
     Args:
-        name: Of the metric itself, which the log does not show.
-        entries: What the figures are called in the log.
+        name: Name of the metric itself, which the log does not show.
+        entries: Names of the values in the log.
     """
 
     def __init__(self, name: str, entries: Sequence[str]) -> None:
@@ -29,30 +30,34 @@ class VectorMean(keras.metrics.Metric):
         self.count = self.add_variable((len(entries),), "zeros", name="count")
 
     def update_state(self, rows: Any, weights: Any) -> None:
-        """Take in `[entries, batch]` figures with their weights."""
+        """Add values `[entries, batch]` with their weights `[entries, batch]`."""
         self.total.assign_add(ops.sum(rows * weights, axis=1))
         self.count.assign_add(ops.sum(weights, axis=1))
 
     def result(self) -> dict[str, Any]:
-        """Return the mean of each entry; 0 where nothing was taken in."""
+        """Return the mean of each entry; 0 where the sum of weights is 0."""
         means = ops.divide_no_nan(self.total.value, self.count.value)
         return dict(zip(self.entries, ops.unstack(means, len(self.entries)), strict=True))
 
+    def counts(self) -> np.ndarray:
+        """Return the sum of weights of each entry, `[entries]`."""
+        return np.array(ops.convert_to_numpy(self.count))
+
 
 def batch_by_task_type(tasks: Mapping[str, Task], measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
-    """Return `[tasks, batch]`, what a function says of each row, called once for all tasks that are alike.
+    """Return `measure` of each row for each task, `[tasks, batch]`, with one call for all tasks of one type.
 
-    Rows of different tasks stand below each other in such a call: a loss or a metric says of each row the same, whatever
-    rows are beside it.
+    Tasks are of one type if they differ in name and label only. Their rows are concatenated, which is possible because a
+    loss or metric of a row does not depend on the other rows.
 
     Args:
-        tasks: By name; the result has their order.
+        tasks: Tasks by name; the result is in their order.
         measure: Called with a task and its tensor of each of `by_task`; returns `[batch]`.
         *by_task: Tensors `[batch, ...]` by task.
     """
     groups: list[list[str]] = []
     for name in tasks:
-        group = next((group for group in groups if _alike(tasks, by_task, group[0], name)), None)
+        group = next((group for group in groups if _of_one_type(tasks, by_task, group[0], name)), None)
         if group is None:
             groups.append([name])
         else:
@@ -66,8 +71,8 @@ def batch_by_task_type(tasks: Mapping[str, Task], measure: Callable[..., Any], *
     return joined if order == list(tasks) else ops.take(joined, [order.index(name) for name in tasks], axis=0)
 
 
-def _alike(tasks: Mapping[str, Task], by_task: Sequence[Mapping[str, Any]], one: str, other: str) -> bool:
-    """Return whether two tasks differ in name and label alone, and their tensors in values alone."""
+def _of_one_type(tasks: Mapping[str, Task], by_task: Sequence[Mapping[str, Any]], one: str, other: str) -> bool:
+    """Return whether two tasks differ in name and label only, and their tensors in values only."""
     task, its = tasks[one], tasks[other]
     settings = [field.name for field in fields(task) if field.name not in ("name", "label")]
     if type(task) is not type(its) or any(getattr(task, name) != getattr(its, name) for name in settings):
@@ -77,7 +82,11 @@ def _alike(tasks: Mapping[str, Task], by_task: Sequence[Mapping[str, Any]], one:
 
 
 def concat_rows(tensors: Sequence[Any]) -> Any:
-    """Return the rows of all tensors; they keep the logits that Keras' cross-entropies look for on a softmax or sigmoid."""
+    """Return the rows of all tensors, with the logits that Keras' cross-entropies read from a softmax or sigmoid.
+
+    Keras keeps the logits in the attribute `_keras_logits` of an activation's output; `tests/test_keras_internals.py` fails
+    where it stops doing so.
+    """
     if len(tensors) == 1:
         return tensors[0]
     rows = ops.concatenate(tensors)

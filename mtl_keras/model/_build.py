@@ -11,9 +11,10 @@ import keras
 from mtl_keras import backbones
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
-from mtl_keras.errors import unknown
+from mtl_keras.errors import MTLError, unknown
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.layers import apply_pooling
+from mtl_keras.model._graph import layers_on_path
 from mtl_keras.model._model import MultiTaskModel
 from mtl_keras.normalization import RepeatForDomains, SelectDomain, use_domain_batch_norm
 from mtl_keras.recipe import Recipe
@@ -27,7 +28,7 @@ def build_model(
     tasks: Tasks | Recipe,
     backbone: Backbone | str = "SmallCNN",
     *,
-    image_shape: Sequence[int | None] = (None, None, 3),
+    image_shape: Sequence[int] | None = None,
     weights: str | None = "auto",
     freeze: bool | str = False,
     shared: Sharing | Head | Sequence[int] | str | Mapping[str, Any] = (),
@@ -39,9 +40,10 @@ def build_model(
     """Build a functional Keras model from a backbone, shared layers and one head per task.
 
     Args:
-        tasks: The tasks; or a `Recipe`, and then all other arguments but `trunk` are ignored.
+        tasks: The tasks; or a `Recipe`, and then all other arguments except `trunk` are ignored.
         backbone: A name, or a `Backbone` with its options.
-        image_shape: Height, width and channels of one input, e.g. `data.image_shape`; must be given.
+        image_shape: Height, width and channels of one input, e.g. `data.image_shape`. It may be left out only if `trunk` is
+            given.
         weights: `"imagenet"`, a `.weights.h5` file, None for random ones; `"auto"` (default) leaves it to the backbone.
         freeze: True, False, or the layer or block of the backbone to train from; see `Recipe`.
         shared: Units of the dense layers that all tasks share, e.g. `(256,)`, or any other form that `Recipe` takes.
@@ -57,7 +59,7 @@ def build_model(
         `keras.utils.set_random_seed` before, to repeat them.
 
     Raises:
-        MTLError: If the recipe is refused, the weights cannot be had, or the layer to freeze up to is unknown.
+        MTLError: If the recipe is invalid, the weights are unavailable, or the layer to train from is unknown.
 
     Example:
         >>> import mtl_keras as mtl
@@ -73,7 +75,7 @@ def build_model(
         recipe = Recipe(
             tasks=tasks,
             backbone=value if weights == "auto" else value.replace(weights=weights),
-            image_shape=image_shape,  # type: ignore[arg-type]  # Recipe checks it and converts it to a tuple
+            image_shape=_full_shape(image_shape, trunk),
             shared=shared,
             heads=heads or {},  # type: ignore[arg-type]  # Recipe converts units to a Head
             freeze=freeze,
@@ -103,21 +105,30 @@ def build_model(
         if domains:
             own = SelectDomain(domain_of[name], domains, name=f"{name}_select_domain")(own)
         if name in recipe.stack:
-            own = _joined(own, outputs[recipe.stack[name]], name)
+            own = _concatenate(own, outputs[recipe.stack[name]], name)
         own = head.apply(own, name, recipe.image_shape)
         outputs[name] = task.head(own, recipe.image_shape, None if task.source is None else outputs[task.source])
     outputs = {name: outputs[name] for name in recipe.tasks}
 
     # Config
-    return MultiTaskModel(recipe, images, features, next(iter(shared_features.values()), None), outputs)
+    shared_layers = [layer for tensor in shared_features.values() for layer in layers_on_path(tensor, [features])]
+    return MultiTaskModel(recipe, images, features, outputs, shared_layers)
 
 
-def _joined(features: Any, output: Any, prefix: str) -> Any:
-    """Return a head's features with another task's output beside them, through which no gradient flows."""
-    held = keras.ops.stop_gradient(output)
-    # Keras would number it anew in every process.
-    held._keras_history.operation.name = f"{prefix}_stop"
-    return keras.layers.Concatenate(name=f"{prefix}_stack")([features, held])
+def _full_shape(image_shape: Any, trunk: keras.Model | None) -> Any:
+    """Return height, width and channels of the images."""
+    shape = trunk.input.shape[1:] if image_shape is None and trunk is not None else image_shape
+    if shape is None or (isinstance(shape, list | tuple) and None in shape):
+        raise MTLError(f"`image_shape` must be fully specified. Received: {shape}. Pass image_shape=data.image_shape.")
+    return shape
+
+
+def _concatenate(features: Any, output: Any, prefix: str) -> Any:
+    """Return the features of a head concatenated with the output of another task, through which no gradient flows."""
+    stopped = keras.ops.stop_gradient(output)
+    # Keras would number its name by how many there were in the process.
+    stopped._keras_history.operation.name = f"{prefix}_stop"
+    return keras.layers.Concatenate(name=f"{prefix}_stack")([features, stopped])
 
 
 def _freeze(backbone: keras.Model, freeze: bool | str) -> None:

@@ -1,94 +1,117 @@
-"""The network of several tasks: a Keras model that knows its tasks and its parts."""
+"""The network of several tasks: a Keras model that knows its tasks, their parts, and how they are trained together."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from mtl_keras.errors import unknown
 from mtl_keras.model import _saving
+from mtl_keras.model._graph import layers_on_path, network_from
+from mtl_keras.model._joint_training import JointTraining
 from mtl_keras.recipe import Recipe
 
 __all__ = ["MultiTaskModel"]
 
 
 @keras.saving.register_keras_serializable(package="mtl_keras")
-class MultiTaskModel(keras.Model):
-    """A functional `keras.Model` that remembers its recipe; `compile`, `fit` and `predict` are Keras' own.
+class MultiTaskModel(JointTraining):
+    """A functional `keras.Model` that knows its recipe, and trains its tasks together.
 
     Inputs are uint8 or float images `[batch, height, width, channels]` in `[0, 255]`; the output is a dict by task name.
-    Create one with `build_model`, or read a saved one with `load_model`.
+    `build_model` creates it and `load_model` reads it.
+
+    `compile(optimizer, weighting=...)` and `fit` train it as `mtl_keras.train` does; `compile(optimizer, loss={...})` is
+    plain Keras.
 
     Attributes:
         recipe: What it was built from.
-        features: The trunk's symbolic output, `[batch, channels]` or a map `[batch, height, width, channels]`, where cached
-            features enter.
-        head_layers: The layers that belong to one task alone, by task.
-        weighting_state: Variables of the weighting it was last trained with, by name; empty before training.
+        features: The symbolic output of the trunk, `[batch, channels]` or a map `[batch, height, width, channels]`.
         class_names: For tasks with named classes, the names in the order of the class indices. `train` sets them.
+
+    Example:
+        >>> import numpy as np
+        >>> import mtl_keras as mtl
+        >>> model = mtl.build_model(mtl.Tasks(mtl.Binary("odd"), mtl.Binary("dark")), "SmallCNN", image_shape=(8, 8, 1))
+        >>> model.compile("adam", weighting="uncertainty")
+        >>> images, labels = np.zeros((4, 8, 8, 1)), {"odd": np.array([0, 1, 0, 1]), "dark": np.array([1, 1, np.nan, 1])}
+        >>> history = model.fit(images, labels, verbose=0).history
+        >>> sorted(name for name in history if name.startswith("loss"))
+        ['loss', 'loss_weight_dark', 'loss_weight_odd']
     """
 
-    def __init__(self, recipe: Recipe, images: Any, features: Any, common: Any, outputs: Mapping[str, Any]) -> None:
+    def __init__(
+        self, recipe: Recipe, images: Any, features: Any, outputs: Mapping[str, Any], shared_layers: Iterable[str] = ()
+    ) -> None:
+        """Create the model from symbolic tensors.
+
+        Args:
+            recipe: What it was built from.
+            images: The input.
+            features: The output of the trunk.
+            outputs: The output of each task.
+            shared_layers: Names of the layers of the recipe's sharing. Which layers are shared follows from the graph, except
+                where a single task uses them, as in a single-task baseline.
+        """
         super().__init__(inputs=images, outputs=dict(outputs), name="multi_task_model")
         self.recipe = recipe
         self.features = features
-        self.weighting_state: dict[str, np.ndarray] = {}
         self.class_names: dict[str, tuple[str, ...]] = {}
         # Names, not layers: Keras would track a list of layers a second time.
-        between = {name: _layers_between(features, output) for name, output in outputs.items()}
-        # Where every head has a tap of its own, the shared stack is no part of the model.
-        shared = () if common is None or common is features else _layers_between(features, common)
-        self._shared_layer_names = tuple(layer for layer in shared if any(layer in layers for layers in between.values()))
-
-        def others(name: str) -> list[str]:
-            """Return the layers of the tasks whose outputs this one's head takes."""
-            sources = (recipe.tasks[name].source, recipe.stack.get(name))
-            return [layer for source in sources if source is not None for layer in between[source]]
-
-        self._head_layer_names = {
-            name: tuple(layer for layer in layers if layer not in (*shared, *others(name))) for name, layers in between.items()
+        paths = {
+            name: layers_on_path(output, [features, *(other for key, other in outputs.items() if key != name)])
+            for name, output in outputs.items()
         }
+        users = Counter(layer for path in paths.values() for layer in path)
+        common = {layer for layer, count in users.items() if count > 1}
+        of_sharing = set(shared_layers)
+        if sum(not of_sharing.isdisjoint(path) for path in paths.values()) == 1:
+            common |= of_sharing
+        self._shared_layer_names = tuple(dict.fromkeys(layer for path in paths.values() for layer in path if layer in common))
+        self._head_layer_names = {name: tuple(layer for layer in path if layer not in common) for name, path in paths.items()}
+
+    # Parts
 
     @property
     def head_layers(self) -> dict[str, list[keras.layers.Layer]]:
-        """The layers that belong to one task alone, by task."""
+        """The layers that belong to one task only, by task."""
         return {name: [self.get_layer(layer) for layer in layers] for name, layers in self._head_layer_names.items()}
 
     @property
     def trunk(self) -> keras.Model:
-        """Images to features, sharing this model's layers."""
+        """The network from images to features; it shares this model's layers."""
         return keras.Model(self.input, self.features, name="trunk")
 
     @property
     def frozen_trunk(self) -> bool:
-        """Whether training cannot change the features of an image: nothing in the trunk is trained or drawn at random.
+        """Whether the features of an image stay the same in training: the trunk has nothing trained and nothing random.
 
         Frozen batch normalization is in inference mode whatever the backbone says; dropout is not, unless the backbone
-        is called in inference mode. With domain-specific batch normalization an image has no features before its task is known.
+        is called in inference mode. With domain-specific batch normalization the features depend on the task.
         """
         if self.recipe.batch_norm_groups:
             return False
         backbone = self.get_layer("backbone")
         if backbone.trainable_variables:
             return False
-        drawn = any(getattr(layer, "seed_generator", None) is not None for layer in backbone.layers)
-        return self.recipe.backbone.resolve().batch_norm == "inference" or not drawn
+        random = any(getattr(layer, "seed_generator", None) is not None for layer in backbone.layers)
+        return self.recipe.backbone.resolve().batch_norm == "inference" or not random
 
-    def identity(self) -> dict[str, Any]:
-        """Return, as plain JSON values, what fixes the features of an image besides the trunk's weights."""
+    def fingerprint(self) -> dict[str, Any]:
+        """Return, as plain JSON values, what determines the features of an image besides the weights of the trunk."""
         return {"backbone": self.recipe.backbone.resolve().config(), "image_shape": list(self.recipe.image_shape)}
 
     def layers_for_task(self, task: str) -> list[keras.layers.Layer]:
-        """Return the layers on the way from the images to a task's output, those of its sources among them."""
-        return [self.get_layer(name) for name in _layers_between(self.input, self.output[task])]
+        """Return the layers between the images and the output of a task, those of the tasks it depends on included."""
+        return [self.get_layer(name) for name in layers_on_path(self.output[task], [self.input])]
 
     def layers_by_name(self, name: str) -> list[keras.layers.Layer]:
-        """Return the layers that `name` stands for: `"backbone"`, `"shared"`, a task's head, or one layer.
+        """Return the layers that `name` stands for: `"backbone"`, `"shared"`, the head of a task, or one layer.
 
         Raises:
             MTLError: If there is no such part.
@@ -104,10 +127,27 @@ class MultiTaskModel(keras.Model):
             return [own.get(name) or inner[name]]
         raise unknown("layer", name, ["backbone", "shared", *self._head_layer_names, *own, *inner])
 
-    def plain(self) -> keras.Model:
-        """Return the same network, sharing its layers, as a functional model of built-in Keras classes.
+    def part(self, on_features: bool, sources: Iterable[str] = ()) -> keras.Model:
+        """Return the part of the network that a phase runs through; it shares this model's layers.
 
-        Domain-specific batch normalization is an exception: its layers are classes of `mtl_keras.normalization`.
+        Args:
+            on_features: Whether it starts from the features of the trunk rather than from images.
+            sources: Tasks whose outputs become inputs.
+
+        Returns:
+            This model itself where the part is the whole; else a network from one tensor, or from a dict of `"input"` and
+            an entry for each source, to the outputs by task.
+        """
+        sources = tuple(sources)
+        if not on_features and not sources:
+            return self
+        replaced = [(name, self.output[name]) for name in sources]
+        return network_from(self.features if on_features else self.input, self.output, replaced)
+
+    def plain(self) -> keras.Model:
+        """Return the same network, sharing its weights, as a functional model of built-in Keras classes only.
+
+        Domain-specific batch normalization is the exception: that model needs `mtl_keras` to be loaded.
         """
         return keras.Model(self.input, self.output, name=self.name)
 
@@ -155,11 +195,3 @@ class MultiTaskModel(keras.Model):
         """Create a model with new weights from the result of `get_config`."""
         network = keras.saving.deserialize_keras_object(config["network"], custom_objects=custom_objects)
         return cls.from_plain(network, config["metadata"])
-
-
-def _layers_between(start: Any, end: Any) -> tuple[str, ...]:
-    """Return the names of the layers that lie between two symbolic tensors of one graph."""
-    operations = keras.Function(inputs=start, outputs=end).operations
-    return tuple(
-        op.name for op in operations if isinstance(op, keras.layers.Layer) and not isinstance(op, keras.layers.InputLayer)
-    )

@@ -115,13 +115,9 @@ def restore(cls: type[Model], network: keras.Model, metadata: Mapping[str, Any])
     recipe = Recipe.from_config(metadata["recipe"])
     features = _find_tensor(network, metadata["features"])
     outputs = {name: network.output[name] for name in recipe.tasks}
-    layers = [name for name in (*metadata.get("shared", ()),) if name in {op.name for op in network.operations}]
-    common = _find_tensor(network, layers[-1]) if layers else features
-    model: Any = cls(recipe, network.input, features, common, outputs)
+    model: Any = cls(recipe, network.input, features, outputs, metadata.get("shared", ()))
     model.class_names = {task: tuple(names) for task, names in metadata["class_names"].items()}
-    model.weighting_state = {
-        name: np.array(stored["value"], stored["dtype"]) for name, stored in metadata["weighting"].items()
-    }
+    model.weighting_state = {name: np.array(stored["value"], stored["dtype"]) for name, stored in metadata["weighting"].items()}
     return model
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mtl_keras.training._check import check
-from mtl_keras.training._objectives import Objectives
+from mtl_keras.training._compiled import CompiledPhases
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Best, Run
-from mtl_keras.training._train import train, train_again
+from mtl_keras.training._train import train, train_compiled
 
-__all__ = ["Best", "Objectives", "Phase", "Run", "check", "train", "train_again"]
+__all__ = ["Best", "CompiledPhases", "Phase", "Run", "check", "train", "train_compiled"]

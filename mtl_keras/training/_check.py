@@ -1,8 +1,9 @@
-"""What training refuses, seen before any work."""
+"""What training refuses before any work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mtl_keras.data import Data
 from mtl_keras.data.cache import digest_trunk
@@ -10,7 +11,7 @@ from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._phase import Phase
-from mtl_keras.training._stack import plan_stacking
+from mtl_keras.training._stacking import plan_stacking
 
 __all__ = ["check"]
 
@@ -26,38 +27,56 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
     Raises:
         MTLError: If phases, tasks, data and model do not fit together, or an entry to monitor or a layer is unknown.
     """
+    _check_types(model, data, phases)
     tasks = model.recipe.tasks
-    if not phases:
-        raise MTLError("Training takes at least one phase. Received: none. Give e.g. mtl.Phase(epochs=10).")
     if set(data.tasks) != set(tasks):
         raise MTLError(
-            f"Model and data carry the same tasks. Received: a model of {', '.join(tasks)}, data of {', '.join(data.tasks)}. "
-            "Use data.only(...) or load the data with the model's tasks."
+            f"Model and data must have the same tasks. Received: a model of {', '.join(tasks)} and data of "
+            f"{', '.join(data.tasks)}. Use data.only(...), or load the data with the tasks of the model."
         )
     _check_batch_norm_groups(model, data)
     replicas = model.distribute_strategy.num_replicas_in_sync
     for phase in phases:
         if phase.batch_size < replicas:
             raise MTLError(
-                f"A global batch holds a row for each replica. Received: batch_size={phase.batch_size} on {replicas} replicas. "
-                f"Give batch_size={replicas} or more, or run without a strategy."
+                f"A global batch must have a row for each replica. Received: batch_size={phase.batch_size} on {replicas} "
+                f"replicas. Pass batch_size={replicas} or more, or train without a strategy."
             )
-        phase.weighting.state(tuple(phase.active(tasks)))  # type: ignore[union-attr]  # Phase has made it a Weighting
+        phase.weighting.state(tuple(phase.active(tasks)))  # type: ignore[union-attr]  # Phase has turned it into a Weighting
         phase.direction(tasks)
         for name in phase.freeze or ():
             model.layers_by_name(name)
         _check_monitor(phase, data, tasks)
         data.train.steps(phase.batch_size)
     plan_stacking(model, phases, len(data.train))
-    if data.features is not None and data.features != (own := digest_trunk(model.trunk, model.identity())):
+    if data.features is not None and data.features != (own := digest_trunk(model.trunk, model.fingerprint())):
         raise MTLError(
-            f"Cached features come from the model's own trunk. Received: those of trunk {data.features} for a model with trunk "
-            f"{own}. Give `train` the data before `featurize`."
+            f"Cached features must be those of the model's own trunk. Received: features of trunk {data.features} for a model "
+            f"with trunk {own}. Pass the data as they were before `featurize`."
         )
 
 
+def _check_types(model: Any, data: Any, phases: Any) -> None:
+    """Refuse arguments of other types."""
+    if not isinstance(model, MultiTaskModel):
+        raise MTLError(f"`model` must come from mtl.build_model. Received: {type(model).__name__}. Pass mtl.build_model(...).")
+    if not isinstance(data, Data):
+        raise MTLError(
+            f"`data` must be an mtl.data.Data. Received: {type(data).__name__}. Use mtl.data.load or mtl.data.from_arrays, "
+            "or model.compile and model.fit for arrays and datasets."
+        )
+    if not phases:
+        raise MTLError("Training must have at least one phase. Received: none. Pass e.g. mtl.Phase(epochs=10).")
+    for phase in phases:
+        if not isinstance(phase, Phase):
+            raise MTLError(
+                f"Phases must be passed one by one, each an mtl.Phase. Received: {type(phase).__name__}. Pass e.g. "
+                "train(model, data, mtl.Phase(epochs=10)), or *phases of a list."
+            )
+
+
 def _check_batch_norm_groups(model: MultiTaskModel, data: Data) -> None:
-    """Raise an error if a batch may hold labels of more than one group."""
+    """Refuse groups of domain-specific batch normalization if a batch may have labels of more than one of them."""
     groups = model.recipe.batch_norm_groups
     if not groups:
         return
@@ -75,13 +94,13 @@ def _check_batch_norm_groups(model: MultiTaskModel, data: Data) -> None:
 
 
 def _check_monitor(phase: Phase, data: Data, tasks: Tasks) -> None:
-    """Refuse a monitor that no label stands behind."""
+    """Refuse a monitor that is computed from no label."""
     split = data.validation if phase.monitor.startswith("val_") else data.train
     entry = phase.monitor.removeprefix("val_")
     named = [name for name, task in tasks.items() if entry in (f"{name}_loss", f"{name}_{task.metric.name}")]
     measured = named or list(phase.active(tasks))
     if not any((data.train.weight[name] > 0).any() and (split.weight[name] > 0).any() for name in measured):
         raise MTLError(
-            f"The monitor is computed from labels. Received: monitor={phase.monitor!r} and not one label of "
+            f"The monitor must be computed from labels. Received: monitor={phase.monitor!r} and not one label of "
             f"{', '.join(measured)} in both the train and the {split.name or 'monitored'} rows. Monitor another task."
         )

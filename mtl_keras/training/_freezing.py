@@ -1,4 +1,4 @@
-"""What a phase trains and what it leaves as it is."""
+"""What a phase trains and what it freezes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["flagged_layers", "freezing", "trained_heads"]
 
 
 def trained_heads(tasks: Tasks, phase: Phase) -> set[str]:
-    """Return the tasks whose heads a phase trains: whoever is derived from another task trains that one's head too."""
+    """Return the tasks whose heads a phase trains: a task derived from another one trains that one's head as well."""
     return {head for name in phase.active(tasks) for head in tasks.heads_of(name)}
 
 
 def flagged_layers(model: MultiTaskModel) -> list[keras.layers.Layer]:
-    """Return the layers with a trainable flag of their own, containers first: a backbone's flag sets all within it."""
+    """Return the layers with a trainable flag of their own, containers first: a backbone's flag sets those within it."""
     return [*model.layers, *model.get_layer("backbone").layers]
 
 
 @contextlib.contextmanager
 def freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
-    """Set the trainable flags that the phase asks for; put the model's own back afterward."""
+    """Set the trainable flags of a phase for as long as the context is open."""
     layers = flagged_layers(model)
     flags = [(layer, layer.trainable) for layer in layers]
     try:

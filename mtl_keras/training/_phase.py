@@ -1,4 +1,4 @@
-"""How one stretch of training runs, as a value."""
+"""One phase of a training, as a value."""
 
 from __future__ import annotations
 
@@ -10,42 +10,45 @@ from typing import Any, Literal, get_args
 import keras
 
 from mtl_keras import weighting as weightings
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_integer, unknown
+from mtl_keras.model import directions
 from mtl_keras.tasks import Tasks
 from mtl_keras.weighting import Weighting
 
 __all__ = ["Phase"]
 
 Schedule = Literal["constant", "cosine"]
+Direction = Literal["max", "min"]
 
-#: Classes in `keras.optimizers` that are no optimizer by themselves.
+#: Classes in `keras.optimizers` that are no complete optimizers.
 NOT_BY_NAME = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training: which tasks, what is frozen, how losses combine, and when to stop.
+    """One phase of a training: which tasks, what is frozen, how losses are weighted, and when to stop.
 
-    A phase holds no live Keras object, so it can be used again: every training starts with a fresh optimizer. Joint
-    training is one phase; sequential training is several.
+    A phase holds no live Keras object and can be used again: every training starts with a new optimizer. Joint training is
+    one phase, sequential training is several.
 
     Args:
         epochs: At least 1.
-        tasks: Names of the tasks trained; None (default) means all. The heads of the others do not move.
-        freeze: None (default) keeps the model's own flags. A tuple freezes exactly the named parts for this phase
-            (`"backbone"`, `"shared"`, a task's head, or one layer) and trains the rest; the flags are put back afterward.
-        weighting: A word of `mtl_keras.weighting.METHODS`, with options `{"method": word, option: value}`, a mapping of task
-            to fixed weight, or a `Weighting`.
-        optimizer: Name, Keras config, or an instance, of which only the configuration is kept.
-        batch_size: Rows a step over all replicas together, at least 1.
-        monitor: The entry of the training log that decides on the best epoch, e.g. `"val_skill"` or
-            `"val_fine_accuracy"`; its direction is known.
-        patience: Epochs without improvement after which the phase ends; None (default) runs all epochs.
-        schedule: `"constant"` (default) keeps the optimizer's learning rate; `"cosine"` lets it fall along half a cosine
-            to 0 over the steps of the phase.
-        folds: Where a task is stacked on one that this phase does not train: how many models are trained, each without one
-            part of the training rows, so that every row gets that task's output from one that has not seen its label. At
-            least 2; default 5.
+        tasks: Names of the tasks that are trained; None (default) means all. The heads of the others do not change.
+        freeze: None (default) keeps the trainable flags of the model. A tuple freezes exactly the named parts for this phase
+            (`"backbone"`, `"shared"`, the head of a task, or one layer) and trains the rest; `layer.trainable` is False for
+            the former, True for the latter, and restored after the phase.
+        weighting: A name among `mtl_keras.weighting.METHODS`, `{"method": name, option: value}`, a mapping of task to fixed
+            weight, or a `Weighting`. Default `"equal"`.
+        optimizer: Name, Keras configuration, or instance, of which only the configuration is kept. Default `"adam"`.
+        batch_size: Rows of a step over all replicas, at least 1; default 128.
+        monitor: The entry of the training log that decides on the best epoch, e.g. `"val_skill"` (default) or
+            `"val_fine_accuracy"`. Its direction is known.
+        patience: Epochs without improvement after which the phase stops, at least 1; None (default) runs all epochs.
+        schedule: `"constant"` (default) keeps the optimizer's learning rate; `"cosine"` decays it along half a cosine to 0
+            over the steps of the phase.
+        folds: Where a task is stacked on one that this phase does not train: the number of models that are trained, each
+            without one part of the training rows, so that the other task's outputs for a row come from a model that was
+            trained without it. At least 2; default 5.
 
     Raises:
         MTLError: If a value is out of range, or the optimizer or weighting is unknown.
@@ -68,17 +71,17 @@ class Phase:
     folds: int = 5
 
     def __post_init__(self) -> None:
-        for field in ("epochs", "batch_size") + (("patience",) if self.patience is not None else ()):
+        for field, minimum, example in (("epochs", 1, 10), ("batch_size", 1, 128), ("patience", 1, 5), ("folds", 2, 5)):
             value = getattr(self, field)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise MTLError(f"`{field}` is a whole number of at least 1. Received: {field}={value!r}. Give e.g. {field}=10.")
+            if field != "patience" or value is not None:
+                object.__setattr__(self, field, check_integer(field, value, minimum, example=example))
         for field in ("tasks", "freeze"):
             value = getattr(self, field)
             if isinstance(value, str):
-                raise MTLError(f"`{field}` is a sequence of names. Received: {field}={value!r}. Give {field}=({value!r},).")
+                raise MTLError(
+                    f"`{field}` must be a sequence of names. Received: {field}={value!r}. Pass {field}=({value!r},)."
+                )
             object.__setattr__(self, field, None if value is None else tuple(value))
-        if not isinstance(self.folds, int) or isinstance(self.folds, bool) or self.folds < 2:
-            raise MTLError(f"`folds` is a whole number of at least 2. Received: folds={self.folds!r}. Give e.g. folds=5.")
         if self.schedule not in get_args(Schedule):
             raise unknown("schedule", self.schedule, get_args(Schedule))
         object.__setattr__(self, "weighting", weightings.get(self.weighting))
@@ -87,13 +90,13 @@ class Phase:
         rate = config["config"]["learning_rate"]
         if self.schedule != "constant" and not isinstance(rate, int | float):
             raise MTLError(
-                f"One schedule moves the learning rate. Received: schedule={self.schedule!r} and an optimizer with its own, "
-                f"{rate.get('class_name')}. Leave one out."
+                f"Only one schedule must change the learning rate. Received: schedule={self.schedule!r} and an optimizer with "
+                f"its own, {rate.get('class_name')}. Leave one out."
             )
 
     def new_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
-        """Return a fresh optimizer for a phase of so many steps; call it inside the strategy's scope."""
-        # Keras changes the configuration that it reads.
+        """Return a new optimizer for a phase of this many steps; call it in the scope of the strategy."""
+        # Keras modifies the configuration that it reads.
         config: Any = copy.deepcopy(self.optimizer)
         rate = config["config"]["learning_rate"]
         optimizer = keras.optimizers.deserialize(config)
@@ -109,15 +112,14 @@ class Phase:
         """
         return tasks if self.tasks is None else tasks.only(*self.tasks)
 
-    def direction(self, tasks: Tasks) -> str:
-        """Return `"max"` or `"min"`, whichever is better for the monitor.
+    def direction(self, tasks: Tasks) -> Direction:
+        """Return `"max"` or `"min"`, the direction in which the monitor is better.
 
         Raises:
-            MTLError: If the training log will hold no such entry.
+            MTLError: If the training log has no such entry.
         """
+        known = directions(tasks)
         name = self.monitor.removeprefix("val_")
-        known = {"skill": "max", "loss": "min"} | {f"{task}_loss": "min" for task in tasks}
-        known |= {f"{name}_{task.metric.name}": task.metric.direction for name, task in tasks.items()}
         if name not in known:
             raise unknown("metric to monitor", self.monitor, [f"val_{entry}" for entry in known])
         return known[name]
@@ -132,7 +134,7 @@ class Phase:
             "epochs": self.epochs,
             "tasks": self.tasks and list(self.tasks),
             "freeze": None if self.freeze is None else list(self.freeze),
-            "weighting": self.weighting.config(),  # type: ignore[union-attr]  # made a Weighting above
+            "weighting": self.weighting.config(),  # type: ignore[union-attr]  # a Weighting since __post_init__
             "optimizer": self.optimizer,
             "batch_size": self.batch_size,
             "monitor": self.monitor,
@@ -150,10 +152,13 @@ def _optimizer_config(optimizer: str | Mapping[str, Any] | keras.optimizers.Opti
     if isinstance(optimizer, str) and optimizer.lower() not in {name.lower() for name in known}:
         raise unknown("optimizer", optimizer, known)
     try:
-        made = keras.optimizers.get(copy.deepcopy(dict(optimizer)) if isinstance(optimizer, Mapping) else optimizer)
+        instance = keras.optimizers.get(copy.deepcopy(dict(optimizer)) if isinstance(optimizer, Mapping) else optimizer)
     except (ValueError, TypeError, KeyError) as error:
-        raise MTLError(f"`optimizer` is a name, a Keras config or an optimizer. Received: {optimizer!r} ({error}).") from error
-    config = keras.optimizers.serialize(made)
+        raise MTLError(
+            f"`optimizer` must be a name, a Keras configuration or an optimizer. Received: {optimizer!r} ({error}). Pass e.g. "
+            "optimizer='adam'."
+        ) from error
+    config = keras.optimizers.serialize(instance)
     # Keras numbers the names of optimizers: two equal phases would differ by it.
     config["config"].pop("name", None)
     return config

@@ -284,7 +284,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def long_work(*arguments: Any, **options: Any) -> NoReturn:
         pytest.fail("a refused input was worked on")
 
-    monkeypatch.setattr(_trainer, "train_again", long_work)
+    monkeypatch.setattr(_trainer, "train_compiled", long_work)
     monkeypatch.setattr(Data, "featurize", long_work)
 
 
@@ -485,7 +485,7 @@ def test_an_interruption_says_how_to_go_on(study: Path, tmp_path: Path, monkeypa
     def interrupted(*arguments: Any, **options: Any) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_trainer, "train_again", interrupted)
+    monkeypatch.setattr(_trainer, "train_compiled", interrupted)
     done = command("tune", study, "--output-dir", tmp_path / "out")
     assert done.code == 130
     assert "--resume" in done.err
@@ -498,7 +498,7 @@ def test_a_fault_of_ours_keeps_its_traceback(study: Path, tmp_path: Path, monkey
         def broken(*arguments: Any, fault: Exception = fault, **options: Any) -> NoReturn:
             raise fault
 
-        monkeypatch.setattr(_trainer, "train_again", broken)
+        monkeypatch.setattr(_trainer, "train_compiled", broken)
         with pytest.raises(type(fault)):
             command("tune", study, "--output-dir", tmp_path / type(fault).__name__)
 

@@ -1,40 +1,42 @@
-"""The training log as rows of numbers."""
+"""The history of a training as rows of numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
+
+from mtl_keras.callbacks._values import get_values
 
 __all__ = ["EpochEnd"]
 
 
 class EpochEnd(keras.callbacks.Callback):
-    """Adds loss weights and learning rate to the log, appends one row an epoch to `rows`, and lets the weighting move on.
-
-    Also keeps the last weights.
+    """Adds the learning rate to the log, appends one row for each epoch to `rows`, and keeps the values of the last epoch.
 
     Rows hold `phase` (from 0), `epoch` (from 1 in each phase) and every entry of the log.
 
     Args:
         rows: List that rows are appended to.
         phase: Number of the phase.
+        variables: Whose values are kept.
+
+    Attributes:
+        last_values: Values of the variables after the last epoch.
     """
 
-    def __init__(self, rows: list[dict[str, Any]], phase: int) -> None:
+    def __init__(self, rows: list[dict[str, Any]], phase: int, variables: Sequence[Any]) -> None:
         super().__init__()
-        self.rows = rows
-        self.phase = phase
-        self.last_weights: list[Any] = []
+        self.rows, self.phase, self.variables = rows, phase, variables
+        self.last_values: list[np.ndarray] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert logs is not None
-        logs.update(self.model.current_loss_weights(logs))
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.rows.append({"phase": self.phase, "epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}})
-        # After the log: the weights that it names are those of this epoch.
-        self.model.end_epoch(logs)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        # Runs before EarlyStopping puts the best weights back.
-        self.last_weights = self.model.get_weights()
+        # Runs before `BestEpoch` restores the best values.
+        self.last_values = get_values(self.variables)

@@ -1,0 +1,82 @@
+"""The best epoch of a phase."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from mtl_keras.callbacks._values import assign_values, get_values
+
+__all__ = ["BestEpoch", "changing_weights"]
+
+
+class BestEpoch(keras.callbacks.Callback):
+    """Stops a phase when its monitor no longer improves, and restores the best epoch, the earliest of equal ones.
+
+    Unlike `keras.callbacks.EarlyStopping` it copies only variables that the phase can change, not those of a frozen trunk.
+
+    Args:
+        monitor: Entry of the log.
+        mode: Whether a higher (`"max"`) or a lower (`"min"`) value is better.
+        patience: Epochs without improvement after which training stops, at least 1.
+        variables: What is restored.
+
+    Attributes:
+        best: Value of the monitor at the best epoch; None before the first.
+        best_epoch: Number of that epoch, from 0.
+        best_values: Values of the variables there.
+        wait: Epochs since the last improvement.
+    """
+
+    def __init__(self, monitor: str, mode: Literal["max", "min"], patience: int, variables: Sequence[Any]) -> None:
+        super().__init__()
+        self.monitor, self.mode, self.patience = monitor, mode, patience
+        self.variables = variables
+        self._reset()
+
+    def _reset(self) -> None:
+        self.best: float | None = None
+        self.best_epoch, self.wait = 0, 0
+        self.best_values: list[np.ndarray] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._reset()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        value = (logs or {}).get(self.monitor)
+        # A monitor on training rows is missing in an epoch without a step of its data set.
+        if value is None:
+            return
+        self.wait += 1
+        if self.best is None or self._improves(value):
+            self.best, self.best_epoch, self.wait = float(value), epoch, 0
+            self.best_values = get_values(self.variables)
+        elif self.wait >= self.patience and epoch > 0:
+            self.model.stop_training = True
+
+    def _improves(self, value: float) -> bool:
+        # In the precision of the losses and metrics: differences below it are none.
+        new, best = np.float32(value), np.float32(self.best)
+        return bool(new > best if self.mode == "max" else new < best)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self.best_values:
+            assign_values(self.best_values, self.variables)
+
+
+def changing_weights(network: keras.Model) -> list[Any]:
+    """Return the weights that training can change: trained ones, and moving statistics of layers that are not frozen."""
+    found: set[int] = set()
+
+    def visit(layer: keras.layers.Layer) -> None:
+        if isinstance(layer, keras.Model):
+            for inner in layer.layers:
+                visit(inner)
+        elif layer.trainable:
+            found.update(id(weight) for weight in layer.weights)
+
+    visit(network)
+    return [weight for weight in network.weights if weight.trainable or id(weight) in found]

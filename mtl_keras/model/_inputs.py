@@ -1,0 +1,104 @@
+"""What a user hands to `fit`, as batches of labels and row weights of every task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from mtl_keras.errors import MTLError, unknown
+from mtl_keras.tasks import Task, Tasks
+
+__all__ = ["complete_arrays", "standardize"]
+
+
+def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+    """Return arrays of labels and of row weights with the same keys, as Keras requires of them.
+
+    Args:
+        tasks: All tasks of the network.
+        x: Inputs.
+        y: Labels by task, or whatever else Keras takes, which is returned as it is.
+        sample_weight: Row weights of some tasks; a task left out gets 1.
+
+    Raises:
+        MTLError: If a key names no task.
+    """
+    if not isinstance(y, Mapping) or not isinstance(sample_weight, Mapping):
+        return y, sample_weight
+    for name in sample_weight:
+        if name not in tasks:
+            raise unknown("task in sample_weight", name, tasks)
+    y = dict(y)
+    for name in sample_weight:
+        if name not in y and tasks[name].from_input:
+            y[name] = ops.convert_to_numpy(tasks[name].target(x))
+    ones = np.ones(len(next(iter(y.values()))), np.float32)
+    return y, {name: sample_weight[name] if sample_weight.get(name) is not None else ones for name in y}
+
+
+def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """Return the labels and row weights of a batch for every task.
+
+    A missing row weight is 1. A label that is NaN is absent: its weight is 0. Labels of a task that reconstructs the input
+    follow from the input where they are left out.
+
+    Args:
+        tasks: All tasks of the network.
+        x: Inputs of the batch.
+        y: Labels by task, as `Task.encode` stores them; or those of the only task.
+        sample_weight: None, row weights for all tasks, or a dict of row weights for some tasks.
+
+    Returns:
+        Labels and weights by task, and whether it is known that none is absent.
+
+    Raises:
+        MTLError: If labels of a task are missing.
+    """
+    labels = _by_task(tasks, y)
+    targets, weights = {}, {}
+    masked = sample_weight is not None
+    for name, task in tasks.items():
+        label = labels.get(name)
+        targets[name] = task.target(x) if label is None else _flatten_column(ops.convert_to_tensor(label), task)
+        weight = sample_weight.get(name) if isinstance(sample_weight, Mapping) else sample_weight
+        if weight is None:
+            weight = ops.ones(ops.shape(targets[name])[:1], "float32")
+        weight = ops.reshape(ops.cast(weight, "float32"), (-1,))
+        if label is not None and str(targets[name].dtype).find("float") >= 0:
+            targets[name] = ops.cast(targets[name], "float32")
+            absent = ops.any(ops.reshape(ops.isnan(targets[name]), (ops.shape(targets[name])[0], -1)), axis=1)
+            weight, masked = ops.where(absent, 0.0, weight), True
+            targets[name] = ops.where(ops.isnan(targets[name]), 0.0, targets[name])
+        weights[name] = weight
+    return targets, weights, not masked
+
+
+def _by_task(tasks: Tasks, y: Any) -> Mapping[str, Any]:
+    """Return the labels by task; those of a task that follows from the input may be missing."""
+    if y is None:
+        y = {}
+    elif not isinstance(y, Mapping):
+        if len(tasks) > 1 or isinstance(y, list | tuple):
+            raise MTLError(
+                f"`y` must be a dict of labels by task. Received: {type(y).__name__}. "
+                f"Pass {{{', '.join(f'{name!r}: ...' for name in tasks)}}}."
+            )
+        y = {next(iter(tasks)): y}
+    for name in y:
+        if name not in tasks:
+            raise unknown("task in y", name, tasks)
+    missing = [name for name, task in tasks.items() if name not in y and not task.from_input]
+    if missing:
+        raise MTLError(
+            f"`y` must have labels of every task. Received: none of {', '.join(missing)}. Pass NaN where a label is absent."
+        )
+    return y
+
+
+def _flatten_column(label: Any, task: Task) -> Any:
+    """Return labels `[batch]` where they came as a column `[batch, 1]`."""
+    column = len(label.shape) == 2 and label.shape[1] == 1 and not task.from_input
+    return ops.reshape(label, (-1,)) if column else label

@@ -1,0 +1,295 @@
+"""How a multi-task model is compiled and fitted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from mtl_keras.errors import MTLError
+from mtl_keras.model._hooks import with_hooks
+from mtl_keras.model._inputs import complete_arrays
+from mtl_keras.model._step import Objective
+from mtl_keras.model._weighting_state import WeightingState
+from mtl_keras.recipe import Recipe
+from mtl_keras.weighting import Weighting
+from mtl_keras.weighting import get as get_weighting
+
+__all__ = ["JointTraining"]
+
+#: What `compile` sets, and the functions that are traced for it.
+COMPILED = (
+    *("optimizer", "loss", "compiled", "steps_per_execution", "stop_training", "_jit_compile", "_run_eagerly", "_compile_loss"),
+    *("_compile_metrics", "_loss_tracker", "_compile_config", "_compiled_trainable_state", "_objective"),
+    *("train_function", "test_function", "predict_function"),
+)
+
+
+class JointTraining(keras.Model):
+    """A Keras model that trains several tasks together after `compile(weighting=...)`.
+
+    After `compile(loss={...})` it is plain Keras. Subclasses are functional models with a recipe and heads.
+    """
+
+    recipe: Recipe
+    _objective: Objective | None = None
+    _weighting: WeightingState | None = None
+    _fitting = False
+
+    @property
+    def head_layers(self) -> dict[str, list[keras.layers.Layer]]:
+        """The layers that belong to one task only, by task."""
+        raise NotImplementedError
+
+    @property
+    def objective(self) -> Objective | None:
+        """What the model was compiled to be trained for; None if it was not, or with Keras losses."""
+        return self._objective
+
+    @property
+    def weighting_state(self) -> dict[str, np.ndarray]:
+        """The values of the weighting's variables by name; empty if the model was neither compiled nor trained.
+
+        They are none of the model's weights. Assign a dict to continue from its values.
+
+        Raises:
+            MTLError: If the assigned values are not those of the weighting that the model was compiled with.
+        """
+        return {} if self._weighting is None else self._weighting.values()
+
+    @weighting_state.setter
+    def weighting_state(self, values: Mapping[str, Any]) -> None:
+        held = self.weighting_variables if self._objective is None else self._objective.state
+        if held is not None and held.holds(values):
+            held.assign(values)
+        elif self._objective is not None:
+            raise MTLError(
+                "`weighting_state` must have the variables of the weighting that the model was compiled with. Received: "
+                f"{', '.join(values) or 'none'}, or other shapes. Compile the model with the weighting they are of."
+            )
+        else:
+            with self.distribute_strategy.scope():
+                held = WeightingState(values) if values else None
+        self.weighting_variables = held
+
+    @property
+    def weighting_variables(self) -> WeightingState | None:
+        """The variables behind `weighting_state`."""
+        return self._weighting
+
+    @weighting_variables.setter
+    def weighting_variables(self, state: WeightingState | None) -> None:
+        # Not by `setattr`, in case Keras comes to track what it cannot see now.
+        self.__dict__["_weighting"] = state
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        *,
+        weighting: Weighting | str | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """Configure the model for `fit`.
+
+        Args:
+            optimizer: As in Keras.
+            loss: Losses by task for training as in plain Keras. None (default) for the losses of the tasks.
+            loss_weights: For `loss` only.
+            metrics: For `loss` only; without it the metric of each task is logged.
+            weighted_metrics: As `metrics`.
+            weighting: How the losses of the tasks are combined, see `mtl_keras.weighting.get`; default `"equal"`. Its
+                variables start anew with each `compile` and continue through several `fit`.
+            **options: `run_eagerly`, `steps_per_execution`, `jit_compile` and `auto_scale_loss` of `keras.Model.compile`;
+                `jit_compile="auto"` means False without `loss`.
+
+        Raises:
+            MTLError: If `weighting` is unknown or does not fit the tasks, or arguments do not go together.
+        """
+        for_loss = {"loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
+        if loss is None or weighting is not None:
+            given = [name for name, value in {"loss": loss, **for_loss}.items() if value is not None]
+            if given:
+                raise MTLError(
+                    "`compile` must have either `weighting` or Keras losses. Received: "
+                    f"{', '.join([*given, 'weighting'] if weighting is not None else given)}{'' if loss else ' without loss'}. "
+                    "Pass weighting= alone, or loss= with loss_weights= and metrics=."
+                )
+            with self.distribute_strategy.scope():
+                objective = Objective(
+                    self,
+                    tasks=self.recipe.tasks,
+                    active=tuple(self.recipe.tasks),
+                    weighting=get_weighting("equal" if weighting is None else weighting),
+                    heads=self.head_layers,
+                    groups=self.recipe.batch_norm_groups,
+                )
+            self.compile_objective(objective, optimizer, **options)
+            return
+        self._forget_compiled()
+        super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **options)
+
+    def compile_objective(self, objective: Objective, optimizer: Any, **options: Any) -> None:
+        """Configure the model for an objective; the optimizer is built for the variables that the objective trains.
+
+        Args:
+            objective: What the model is trained for.
+            optimizer: Name, configuration or instance.
+            **options: As for `compile`.
+
+        Raises:
+            MTLError: If the weighting has trained variables and the optimizer was used before.
+        """
+        if options.get("jit_compile", "auto") == "auto":
+            # XLA compiles for seconds and makes small steps slower on CPUs.
+            options["jit_compile"] = False
+        self._forget_compiled()
+        with self.distribute_strategy.scope():
+            optimizer = keras.optimizers.get(optimizer)
+            if objective.state.trained:
+                inner = getattr(optimizer, "inner_optimizer", optimizer)
+                if inner.built:
+                    raise MTLError(
+                        f"A weighting with trained variables must have a new optimizer. Received: {inner.name!r}, which was "
+                        "used before. Pass a new one."
+                    )
+                inner.exclude_from_weight_decay(var_list=objective.state.trained)
+            super().compile(optimizer=optimizer, **options)
+            # Variables that the first step creates would have it traced twice.
+            self.optimizer.build(objective.variables)
+        self.__dict__.update(_objective=objective, _weighting=objective.state)
+
+    def _forget_compiled(self) -> None:
+        # Keras keeps the loss and metrics of an earlier `compile` where the new one has none.
+        self.__dict__.update(_objective=None, _weighting=None, _compile_loss=None, _compile_metrics=None, loss=None)
+
+    def compiled_state(self) -> dict[str, Any]:
+        """Return what the model is compiled with, traced functions included, for `restore_compiled_state`."""
+        return {name: self.__dict__[name] for name in COMPILED if name in self.__dict__}
+
+    def restore_compiled_state(self, state: Mapping[str, Any]) -> None:
+        """Compile the model again with what `compiled_state` returned; nothing is traced again."""
+        for name in COMPILED:
+            self.__dict__.pop(name, None)
+        # Not by `setattr`, since Keras would track the metrics as parts of the model.
+        self.__dict__.update(state)
+        self.weighting_variables = None if self._objective is None else self._objective.state
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Return what `compile_from_config` reads."""
+        config = super().get_compile_config()
+        if self._objective is not None:
+            config["weighting"] = self._objective.weighting.config()
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile the model with a configuration from `get_compile_config`."""
+        config = dict(config)
+        weighting = config.pop("weighting", None)
+        self.compile(**keras.saving.deserialize_keras_object(config), weighting=weighting)
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        **options: Any,
+    ) -> keras.callbacks.History:
+        """Train the model as `keras.Model.fit` does.
+
+        After `compile(weighting=...)`, `y` is a dict of labels by task, as `Task.encode` stores them; NaN is an absent
+        label, and a reconstruction may be left out. `sample_weight` may be a dict of row weights for some of the tasks. The
+        log has the loss, the metric and the loss weight of every task, and `mode="auto"` of callbacks knows the direction of
+        each entry. Datasets yield `(x, y)` or `(x, y, sample_weight)` in the same form.
+        """
+        if self._objective is None:
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **options)
+        y, options["sample_weight"] = complete_arrays(self.recipe.tasks, x, y, options.get("sample_weight"))
+        if isinstance(validation := options.get("validation_data"), tuple | list) and len(validation) == 3:
+            options["validation_data"] = (validation[0], *complete_arrays(self.recipe.tasks, *validation))
+        self.weighting_variables = self._objective.state
+        with self._as_fitting():
+            return super().fit(x, y, batch_size, epochs, verbose, with_hooks(callbacks, self, self.recipe.tasks), **options)
+
+    @contextlib.contextmanager
+    def _as_fitting(self) -> Iterator[None]:
+        self.__dict__["_fitting"] = True
+        try:
+            yield
+        finally:
+            self.__dict__["_fitting"] = False
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The weights that the optimizer updates; within `fit` in its own order, the weighting's trained variables included."""
+        # Keras hands them to the optimizer when `fit` ends, which pairs them with its averages by position.
+        return self._objective.variables if self._fitting and self._objective is not None else super().trainable_weights
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        **options: Any,
+    ) -> Any:
+        """Return the loss and metrics as `keras.Model.evaluate` does; labels and weights as for `fit`."""
+        if self._objective is not None:
+            y, sample_weight = complete_arrays(self.recipe.tasks, x, y, sample_weight)
+        return super().evaluate(x, y, batch_size, verbose, sample_weight, **options)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Take one step on a batch."""
+        return super().train_step(data) if self._objective is None else self._objective.train_step(self.optimizer, data)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Measure a batch."""
+        return super().test_step(data) if self._objective is None else self._objective.test_step(data)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return the loss of a batch, and add it to the mean losses of the log."""
+        if self._objective is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        _, labels, weights, _ = self._objective.unpack((x, y, sample_weight))
+        return self._objective.loss(labels, y_pred, weights)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Add a batch to the metrics, and return the log."""
+        if self._objective is None:
+            return super().compute_metrics(x, y, y_pred, sample_weight)
+        _, labels, weights, _ = self._objective.unpack((x, y, sample_weight))
+        return self._objective.measure(labels, y_pred, weights)
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Return the log."""
+        return super().get_metrics_result() if self._objective is None else self._objective.results()
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The metrics that are reset at the start of each epoch."""
+        return super().metrics if self._objective is None else self._objective.metrics
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns, in order."""
+        if self._objective is None:
+            return super().metrics_names
+        names = [name for metric in self.metrics for name in getattr(metric, "entries", ())]
+        return ["loss", *sorted(names)]
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # All is built. Keras would average the first batch over replicas, whose numbers of rows may differ.
+        if self._objective is None:
+            super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)

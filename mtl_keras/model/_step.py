@@ -1,0 +1,246 @@
+"""One training step of several tasks: forward pass, task losses, one total, update, metrics."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from mtl_keras import distribute
+from mtl_keras.model._batching import VectorMean, batch_by_task_type
+from mtl_keras.model._idle import IdleHeads
+from mtl_keras.model._inputs import standardize
+from mtl_keras.model._weighting_state import WeightingState
+from mtl_keras.normalization import training_domain
+from mtl_keras.tasks import Tasks
+from mtl_keras.weighting import LossWeighting
+
+__all__ = ["Labels", "Objective"]
+
+#: Which labels a batch has: all of every task, those of positive weight, or what `standardize` finds.
+Labels = Literal["complete", "partial", "unknown"]
+
+
+class Objective:
+    """What a network is trained for: the losses of its tasks, how they are weighted, and how they are measured.
+
+    All tasks are measured; those in `active` are trained. An objective owns the variables of the weighting and of the
+    metrics; create it in the scope of the model's distribution strategy, while the trainable flags are set.
+
+    Args:
+        network: Maps the input of a batch to a dict of outputs by task.
+        tasks: All tasks of the network.
+        active: Names of the tasks that are trained.
+        weighting: How their losses are combined.
+        labels: `"complete"` if every row has every label, `"partial"` if batches carry weights for all tasks, of which some
+            are 0; `"unknown"` (default) for whatever a user hands to `fit`.
+        heads: The layers that belong to one task only, by task.
+        groups: Groups of tasks with batch normalization statistics of their own; default none.
+        others: Other networks of the same outputs, for inputs that `network` does not take.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        *,
+        tasks: Tasks,
+        active: Sequence[str],
+        weighting: LossWeighting,
+        labels: Labels = "unknown",
+        heads: Mapping[str, Sequence[keras.layers.Layer]],
+        groups: Sequence[Sequence[str]] = (),
+        others: Sequence[keras.Model] = (),
+    ) -> None:
+        self.networks = (network, *others)
+        self.tasks, self.active, self.weighting = tasks, tuple(active), weighting
+        self.labels: Labels = labels
+        self.groups = tuple(map(tuple, groups))
+        self.state = WeightingState.of(weighting, self.active)
+        #: What the optimizer trains, in this order.
+        self.variables = [*network.trainable_weights, *self.state.trained]
+        # Trained tasks come first: what is only measured is stacked apart from what a gradient flows through.
+        self._trained = {name: tasks[name] for name in self.active}
+        self._measured = {name: task for name, task in tasks.items() if name not in self._trained}
+        in_order = {**self._trained, **self._measured}
+        self._total = keras.metrics.Mean(name="loss")
+        self._mean_losses = VectorMean("mean_losses", [f"{name}_loss" for name in in_order])
+        self._mean_metrics = VectorMean("mean_metrics", [f"{name}_{task.metric.name}" for name, task in in_order.items()])
+        self._idle_heads = IdleHeads(tasks, active, heads)
+
+    @property
+    def network(self) -> keras.Model:
+        """The network that is trained."""
+        return self.networks[0]
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The metrics that are reset at the start of each epoch."""
+        return [self._total, self._mean_losses, self._mean_metrics]
+
+    def results(self) -> dict[str, Any]:
+        """Return the log: `loss`, then the loss and the metric of every task."""
+        return {"loss": self._total.result(), **self._mean_losses.result(), **self._mean_metrics.result()}
+
+    # Steps
+
+    def train_step(self, optimizer: keras.optimizers.Optimizer, data: Any) -> dict[str, Any]:
+        """Take one step. A head whose task has no label in the global batch does not move."""
+        x, y, weights, complete = self.unpack(data)
+        step = functools.partial(self._update, optimizer, x, y, weights)
+        with self._training_domain(weights):
+            if complete:
+                return step()
+            trained = ops.stack([ops.cast(weights[name], "float32") for name in self.active])
+            counts = distribute.sum_over_replicas(ops.sum(trained, axis=1))
+            return self._idle_heads.restore_after(step, counts, self.variables, optimizer)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Measure one batch."""
+        x, y, weights, _ = self.unpack(data)
+        outputs = self.forward(x, training=False)
+        self.loss(y, outputs, weights)
+        return self.measure(y, outputs, weights)
+
+    def unpack(self, data: Any) -> tuple[Any, dict[str, Any], dict[str, Any], bool]:
+        """Return input, labels and row weights of a batch, and whether no label can be absent."""
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if self.labels == "unknown":
+            return (x, *standardize(self.tasks, x, y, weights))
+        return x, y, weights, self.labels == "complete"
+
+    def forward(self, x: Any, training: bool) -> dict[str, Any]:
+        """Return the outputs by task, of the first network that takes such an input."""
+        network = next((network for network in self.networks if _takes(network, x)), self.network)
+        return network(x, training=training)
+
+    def _update(self, optimizer: keras.optimizers.Optimizer, x: Any, y: Any, weights: Any) -> dict[str, Any]:
+        """Forward pass, gradient, update and metrics.
+
+        This is where a weighting acts: one that combines losses does so in `loss`; one that combines gradients would
+        replace the call of `tape.gradient`.
+        """
+        with tf.GradientTape() as tape:
+            outputs = self.forward(x, training=True)
+            loss = optimizer.scale_loss(self.loss(y, outputs, weights))
+        if self.variables:
+            gradients = tape.gradient(loss, self.variables)
+            optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
+        else:
+            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+        return self.measure(y, outputs, weights)
+
+    # Loss and metrics
+
+    def loss(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any]) -> Any:
+        """Return this replica's share of the loss, and add the batch to the mean losses.
+
+        The loss of a task is the sum of row weight x row loss over all replicas divided by the sum of row weights over all
+        replicas, so that it does not depend on absent labels, on the scale of weights or on the number of replicas.
+
+        Args:
+            y: Targets by task.
+            outputs: Outputs by task.
+            weights: Row weights `[batch]` by task; 0 where a label is absent.
+        """
+        row_weights = self._row_weights(weights)
+        rows = self._rows(
+            lambda task, target, output, weight: task.loss(_mask_absent(target, weight), output), y, outputs, weights
+        )
+        self._mean_losses.update_state(rows, row_weights)
+        trained = row_weights[: len(self.active)]
+        local = ops.sum(trained * rows[: len(self.active)], axis=1)
+        count = distribute.sum_over_replicas(ops.sum(trained, axis=1))
+        share = local / ops.where(count > 0, count, 1.0)
+        # Value: the mean over all replicas. Gradient: this replica's own part, which the optimizer sums.
+        losses = share + distribute.sum_over_replicas(share) - ops.stop_gradient(share)
+        state = {name: _share_gradient(variable.value) for name, variable in self.state.variables.items()}
+        total = self.weighting.total(losses, count, state)
+        regularization = sum(self.network.losses)
+        labeled = ops.any(trained > 0, axis=0)
+        self._total.update_state(total + regularization, sample_weight=ops.sum(ops.cast(labeled, "float32")))
+        return total + regularization / distribute.replicas()
+
+    def measure(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the batch to the metrics, and return the log; arguments as for `loss`."""
+        present = ops.cast(self._row_weights(weights) > 0, "float32")
+        rows = self._rows(lambda task, target, output: task.row_metrics(target, output)[task.metric.name], y, outputs)
+        self._mean_metrics.update_state(ops.where(present > 0, rows, 0.0), present)
+        return self.results()
+
+    def _row_weights(self, weights: Mapping[str, Any]) -> Any:
+        """Return `[tasks, batch]` float32."""
+        return ops.stack([ops.cast(weights[name], "float32") for name in (*self._trained, *self._measured)])
+
+    def _rows(self, measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
+        """Return `measure` of each row, `[tasks, batch]`, without a gradient for tasks that are only measured."""
+        trained = batch_by_task_type(self._trained, measure, *by_task)
+        if not self._measured:
+            return trained
+        return ops.concatenate([trained, ops.stop_gradient(batch_by_task_type(self._measured, measure, *by_task))])
+
+    def _training_domain(self, weights: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
+        """Tell domain-specific batch normalization which group of tasks has labels in the global batch; -1 if none has."""
+        if not self.groups:
+            return contextlib.nullcontext()
+        local = ops.stack([sum(ops.sum(ops.cast(weights[name], "float32")) for name in group) for group in self.groups])
+        present = distribute.sum_over_replicas(local) > 0
+        return training_domain(ops.where(ops.any(present), ops.cast(ops.argmax(present), "int32"), -1))
+
+    # Epochs
+
+    def label_counts(self) -> np.ndarray:
+        """Return `[active]`, the sum of row weights of each trained task since the metrics were reset."""
+        return self._mean_losses.counts()[: len(self.active)]
+
+    def end_epoch(self, logs: dict[str, Any], counts: np.ndarray) -> None:
+        """Add the loss weights of the epoch to its log, then let the weighting update its variables.
+
+        Args:
+            logs: The log of the epoch.
+            counts: `label_counts` of the training rows of the epoch.
+        """
+        losses = np.array(
+            [logs.get(f"{name}_loss", np.nan) if count > 0 else np.nan for name, count in zip(self.active, counts, strict=True)]
+        )
+        state = {name: variable.value for name, variable in self.state.variables.items()}
+        loss_weights = self.weighting.loss_weights(ops.convert_to_tensor(losses, "float32"), state)
+        for name, weight in zip(self.active, ops.convert_to_numpy(loss_weights), strict=True):
+            logs[f"loss_weight_{name}"] = float(weight)
+        # After the log: the weights in it are those that the epoch was trained with.
+        self.state.assign(self.weighting.on_epoch_end(losses, self.state.values()))
+
+
+def _takes(network: keras.Model, x: Any) -> bool:
+    """Return whether a network takes an input of this structure and these shapes."""
+    wanted, given = network.input, x
+    if isinstance(wanted, Mapping) != isinstance(given, Mapping):
+        return False
+    pairs = [(wanted[name], given.get(name)) for name in wanted] if isinstance(wanted, Mapping) else [(wanted, given)]
+    for symbolic, tensor in pairs:
+        shape = getattr(tensor, "shape", None)
+        if shape is None or len(shape) != len(symbolic.shape):
+            return False
+        if any(None not in (a, b) and a != b for a, b in zip(symbolic.shape[1:], tuple(shape)[1:], strict=True)):
+            return False
+    return True
+
+
+def _share_gradient(value: Any) -> Any:
+    """Return the value, with each replica's share of its gradient: every replica computes the total of all of them."""
+    if distribute.replicas() == 1:
+        return value
+    share = value / distribute.replicas()
+    return share + ops.stop_gradient(value - share)
+
+
+def _mask_absent(target: Any, weight: Any) -> Any:
+    """Return the targets with 0 where the label is absent: what is stored there may be NaN, and NaN x 0 is NaN."""
+    present = ops.reshape(weight > 0, (-1,) + (1,) * (len(target.shape) - 1))
+    return ops.where(present, target, ops.zeros_like(target))

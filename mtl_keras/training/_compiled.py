@@ -1,0 +1,127 @@
+"""A model compiled for its phases, so that each is built and traced once and trained again from other weights."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from mtl_keras.callbacks import assign_values, get_values
+from mtl_keras.data import Data
+from mtl_keras.model import MultiTaskModel, Objective
+from mtl_keras.training._phase import Phase
+from mtl_keras.training._stacking import InitialState, sources_of
+
+__all__ = ["CompiledPhases", "own_variables"]
+
+#: Most steps that one call of TensorFlow takes.
+STEPS_PER_CALL = 32
+
+
+class CompiledPhases:
+    """Compiles a model for its phases, and reuses what it compiled where only weights and rows differ.
+
+    Tracing a step takes seconds, about as long as hundreds of steps on cached features.
+
+    Args:
+        model: The whole network.
+    """
+
+    def __init__(self, model: MultiTaskModel) -> None:
+        self.model = model
+        self._compiled: dict[str, tuple[dict[str, Any], list[np.ndarray]]] = {}
+        self._copy: CompiledPhases | None = None
+
+    def copy_for_folds(self, initial: InitialState) -> CompiledPhases:
+        """Return those of a copy of the model. It is built once, which takes longer than training it on few rows."""
+        if self._copy is None:
+            self._copy = CompiledPhases(initial.copy(self.model))
+        return self._copy
+
+    @contextlib.contextmanager
+    def compile(
+        self, phase: Phase, data: Data, on_features: bool, callbacks: Sequence[keras.callbacks.Callback]
+    ) -> Iterator[Objective]:
+        """Compile the model for a phase, as if for the first time, for as long as the context is open.
+
+        Use it while the trainable flags of the phase are set. What the model was compiled with before is restored; its
+        weighting state is that of the phase.
+
+        Args:
+            phase: How the model is trained.
+            data: What it is trained on.
+            on_features: Whether the data are features of the trunk rather than images.
+            callbacks: Those of the user.
+        """
+        model, before = self.model, self.model.compiled_state()
+        steps = data.train.steps(phase.batch_size)
+        # TensorFlow cannot build the sums over replicas inside a loop of steps.
+        alone = model.distribute_strategy.num_replicas_in_sync == 1
+        steps_per_call = _steps_per_call(steps, callbacks) if on_features and alone else 1
+        complete = data.train.complete
+        key = json.dumps(
+            [
+                phase.config(),
+                complete,
+                on_features,
+                steps_per_call,
+                steps if phase.schedule == "cosine" else None,
+                [variable.path for variable in model.trainable_variables],
+            ]
+        )
+        try:
+            if key in self._compiled:
+                state, initial = self._compiled[key]
+                model.restore_compiled_state(state)
+                assign_values(initial, own_variables(model))
+            else:
+                self._compile_anew(phase, steps, steps_per_call, on_features, complete)
+                initial = get_values(own_variables(model))
+            objective = model.objective
+            assert objective is not None
+            yield objective
+            self._compiled[key] = model.compiled_state(), initial
+        finally:
+            weighting = model.weighting_variables
+            model.restore_compiled_state(before)
+            model.weighting_variables = weighting
+
+    def _compile_anew(self, phase: Phase, steps: int, steps_per_call: int, on_features: bool, complete: bool) -> None:
+        model, tasks = self.model, self.model.recipe.tasks
+        with model.distribute_strategy.scope():
+            part = model.part(on_features, sources_of(model.recipe, phase))
+            objective = Objective(
+                part,
+                tasks=tasks,
+                active=tuple(phase.active(tasks)),
+                weighting=phase.weighting,  # type: ignore[arg-type]  # Phase has turned it into a Weighting
+                labels="complete" if complete else "partial",
+                heads=model.head_layers,
+                groups=model.recipe.batch_norm_groups,
+                others=() if part is model else (model,),
+            )
+            optimizer = phase.new_optimizer(steps * phase.epochs)
+        model.compile_objective(objective, optimizer, steps_per_execution=steps_per_call)
+
+
+def own_variables(model: MultiTaskModel) -> list[Any]:
+    """Return what a phase has of its own besides the network: the variables of the weighting and of the optimizer."""
+    assert model.objective is not None
+    return [*model.objective.state.variables.values(), *model.optimizer.variables]
+
+
+def _steps_per_call(steps: int, callbacks: Sequence[keras.callbacks.Callback]) -> int:
+    """Return how many steps on cached features TensorFlow takes in one call: a step takes milliseconds, and so does Python.
+
+    It divides the steps of an epoch, since a call would continue with rows of the next epoch; it is 1 where a callback acts
+    on batches.
+    """
+    base = keras.callbacks.Callback
+    names = ("on_train_batch_begin", "on_train_batch_end")
+    if any(getattr(type(callback), name) is not getattr(base, name) for callback in callbacks for name in names):
+        return 1
+    return max(count for count in range(1, STEPS_PER_CALL + 1) if steps % count == 0)
