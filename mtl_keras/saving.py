@@ -74,10 +74,13 @@ def _read_old_folder(folder: Path) -> dict[str, Any] | None:
     if (folder / OLD_STATE).is_file():
         with h5py.File(folder / OLD_STATE) as file:
             state = {name: np.asarray(value) for name, value in file.items()}
-    pooled = stored["recipe"]["backbone"]["pooling"] is not None
+    recipe = stored["recipe"]
+    numbers = range(1, len(recipe["shared"]["dense"]) + 1)
     return {
-        "recipe": stored["recipe"],
-        "features": "backbone_pool" if pooled else "backbone",
+        "format_version": 0,
+        "recipe": recipe,
+        "features": "backbone" if recipe["backbone"]["pooling"] is None else "backbone_pool",
+        "shared": ["shared_pool", *(f"shared_{layer}_{number}" for number in numbers for layer in ("dense", "dropout"))],
         "class_names": stored.get("class_names", {}),
         "weighting": {name: {"dtype": str(value.dtype), "value": value.tolist()} for name, value in state.items()},
     }

@@ -408,7 +408,7 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
         ({"approaches": {"a": replace(PHASE, tasks=("kind",))}}, "of which no phase trains 'odd'"),
         ({"approaches": {"a": replace(PHASE, freeze=("odd_dense_1",))}}, "Unknown layer: received 'odd_dense_1'"),
         ({"recipe": mtl.Recipe(mtl.Tasks(mtl.Binary("old")), BACKBONE, SHAPE)}, "'old'. Did you mean 'odd'"),
-        ({"recipe": {"a": Plan(RECIPE, (PHASE,))}}, "Plans hold their phases"),
+        ({"recipe": {"a": Plan(RECIPE, (PHASE,))}}, "must be omitted if `recipe` holds plans"),
     ],
     ids=lambda value: str(value)[:40],
 )

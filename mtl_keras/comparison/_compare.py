@@ -15,7 +15,7 @@ from mtl_keras.comparison._reporter import Reporter
 from mtl_keras.comparison._trainer import Trainer
 from mtl_keras.comparison._work_log import work_log
 from mtl_keras.data import Data
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, describe, unknown
 from mtl_keras.evaluation import Evaluation
 from mtl_keras.model import MultiTaskModel, Recipe
 from mtl_keras.report import (
@@ -341,12 +341,35 @@ def _baselines(baseline: str | Sequence[str] | None, own: Tasks, known: Tasks) -
 
 
 def _plans(recipe: Recipe | Mapping[str, Plan], approaches: Mapping[str, Phase | Sequence[Phase]] | None) -> dict[str, Plan]:
-    """Return a plan for each approach."""
+    """Return a plan for each approach.
+
+    Raises:
+        MTLError: If approaches are neither phases by name nor plans by name, or both are given.
+    """
     if isinstance(recipe, Recipe):
-        return {
-            name: Plan(recipe, (phases,) if isinstance(phases, Phase) else tuple(phases))
-            for name, phases in (approaches or {}).items()
-        }
+        if not isinstance(approaches, Mapping):
+            raise MTLError(
+                f"`approaches` must be a dict of mtl.Phase, or sequences of them, by name. Received: {describe(approaches)}. "
+                "Pass e.g. {'equal': mtl.Phase(epochs=10)}."
+            )
+        return {name: Plan(recipe, _phases(name, phases)) for name, phases in approaches.items()}
+    if not isinstance(recipe, Mapping) or not all(isinstance(plan, Plan) for plan in recipe.values()):
+        raise MTLError(
+            f"`recipe` must be a mtl.Recipe, or a dict of mtl.Plan by name. Received: {describe(recipe)}. "
+            "Pass e.g. model.recipe."
+        )
     if approaches:
-        raise MTLError("Plans hold their phases. Received: plans and phases for approaches. Give a recipe with phases.")
+        raise MTLError("`approaches` must be omitted if `recipe` holds plans. Received: both. Pass a recipe with phases.")
     return dict(recipe)
+
+
+def _phases(name: str, phases: Phase | Sequence[Phase]) -> tuple[Phase, ...]:
+    """Return the phases of an approach."""
+    values = (phases,) if isinstance(phases, Phase) or not isinstance(phases, Sequence) or isinstance(phases, str) else phases
+    for phase in values:
+        if not isinstance(phase, Phase):
+            raise MTLError(
+                f"Approach {name!r} must be a mtl.Phase or a sequence of them. Received: {describe(phase)}. "
+                "Pass e.g. mtl.Phase(epochs=10)."
+            )
+    return tuple(values)

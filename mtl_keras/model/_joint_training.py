@@ -37,6 +37,7 @@ class JointTraining(keras.Model):
     recipe: Recipe
     _objective: Objective | None = None
     _weighting: WeightingState | None = None
+    _weighting_config: Any = None
     _fitting = False
 
     @property
@@ -181,18 +182,20 @@ class JointTraining(keras.Model):
         self.__dict__.update(state)
         self.weighting_variables = None if self._objective is None else self._objective.state
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """Return what `compile_from_config` reads."""
-        config = super().get_compile_config()
-        if self._objective is not None:
-            config["weighting"] = self._objective.weighting.config()
-        return config
-
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile the model with a configuration from `get_compile_config`."""
-        config = dict(config)
-        weighting = config.pop("weighting", None)
-        self.compile(**keras.saving.deserialize_keras_object(config), weighting=weighting)
+        """Compile the model with the result of `get_compile_config` and the weighting that `from_config` read.
+
+        The weighting is not part of the compile config, which Keras also passes to the plain clones of a model.
+        """
+        options = keras.saving.deserialize_keras_object(dict(config))
+        if options.get("loss") is not None:
+            self.compile(**options)
+            self.optimizer.build(self.trainable_variables)
+            return
+        state = self.weighting_state
+        self.compile(**options, weighting=self._weighting_config)
+        if self._objective is not None and self._objective.state.holds(state):
+            self.weighting_state = state
 
     def fit(
         self,

@@ -156,11 +156,11 @@ class MultiTaskModel(JointTraining):
 
         The file holds the network as a functional model of built-in Keras classes, so `keras.models.load_model` reads it in
         safe mode without mtl_keras. One additional member of the archive holds recipe, class names and weighting state;
-        `mtl.load_model` restores a `MultiTaskModel` from it. The optimizer is not saved: to resume a training, pass
-        `output_dir` to `train`. To save the optimizer as well, use `keras.saving.save_model`, whose files need
-        `import mtl_keras.model` to be loaded.
+        `mtl.load_model` restores a `MultiTaskModel` from it. `keras.callbacks.ModelCheckpoint` writes such files as well.
 
-        `keras.callbacks.ModelCheckpoint` writes such files as well.
+        Layers keep the trainable flags that they have while saving. The optimizer is not saved: to resume a training, pass
+        `output_dir` to `train`. To save the optimizer as well, use `keras.saving.save_model`; its files need
+        `import mtl_keras.model` to be loaded.
 
         Args:
             filepath: Path that ends in `.keras`. Missing folders are created.
@@ -183,15 +183,20 @@ class MultiTaskModel(JointTraining):
         return _saving.restore(cls, network, metadata)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the configuration that `from_config` reads: the plain network's, and the metadata."""
+        """Return the configuration that `from_config` reads: that of the plain network, the metadata and the weighting."""
+        weighting = None if self.objective is None else self.objective.weighting.config()
         return {
             "name": self.name,
             "network": keras.saving.serialize_keras_object(self.plain()),
-            "metadata": json.loads(json.dumps(self.metadata())),
+            # Keras would serialize tuples in its own way.
+            **json.loads(json.dumps({"metadata": self.metadata(), "weighting": weighting})),
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> MultiTaskModel:
         """Create a model with new weights from the result of `get_config`."""
         network = keras.saving.deserialize_keras_object(config["network"], custom_objects=custom_objects)
-        return cls.from_plain(network, config["metadata"])
+        model = cls.from_plain(network, config["metadata"])
+        # Not by `setattr`: Keras would wrap a dict.
+        model.__dict__["_weighting_config"] = config["weighting"]
+        return model

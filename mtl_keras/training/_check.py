@@ -62,7 +62,7 @@ def _check_types(model: Any, data: Any, phases: Any) -> None:
         raise MTLError(f"`model` must come from mtl.build_model. Received: {type(model).__name__}. Pass mtl.build_model(...).")
     if not isinstance(data, Data):
         raise MTLError(
-            f"`data` must be an mtl.data.Data. Received: {type(data).__name__}. Use mtl.data.load or mtl.data.from_arrays, "
+            f"`data` must be a mtl.data.Data. Received: {type(data).__name__}. Use mtl.data.load or mtl.data.from_arrays, "
             "or model.compile and model.fit for arrays and datasets."
         )
     if not phases:
@@ -70,7 +70,7 @@ def _check_types(model: Any, data: Any, phases: Any) -> None:
     for phase in phases:
         if not isinstance(phase, Phase):
             raise MTLError(
-                f"Phases must be passed one by one, each an mtl.Phase. Received: {type(phase).__name__}. Pass e.g. "
+                f"Phases must be passed one by one, each a mtl.Phase. Received: {type(phase).__name__}. Pass e.g. "
                 "train(model, data, mtl.Phase(epochs=10)), or *phases of a list."
             )
 
