@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 
 import mtl_keras as mtl
-from mtl_keras.comparison import _trainer
-from mtl_keras.comparison._plan import Plan
-from mtl_keras.comparison._reporter import Reporter
-from mtl_keras.comparison._trainer import Trainer
 from mtl_keras.model._objective import ObjectiveModel
+from mtl_keras.runs import Options, Plan, Reporter, Trainer, _trainer
 
 TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.01}}
@@ -42,7 +39,7 @@ def plan(freeze: bool = False, stack: bool = False, weighting: str = "uncertaint
 
 
 def trainer(path: Path) -> Trainer:
-    return Trainer.open(0, cache_dir=path, strategy_name="auto", reporter=Reporter())
+    return Trainer.open(0, Options(cache_dir=path))
 
 
 def outcome(shop: Trainer, plan: Plan, data: mtl.data.Data, seed: int, output_dir: Path | None = None) -> list[np.ndarray]:
@@ -54,7 +51,7 @@ def outcome(shop: Trainer, plan: Plan, data: mtl.data.Data, seed: int, output_di
     return [*best, *last, *numbers, *run.model.weighting_state.values()]
 
 
-@pytest.mark.parametrize(("freeze", "stack"), [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(("freeze", "stack"), [(False, False), (True, True)])
 def test_a_seed_gives_the_same_after_another_as_alone(freeze: bool, stack: bool, data: mtl.data.Data, tmp_path: Path) -> None:
     shared = trainer(tmp_path)
     together = [outcome(shared, plan(freeze, stack), data, seed) for seed in (1, 2, 1)]
@@ -120,7 +117,7 @@ def test_a_training_that_is_resumed_with_kept_objectives_ends_as_an_uninterrupte
         pass
 
     class Kill(Reporter):
-        def epoch_ends(self, *args: object) -> None:
+        def on_epoch_end(self, *args: object) -> None:
             raise Killed
 
     whole = outcome(trainer(tmp_path), plan(), data, 2)

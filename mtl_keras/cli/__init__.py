@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-__all__ = ["entry", "main"]
+__all__ = ["command", "entry", "main"]
 
-#: What the disk may say that a user can mend; any other OSError is a fault of ours.
+#: Errors of the disk that a user can fix; any other OSError is a bug.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 
 
@@ -16,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2 for an input that is refused, 130 if interrupted.
 
     Args:
-        argv: Arguments without the program's name; None (default) takes those of the process.
+        argv: Arguments without the program's name; None (default) is those of the process.
 
     Example:
         >>> main(["tune", "no-such-study"])
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mtl_keras.errors import MTLError
 
     try:
-        # Ends in SystemExit: with 0, or with 2 where the arguments are refused.
+        # Ends in SystemExit: with 0, or with 2 if the arguments are refused.
         app(args=None if argv is None else list(argv), prog_name="mtl-keras")
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
@@ -41,3 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def entry() -> None:
     """Run as the installed command."""
     sys.exit(main())
+
+
+def command() -> Any:
+    """Return the command line as a `click.Command`, from which its documentation is generated."""
+    from typer.main import get_command
+
+    from mtl_keras.cli._app import app
+
+    return get_command(app)
