@@ -248,7 +248,9 @@ def test_online_flips_half_of_the_images_anew_in_each_epoch() -> None:
     assert (straight ^ mirrored).all()
     assert mirrored.mean() == pytest.approx(0.5, abs=0.1)
     assert len(np.unique(mirrored, axis=0)) == 6
-    np.testing.assert_array_equal(shifted(data.augment("flip_lr", mode="online"))[0], data.train.x, "without a seed nothing changes")
+    np.testing.assert_array_equal(
+        shifted(data.augment("flip_lr", mode="online"))[0], data.train.x, "without a seed nothing changes"
+    )
 
 
 @pytest.mark.parametrize("pad", [2, 0.25])
@@ -296,7 +298,12 @@ def test_invalid_augmentation_is_refused(plain: Data, viewed: Data, tmp_path: Pa
     for data, steps, options, message in (
         (features, "flip_lr", {"mode": "online"}, r"before their features are computed. Received: features \[36, "),
         (replace(plain, train=rows), "flip_lr", {"mode": "online"}, r"applied to images .* Received: inputs \[36, 4\]"),
-        (plain, "rotate", {"mode": "online"}, "Unknown augmentation step: received 'rotate'. Expected one of 'crop', 'flip_lr'"),
+        (
+            plain,
+            "rotate",
+            {"mode": "online"},
+            "Unknown augmentation step: received 'rotate'. Expected one of 'crop', 'flip_lr'",
+        ),
         (plain, {"method": "crop", "pad": 8}, {"mode": "online"}, "Received: pad=8 for a side of 8 px"),
         (plain, "flip_lr", {"mode": "online", "seed": -1}, "`seed` must be an integer of at least 0. Received: seed=-1"),
         (plain, VIEWS, {"mode": "views", "seed": -2}, "`seed` must be an integer of at least 0. Received: seed=-2"),

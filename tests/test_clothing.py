@@ -76,7 +76,10 @@ def test_fewer_garments_larger_photos_and_another_fraction(folder: Path) -> None
         ({"tasks": mtl.Tasks(mtl.Binary("old"))}, "Unknown column: received 'old'"),
         ({"garments": 7}, "must be from 2 to the number of kinds of garment, 6. Received: garments=7"),
         ({"garments": 1}, "Received: garments=1. Pass e.g. garments=5"),
-        ({"tasks": mtl.Tasks(mtl.Classification("garment", classes=3))}, "Received: classes=3 for task 'garment', and 5 strings"),
+        (
+            {"tasks": mtl.Tasks(mtl.Classification("garment", classes=3))},
+            "Received: classes=3 for task 'garment', and 5 strings",
+        ),
     ],
 )
 def test_invalid_arguments_are_refused(options: dict[str, Any], message: str, folder: Path) -> None:

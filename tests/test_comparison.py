@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -286,10 +287,7 @@ def test_a_difference_is_paired_by_seed(done: tuple[Comparison, Heard]) -> None:
     assert low <= difference.mean <= high
     both = result.difference("equal", "single-task", ("kind", "odd"))
     assert list(both.values.values()) == pytest.approx([(a + b) / 2 for a, b in zip(kind, odd, strict=True)])
-    accuracies = [found["equal", str(seed), "last", "test", "odd", "accuracy"] for seed in range(2)]
-    assert result.mean("equal", "odd", epoch_kind="last") == pytest.approx(sum(accuracies) / 2)
-    with pytest.raises(MTLError, match="'old'"):
-        result.difference("equal", "single-task", "old")
+    assert list(result.record.difference("equal", "single-task", "odd").values.values()) == pytest.approx(odd)
 
 
 def test_it_is_drawn(done: tuple[Comparison, Heard]) -> None:
@@ -321,7 +319,7 @@ def test_a_record_is_copied_and_never_replaced(done: tuple[Comparison, Heard], t
 # --- going on ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_finished_comparison_is_told_again(done: tuple[Comparison, Heard]) -> None:
+def test_a_finished_comparison_is_shown_again(done: tuple[Comparison, Heard]) -> None:
     result, _ = done
     before = {path: path.read_bytes() for path in result.output_dir.iterdir() if path.is_file()}
     heard = Heard()
@@ -333,16 +331,23 @@ def test_a_finished_comparison_is_told_again(done: tuple[Comparison, Heard]) -> 
     assert (look["split"], look["what"]["command"], len(look["what"]["runs"])) == ("test", "compare", 10)
 
 
-def test_a_killed_comparison_goes_on_as_if_it_had_not_been(done: tuple[Comparison, Heard], tmp_path: Path) -> None:
-    stopped = Heard(last=4)
+def test_a_killed_comparison_is_resumed_as_if_it_had_not_been(done: tuple[Comparison, Heard], tmp_path: Path) -> None:
+    # Of a finished one that three trainings are taken from, as if it had been killed before.
+    folder = Path(shutil.copytree(done[0].output_dir, tmp_path / "run"))
+    missing = ["unequal-1", "again-1", "single-task-odd-1"]
+    for name in missing:
+        shutil.rmtree(folder / "jobs" / name)
+    for file in ("README.md", "test_evaluations.jsonl"):
+        (folder / file).unlink()
+    stopped = Heard(last=2)
     with pytest.raises(KeyboardInterrupt):
-        compared(tmp_path / "run", reporter=stopped)
-    assert not (tmp_path / "run" / "README.md").exists()
+        compared(folder, resume=True, reporter=stopped)
+    assert not (folder / "README.md").exists()
     heard = Heard()
-    compared(tmp_path / "run", resume=True, reporter=heard)
-    assert stopped.labels[:3] + heard.labels == done[1].labels
-    assert values(tmp_path / "run") == pytest.approx(values(done[0].output_dir), abs=1e-6)
-    assert len(read_json_lines(tmp_path / "run" / "test_evaluations.jsonl")) == 1
+    compared(folder, resume=True, reporter=heard)
+    assert (stopped.labels, heard.labels) == (missing[:2], missing[1:])
+    assert values(folder) == pytest.approx(values(done[0].output_dir), abs=1e-6)
+    assert len(read_json_lines(folder / "test_evaluations.jsonl")) == 1
 
 
 def test_another_comparison_is_not_continued_there(done: tuple[Comparison, Heard]) -> None:

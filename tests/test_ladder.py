@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.container import ErrorbarContainer
+from mtl_keras.report._ladder import is_ladder
 
 import mtl_keras as mtl
 from mtl_keras import report
 from mtl_keras.errors import MTLError
-from mtl_keras.report._ladder import is_ladder
 from mtl_keras.report._page import result
 from mtl_keras.report._values import MANY, shown_tasks
 from mtl_keras.tasks import controls_of, from_config

@@ -326,7 +326,7 @@ def test_a_trial_with_one_failed_execution_is_not_tried_again(tmp_path: Path) ->
     assert again.search(tmp_path) == rows
     assert again.trained == []
     assert best_trial(rows)["trial"] != 1
-    result = StudyResult("x", tmp_path, 0, {}, rows, [], None, cast(mtl.Evaluation, None))
+    result = StudyResult("x", tmp_path, 0, {}, rows, [], cast(Any, None), cast(Any, None))
     assert result.summary()["trials"] == {"completed": 2, "failed": 1}
 
 

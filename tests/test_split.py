@@ -96,7 +96,9 @@ def test_without_a_seed_rows_come_in_order() -> None:
 def test_the_order_is_a_function_of_seed_and_epoch_alone() -> None:
     split = numbered(40)
     whole = rows(split.batches(10, seed=5, epochs=4))
-    assert rows(split.batches(10, seed=5, epochs=4, first_epoch=2)) == whole[8:], "a resumed training sees what it would have seen"
+    assert rows(split.batches(10, seed=5, epochs=4, first_epoch=2)) == whole[8:], (
+        "a resumed training sees what it would have seen"
+    )
     assert flat(rows(split.batches(7, seed=5, epochs=1))) == flat(whole[:4]), "whatever the batch size"
     assert flat(rows(split.only("kind").batches(40, seed=5))) == flat(whole[:4]), "whatever the tasks"
     orders = [tuple(flat(whole[4 * e : 4 * e + 4])) for e in range(4)]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["command", "entry", "main"]
+if TYPE_CHECKING:
+    from mtl_keras.cli._app import app
+
+__all__ = ["app", "entry", "main"]
 
 #: Errors of the disk that a user can fix; any other OSError is a bug.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
@@ -44,10 +47,10 @@ def entry() -> None:
     sys.exit(main())
 
 
-def command() -> Any:
-    """Return the command line as a `click.Command`, from which its documentation is generated."""
-    from typer.main import get_command
+def __getattr__(name: str) -> Any:
+    # `app`, from which the documentation is generated, is imported on first use: typer takes a while.
+    if name == "app":
+        from mtl_keras.cli._app import app
 
-    from mtl_keras.cli._app import app
-
-    return get_command(app)
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -72,8 +72,7 @@ def _train(trainer: Trainer, folder: Path, job: Job, seed: int, number: int, tot
         with at as model:
             job.save_weights(model, kind)
             evaluation = evaluate(model, data, "validation", cache_dir=trainer.cache_dir)
-        about = {"run": job.label, "role": job.role, "seed": job.seed}
-        rows += metrics_rows(evaluation, **about, phase=run.best.phase, epoch_kind=kind)
+        rows += metrics_rows(evaluation, run=job.label, role=job.role, seed=job.seed, phase=run.best.phase, epoch_kind=kind)
     tasks = list(job.plan.recipe.tasks)
     seconds = round(time.perf_counter() - began, 3)
     # Written last: it marks the training as finished.
@@ -113,8 +112,9 @@ def _evaluate_test_split(trainer: Trainer, folder: Path, jobs: Sequence[Job], wh
         for kind in ("best", "last"):
             job.load_weights(model, kind)
             evaluation = evaluate(model, data, "test", cache_dir=trainer.cache_dir)
-            about = {"run": job.label, "role": job.role, "seed": job.seed}
-            rows += metrics_rows(evaluation, **about, phase=len(job.plan.phases) - 1, epoch_kind=kind)
+            rows += metrics_rows(
+                evaluation, run=job.label, role=job.role, seed=job.seed, phase=len(job.plan.phases) - 1, epoch_kind=kind
+            )
         rows += trivial_rows(evaluation)
     rows = keep_trivial_once([row for job in jobs for row in found[job.folder.name]])
     log_test_evaluation(folder, what, rows)

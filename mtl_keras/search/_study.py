@@ -96,8 +96,8 @@ class Study:
         configurations: Configurations that `train --configuration` and `reproduce` can name, in the order of the tables.
         split_per_seed: Whether training k of a reproduction uses the split of seed `split_seed + k`, for data so small that the
             split matters more than the initial weights.
-        claims: A function `(record) -> [{"claim": ..., "verdict": ...}]` that says what became of published claims. It is called
-            if all configurations were run, and not after a quick run.
+        claims: A function `(record) -> [{"claim": ..., "verdict": ...}]` that says what became of published claims. It is
+            called if all configurations were run, and not after a quick run.
         finding: A function `(record) -> str` that returns the result in one sentence, called as `claims` is; None (default) has
             it written from the rows.
         plots: A function `(record) -> [Picture]` that returns plots to show in addition to the usual ones.

@@ -47,7 +47,7 @@ def test_tune_leaves_a_record(tuned: Finished) -> None:
     folder = tuned.folder
     record = {"README.md", "config.json", "environment.json", "metrics.csv", "history.csv", "trials.jsonl"}
     record |= {"test_evaluations.jsonl", "curves.png", "trials.png", "confusion_kind.png", "confusion_odd.png"}
-    model = {"model.keras", "state.weights.h5", "tasks.json", "logs", "finals"}
+    model = {"model.keras", "logs", "finals"}
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     assert record | model <= names
     assert not list(folder.rglob(".*-*")), "temporary files"
@@ -74,7 +74,7 @@ def test_final_trainings_may_be_longer_than_trials(tuned: Finished) -> None:
 
 def test_a_finished_search_is_shown_again_and_takes_more_trials(tuned: Finished, tmp_path: Path) -> None:
     copy = tuned.copy(tmp_path / "copy")
-    changing = {".lock", "model.keras", "state.weights.h5", "tasks.json"}
+    changing = {".lock", "model.keras"}
     before = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file() and path.name not in changing}
     # More runs than TensorBoard selects by default.
     for number in range(40):

@@ -208,7 +208,7 @@ def test_a_folder_in_use_is_refused(study: Path, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["report", "{tmp}/none"], "/none, which is none. Pass e.g. results/"),
-        (["evaluate", "{tmp}"], "without model.keras, state.weights.h5, tasks.json"),
+        (["evaluate", "{tmp}"], "a folder with model.keras"),
         (["cache", "clear", "0123", "--cache-dir", "{tmp}"], "Unknown cache entry: received '0123'"),
     ],
 )
