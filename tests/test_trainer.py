@@ -13,7 +13,7 @@ from mtl_keras.comparison import _trainer
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._reporter import Reporter
 from mtl_keras.comparison._trainer import Trainer
-from mtl_keras.model._objective import ObjectiveModel
+from mtl_keras.model import Objective
 
 TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.01}}
@@ -84,13 +84,13 @@ def test_a_step_is_traced_once_for_all_seeds_of_a_plan(
     data: mtl.data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traced = []
-    step = ObjectiveModel.compute_loss
+    step = Objective.loss
 
-    def noted(self: ObjectiveModel, *args: Any, **kwargs: Any) -> Any:
+    def noted(self: Objective, *args: Any, **kwargs: Any) -> Any:
         traced.append(self)
         return step(self, *args, **kwargs)
 
-    monkeypatch.setattr(ObjectiveModel, "compute_loss", noted)
+    monkeypatch.setattr(Objective, "loss", noted)
     shop = trainer(tmp_path)
     outcome(shop, plan(), data, 1)
     first = len(traced)
