@@ -177,27 +177,24 @@ class Kill(keras.callbacks.Callback):
             raise Killed
 
 
-@pytest.mark.parametrize("how", ["views of images", "views of features", "online"])
-def test_a_resumed_training_equals_an_undisturbed_one(how: str, plain: Data, viewed: Data, tmp_path: Path) -> None:
-    data = plain.augment(("flip_lr", {"method": "crop", "pad": 2}), mode="online") if how == "online" else viewed
-    phase = mtl.Phase(epochs=4, batch_size=8, freeze=("backbone",) if how == "views of features" else ())
+def test_a_resumed_training_equals_an_undisturbed_one(plain: Data, viewed: Data, tmp_path: Path) -> None:
+    data = viewed.augment(("flip_lr", {"method": "crop", "pad": 2}), mode="online")
+    phase = mtl.Phase(epochs=3, batch_size=12)
 
-    def trained(folder: str, **options: Any) -> mtl.Run:
+    def train(data: Data, folder: str, **options: Any) -> mtl.Run:
         keras.utils.set_random_seed(1)
-        return mtl.train(_tiny.model(), data, phase, seed=3, output_dir=tmp_path / folder, cache_dir=tmp_path / "c", **options)
+        return mtl.train(_tiny.model(), data, phase, seed=3, output_dir=tmp_path / folder, cache_dir=False, **options)
 
-    undisturbed = trained("whole")
+    undisturbed = train(data, "whole")
     with pytest.raises(Killed):
-        trained("killed", callbacks=[Kill()])
-    resumed = trained("killed")
+        train(data, "killed", callbacks=[Kill()])
+    resumed = train(data, "killed")
     assert resumed.history == undisturbed.history
-    for ours, other in zip(resumed._last_weights, undisturbed._last_weights, strict=True):
-        np.testing.assert_array_equal(ours, other)
-    keras.utils.set_random_seed(1)
-    without = mtl.train(_tiny.model(), plain, phase, seed=3, cache_dir=tmp_path / "c")
-    assert without.history != undisturbed.history
-    with pytest.raises(MTLError, match="another data than that of"):
-        mtl.train(_tiny.model(), plain, phase, seed=3, output_dir=tmp_path / "whole", cache_dir=tmp_path / "c")
+    with resumed.at_last_epoch() as ours, undisturbed.at_last_epoch() as other:
+        for one, two in zip(ours.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+    with pytest.raises(MTLError, match="another data than that of|other data"):
+        train(plain, "whole")
 
 
 def test_repeat_makes_every_view_a_row_with_its_labels(plain: Data) -> None:
@@ -248,7 +245,9 @@ def test_online_flips_half_of_the_images_anew_in_each_epoch() -> None:
     assert (straight ^ mirrored).all()
     assert mirrored.mean() == pytest.approx(0.5, abs=0.1)
     assert len(np.unique(mirrored, axis=0)) == 6
-    np.testing.assert_array_equal(shifted(data.augment("flip_lr", mode="online"))[0], data.train.x, "without a seed nothing changes")
+    np.testing.assert_array_equal(
+        shifted(data.augment("flip_lr", mode="online"))[0], data.train.x, "without a seed nothing changes"
+    )
 
 
 @pytest.mark.parametrize("pad", [2, 0.25])
@@ -296,7 +295,12 @@ def test_invalid_augmentation_is_refused(plain: Data, viewed: Data, tmp_path: Pa
     for data, steps, options, message in (
         (features, "flip_lr", {"mode": "online"}, r"before their features are computed. Received: features \[36, "),
         (replace(plain, train=rows), "flip_lr", {"mode": "online"}, r"applied to images .* Received: inputs \[36, 4\]"),
-        (plain, "rotate", {"mode": "online"}, "Unknown augmentation step: received 'rotate'. Expected one of 'crop', 'flip_lr'"),
+        (
+            plain,
+            "rotate",
+            {"mode": "online"},
+            "Unknown augmentation step: received 'rotate'. Expected one of 'crop', 'flip_lr'",
+        ),
         (plain, {"method": "crop", "pad": 8}, {"mode": "online"}, "Received: pad=8 for a side of 8 px"),
         (plain, "flip_lr", {"mode": "online", "seed": -1}, "`seed` must be an integer of at least 0. Received: seed=-1"),
         (plain, VIEWS, {"mode": "views", "seed": -2}, "`seed` must be an integer of at least 0. Received: seed=-2"),

@@ -169,7 +169,11 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"part": ["train", "dev"] * 20}, {"split": "part"}, "Row 1 of column 'part' has it."),
     ({"part": ["train", None] * 20}, {"split": "part"}, "Row 1 of column 'part' has it."),
     ({"part": ["val", "test"] * 20}, {"split": "part"}, "Received: none in column 'part'. Call their split 'train'"),
-    ({"part": ["train", "val"] * 20}, {"split": "part", "validation": 0.1}, "Received: validation=0.1, and 20 rows. Remove `validation`"),
+    (
+        {"part": ["train", "val"] * 20},
+        {"split": "part", "validation": 0.1},
+        "Received: validation=0.1, and 20 rows. Remove `validation`",
+    ),
     ({}, {"validation": 0.5, "test": 0.5}, "Received: test=0.5, validation=0.5 of 40 rows"),
     ({}, {"validation": 0.0}, "Received: validation=0.0 of 40 rows"),
     ({}, {"seed": -1}, "`seed` must be an integer in [0, 4294967295]"),
@@ -253,5 +257,7 @@ def test_files_that_are_not_tables_are_refused(name: str, text: str | None, mess
 
 
 def test_other_types_are_not_tables() -> None:
-    with pytest.raises(MTLError, match="`table` must be a DataFrame, or a .csv or .json file. Received: list, which is not a file"):
+    with pytest.raises(
+        MTLError, match="`table` must be a DataFrame, or a .csv or .json file. Received: list, which is not a file"
+    ):
         load([{"path": "a.png"}], None)

@@ -31,7 +31,9 @@ ROWS = st.lists(st.dictionaries(st.text(), VALUES, max_size=3), min_size=1, max_
 
 @given(rows=ROWS, cut=st.floats(0, 1), more=ROWS)
 @settings(max_examples=20, deadline=None)
-def test_a_log_cut_at_any_byte_keeps_its_complete_lines_and_can_be_continued(rows: list[Any], cut: float, more: list[Any]) -> None:
+def test_a_log_cut_at_any_byte_keeps_its_complete_lines_and_can_be_continued(
+    rows: list[Any], cut: float, more: list[Any]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "deep" / "log.jsonl"
         ends = [0]

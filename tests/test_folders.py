@@ -103,7 +103,10 @@ def test_files_that_are_not_images_are_left_out(tmp_path: Path, caplog: pytest.L
             {"validation_per_class": 4},
             "Received: 6 of 'birds/other', of which 4 go to validation and 2",
         ),
-        ({"validation_per_class": 0}, "`validation_per_class` must be an integer of at least 1. Received: validation_per_class=0"),
+        (
+            {"validation_per_class": 0},
+            "`validation_per_class` must be an integer of at least 1. Received: validation_per_class=0",
+        ),
         ({"levels": ("family", "race")}, "Unknown column: received 'kind'"),
         ({"levels": ("family", "kind", "age"), "tasks": TASKS}, "must lie 3 folders below the root"),
     ],
@@ -172,7 +175,11 @@ def test_a_level_may_have_the_names_of_splits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [
-        (("train", "val"), {"validation_per_class": 1}, "if a folder contains the validation images. Received: validation_per_class=1"),
+        (
+            ("train", "val"),
+            {"validation_per_class": 1},
+            "if a folder contains the validation images. Received: validation_per_class=1",
+        ),
         (("train", "val", "test"), {"test_per_class": 1}, "if a folder contains the test images. Received: test_per_class=1"),
         (("train", "test"), {}, "Received: no validation_per_class, and no folder 'validation' or 'val'"),
         (("val", "test"), {}, "Images must lie 2 folders below the root. Received"),

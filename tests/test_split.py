@@ -96,7 +96,9 @@ def test_without_a_seed_rows_come_in_order() -> None:
 def test_the_order_is_a_function_of_seed_and_epoch_alone() -> None:
     split = numbered(40)
     whole = rows(split.batches(10, seed=5, epochs=4))
-    assert rows(split.batches(10, seed=5, epochs=4, first_epoch=2)) == whole[8:], "a resumed training sees what it would have seen"
+    assert rows(split.batches(10, seed=5, epochs=4, first_epoch=2)) == whole[8:], (
+        "a resumed training sees what it would have seen"
+    )
     assert flat(rows(split.batches(7, seed=5, epochs=1))) == flat(whole[:4]), "whatever the batch size"
     assert flat(rows(split.only("kind").batches(40, seed=5))) == flat(whole[:4]), "whatever the tasks"
     orders = [tuple(flat(whole[4 * e : 4 * e + 4])) for e in range(4)]
@@ -118,9 +120,15 @@ def test_labels_stay_with_their_inputs_under_shuffling() -> None:
 
 
 def test_arrays_are_converted_to_tensors_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    split, converted = numbered(6), []
+    split = numbered(6)
+    converted: list[tuple[int, ...]] = []
     constant = tf.constant
-    monkeypatch.setattr(tf, "constant", lambda value, *args: converted.append(np.shape(value)) or constant(value, *args))
+
+    def record(value: Any) -> tf.Tensor:
+        converted.append(np.shape(value))
+        return constant(value)
+
+    monkeypatch.setattr(tf, "constant", record)
     list(split.batches(3))
     assert sorted(converted) == [(6, 2), (6, 2, 3, 1), (6, 3)], "the input, which is a target too, two labels, three weights"
     list(split.batches(2, seed=1))
