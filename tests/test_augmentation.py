@@ -177,27 +177,24 @@ class Kill(keras.callbacks.Callback):
             raise Killed
 
 
-@pytest.mark.parametrize("how", ["views of images", "views of features", "online"])
-def test_a_resumed_training_equals_an_undisturbed_one(how: str, plain: Data, viewed: Data, tmp_path: Path) -> None:
-    data = plain.augment(("flip_lr", {"method": "crop", "pad": 2}), mode="online") if how == "online" else viewed
-    phase = mtl.Phase(epochs=4, batch_size=8, freeze=("backbone",) if how == "views of features" else ())
+def test_a_resumed_training_equals_an_undisturbed_one(plain: Data, viewed: Data, tmp_path: Path) -> None:
+    data = viewed.augment(("flip_lr", {"method": "crop", "pad": 2}), mode="online")
+    phase = mtl.Phase(epochs=3, batch_size=12)
 
-    def trained(folder: str, **options: Any) -> mtl.Run:
+    def train(data: Data, folder: str, **options: Any) -> mtl.Run:
         keras.utils.set_random_seed(1)
-        return mtl.train(_tiny.model(), data, phase, seed=3, output_dir=tmp_path / folder, cache_dir=tmp_path / "c", **options)
+        return mtl.train(_tiny.model(), data, phase, seed=3, output_dir=tmp_path / folder, cache_dir=False, **options)
 
-    undisturbed = trained("whole")
+    undisturbed = train(data, "whole")
     with pytest.raises(Killed):
-        trained("killed", callbacks=[Kill()])
-    resumed = trained("killed")
+        train(data, "killed", callbacks=[Kill()])
+    resumed = train(data, "killed")
     assert resumed.history == undisturbed.history
-    for ours, other in zip(resumed._last_weights, undisturbed._last_weights, strict=True):
-        np.testing.assert_array_equal(ours, other)
-    keras.utils.set_random_seed(1)
-    without = mtl.train(_tiny.model(), plain, phase, seed=3, cache_dir=tmp_path / "c")
-    assert without.history != undisturbed.history
-    with pytest.raises(MTLError, match="another data than that of"):
-        mtl.train(_tiny.model(), plain, phase, seed=3, output_dir=tmp_path / "whole", cache_dir=tmp_path / "c")
+    with resumed.at_last_epoch() as ours, undisturbed.at_last_epoch() as other:
+        for one, two in zip(ours.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+    with pytest.raises(MTLError, match="another data than that of|other data"):
+        train(plain, "whole")
 
 
 def test_repeat_makes_every_view_a_row_with_its_labels(plain: Data) -> None:

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 import mtl_keras as mtl
-from mtl_keras.data import _landmarks
 from mtl_keras.errors import MTLError
 
 TASKS = mtl.Tasks(mtl.Classification("category", classes=2), mtl.Classification("landmark", classes=3))
@@ -42,17 +41,17 @@ def test_two_photos_per_landmark_are_validation_and_three_are_test(folder: Path)
 
 
 def test_photos_are_decoded_once_for_all_seeds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Any] = []
-    original = _landmarks.read_tree
+    opened: list[Any] = []
+    original = Image.open
 
-    def record(*given: Any) -> Any:
-        read.append(given)
-        return original(*given)
+    def record(path: Any) -> Any:
+        opened.append(path)
+        return original(path)
 
-    monkeypatch.setattr(_landmarks, "read_tree", record)
+    monkeypatch.setattr(Image, "open", record)
     for seed in range(3):
         mtl.data.load("landmarks", TASKS, data_dir=folder, seed=seed)
-    assert read == [(folder / "landmarks", ("category", "landmark"))]
+    assert len(opened) == 18
 
 
 @pytest.mark.parametrize(

@@ -120,9 +120,15 @@ def test_labels_stay_with_their_inputs_under_shuffling() -> None:
 
 
 def test_arrays_are_converted_to_tensors_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    split, converted = numbered(6), []
+    split = numbered(6)
+    converted: list[tuple[int, ...]] = []
     constant = tf.constant
-    monkeypatch.setattr(tf, "constant", lambda value, *args: converted.append(np.shape(value)) or constant(value, *args))
+
+    def record(value: Any) -> tf.Tensor:
+        converted.append(np.shape(value))
+        return constant(value)
+
+    monkeypatch.setattr(tf, "constant", record)
     list(split.batches(3))
     assert sorted(converted) == [(6, 2), (6, 2, 3, 1), (6, 3)], "the input, which is a target too, two labels, three weights"
     list(split.batches(2, seed=1))

@@ -121,7 +121,8 @@ def test_steps_are_applied_in_order() -> None:
     assert [choice_config(step, _views.STEPS) for step in view] == [{"method": "flip_lr"}, given[1], {"method": "stretch"}]
     step_by_step = apply("stretch", apply({"method": "rotate", "degrees": 10}, apply("flip_lr", x)))
     np.testing.assert_array_equal(_views.apply_view(x, view, [0]), step_by_step)
-    assert choice_config(*_views.parse_steps_of_view("noise"), _views.STEPS) == {"method": "noise", "variance": 0.2}
+    (noise,) = _views.parse_steps_of_view("noise")
+    assert choice_config(noise, _views.STEPS) == {"method": "noise", "variance": 0.2}
 
 
 @pytest.mark.parametrize(
