@@ -20,6 +20,8 @@ from mtl_keras.evaluation import Evaluation
 from mtl_keras.model import MultiTaskModel, Recipe
 from mtl_keras.report import (
     Difference,
+    HistoryRow,
+    MetricsRow,
     Record,
     approaches_table,
     difference,
@@ -57,12 +59,12 @@ class Comparison:
     published: Sequence[Mapping[str, Any]] = ()
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[MetricsRow]:
         """Rows of `metrics.csv`."""
         return self.figures.metrics
 
     @property
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[HistoryRow]:
         """Rows of `history.csv`."""
         return self.figures.history
 

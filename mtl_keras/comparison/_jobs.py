@@ -230,8 +230,7 @@ def _train(trainer: Trainer, folder: Path, job: _Job, seed: int, number: int, to
         with at as model, atomic(job.weights(kind)) as path:
             _part(model, job.plan).save_weights(path)
             evaluation = evaluate(model, data, "validation", cache_dir=trainer.cache_dir)
-        about = {"run": job.label, "role": job.role, "seed": job.seed}
-        rows += metrics_rows(evaluation, **about, phase=run.best.phase, epoch_kind=kind)
+        rows += metrics_rows(evaluation, run=job.label, role=job.role, seed=job.seed, phase=run.best.phase, epoch_kind=kind)
     tasks = list(job.plan.recipe.tasks)
     seconds = round(time.perf_counter() - began, 3)
     # Last: its presence says that all the rest is there.
@@ -272,8 +271,9 @@ def _test_rows(trainer: Trainer, folder: Path, jobs: Sequence[_Job], what: Mappi
         for kind in ("best", "last"):
             _part(model, job.plan).load_weights(job.weights(kind))
             evaluation = evaluate(model, data, "test", cache_dir=trainer.cache_dir)
-            about = {"run": job.label, "role": job.role, "seed": job.seed}
-            rows += metrics_rows(evaluation, **about, phase=len(job.plan.phases) - 1, epoch_kind=kind)
+            rows += metrics_rows(
+                evaluation, run=job.label, role=job.role, seed=job.seed, phase=len(job.plan.phases) - 1, epoch_kind=kind
+            )
         rows += trivial_rows(evaluation)
     rows = _trivial_once([row for job in jobs for row in found[job.folder.name]])
     log_test_evaluation(folder, what, rows)

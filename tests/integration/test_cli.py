@@ -79,7 +79,7 @@ def test_tune_answers_in_one_line_of_json(finished: tuple[Path, Done]) -> None:
 
 def test_tune_leaves_a_record(finished: tuple[Path, Done]) -> None:
     folder, _ = finished
-    record = {"README.md", "config.json", "environment.json", "metrics.csv", "history.csv", "trials.jsonl"}
+    record = {"README.md", "config.json", "environment.json", "metrics.csv", "history.csv", "record.json", "trials.jsonl"}
     record |= {"test_evaluations.jsonl", "curves.png", "trials.png", "confusion_digit.png", "confusion_parity.png"}
     model = {"model.keras", "logs", "finals"}
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == record | model

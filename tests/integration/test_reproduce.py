@@ -66,8 +66,8 @@ def alone(context):
     return plan_of(context, context.tasks.only("kind"), mtl.Head(), 0.01, "equal")
 
 
-def claims(rows):
-    runs = {row["run"] for row in rows}
+def claims(record):
+    runs = {row["run"] for row in record.metrics}
     return [{"claim": "Sharing helps.", "verdict": f"Seen among {', '.join(sorted(runs))}."}]
 
 
