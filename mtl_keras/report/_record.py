@@ -49,7 +49,7 @@ class Claim(TypedDict):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a record.
+    """A picture of a record. Notebooks display it.
 
     Args:
         name: Name of its file, e.g. `"curves.png"`.
@@ -58,7 +58,7 @@ class Picture:
 
     Example:
         >>> from mtl_keras import report
-        >>> rows = [{"run": "a", "seed": 0, "phase": 0, "epoch": 1, "split": "train", "task": "b", "metric": "loss", "value": 1}]
+        >>> rows = report.history_rows([{"phase": 0, "epoch": 1, "digit_loss": 1.2}], ["digit"], run="a", seed=0)
         >>> picture = report.Picture("curves.png", "training curves", lambda: report.plot_history(rows))
     """
 
@@ -66,10 +66,15 @@ class Picture:
     caption: str
     draw: Callable[[], Figure] | None = None
 
+    def _repr_png_(self) -> bytes | None:
+        from mtl_keras.report._drawing import png
+
+        return png(self.draw()) if self.draw else None
+
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a record.
+    """A table of a record. Notebooks display it.
 
     Args:
         markdown: The table, as from `to_markdown`.
@@ -78,6 +83,9 @@ class Table:
 
     markdown: str
     caption: str
+
+    def _repr_markdown_(self) -> str:
+        return f"{self.markdown}\n\n{self.caption}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,13 +222,13 @@ def write_record(folder: str | Path, record: Record) -> None:
     from mtl_keras.report._pictures import pictures
 
     folder = Path(folder)
-    record = replace(record, finding=record.finding or finding(record))
+    # Keras logs in single precision: further digits only make the file grow.
+    history: list[HistoryRow] = [{**row, "value": float(f"{row['value']:.7g}")} for row in record.history]
+    record = replace(record, history=history, finding=record.finding or finding(record))
     write_json(folder / "config.json", record.config)
     write_json(folder / "environment.json", record.environment)
     write_csv(folder / "metrics.csv", METRICS_COLUMNS, record.metrics)
-    # Keras logs in single precision: further digits only make the file grow.
-    rounded = ({**row, "value": float(f"{row['value']:.7g}")} for row in record.history)
-    write_csv(folder / "history.csv", HISTORY_COLUMNS, rounded)
+    write_csv(folder / "history.csv", HISTORY_COLUMNS, record.history)
     if record.published:
         write_csv(folder / "published.csv", PUBLISHED_COLUMNS, record.published)
     drawn = pictures(record)
