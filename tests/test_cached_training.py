@@ -16,6 +16,7 @@ from mtl_keras.evaluation import evaluate
 from mtl_keras.model import Head, build_model
 from mtl_keras.tasks import Binary, Classification, Reconstruction, Tasks
 from mtl_keras.training import Phase, Run, train
+from mtl_keras.training._compiled import _steps_per_call
 from tests import _tiny
 
 TASKS = Tasks(Classification("kind", classes=3), Binary("odd"), Reconstruction("image"))
