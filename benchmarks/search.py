@@ -20,10 +20,7 @@ import keras_tuner as kt
 
 import mtl_keras as mtl
 from benchmarks._measure import report
-from mtl_keras.comparison._seeds import ORACLE, derived_seed
-from mtl_keras.search._oracle import plain_values
-from mtl_keras.search._session import Session, resolve
-from mtl_keras.search._trials import run_trials
+from mtl_keras import weighting
 
 TRIALS, EPOCHS = 6, 5
 CHANGES: dict[str, Any] = {
@@ -36,22 +33,24 @@ CHANGES: dict[str, Any] = {
 }
 
 
-def ours(session: Session, folder: Path) -> tuple[float, list[dict[str, Any]]]:
+def ours(prepared: mtl.search.Prepared, folder: Path) -> tuple[float, list[dict[str, Any]]]:
     """Run our trials; return seconds and the log."""
     began = time.perf_counter()
-    rows = run_trials(session, folder)
+    rows = mtl.search.run_trials(prepared, folder)
     return time.perf_counter() - began, rows
 
 
-def plain(resolved: Any, data: mtl.data.Data, folder: Path) -> tuple[float, list[float], list[dict[str, Any]]]:
+def plain(resolved: mtl.search.Resolved, data: mtl.data.Data, folder: Path) -> tuple[float, list[float], list[dict[str, Any]]]:
     """Run the same search the plain way; return seconds, and scores and hyperparameters of the trials."""
     study, settings, tasks = resolved.study, resolved.settings, data.tasks
+    assert study.space is not None
+    space = study.space
 
     def build(hp: kt.HyperParameters) -> keras.Model:
-        plan = study.space(hp, resolved.context)
+        plan = space(hp, resolved.context)
         phase = plan.phases[0]
         model = mtl.build_model(plan.recipe).plain()
-        weights = phase.weighting.state(tuple(tasks))["weights"]
+        weights = weighting.get(phase.weighting).state(tuple(tasks))["weights"]
         model.compile(
             phase.new_optimizer(-(-len(data.train) // phase.batch_size) * phase.epochs),
             loss=dict.fromkeys(tasks, "sparse_categorical_crossentropy"),
@@ -71,7 +70,7 @@ def plain(resolved: Any, data: mtl.data.Data, folder: Path) -> tuple[float, list
         build,
         objective=kt.Objective("val_mean_accuracy", "max"),
         max_trials=settings.trials,
-        seed=1 + derived_seed(settings.seed, ORACLE),
+        seed=mtl.search.oracle_seed(settings.seed),
         directory=folder,
         project_name="plain",
     )
@@ -86,27 +85,25 @@ def plain(resolved: Any, data: mtl.data.Data, folder: Path) -> tuple[float, list
     )
     seconds = time.perf_counter() - began
     trials = sorted(tuner.oracle.trials.values(), key=lambda trial: int(trial.trial_id))
-    return seconds, [trial.score for trial in trials], [plain_values(trial.hyperparameters) for trial in trials]
+    return seconds, [trial.score for trial in trials], [active_values(trial.hyperparameters) for trial in trials]
+
+
+def active_values(hp: kt.HyperParameters) -> dict[str, Any]:
+    """Return the values of the hyperparameters whose conditions hold."""
+    return {parameter.name: hp.values[parameter.name] for parameter in hp.space if hp.is_active(parameter)}
 
 
 def main() -> None:
     """Run the benchmark and print its figures."""
-    resolved = resolve(mtl.load_study("cifar100"), CHANGES)
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        session = Session.open(
-            resolved,
-            data=None,
-            data_dir=sys.argv[1],
-            cache_dir=place / "cache",
-            strategy_name="none",
-            reporter=mtl.search.Reporter(),
-        )
-        mine, rows = ours(session, place / "ours")
-        theirs, scores, proposed = plain(resolved, session.data, place)
+        options = mtl.runs.Options(sys.argv[1], place / "ours", place / "cache", strategy="none")
+        prepared = mtl.search.prepare(mtl.load_study("cifar100"), "tune", CHANGES, options)
+        mine, rows = ours(prepared, place / "ours")
+        theirs, scores, proposed = plain(prepared.resolved, prepared.data, place)
     if proposed != [row["hyperparameters"] for row in rows]:
         raise SystemExit(f"Both sides must try the same trials. Received: {proposed} and {rows}.")
-    tasks = list(session.data.tasks)
+    tasks = list(prepared.data.tasks)
     reached = [sum(row["values"][f"{name}_accuracy"] for name in tasks) / len(tasks) for row in rows]
     heads = sum(row["training_seconds"] for row in rows)
     outside = [row["seconds"] - row["training_seconds"] for row in rows]

@@ -22,15 +22,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_keras import callbacks, data, report, search, sharing, weighting
+    from mtl_keras import callbacks, data, report, runs, search, sharing, weighting
     from mtl_keras.backbones import Backbone
-    from mtl_keras.comparison import Comparison, Plan, compare
+    from mtl_keras.comparison import Comparison, compare
     from mtl_keras.errors import MTLError
     from mtl_keras.evaluation import Evaluation, evaluate
     from mtl_keras.heads import Decoder, Head
     from mtl_keras.model import Recipe, build_model
+    from mtl_keras.runs import Plan
     from mtl_keras.saving import load_model
-    from mtl_keras.search import Study, load_study, reproduce, run_study, tune
+    from mtl_keras.search import Study, load_study, reproduce, tune
     from mtl_keras.tasks import (
         Binary,
         Classification,
@@ -83,7 +84,7 @@ __all__ = [
     "load_study",
     "report",
     "reproduce",
-    "run_study",
+    "runs",
     "search",
     "sharing",
     "train",
@@ -94,13 +95,14 @@ __all__ = [
 #: Where each public name lives. A name that is a module of its own is listed in `_MODULES`.
 _HOMES = {
     "backbones": ("Backbone",),
-    "comparison": ("Comparison", "Plan", "compare"),
+    "comparison": ("Comparison", "compare"),
     "errors": ("MTLError",),
     "evaluation": ("Evaluation", "evaluate"),
     "heads": ("Decoder", "Head"),
     "model": ("Recipe", "build_model"),
+    "runs": ("Plan",),
     "saving": ("load_model",),
-    "search": ("Study", "load_study", "reproduce", "run_study", "tune"),
+    "search": ("Study", "load_study", "reproduce", "tune"),
     "tasks": (
         *(
             "Binary",
@@ -117,7 +119,7 @@ _HOMES = {
     ),
     "training": ("Phase", "Run", "train"),
 }
-_MODULES = ("callbacks", "data", "report", "search", "sharing", "weighting")
+_MODULES = ("callbacks", "data", "report", "runs", "search", "sharing", "weighting")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

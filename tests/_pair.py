@@ -1,4 +1,4 @@
-"""Two small data sets of different length, with tasks of their own, and what is made of them."""
+"""Two small data sets of different length and with different tasks, and both alternated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def both(**options: Any) -> Data:
 
 
 def rows_of(data: Data, **options: Any) -> list[tuple[str, list[int]]]:
-    """Of each batch the data set it is of and the row numbers in it, found by the pixels; padding is left out."""
+    """Return the data set and the row numbers of each batch, found by the pixels; rows of weight 0 are left out."""
     known = {image.tobytes(): number for number, image in enumerate(data.train.x)}
     found = []
     for x, _, weight in data.train.batches(8, **options):

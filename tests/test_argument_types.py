@@ -38,14 +38,23 @@ def test_short_forms_are_accepted() -> None:
         ({"backbone": keras.Sequential}, "Received: the class Sequential."),
         ({"image_shape": 8}, "`image_shape` must be (height, width, channels). Received: image_shape=8. Pass image_shape="),
         ({"image_shape": (8, 8)}, "`image_shape` must be (height, width, channels). Received: (8, 8)."),
-        ({"image_shape": (None, None, 3)}, "`image_shape` must be fully specified. Received: (None, None, 3). Pass image_shape="),
+        (
+            {"image_shape": (None, None, 3)},
+            "`image_shape` must be fully specified. Received: (None, None, 3). Pass image_shape=",
+        ),
         ({"image_shape": None}, "`image_shape` must be "),
         ({"shared": 64}, "Received: "),
         ({"shared": mtl.Head}, "Received: "),
-        ({"shared": mtl.Decoder()}, "`shared` must be a sharing method or the units of a dense stack. Received: an object of type Decoder"),
+        (
+            {"shared": mtl.Decoder()},
+            "`shared` must be a sharing method or the units of a dense stack. Received: an object of type Decoder",
+        ),
         ({"heads": mtl.Head()}, "`heads` must be a dict by task name. Received: heads=Head("),
         ({"heads": [mtl.Head()]}, "`heads` must be a dict by task name. Received: heads=[Head("),
-        ({"heads": {"odd": mtl.Head}}, "A head must be a mtl.Head, a mtl.Decoder or the units of dense layers. Received: the class"),
+        (
+            {"heads": {"odd": mtl.Head}},
+            "A head must be a mtl.Head, a mtl.Decoder or the units of dense layers. Received: the class",
+        ),
         ({"heads": {"odd": 64}}, "Received: 64. Pass e.g. (256,)."),
         ({"stack": "odd"}, "`stack` must be a dict by task name. Received: stack='odd'."),
     ],
@@ -76,7 +85,9 @@ def test_training_refuses_other_types() -> None:
         mtl.train(model.plain(), data, phase)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("approaches", [[mtl.Phase(epochs=1)], mtl.Phase(epochs=1), {"x": mtl.Phase}, {"x": [3]}, {"x": "adam"}])
+@pytest.mark.parametrize(
+    "approaches", [[mtl.Phase(epochs=1)], mtl.Phase(epochs=1), {"x": mtl.Phase}, {"x": [3]}, {"x": "adam"}]
+)
 def test_approaches_are_phases_by_name(approaches: Any) -> None:
     with pytest.raises(MTLError, match=r"must be .*mtl\.Phase.* Received: .* Pass e\.g\. ") as caught:
         mtl.compare(_tiny.model().recipe, _tiny.data(16, 8), approaches)

@@ -1,8 +1,8 @@
-"""Augmentation of the training rows: several views of a row, views as rows, and changes made anew in every epoch."""
+"""`Data.augment`: views of a row, views as rows, and augmentation in every epoch."""
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mtl_keras as mtl
-from mtl_keras.data import Data, Split, _views, cache, stratified_folds, trivial_scores
+from mtl_keras.data import Data, Split, cache, stratified_folds, trivial_scores
 from mtl_keras.errors import MTLError
 from tests import _tiny
 
@@ -28,17 +28,18 @@ def plain() -> Data:
 
 @pytest.fixture(scope="module")
 def viewed(plain: Data) -> Data:
-    return plain.with_views(VIEWS)
+    return plain.augment(VIEWS, mode="views")
 
 
 def numbered(n: int, views: int) -> Split:
-    """Rows that say in x which row and which view they are."""
+    """Rows whose inputs are the number of the row and of the view."""
     x = np.stack(np.broadcast_arrays(np.arange(n)[:, None], np.arange(views)[None]), -1).astype(np.float32)
-    tasks = mtl.Tasks(mtl.Regression("row"))
-    return Split(tasks, x, {"row": np.arange(n, dtype=np.float32)}, {"row": np.ones(n, np.float32)}, "train", views)
+    rows = {"row": np.arange(n, dtype=np.float32)}
+    data = mtl.data.from_arrays(mtl.Tasks(mtl.Regression("row")), *[(np.zeros((n, 1, 1, 1), np.uint8), rows)] * 2)
+    return data.augment(["identity"] * views, mode="views").train.with_x(x)
 
 
-def drawn(split: Split, **options: Any) -> np.ndarray:
+def views_shown(split: Split, **options: Any) -> np.ndarray:
     """Return which view each row is shown in, `[epochs, n]`."""
     epochs = options.get("epochs", 1) - options.get("first_epoch", 0)
     seen = np.concatenate([x for x, _, _ in split.batches(options.pop("batch_size", 7), **options)]).reshape(epochs, -1, 2)
@@ -54,16 +55,18 @@ def test_views_are_those_of_the_images_for_the_training_rows_alone(plain: Data, 
     assert (x.shape, str(x.dtype), viewed.train.views, len(viewed.train)) == ((N, 4, *_tiny.SHAPE), "uint8", 4, N)
     np.testing.assert_array_equal(x[:, 0], source)
     np.testing.assert_array_equal(x[:, 1], source[:, :, ::-1])
-    np.testing.assert_array_equal(x[:, 2], _views.made(source, _views.parse("crop"), (0, 2)))
+    padded = np.pad(source, ((0, 0), (4, 4), (4, 4), (0, 0)), mode="reflect")
+    windows = np.stack([padded[:, i : i + 8, j : j + 8] for i in range(9) for j in range(9)], axis=1)
+    assert (windows == x[:, 2, None]).all((2, 3, 4)).any(1).all(), "a crop of the padded image"
     assert viewed.train.y["image"] is x
     assert viewed.validation is plain.validation
     assert viewed.image_shape == _tiny.SHAPE
-    np.testing.assert_array_equal(plain.with_views(VIEWS).train.x, x)
-    assert (plain.with_views(VIEWS, seed=1).train.x[:, 2] != x[:, 2]).any()
+    np.testing.assert_array_equal(plain.augment(VIEWS, mode="views").train.x, x)
+    assert (plain.augment(VIEWS, mode="views", seed=1).train.x[:, 2] != x[:, 2]).any()
 
 
-def test_each_epoch_shows_each_row_in_one_view_drawn_evenly() -> None:
-    views = drawn(numbered(200, 4), seed=3, epochs=20)
+def test_each_epoch_shows_each_row_in_one_view_chosen_uniformly() -> None:
+    views = views_shown(numbered(200, 4), seed=3, epochs=20)
     shares = np.bincount(views.ravel(), minlength=4) / views.size
     np.testing.assert_allclose(shares, 0.25, atol=0.03)
     assert (np.bincount(views.ravel() + 4 * np.tile(np.arange(200), 20), minlength=800) > 0).mean() > 0.97
@@ -73,22 +76,22 @@ def test_each_epoch_shows_each_row_in_one_view_drawn_evenly() -> None:
 
 def test_a_view_is_a_function_of_seed_epoch_and_row_alone() -> None:
     split = numbered(60, 4)
-    whole = drawn(split, seed=5, epochs=4)
-    np.testing.assert_array_equal(drawn(split, seed=5, epochs=4, first_epoch=2), whole[2:], "a resumed run sees the same")
-    np.testing.assert_array_equal(drawn(split, seed=5, epochs=4, batch_size=60), whole)
-    assert (drawn(split, seed=6, epochs=4) != whole).any()
-    assert (drawn(split) == 0).all(), "without a seed the first view"
+    whole = views_shown(split, seed=5, epochs=4)
+    np.testing.assert_array_equal(views_shown(split, seed=5, epochs=4, first_epoch=2), whole[2:], "a resumed run sees the same")
+    np.testing.assert_array_equal(views_shown(split, seed=5, epochs=4, batch_size=60), whole)
+    assert (views_shown(split, seed=6, epochs=4) != whole).any()
+    assert (views_shown(split) == 0).all(), "without a seed the first view"
 
 
 def test_views_do_not_change_the_order_of_rows() -> None:
     split = numbered(20, 3)
-    plain = dataclasses.replace(split, x=split.x[:, 0], views=None)
+    plain = split.first_view()
     for (_, y, _), (_, expected, _) in zip(split.batches(8, seed=1), plain.batches(8, seed=1), strict=True):
         np.testing.assert_array_equal(y["row"], expected["row"])
 
 
-def test_the_draw_of_views_outlives_versions_of_tensorflow() -> None:
-    assert drawn(numbered(8, 4), seed=0, epochs=2).tolist() == PINNED
+def test_the_choice_of_views_does_not_depend_on_the_version_of_tensorflow() -> None:
+    assert views_shown(numbered(8, 4), seed=0, epochs=2).tolist() == PINNED
 
 
 def test_a_reconstruction_target_is_the_view_that_is_shown(viewed: Data) -> None:
@@ -116,7 +119,6 @@ def test_mapped_views_are_read_as_they_would_be_from_memory(viewed: Data, tmp_pa
     for (x, _, _), (expected, _, _) in zip(mapped.batches(8, seed=1), viewed.train.batches(8, seed=1), strict=True):
         np.testing.assert_array_equal(x, expected)
         assert x.shape == expected.shape
-    assert id(mapped.x) not in mapped._tensors
 
 
 def test_choosing_rows_and_tasks_keeps_views(viewed: Data) -> None:
@@ -128,7 +130,7 @@ def test_choosing_rows_and_tasks_keeps_views(viewed: Data) -> None:
     assert viewed.subset(12).validation.views is None
 
 
-def test_the_first_view_stands_for_the_row(plain: Data, viewed: Data) -> None:
+def test_the_first_view_represents_the_row(plain: Data, viewed: Data) -> None:
     first = viewed.train.first_view()
     np.testing.assert_array_equal(first.x, plain.train.x)
     assert (first.y["image"] is first.x, first.views) == (True, None)
@@ -175,36 +177,33 @@ class Kill(keras.callbacks.Callback):
             raise Killed
 
 
-@pytest.mark.parametrize("how", ["views of images", "views of features", "online"])
-def test_a_resumed_training_equals_an_undisturbed_one(how: str, plain: Data, viewed: Data, tmp_path: Path) -> None:
-    data = plain.online(("flip_lr", {"method": "crop", "pad": 2})) if how == "online" else viewed
-    phase = mtl.Phase(epochs=4, batch_size=8, freeze=("backbone",) if how == "views of features" else ())
+def test_a_resumed_training_equals_an_undisturbed_one(plain: Data, viewed: Data, tmp_path: Path) -> None:
+    data = viewed.augment(("flip_lr", {"method": "crop", "pad": 2}), mode="online")
+    phase = mtl.Phase(epochs=3, batch_size=12)
 
-    def trained(folder: str, **options: Any) -> mtl.Run:
+    def train(data: Data, folder: str, **options: Any) -> mtl.Run:
         keras.utils.set_random_seed(1)
-        return mtl.train(_tiny.model(), data, phase, seed=3, output_dir=tmp_path / folder, cache_dir=tmp_path / "c", **options)
+        return mtl.train(_tiny.model(), data, phase, seed=3, output_dir=tmp_path / folder, cache_dir=False, **options)
 
-    undisturbed = trained("whole")
+    undisturbed = train(data, "whole")
     with pytest.raises(Killed):
-        trained("killed", callbacks=[Kill()])
-    resumed = trained("killed")
+        train(data, "killed", callbacks=[Kill()])
+    resumed = train(data, "killed")
     assert resumed.history == undisturbed.history
-    for ours, other in zip(resumed._last_weights, undisturbed._last_weights, strict=True):
-        np.testing.assert_array_equal(ours, other)
-    keras.utils.set_random_seed(1)
-    without = mtl.train(_tiny.model(), plain, phase, seed=3, cache_dir=tmp_path / "c")
-    assert without.history != undisturbed.history
-    with pytest.raises(MTLError, match="another data than that of"):
-        mtl.train(_tiny.model(), plain, phase, seed=3, output_dir=tmp_path / "whole", cache_dir=tmp_path / "c")
+    with resumed.at_last_epoch() as ours, undisturbed.at_last_epoch() as other:
+        for one, two in zip(ours.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+    with pytest.raises(MTLError, match="another data than that of|other data"):
+        train(plain, "whole")
 
 
-def test_enlarged_makes_every_view_a_row_with_its_labels(plain: Data) -> None:
-    made = plain.enlarged(("stretch", ("rotate", "stretch"), ("flip_lr", "stretch")))
+def test_repeat_makes_every_view_a_row_with_its_labels(plain: Data) -> None:
+    made = plain.augment(("stretch", ("rotate", "stretch"), ("flip_lr", "stretch")), mode="repeat")
     train = made.train
     assert (len(train), train.views, train.y["image"] is train.x) == (3 * N, None, True)
-    stretched = _views.made(plain.train.x, _views.parse("stretch"), [0])
-    np.testing.assert_array_equal(train.x[0::3], stretched)
-    np.testing.assert_array_equal(train.x[2::3], _views.made(plain.train.x, _views.parse(("flip_lr", "stretch")), [0]))
+    assert (train.x[0::3].min((1, 2, 3)) == 0).all()
+    assert (train.x[0::3].max((1, 2, 3)) == 255).all()
+    np.testing.assert_array_equal(train.x[2::3], train.x[0::3, :, ::-1])
     for view in range(3):
         np.testing.assert_array_equal(train.y["kind"][view::3], plain.train.y["kind"])
         np.testing.assert_array_equal(train.weight["odd"][view::3], plain.train.weight["odd"])
@@ -220,7 +219,7 @@ def shifted(data: Data, **options: Any) -> np.ndarray:
     return np.stack([part[np.argsort(rows)] for part, rows in zip(np.split(x, epochs), np.split(order, epochs), strict=True)])
 
 
-def told_apart(n: int = 40) -> Data:
+def distinct_images(n: int = 40) -> Data:
     """Images of which a shift or a flip can be told, and a label that is the row's number."""
     x = np.random.default_rng(0).integers(0, 255, (n, 8, 10, 3)).astype(np.uint8)
     tasks = mtl.Tasks(mtl.Classification("kind", classes=n), mtl.Reconstruction("image"))
@@ -228,31 +227,33 @@ def told_apart(n: int = 40) -> Data:
 
 
 def test_views_of_one_image_stay_in_one_fold(plain: Data) -> None:
-    enlarged = plain.enlarged(("identity", "flip_lr", "noise")).train
-    parts = stratified_folds(enlarged, 4, seed=0)
-    assert sorted(np.concatenate(parts)) == list(range(len(enlarged)))
+    repeated = plain.augment(("identity", "flip_lr", "noise"), mode="repeat").train
+    parts = stratified_folds(repeated, 4, seed=0)
+    assert sorted(np.concatenate(parts)) == list(range(len(repeated)))
     images = [set(part // 3) for part in parts]
     assert all(not one & other for i, one in enumerate(images) for other in images[i + 1 :])
     # A part of them, and one of them in turn, remember what they are of.
-    part = enlarged.take(parts[1])
+    part = repeated.take(parts[1])
     assert part.group is not None
     assert set(part.group) == images[1]
 
 
 def test_online_flips_half_of_the_images_anew_in_each_epoch() -> None:
-    data = told_apart()
-    seen = shifted(data.online("flip_lr"), seed=0, epochs=6)
+    data = distinct_images()
+    seen = shifted(data.augment("flip_lr", mode="online"), seed=0, epochs=6)
     straight, mirrored = ((seen == x).all((2, 3, 4)) for x in (data.train.x, data.train.x[:, :, ::-1]))
     assert (straight ^ mirrored).all()
     assert mirrored.mean() == pytest.approx(0.5, abs=0.1)
     assert len(np.unique(mirrored, axis=0)) == 6
-    np.testing.assert_array_equal(shifted(data.online("flip_lr"))[0], data.train.x, "without a seed nothing changes")
+    np.testing.assert_array_equal(
+        shifted(data.augment("flip_lr", mode="online"))[0], data.train.x, "without a seed nothing changes"
+    )
 
 
 @pytest.mark.parametrize("pad", [2, 0.25])
 def test_online_crops_are_shifts_of_the_reflected_image(pad: float) -> None:
-    data = told_apart()
-    seen = shifted(data.online({"method": "crop", "pad": pad}), seed=0, epochs=6)
+    data = distinct_images()
+    seen = shifted(data.augment({"method": "crop", "pad": pad}, mode="online"), seed=0, epochs=6)
     padded = np.pad(data.train.x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
     windows = [padded[:, i : i + 8, j : j + 10] for i in range(5) for j in range(5)]
     matches = np.array([(seen == window).all((2, 3, 4)) for window in windows])
@@ -261,7 +262,7 @@ def test_online_crops_are_shifts_of_the_reflected_image(pad: float) -> None:
 
 
 def test_online_is_a_function_of_seed_epoch_and_row_and_changes_the_target_too() -> None:
-    data = told_apart().online(("flip_lr", "crop"))
+    data = distinct_images().augment(("flip_lr", "crop"), mode="online")
     whole = shifted(data, seed=4, epochs=4)
     late = list(data.train.batches(40, seed=4, epochs=4, first_epoch=3))
     assert len(late) == 1
@@ -269,38 +270,45 @@ def test_online_is_a_function_of_seed_epoch_and_row_and_changes_the_target_too()
     np.testing.assert_array_equal(x.numpy()[np.argsort(y["kind"])], whole[3])
     np.testing.assert_allclose(y["image"], x.numpy() / 255, rtol=1e-6)
     assert (shifted(data, seed=5) != whole[:1]).any()
-    fixed = told_apart().online(("flip_lr", "crop"), seed=4)
+    fixed = distinct_images().augment(("flip_lr", "crop"), mode="online", seed=4)
     np.testing.assert_array_equal(shifted(fixed, seed=5, epochs=4), whole, "a seed of its own replaces the training's")
 
 
 @pytest.mark.parametrize("own", [None, 9])
 def test_online_changes_the_views_that_the_seed_of_the_training_draws(own: int | None, viewed: Data) -> None:
-    data = viewed.online("flip_lr", seed=own)
+    data = viewed.augment("flip_lr", mode="online", seed=own)
     for (x, y, _), (before, _, _) in zip(data.train.batches(8, seed=2), viewed.train.batches(8, seed=2), strict=True):
         same, mirrored = ((x == other).numpy().all((1, 2, 3)) for other in (before, before[:, :, ::-1]))
         assert (same | mirrored).all()
         np.testing.assert_allclose(y["image"], x.numpy() / 255, rtol=1e-6)
 
 
-def test_augmentation_refuses(plain: Data, viewed: Data, tmp_path: Path) -> None:
-    floats = dataclasses.replace(plain, train=plain.train.with_x(plain.train.x.astype(np.float32)))
+def test_invalid_augmentation_is_refused(plain: Data, viewed: Data, tmp_path: Path) -> None:
+    floats = replace(plain, train=plain.train.with_x(plain.train.x.astype(np.float32)))
     model = _tiny.model()
     features = plain.featurize(model.trunk, model.fingerprint(), tmp_path)
-    for data, message in ((floats, "float32"), (viewed, "views"), (features, "features")):
-        for method in (data.with_views, data.enlarged):
-            with pytest.raises(MTLError, match=f"plain uint8 images .*{message}"):
-                method(VIEWS)
-    with pytest.raises(MTLError, match=r"changed online. Received: features \[36, "):
-        features.online("flip_lr")
-    with pytest.raises(MTLError, match="Unknown change of images: received 'rotate'. Expected one of 'crop', 'flip_lr'"):
-        plain.online("rotate")
-    with pytest.raises(MTLError, match="Received: pad=8 for a side of 8 px"):
-        plain.online({"method": "crop", "pad": 8})
-    with pytest.raises(MTLError, match="`seed` is an integer from 0. Received: seed=-1"):
-        plain.online("flip_lr", seed=-1)
-    with pytest.raises(MTLError, match="`seed` is an integer from 0. Received: seed=-2"):
-        plain.with_views(VIEWS, seed=-2)
-    with pytest.raises(MTLError, match="online changes. Make views with Data.with_views"):
-        plain.online("flip_lr").featurize(model.trunk, model.fingerprint(), tmp_path)
-    with pytest.raises(MTLError, match=r"hold all views \[n, 3, ...\]. Received: \[36, 8, 8, 1\]"):
-        dataclasses.replace(plain.train, views=3)
+    for mode in ("views", "repeat"):
+        for data, message in ((floats, "inputs .* float32"), (viewed, "views")):
+            with pytest.raises(MTLError, match=f"from uint8 images .*{message}"):
+                data.augment(VIEWS, mode=mode)
+    rows = plain.train.with_x(np.zeros((N, 4), np.float32))
+    for data, steps, options, message in (
+        (features, "flip_lr", {"mode": "online"}, r"before their features are computed. Received: features \[36, "),
+        (replace(plain, train=rows), "flip_lr", {"mode": "online"}, r"applied to images .* Received: inputs \[36, 4\]"),
+        (
+            plain,
+            "rotate",
+            {"mode": "online"},
+            "Unknown augmentation step: received 'rotate'. Expected one of 'crop', 'flip_lr'",
+        ),
+        (plain, {"method": "crop", "pad": 8}, {"mode": "online"}, "Received: pad=8 for a side of 8 px"),
+        (plain, "flip_lr", {"mode": "online", "seed": -1}, "`seed` must be an integer of at least 0. Received: seed=-1"),
+        (plain, VIEWS, {"mode": "views", "seed": -2}, "`seed` must be an integer of at least 0. Received: seed=-2"),
+        (plain, VIEWS, {"mode": "view"}, "Unknown mode of augmentation: received 'view'. Did you mean 'views'"),
+    ):
+        with pytest.raises(MTLError, match=message):
+            data.augment(steps, **options)
+    with pytest.raises(MTLError, match="online augmentation. Use data.augment"):
+        plain.augment("flip_lr", mode="online").featurize(model.trunk, model.fingerprint(), tmp_path)
+    with pytest.raises(MTLError, match=r"must hold all views \[n, 4, ...\]. Received: \[36, 8, 8, 1\]"):
+        replace(viewed.train, x=plain.train.x)

@@ -152,7 +152,11 @@ def test_unknown_values_are_refused_at_once(arguments: dict[str, Any], message: 
         (Backbone("EfficientNetLite0", image_size=16), (200, 200, 3), "at least 32 x 32"),
         (Backbone("ResNet50"), (64, 64, 4), "must have 1 or 3 channels. Received: 4"),
         (Backbone("SmallCNN"), (64, 64), "`image_shape` must be (height, width, channels). Received: (64, 64)"),
-        (Backbone("SmallCNN"), (None, None, 3), "must be fully specified. Received: (None, None, 3). Pass image_shape=data.image_shape"),
+        (
+            Backbone("SmallCNN"),
+            (None, None, 3),
+            "must be fully specified. Received: (None, None, 3). Pass image_shape=data.image_shape",
+        ),
         (Backbone("SmallCNN"), 8, "must be (height, width, channels). Received: 8"),
         (Backbone("SmallCNN", weights="imagenet"), (8, 8, 1), "`weights` of SmallCNN must be None or a file"),
         (Backbone("SmallCNN", filters=()), (8, 8, 1), "filters=()"),
@@ -170,17 +174,27 @@ def test_unknown_values_are_refused_at_once(arguments: dict[str, Any], message: 
         (Backbone("MobileNet", alpha="1", weights=None), (32, 32, 3), "alpha='1'"),
         (Backbone("MobileNet", alpha=0, weights=None), (32, 32, 3), "must be a positive number. Received: alpha=0"),
         (Backbone("MobileNet", alpha=True, weights=None), (32, 32, 3), "a positive number. Received: alpha=True"),
-        (Backbone("MobileNetV3Small", minimalistic=1), (32, 32, 3), "must be True or False. Received: minimalistic=1. Pass e.g. minimalistic=False"),
+        (
+            Backbone("MobileNetV3Small", minimalistic=1),
+            (32, 32, 3),
+            "must be True or False. Received: minimalistic=1. Pass e.g. minimalistic=False",
+        ),
         (Backbone("MobileNet"), (32, 32, 3), "128, 160, 192, 224 px. Received: 32 x 32. Pass image_size=128"),
         (Backbone("MobileNetV2"), (96, 128, 3), "square with sides of 96, 128, 160, 192, 224 px. Received: 96 x 128"),
-        (Backbone("MobileNet", alpha=0.3, image_size=224), (32, 32, 3), "`alpha` of MobileNet must be one of 0.25, 0.5, 0.75, 1.0. Received: alpha=0.3"),
+        (
+            Backbone("MobileNet", alpha=0.3, image_size=224),
+            (32, 32, 3),
+            "`alpha` of MobileNet must be one of 0.25, 0.5, 0.75, 1.0. Received: alpha=0.3",
+        ),
         (Backbone("MobileNet", depth_multiplier=2, image_size=224), (32, 32, 3), "depth_multiplier=2"),
         (Backbone("MobileNetV3Small", minimalistic=True, alpha=0.75), (64, 64, 3), "must be one of 1.0. Received: alpha=0.75"),
         (Backbone("VGG16", weights="nowhere.weights.h5"), (32, 32, 3), "weights='nowhere.weights.h5'"),
         (Backbone("VGG16", weights="imagnet"), (32, 32, 3), "weights='imagnet'"),
     ],
 )
-def test_invalid_options_are_refused_before_the_network_is_built(backbone: Backbone, shape: tuple[int, ...], message: str) -> None:
+def test_invalid_options_are_refused_before_the_network_is_built(
+    backbone: Backbone, shape: tuple[int, ...], message: str
+) -> None:
     with pytest.raises(MTLError, match=re.escape(message)) as caught:
         backbone.check(shape)
     assert "\n" not in str(caught.value)

@@ -16,7 +16,6 @@ from mtl_keras.evaluation import evaluate
 from mtl_keras.model import Head, build_model
 from mtl_keras.tasks import Binary, Classification, Reconstruction, Tasks
 from mtl_keras.training import Phase, Run, train
-from mtl_keras.training._objectives import _steps_a_call
 from tests import _tiny
 
 TASKS = Tasks(Classification("kind", classes=3), Binary("odd"), Reconstruction("image"))
@@ -106,7 +105,7 @@ class Epochs(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_many_steps_a_call_are_those_same_steps(replicas: int, tmp_path: Path) -> None:
+def test_many_steps_per_call_are_those_same_steps(replicas: int, tmp_path: Path) -> None:
     """A callback that looks at batches sees each one, and changes nothing of what is trained."""
     runs = []
     batches = Batches()
@@ -125,6 +124,6 @@ def test_many_steps_a_call_are_those_same_steps(replicas: int, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("steps", "count"), [(1, 1), (5, 5), (32, 32), (36, 18), (88, 22), (89, 1)])
-def test_steps_a_call_end_with_the_epoch(steps: int, count: int) -> None:
-    assert _steps_a_call(steps, []) == _steps_a_call(steps, [Epochs()]) == count
-    assert _steps_a_call(steps, [Epochs(), Batches()]) == 1
+def test_steps_per_call_end_with_the_epoch(steps: int, count: int) -> None:
+    assert _steps_per_call(steps, []) == _steps_per_call(steps, [Epochs()]) == count
+    assert _steps_per_call(steps, [Epochs(), Batches()]) == 1

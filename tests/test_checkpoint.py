@@ -152,14 +152,14 @@ def test_tensorboard_shows_the_epochs_of_both(undisturbed: Run, data: Data, tmp_
 def test_another_training_is_refused(other: dict[str, Any], named: str, data: Data, tmp_path: Path) -> None:
     killed(tmp_path, data, 1)
     given = _tiny.data(other["rows"]) if "rows" in other else data
-    with pytest.raises(MTLError, match=rf"continued as it was begun. Received: another {named} than that of .*checkpoint.npz"):
+    with pytest.raises(MTLError, match=rf"must be resumed with what it was started with. Received: another {named} than that of .*checkpoint.npz"):
         train(fresh(), given, *other.get("phases", PHASES), seed=other.get("seed", 4), output_dir=tmp_path, cache_dir=False)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"text"])
 def test_something_else_is_refused(content: bytes, data: Data, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.npz").write_bytes(content)
-    with pytest.raises(MTLError, match=r"A checkpoint is one that `train` wrote. Received: .*checkpoint.npz"):
+    with pytest.raises(MTLError, match=r"A checkpoint must be a file that `train` wrote. Received: .*checkpoint.npz"):
         train(fresh(), data, *PHASES, seed=4, output_dir=tmp_path, cache_dir=False)
 
 
@@ -170,7 +170,7 @@ def test_that_of_another_version_is_refused(lost: str, data: Data, tmp_path: Pat
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files if name != lost}
     np.savez(path, **arrays)
-    with pytest.raises(MTLError, match=r"continued by the version of mtl-keras that began it. Received: a checkpoint of \d+"):
+    with pytest.raises(MTLError, match=r"resumed by the version of mtl-keras that started it. Received: a checkpoint of \d+"):
         train(fresh(), data, *PHASES, seed=4, output_dir=tmp_path, cache_dir=False)
 
 

@@ -1,4 +1,4 @@
-"""The class lists of the named binary tasks over CIFAR-100."""
+"""The class lists of the named binary tasks on CIFAR-100."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FINE = NAMES.split()
 
 
 @pytest.mark.parametrize("name", CIFAR100_GROUPS)
-def test_every_class_stands_on_one_side(name: str) -> None:
+def test_every_class_is_on_one_side(name: str) -> None:
     assert len(FINE) == 100
     assert sorted(word for side in CIFAR100_GROUPS[name].values() for word in side) == FINE
 
 
-def test_living_is_made_of_whole_coarse_classes() -> None:
+def test_living_consists_of_coarse_classes() -> None:
     sides = {CIFAR100_COARSE[FINE.index(word)] for word in CIFAR100_GROUPS["living"]["living"]}
     others = {CIFAR100_COARSE[FINE.index(word)] for word in CIFAR100_GROUPS["living"]["not_living"]}
     assert (len(sides), len(others), sides & others) == (13, 7, set())

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import csv
-import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import mtl_keras as mtl
-from mtl_keras.comparison import Approach, Comparison, Plan, Reporter, compare
-from mtl_keras.comparison import _jobs as _jobs_module
-from mtl_keras.comparison._jobs import _jobs
+from mtl_keras.comparison import Approach, Comparison, _results, compare
+from mtl_keras.comparison._jobs import Job, list_jobs
+from mtl_keras.comparison._results import _common_tasks, _validation_skill, choose_best
 from mtl_keras.errors import MTLError
 from mtl_keras.files import read_json_lines
+from mtl_keras.runs import Plan, Reporter
 from tests._tiny import BACKBONE, SHAPE, rows
 
 TASKS = mtl.Tasks(mtl.Classification("kind", classes=3), mtl.Binary("odd"))
@@ -40,10 +40,10 @@ class Heard(Reporter):
         self.labels: list[str] = []
         self.last = last
 
-    def training_begins(self, label: str, number: int, total: int, epochs: int) -> None:
+    def on_training_begin(self, label: str, number: int, total: int, epochs: int) -> None:
         self.labels.append(label)
 
-    def epoch_ends(self, epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         if self.last == len(self.labels):
             raise KeyboardInterrupt
 
@@ -75,19 +75,19 @@ def phases_of(task: str, *phases: mtl.Phase) -> tuple[mtl.Phase, ...]:
     return Plan(RECIPE, phases).only(task).phases
 
 
-def test_a_twin_is_the_same_for_one_task_where_weights_mean_nothing() -> None:
+def test_a_baseline_is_the_same_for_one_task_where_weights_mean_nothing() -> None:
     plan = Plan(RECIPE, (replace(PHASE, weighting="uncertainty"),))
     assert plan.only("odd") == Plan(RECIPE.only("odd"), (PHASE,))
 
 
-def test_a_twin_has_the_phases_that_train_its_task() -> None:
+def test_a_baseline_has_the_phases_that_train_its_task() -> None:
     first, second, both = (replace(PHASE, tasks=tasks) for tasks in (("kind",), ("odd",), ("kind", "odd")))
     assert len(phases_of("kind", first, second, both)) == 2
     assert phases_of("kind", second) == ()
     assert all(phase.tasks is None for phase in phases_of("odd", second, both))
 
 
-def test_a_twin_does_not_freeze_the_heads_of_others() -> None:
+def test_a_baseline_does_not_freeze_the_heads_of_others() -> None:
     frozen = replace(PHASE, freeze=("backbone", "odd"))
     assert phases_of("kind", frozen)[0].freeze == ("backbone",)
     assert phases_of("odd", frozen)[0].freeze == ("backbone", "odd")
@@ -108,7 +108,7 @@ def test_a_twin_does_not_freeze_the_heads_of_others() -> None:
         ("val_kind_of_accuracy", "val_skill"),
     ],
 )
-def test_a_twin_keeps_a_monitor_of_its_own(monitor: str, baselines: str) -> None:
+def test_a_baseline_keeps_a_monitor_of_its_own(monitor: str, baselines: str) -> None:
     assert phases_of("kind", replace(PHASE, monitor=monitor))[0].monitor == baselines
 
 
@@ -134,7 +134,7 @@ def test_a_plan_takes_the_rows_of_its_tasks() -> None:
 def labels(*approaches: Approach) -> dict[str, set[int]]:
     """Seeds by label and task of all trainings."""
     found: dict[str, set[int]] = {}
-    jobs = _jobs(approaches, Path("jobs"))
+    jobs = list_jobs(approaches, Path("jobs"))
     assert len({job.folder for job in jobs}) == len(jobs)
     for job in jobs:
         found.setdefault(job.history_label, set()).add(job.seed)
@@ -152,7 +152,7 @@ def given(seed: int) -> mtl.data.Data:
 GIVEN = given
 
 
-def test_equal_twins_are_trained_once_for_all_seeds() -> None:
+def test_equal_baselines_are_trained_once_for_all_seeds() -> None:
     uncertain = replace(PHASE, weighting="uncertainty")
     assert labels(approach("a"), approach("b", uncertain, seeds=3)) == {
         "a": {0, 1},
@@ -162,7 +162,7 @@ def test_equal_twins_are_trained_once_for_all_seeds() -> None:
     }
 
 
-def test_unequal_twins_are_trained_for_each_approach() -> None:
+def test_unequal_baselines_are_trained_for_each_approach() -> None:
     assert labels(approach("a"), approach("b", replace(PHASE, epochs=2), seeds=3)) == {
         "a": {0, 1},
         "b": {0, 1, 2},
@@ -173,7 +173,7 @@ def test_unequal_twins_are_trained_for_each_approach() -> None:
     }
 
 
-def test_twins_on_other_data_are_others() -> None:
+def test_baselines_on_other_data_are_others() -> None:
     other = replace(approach("b"), data=lambda seed: data())
     assert {"a single-task kind", "b single-task kind"} < labels(approach("a"), other).keys()
 
@@ -182,13 +182,13 @@ LONGER = replace(PHASE, epochs=2)
 
 
 @pytest.mark.parametrize("other", [approach("b", LONGER, baselines=False), approach("b", LONGER, recipe=RECIPE.only("kind"))])
-def test_an_approach_without_twins_is_not_measured_on_those_of_another(other: Approach) -> None:
+def test_an_approach_without_baselines_is_not_measured_on_those_of_another(other: Approach) -> None:
     # "single-task" would be: a table takes it for every approach that has none of its own.
     assert labels(approach("a"), other).keys() == {"a", "b", "a single-task kind", "a single-task odd"}
 
 
 @pytest.mark.parametrize("other", [approach("b", baselines=False), approach("b", recipe=RECIPE.only("kind"))])
-def test_an_approach_is_measured_on_twins_that_would_be_its_own(other: Approach) -> None:
+def test_an_approach_is_measured_on_baselines_that_would_be_its_own(other: Approach) -> None:
     assert labels(approach("a"), other).keys() == {"a", "b", "single-task kind", "single-task odd"}
 
 
@@ -197,11 +197,11 @@ def test_some_tasks_alone_are_trained_alone() -> None:
     assert labels(*two).keys() == {"a", "b", "single-task odd"}
 
 
-def test_twins_may_have_data_of_their_own() -> None:
+def test_baselines_may_have_data_of_their_own() -> None:
     # Two schedules over the same data sets: a task alone has nothing to alternate with.
     two = [replace(approach(name), data=lambda seed: data(), baseline_data=GIVEN) for name in "ab"]
     assert {"single-task kind", "single-task odd"} < labels(*two).keys()
-    assert {job.data for job in _jobs(two, Path("jobs")) if job.task} == {GIVEN}
+    assert {job.data for job in list_jobs(two, Path("jobs")) if job.task} == {GIVEN}
 
 
 # --- what they give ---------------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_approaches_have_the_same_seeds(done: tuple[Comparison, Heard]) -> None:
     assert losses["equal", 0] != pytest.approx(losses["unequal", 0], rel=1e-4)
 
 
-def test_with_nothing_shared_a_twin_is_its_task(done: tuple[Comparison, Heard]) -> None:
+def test_with_nothing_shared_a_baseline_is_its_task(done: tuple[Comparison, Heard]) -> None:
     # The first task's: its head draws the same weights with and without others after it.
     result, _ = done
     found = values(result.output_dir)
@@ -268,6 +268,28 @@ def test_the_table_says_what_was_reached(done: tuple[Comparison, Heard]) -> None
     assert result.model.recipe == RECIPE
 
 
+def test_a_difference_is_paired_by_seed(done: tuple[Comparison, Heard]) -> None:
+    result, _ = done
+    found = values(result.output_dir)
+
+    def by_hand(task: str) -> list[float]:
+        one, other = (
+            [found[run, str(seed), "best", "test", task, "accuracy"] for seed in range(2)] for run in ("equal", "single-task")
+        )
+        return [mine - baseline for mine, baseline in zip(one, other, strict=True)]
+
+    kind, odd = by_hand("kind"), by_hand("odd")
+    difference = result.difference("equal", "single-task", "odd")
+    assert list(difference.values.values()) == pytest.approx(odd)
+    assert difference.mean == pytest.approx(sum(odd) / 2)
+    assert "indicative" in difference.verdict
+    low, high = difference.interval or (0.0, 0.0)
+    assert low <= difference.mean <= high
+    both = result.difference("equal", "single-task", ("kind", "odd"))
+    assert list(both.values.values()) == pytest.approx([(a + b) / 2 for a, b in zip(kind, odd, strict=True)])
+    assert list(result.record.difference("equal", "single-task", "odd").values.values()) == pytest.approx(odd)
+
+
 def test_it_is_drawn(done: tuple[Comparison, Heard]) -> None:
     result, _ = done
     assert isinstance(result.plot("history"), Figure)
@@ -277,7 +299,7 @@ def test_it_is_drawn(done: tuple[Comparison, Heard]) -> None:
         "odd/accuracy": ["odd"],
         "all/delta_m": ["all"],
     }
-    with pytest.raises(MTLError, match="Unknown figure to plot: received 'odd/acuracy'. Did you mean 'odd/accuracy'"):
+    with pytest.raises(MTLError, match="Unknown metric to plot: received 'odd/acuracy'. Did you mean 'odd/accuracy'"):
         result.plot("odd/acuracy")
 
 
@@ -289,7 +311,7 @@ def test_a_record_is_copied_and_never_replaced(done: tuple[Comparison, Heard], t
     assert "test_evaluations.jsonl" in copied
     assert not copied & {"jobs", "logs", "model.keras", ".lock"}
     before = (tmp_path / "record" / "metrics.csv").read_bytes()
-    with pytest.raises(MTLError, match="never replaced"):
+    with pytest.raises(MTLError, match="must not replace"):
         result.save(tmp_path / "record")
     assert (tmp_path / "record" / "metrics.csv").read_bytes() == before
 
@@ -297,7 +319,7 @@ def test_a_record_is_copied_and_never_replaced(done: tuple[Comparison, Heard], t
 # --- going on ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_finished_comparison_is_told_again(done: tuple[Comparison, Heard]) -> None:
+def test_a_finished_comparison_is_shown_again(done: tuple[Comparison, Heard]) -> None:
     result, _ = done
     before = {path: path.read_bytes() for path in result.output_dir.iterdir() if path.is_file()}
     heard = Heard()
@@ -309,16 +331,23 @@ def test_a_finished_comparison_is_told_again(done: tuple[Comparison, Heard]) -> 
     assert (look["split"], look["what"]["command"], len(look["what"]["runs"])) == ("test", "compare", 10)
 
 
-def test_a_killed_comparison_goes_on_as_if_it_had_not_been(done: tuple[Comparison, Heard], tmp_path: Path) -> None:
-    stopped = Heard(last=4)
+def test_a_killed_comparison_is_resumed_as_if_it_had_not_been(done: tuple[Comparison, Heard], tmp_path: Path) -> None:
+    # Of a finished one that three trainings are taken from, as if it had been killed before.
+    folder = Path(shutil.copytree(done[0].output_dir, tmp_path / "run"))
+    missing = ["unequal-1", "again-1", "single-task-odd-1"]
+    for name in missing:
+        shutil.rmtree(folder / "jobs" / name)
+    for file in ("README.md", "test_evaluations.jsonl"):
+        (folder / file).unlink()
+    stopped = Heard(last=2)
     with pytest.raises(KeyboardInterrupt):
-        compared(tmp_path / "run", reporter=stopped)
-    assert not (tmp_path / "run" / "README.md").exists()
+        compared(folder, resume=True, reporter=stopped)
+    assert not (folder / "README.md").exists()
     heard = Heard()
-    compared(tmp_path / "run", resume=True, reporter=heard)
-    assert stopped.labels[:3] + heard.labels == done[1].labels
-    assert values(tmp_path / "run") == pytest.approx(values(done[0].output_dir), abs=1e-6)
-    assert len(read_json_lines(tmp_path / "run" / "test_evaluations.jsonl")) == 1
+    compared(folder, resume=True, reporter=heard)
+    assert (stopped.labels, heard.labels) == (missing[:2], missing[1:])
+    assert values(folder) == pytest.approx(values(done[0].output_dir), abs=1e-6)
+    assert len(read_json_lines(folder / "test_evaluations.jsonl")) == 1
 
 
 def test_another_comparison_is_not_continued_there(done: tuple[Comparison, Heard]) -> None:
@@ -332,8 +361,32 @@ def test_another_comparison_is_not_continued_there(done: tuple[Comparison, Heard
 # --- other data and other networks ------------------------------------------------------------------------------------
 
 
+def jobs_with(skills: dict[str, list[float]], tasks: dict[str, tuple[str, ...]]) -> tuple[list[Approach], list[Job]]:
+    """Approaches and finished trainings whose accuracy of `odd` gives these skills over a trivial predictor of a half."""
+
+    class Finished(Job):
+        def summary(self) -> dict[str, Any]:
+            value = 0.5 + skills[self.label][self.seed] / 2
+            about = {"metric": "accuracy", "epoch_kind": "best"}
+            rows = [{**about, "run": self.label, "task": name, "value": value} for name in self.plan.recipe.tasks]
+            rows += [{**row, "value": 0.0, "epoch_kind": "last"} for row in rows]
+            return {"metrics": rows + [{**row, "run": "trivial", "epoch_kind": "", "value": 0.5} for row in rows]}
+
+    approaches = [approach(name, seeds=len(skills[name]), recipe=RECIPE.only(*own)) for name, own in tasks.items()]
+    jobs = [Finished(each.name, seed, each.plan, GIVEN, Path(each.name)) for each in approaches for seed in each.seeds]
+    return approaches, list(jobs)
+
+
+def test_the_delivered_training_is_the_best_of_the_best_approach() -> None:
+    # The best mean over seeds, not the best single training; of its trainings the best one, the first on ties.
+    found = jobs_with({"a": [0.1, 0.9], "b": [0.6, 0.6], "c": [0.5, 0.5]}, dict.fromkeys("abc", ("kind", "odd")))
+    chosen = choose_best(*found)
+    assert (chosen.label, chosen.seed) == ("b", 0)
+    assert _validation_skill(chosen, {"odd"}) == pytest.approx(0.6)
+
+
 @pytest.mark.parametrize(
-    ("tasks", "judged_by", "best"),
+    ("tasks", "common", "best"),
     [
         # One with a task more is judged by what it shares with the others.
         ({"both": ("kind", "odd"), "odd": ("odd",), "again": ("odd",)}, {"odd"}, "odd"),
@@ -342,36 +395,23 @@ def test_another_comparison_is_not_continued_there(done: tuple[Comparison, Heard
         ({"kind": ("kind",), "odd": ("odd",)}, {"kind"}, "kind"),
     ],
 )
-def test_approaches_are_judged_by_the_tasks_that_most_have(
-    tasks: dict[str, tuple[str, ...]], judged_by: set[str], best: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_approaches_are_ranked_by_the_tasks_that_most_have(
+    tasks: dict[str, tuple[str, ...]], common: set[str], best: str
 ) -> None:
-    judged: dict[str, set[str]] = {}
+    assert _common_tasks([frozenset(own) for own in tasks.values()]) == common
+    skills = {name: [float(name == "odd")] for name in tasks}
+    assert choose_best(*jobs_with(skills, tasks)).label == best
 
-    def less_is_better(job: Any, common: Any) -> float:
-        judged[job.label] = set(common)
-        rows = json.loads(job.summary.read_text())["metrics"]
-        by_task = {
-            row["task"]: task.metric.skill(row["value"], trivial["value"])
-            for row in rows
-            for trivial in rows
-            for task in job.plan.recipe.tasks.values()
-            if (row["epoch_kind"], trivial["run"]) == ("best", "trivial")
-            and (task.name, task.metric.name) == (row["task"], row["metric"]) == (trivial["task"], trivial["metric"])
-        }
-        assert original(job, common) == pytest.approx(np.mean([by_task[task] for task in common]))
-        return float(job.label == "odd")
 
-    original = _jobs_module._validation_skill
-    monkeypatch.setattr(_jobs_module, "_validation_skill", less_is_better)
-    plans = {name: Plan(RECIPE.only(*own), (PHASE,)) for name, own in tasks.items()}
-    options: dict[str, Any] = {"seeds": 2, "baseline": None, "cache_dir": tmp_path / "cache", "strategy": "none"}
-    result = compare(plans, data(test=False), output_dir=tmp_path / "run", **options)
-    assert judged == {name: judged_by for name, own in tasks.items() if judged_by <= set(own)}
-    assert result.best == best
+def test_approaches_are_ranked_by_what_half_of_them_have() -> None:
+    sweep = [frozenset(map(str, range(count))) for count in (3, 5, 10, 20, 50)]
+    assert _common_tasks(sweep) == frozenset(map(str, range(10)))
+    # Of tasks that no approach has together, those of the largest.
+    assert _common_tasks([frozenset("ab"), frozenset("bc"), frozenset("cad")]) == frozenset("cad")
 
 
 def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_jobs_module, "_validation_skill", lambda job, tasks: float(job.label == "whole"))
+    monkeypatch.setattr(_results, "_validation_skill", lambda job, tasks: float(job.label == "whole"))
     # The trunk is frozen in the recipe and trained by the phase: what is loaded again has to have it as trained.
     trained = Plan(RECIPE, (replace(PHASE, freeze=()),))
     plans = {"less": Plan(RECIPE.only("odd"), (PHASE,)), "whole": trained}
@@ -382,7 +422,7 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
     found = values(result.output_dir)
     assert result.best == "whole"
     assert ("trivial", "", "", "validation", "kind", "accuracy") in found
-    seed = str(result.figures.seed)
+    seed = str(result.results.seed)
     for score in result.evaluation.scores:
         assert score.value == pytest.approx(found["whole", seed, "best", "validation", score.task, score.metric], abs=1e-6)
     kernels = [compared.trunk.get_weights()[0] for compared in (result.model, mtl.load_model(result.output_dir))]
@@ -395,10 +435,10 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"seeds": 1}, "at least 2 seeds. Received: seeds=1"),
-        ({"seeds": "5"}, "at least 2 seeds. Received: seeds='5'"),
-        ({"approaches": {}}, "at least one approach. Received: none"),
-        ({"approaches": None}, "at least one approach. Received: none"),
+        ({"seeds": 1}, "`seeds` must be at least 2 to estimate a spread. Received: seeds=1"),
+        ({"seeds": "5"}, "`seeds` must be at least 2 to estimate a spread. Received: seeds='5'"),
+        ({"approaches": {}}, "must have at least one approach. Received: none"),
+        ({"approaches": None}, "must have at least one approach. Received: none"),
         *(
             ({"approaches": {name: PHASE}}, f"an approach called {name!r}")
             for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all", "a/b", "")
@@ -421,7 +461,7 @@ def test_what_makes_no_comparison_is_refused(arguments: dict[str, Any], said: st
     assert (heard.labels, list(tmp_path.iterdir())) == ([], [])
 
 
-def test_a_layer_that_a_twin_lacks_is_refused_before_any_work(tmp_path: Path) -> None:
+def test_a_layer_that_a_baseline_lacks_is_refused_before_any_work(tmp_path: Path) -> None:
     recipe = replace(RECIPE, heads={"odd": mtl.Head(dense=(3,))})
     phase = replace(PHASE, freeze=("backbone", "odd_dense_1"))
     with pytest.raises(MTLError, match="Unknown layer: received 'odd_dense_1'"):

@@ -1,4 +1,4 @@
-"""Images that a table lists: labels by column, splits by column or by the seed, and what is refused."""
+"""Data from images listed in a table: labels and splits by column, and what is refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = 40
 
 
 def table(folder: Path, size: tuple[int, int] = (8, 6)) -> pd.DataFrame:
-    """40 rows whose images say which row they are of; every tenth has no price."""
+    """40 rows whose images encode their row; every tenth has no price."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     rows = []
     for row in range(ROWS):
@@ -57,7 +57,7 @@ def test_columns_are_labels_of_the_row_s_image(tmp_path: Path) -> None:
     assert sorted(everything) == list(range(ROWS))
 
 
-def test_shares_are_of_the_seed_and_keep_the_classes(tmp_path: Path) -> None:
+def test_splits_are_a_function_of_the_seed_and_keep_proportions(tmp_path: Path) -> None:
     frame = table(tmp_path)
     tasks = TASKS.only("kind")
     first, again, other = (load(frame, tmp_path, tasks=tasks, validation=0.2, test=0.2, seed=seed) for seed in (1, 1, 2))
@@ -79,7 +79,7 @@ def test_a_column_names_the_split(tmp_path: Path) -> None:
     assert [split.name for split in (data.train, data.validation, data.test) if split] == ["train", "validation", "test"]
 
 
-def test_what_no_row_is_of_is_taken_from_the_training_rows(tmp_path: Path) -> None:
+def test_a_split_without_rows_is_held_out_of_the_training_rows(tmp_path: Path) -> None:
     frame = table(tmp_path).assign(part=["train", "test"] * 20)
     data = load(frame, tmp_path, split="part", validation=0.25, seed=3)
     assert rows_of(data.test) == list(range(1, ROWS, 2))
@@ -88,7 +88,7 @@ def test_what_no_row_is_of_is_taken_from_the_training_rows(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("form", ["csv", "records", "columns", "indexed"])
-def test_files_are_tables_too(form: str, tmp_path: Path) -> None:
+def test_tables_are_read_from_files(form: str, tmp_path: Path) -> None:
     frame = table(tmp_path)
     file = tmp_path / ("clothes.csv" if form == "csv" else "clothes.json")
     if form == "csv":
@@ -110,14 +110,14 @@ def lists(frame: pd.DataFrame) -> dict[str, list[Any]]:
     return {column: [None if value != value else value for value in frame[column].tolist()] for column in map(str, frame)}
 
 
-def test_names_of_images_that_look_like_numbers_stay_as_they_are(tmp_path: Path) -> None:
+def test_image_names_that_look_like_numbers_stay_strings(tmp_path: Path) -> None:
     for row in range(4):
         Image.new("RGB", (4, 4), (row, 0, 0)).save(tmp_path / f"00{row}", "PNG")
     (tmp_path / "t.csv").write_text("file,new\n000,0\n001,1\n002,0\n003,1\n", encoding="utf-8")
     assert len(load(tmp_path / "t.csv", None, tasks=TASKS.only("new"), image="file").train) == 3
 
 
-def test_empty_text_is_an_absent_label(tmp_path: Path) -> None:
+def test_an_empty_string_is_an_absent_label(tmp_path: Path) -> None:
     frame = table(tmp_path)
     frame["kind"] = ["", None, " ", *frame["kind"][3:]]
     frame["new"] = None
@@ -128,7 +128,7 @@ def test_empty_text_is_an_absent_label(tmp_path: Path) -> None:
     assert data.class_names == {"kind": ("Skirt", "dress", "jeans")}
 
 
-def test_lists_and_groups_of_texts(tmp_path: Path) -> None:
+def test_lists_and_groups_of_strings(tmp_path: Path) -> None:
     frame = table(tmp_path)
     frame["marks"] = pd.Series([[row % 2, 1] if row % 3 else None for row in range(ROWS)])
     legs = mtl.Binary("legs", label=mtl.ClassMap("kind", {"none": ["Skirt", "dress"], "two": ["jeans"]}))
@@ -139,13 +139,13 @@ def test_lists_and_groups_of_texts(tmp_path: Path) -> None:
     assert data.class_names["legs"] == ("none", "two")
 
 
-def test_images_are_brought_to_one_size(tmp_path: Path) -> None:
+def test_images_are_resized(tmp_path: Path) -> None:
     frame = table(tmp_path)
     Image.new("L", (9, 9), 5).save(tmp_path / "images/003.png")
-    with pytest.raises(MTLError, match=r"images/000.png of 8 x 6 px and images/003.png of 9 x 9 px. Give image_size="):
+    with pytest.raises(MTLError, match=r"images/000.png of 8 x 6 px and images/003.png of 9 x 9 px. Pass image_size="):
         load(frame, tmp_path)
     assert load(frame, tmp_path, image_size=4).image_shape == (4, 4, 3)
-    with pytest.raises(MTLError, match="at least 1 px. Received: image_size=0"):
+    with pytest.raises(MTLError, match="`image_size` must be an integer of at least 1. Received: image_size=0"):
         load(frame, tmp_path, image_size=0)
 
 
@@ -169,28 +169,32 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"part": ["train", "dev"] * 20}, {"split": "part"}, "Row 1 of column 'part' has it."),
     ({"part": ["train", None] * 20}, {"split": "part"}, "Row 1 of column 'part' has it."),
     ({"part": ["val", "test"] * 20}, {"split": "part"}, "Received: none in column 'part'. Call their split 'train'"),
-    ({"part": ["train", "val"] * 20}, {"split": "part", "validation": 0.1}, "Received: validation=0.1, and 20 rows of that"),
+    (
+        {"part": ["train", "val"] * 20},
+        {"split": "part", "validation": 0.1},
+        "Received: validation=0.1, and 20 rows. Remove `validation`",
+    ),
     ({}, {"validation": 0.5, "test": 0.5}, "Received: test=0.5, validation=0.5 of 40 rows"),
     ({}, {"validation": 0.0}, "Received: validation=0.0 of 40 rows"),
-    ({}, {"seed": -1}, "`seed` lies between"),
-    ({"path": ["images/000.png", "images/none.png"] * 20}, {}, "20 of 40 that are not, the first"),
-    ({"path": ["images/000.png", "images/none.png"] * 20}, {}, "images/none.png in row 1. Give root="),
+    ({}, {"seed": -1}, "`seed` must be an integer in [0, 4294967295]"),
+    ({"path": ["images/000.png", "images/none.png"] * 20}, {}, "20 of 40 that do not, the first"),
+    ({"path": ["images/000.png", "images/none.png"] * 20}, {}, "images/none.png in row 1. Pass root="),
     ({"path": ["images/000.png", None] * 20}, {}, " in row 1 of column 'path'. Fill it in"),
-    ({"path": ["images/000.png", "images/../images/000.png"] * 20}, {}, "in row 0 (train) and row 1 (train), of which"),
+    ({"path": ["images/000.png", "images/../images/000.png"] * 20}, {}, "in row 0 (train) and row 1 (train), from which"),
     (
         {"path": ["images/000.png"] * 40, "part": ["train", "val"] * 20},
         {"split": "part"},
         "images/000.png in row 0 (train) and row 1 (validation), two splits",
     ),
-    ({"kind": ["dress", 3] * 20}, {}, "column 'kind' with a mixture or something else, such as 'dress' in row 0"),
-    ({"kind": [*"abcd"] * 10}, {}, "Received: classes=3 for task 'kind', and 4 texts in column 'kind': a, b, c, d. Give"),
-    ({"new": ["yes", "no"] * 20}, {}, "Task 'new' takes class indices 0 to 1. Received: values such as 'yes'"),
-    ({"kind": [0, 1, 2, 3] * 10}, {}, "whole numbers from 0 to 2. Received: 3.0 in row 3"),
+    ({"kind": ["dress", 3] * 20}, {}, "Received: 'dress' in row 0 of column 'kind'"),
+    ({"kind": [*"abcd"] * 10}, {}, "Received: classes=3 for task 'kind', and 4 strings in column 'kind': a, b, c, d. Pass"),
+    ({"new": ["yes", "no"] * 20}, {}, "Labels of task 'new' must be class indices from 0 to 1. Received: values such as 'yes'"),
+    ({"kind": [0, 1, 2, 3] * 10}, {}, "must be integers from 0 to 2. Received: 3.0 in row 3"),
 ]
 
 
 @pytest.mark.parametrize(("columns", "options", "message"), REFUSED)
-def test_what_cannot_be_loaded_is_refused(
+def test_invalid_tables_and_arguments_are_refused(
     columns: dict[str, Any], options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(MTLError) as refused:
@@ -204,19 +208,19 @@ def test_rows_of_one_image_may_share_a_split_that_a_column_names(tmp_path: Path)
     both = pd.concat([frame, frame[frame.index < 20]]).assign(part=[*["train"] * 20, *["val"] * 20, *["train"] * 20])
     data = load(both, tmp_path, split="part")
     assert (len(data.train), len(data.validation)) == (40, 20)
-    with pytest.raises(MTLError, match=r"row 0 \(train\) and row 40 \(train\), of which some are drawn"):
+    with pytest.raises(MTLError, match=r"row 0 \(train\) and row 40 \(train\), from which rows are held out at random"):
         load(both, tmp_path, split="part", test=0.1)
 
 
-def torn(how: str) -> bytes:
-    """A file that once was an image; each way fails elsewhere in Pillow."""
+def damaged(how: str) -> bytes:
+    """A damaged image file; each kind of damage raises another error in Pillow."""
     stream = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (160, 160, 3)).astype(np.uint8)).save(stream, "PNG")
     whole = stream.getvalue()
     last = whole.rindex(b"IDAT")
     bitmap = b"BM" + struct.pack("<IIIIiiHHIIiiII", 99, 0, 54, 40, 30_000, 30_000, 1, 24, 0, 0, 0, 0, 0, 0)
     return {
-        "text": b"torn",
+        "text": b"no image",
         "cut": whole[:4000],
         "chunk": whole[:last] + b"\0DAT" + whole[last + 4 :],
         "huge": bitmap,
@@ -224,27 +228,27 @@ def torn(how: str) -> bytes:
 
 
 @pytest.mark.parametrize("how", ["text", "cut", "chunk", "huge"])
-def test_an_image_that_cannot_be_read_is_named(how: str, tmp_path: Path) -> None:
+def test_an_unreadable_image_is_named(how: str, tmp_path: Path) -> None:
     frame = table(tmp_path)
     for row in (7, 9):
-        (tmp_path / f"images/{row:03}.png").write_bytes(torn(how))
-    with pytest.raises(MTLError, match=r"Received: 2 of 40 that cannot be read, the first .*images/007.png in row 7"):
+        (tmp_path / f"images/{row:03}.png").write_bytes(damaged(how))
+    with pytest.raises(MTLError, match=r"Received: 2 of 40 that are not, the first .*images/007.png in row 7"):
         load(frame, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("t.csv", "", "a .csv table has a header. Received: .*t.csv: No columns"),
-        ("t.csv", "path,new\n", "A table lists images. Received: 't' with no row"),
-        ("t.json", "{", "A .json table is a list of records or a mapping of columns"),
-        ("t.json", "3", "A .json table is a list of records"),
-        ("t.json", '{"path": ["a"], "new": [1, 0]}', "A .json table is a list of records"),
-        ("t.txt", "path", "A table is a DataFrame, or a .csv or .json file. Received: .*t.txt. Read"),
-        ("none.csv", None, "Received: .*none.csv, which is no file"),
+        ("t.csv", "", "a .csv table must have a header. Received: .*t.csv: No columns"),
+        ("t.csv", "path,new\n", "A table must list images. Received: 't' without rows"),
+        ("t.json", "{", "A .json table must be a list of records or a mapping of columns"),
+        ("t.json", "3", "A .json table must be a list of records"),
+        ("t.json", '{"path": ["a"], "new": [1, 0]}', "A .json table must be a list of records"),
+        ("t.txt", "path", "`table` must be a DataFrame, or a .csv or .json file. Received: .*t.txt. Read"),
+        ("none.csv", None, "Received: .*none.csv, which is not a file"),
     ],
 )
-def test_files_that_are_no_table_are_refused(name: str, text: str | None, message: str, tmp_path: Path) -> None:
+def test_files_that_are_not_tables_are_refused(name: str, text: str | None, message: str, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(MTLError, match=message) as refused:
@@ -252,6 +256,8 @@ def test_files_that_are_no_table_are_refused(name: str, text: str | None, messag
     assert "\n" not in str(refused.value)
 
 
-def test_something_else_is_no_table() -> None:
-    with pytest.raises(MTLError, match="A table is a DataFrame, or a .csv or .json file. Received: list, which is no file"):
+def test_other_types_are_not_tables() -> None:
+    with pytest.raises(
+        MTLError, match="`table` must be a DataFrame, or a .csv or .json file. Received: list, which is not a file"
+    ):
         load([{"path": "a.png"}], None)

@@ -146,7 +146,8 @@ def test_labels_that_disagree_are_named_with_their_row() -> None:
     images, columns = rows(12, 0)
     columns["coarse"][7] = 1 - columns["coarse"][7]
     with pytest.raises(
-        MTLError, match=r"'coarse' follow from those of 'fine'. Received: \d in row 7, .*mapped to \d \(1 of 12 rows disagree"
+        MTLError,
+        match=r"'coarse' must agree with those of 'fine'. Received: \d in row 7, .*mapped to \d \(1 of 12 rows disagree",
     ):
         from_arrays(tasks(), (images, columns), rows(4, 1))
     # A row that lacks one of the two cannot disagree.
@@ -159,12 +160,15 @@ def test_labels_that_disagree_are_named_with_their_row() -> None:
     [
         (
             lambda: Classification("coarse", classes=2, derive_from="fine"),
-            "go together. Received: derive_from='fine', mapping=None",
+            "must be given together. Received: derive_from='fine', mapping=None",
         ),
-        (lambda: Classification("coarse", classes=2, derive_from="fine", mapping=(0, 2)), "classes from 0 to 1. Received: 2"),
+        (
+            lambda: Classification("coarse", classes=2, derive_from="fine", mapping=(0, 2)),
+            "must hold classes from 0 to 1. Received: 2",
+        ),
         (
             lambda: Classification("coarse", classes=3, derive_from="fine", mapping=(0, 2)),
-            "has a finer one. Received: a mapping without 1",
+            "map to every class of 'coarse'. Received: a mapping without class 1",
         ),
         (lambda: Classification("coarse", classes=2, derive_from="fine", mapping=MAPPING, derive="summ"), "Did you mean 'sum'"),  # type: ignore[arg-type]
         (
@@ -177,18 +181,18 @@ def test_labels_that_disagree_are_named_with_their_row() -> None:
             lambda: Tasks(
                 Classification("coarse", classes=2, derive_from="fine", mapping=MAPPING), Classification("fine", classes=4)
             ),
-            "Received: 5 for 4 classes",
+            "Received: 5 entries for 4 classes",
         ),
         (
             lambda: Tasks(Classification("coarse", classes=2, derive_from="fine", mapping=MAPPING), Binary("fine")),
-            "Received: 5 for Binary",
+            "Received: 5 entries for a Binary",
         ),
         (
             lambda: Tasks(
                 Classification("a", classes=2, derive_from="b", mapping=(0, 1)),
                 Classification("b", classes=2, derive_from="a", mapping=(1, 0)),
             ),
-            "Received: a from b from a, a circle",
+            "derived from itself. Received: a from b from a.",
         ),
     ],
 )

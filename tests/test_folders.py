@@ -1,4 +1,4 @@
-"""Images in a tree of folders, whose names are their labels."""
+"""Data from images in a tree of folders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEVELS = ("family", "kind")
 
 
 def tree(root: Path, count: int = 6, size: tuple[int, int] = (8, 6)) -> Path:
-    """Images whose color says which folder they lie in and which number they have."""
+    """Images whose color encodes their folder and their number."""
     shade = 0
     for family, kinds in TREE.items():
         for kind in kinds:
@@ -41,7 +41,7 @@ def pixels(split: mtl.data.Split) -> list[tuple[int, ...]]:
     return [tuple(image[0, 0].tolist()) for image in split.x]
 
 
-def test_levels_are_labels_and_each_class_gives_its_share(tmp_path: Path) -> None:
+def test_levels_are_labels_and_numbers_per_class_are_held_out(tmp_path: Path) -> None:
     data = load(tree(tmp_path))
     assert data.image_shape == (8, 6, 3)
     assert data.class_names == {
@@ -58,7 +58,7 @@ def test_levels_are_labels_and_each_class_gives_its_share(tmp_path: Path) -> Non
         np.testing.assert_array_equal(split.y["family"], np.array([0, 1, 1, 2, 2])[split.y["kind"]])
 
 
-def test_the_choice_is_disjoint_whole_and_of_the_seed(tmp_path: Path) -> None:
+def test_splits_are_disjoint_exhaustive_and_a_function_of_the_seed(tmp_path: Path) -> None:
     root = tree(tmp_path)
     first, again, other = (load(root, seed=seed) for seed in (1, 1, 2))
     parts = [pixels(split) for split in (first.train, first.validation, first.test) if split is not None]
@@ -68,24 +68,24 @@ def test_the_choice_is_disjoint_whole_and_of_the_seed(tmp_path: Path) -> None:
     assert pixels(other.validation) != parts[1]
 
 
-def test_without_a_test_share_there_is_no_test_split(tmp_path: Path) -> None:
+def test_without_test_per_class_there_is_no_test_split(tmp_path: Path) -> None:
     data = load(tree(tmp_path), test_per_class=0)
     assert data.test is None
     assert (len(data.train), len(data.validation)) == (25, 5)
 
 
 @pytest.mark.parametrize(("image_size", "shape"), [(4, (4, 4, 3)), ((5, 10), (5, 10, 3))])
-def test_images_are_brought_to_one_size(image_size: Any, shape: tuple[int, ...], tmp_path: Path) -> None:
+def test_images_are_resized(image_size: Any, shape: tuple[int, ...], tmp_path: Path) -> None:
     root = tree(tmp_path)
     Image.fromarray(np.full((20, 30), 200, np.uint8)).save(root / "cats" / "lion" / "gray.jpg")
-    with pytest.raises(MTLError, match=r"Received: .* of 8 x 6 px and cats/lion/gray.jpg of 20 x 30 px. Give image_size="):
+    with pytest.raises(MTLError, match=r"Received: .* of 8 x 6 px and cats/lion/gray.jpg of 20 x 30 px. Pass image_size="):
         load(root)
     data = load(root, image_size=image_size)
     assert data.image_shape == shape
     assert len(data.train) == 16
 
 
-def test_files_that_are_no_image_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_that_are_not_images_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = tree(tmp_path)
     (root / "cats" / "lion" / "0.png").write_bytes(b"torn")
     (root / "cats" / "lion" / "notes.txt").write_text("mine", encoding="utf-8")
@@ -103,20 +103,23 @@ def test_files_that_are_no_image_are_left_out(tmp_path: Path, caplog: pytest.Log
             {"validation_per_class": 4},
             "Received: 6 of 'birds/other', of which 4 go to validation and 2",
         ),
-        ({"validation_per_class": 0}, "at least 1 image to validation"),
+        (
+            {"validation_per_class": 0},
+            "`validation_per_class` must be an integer of at least 1. Received: validation_per_class=0",
+        ),
         ({"levels": ("family", "race")}, "Unknown column: received 'kind'"),
-        ({"levels": ("family", "kind", "age"), "tasks": TASKS}, "lie 3 folders below the root"),
+        ({"levels": ("family", "kind", "age"), "tasks": TASKS}, "must lie 3 folders below the root"),
     ],
 )
-def test_what_cannot_be_loaded_is_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(MTLError) as refused:
         load(tree(tmp_path), **options)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MTLError, match=r"Received: .*nowhere, which is no folder"):
+def test_a_missing_root_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MTLError, match=r"Received: .*nowhere, which is not a folder"):
         load(tmp_path / "nowhere")
 
 
@@ -124,7 +127,7 @@ def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def splits(root: Path, names: Sequence[str] = ("train", "val", "test")) -> Path:
-    """A tree below each split; the blue of an image says which split's folder it lies in."""
+    """A tree below each split; the blue channel of an image is the number of its split."""
     for blue, name in enumerate(names):
         for path in tree(root / name).rglob("*.png"):
             pixels = np.array(Image.open(path))
@@ -162,7 +165,7 @@ def test_without_test_images_there_is_no_test_split(tmp_path: Path) -> None:
     assert [len(split) for split in (drawn.train, drawn.validation, drawn.test)] == [25, 30, 5]
 
 
-def test_a_level_may_still_be_called_like_a_split(tmp_path: Path) -> None:
+def test_a_level_may_have_the_names_of_splits(tmp_path: Path) -> None:
     tasks = mtl.Tasks(mtl.Classification("part", classes=3))
     data = load(splits(tmp_path), tasks=tasks, levels=("part", *LEVELS))
     assert data.class_names == {"part": ("test", "train", "val")}
@@ -172,14 +175,18 @@ def test_a_level_may_still_be_called_like_a_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [
-        (("train", "val"), {"validation_per_class": 1}, "Received: validation_per_class=1, and a folder of validation images"),
-        (("train", "val", "test"), {"test_per_class": 1}, "Received: test_per_class=1, and a folder of test images"),
+        (
+            ("train", "val"),
+            {"validation_per_class": 1},
+            "if a folder contains the validation images. Received: validation_per_class=1",
+        ),
+        (("train", "val", "test"), {"test_per_class": 1}, "if a folder contains the test images. Received: test_per_class=1"),
         (("train", "test"), {}, "Received: no validation_per_class, and no folder 'validation' or 'val'"),
-        (("val", "test"), {}, "Images lie 2 folders below the root. Received"),
-        (("train", "val", "extra"), {}, "Images lie 2 folders below the root. Received"),
+        (("val", "test"), {}, "Images must lie 2 folders below the root. Received"),
+        (("train", "val", "extra"), {}, "Images must lie 2 folders below the root. Received"),
     ],
 )
-def test_folders_of_splits_that_do_not_fit_are_refused(
+def test_invalid_folders_of_splits_are_refused(
     names: tuple[str, ...], options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(MTLError) as refused:
@@ -191,12 +198,12 @@ def test_a_class_that_is_only_held_out_is_refused(tmp_path: Path) -> None:
     root = splits(tmp_path)
     for path in (root / "train" / "cats" / "lion").iterdir():
         path.unlink()
-    with pytest.raises(MTLError, match=r"keeps an image to train on. Received: 0 of 'lion'"):
+    with pytest.raises(MTLError, match=r"must keep an image to train on. Received: 0 of 'lion'"):
         mtl.data.from_folders(root, TASKS, levels=LEVELS)
 
 
-def test_a_tree_without_splits_needs_a_number(tmp_path: Path) -> None:
-    with pytest.raises(MTLError, match=r"Received: no validation_per_class, and no folder .* Give e.g. validation_per_class=2"):
+def test_a_tree_without_splits_requires_a_number(tmp_path: Path) -> None:
+    with pytest.raises(MTLError, match=r"Received: no validation_per_class, and no folder .* Pass e.g. validation_per_class=2"):
         mtl.data.from_folders(tree(tmp_path), TASKS, levels=LEVELS)
 
 

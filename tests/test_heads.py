@@ -123,32 +123,32 @@ def test_a_decoder_stands_on_pooled_and_shared_features_too() -> None:
         (lambda: Decoder(filters=()), r"filters=()"),
         (lambda: Decoder(strides=(2, 2)), r"one for each of `filters`. Received: strides=(2, 2) for filters=(32, 16, 8)"),
         (lambda: Decoder(kernel_size=0), "kernel_size=0"),
-        (lambda: Decoder(dropout=1.0), "`dropout` lies in [0, 1). Received: dropout=1.0"),
+        (lambda: Decoder(dropout=1.0), "`dropout` must be a number in [0, 1). Received: dropout=1.0"),
         (lambda: Decoder(activation="rleu"), "Did you mean 'relu'"),
         (lambda: tapped().recipe.from_config({**tapped().recipe.config(), "shared": {"kind": "Haed"}}), "Did you mean 'Head'"),
         (
             lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE),
-            "pooling=None and a pooling neither for task 'kind' nor for the shared",
+            "Heads must receive pooled features. Received: pooling=None for task 'kind'",
         ),
         (
             lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE, heads={"kind": Head(pooling="avg"), "odd": Head(pooling="avg")}),
-            "neither for task 'image'",
+            "pooling=None for task 'image'",
         ),
         (
             lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, heads={"odd": Head(pooling="max")}),
-            "pooling='max' for task 'odd' and a backbone of pooling='avg'. Give the backbone pooling=None",
+            "pooling='max' for task 'odd' and a backbone with pooling='avg'. Give the backbone pooling=None",
         ),
         (
             lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, heads={"image": Decoder()}),
-            "pooling='flatten' for task 'image' and a backbone of pooling='avg'",
+            "pooling='flatten' for task 'image' and a backbone with pooling='avg'",
         ),
         (
             lambda: Recipe(_tiny.TASKS, _tiny.BACKBONE, _tiny.SHAPE, shared=Head(pooling="avg")),
-            "pooling='avg' for the shared stack and",
+            "`pooling` of the shared stack must be None if the backbone pools",
         ),
         (
             lambda: Recipe(_tiny.TASKS, MAP, _tiny.SHAPE, shared=Head(pooling="avg"), heads={"odd": Decoder()}),
-            "Received: one for 'odd', which does not",
+            "Received: a Decoder for task 'odd', which does not",
         ),
         (
             lambda: Recipe(_tiny.TASKS, MAP, (12, 8, 1), shared=Head(pooling="avg"), heads={"image": Decoder()}),
@@ -252,5 +252,5 @@ def test_a_head_may_pass_by_the_shared_stack() -> None:
     before = {layer.name: _tiny.weights(layer) for layer in model.layers}
     train(model, _tiny.data(), adam(epochs=1, tasks=("odd",), freeze=("backbone", "shared")), cache_dir=False)
     assert moved(model, before) == {"odd_dense_1", "odd"}
-    with pytest.raises(MTLError, match=r"pooling='features' for task 'odd' and pooling=None"):
+    with pytest.raises(MTLError, match=r"such a head for task 'odd' and a backbone with pooling=None"):
         _tiny.model(backbone=MAP, shared=Head(dense=(6,), pooling="max"), heads=heads)

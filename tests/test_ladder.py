@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.container import ErrorbarContainer
+from mtl_keras.report._ladder import is_ladder
 
 import mtl_keras as mtl
 from mtl_keras import report
-from mtl_keras.comparison._jobs import _judged_by
 from mtl_keras.errors import MTLError
-from mtl_keras.report._ladder import is_ladder
 from mtl_keras.report._page import result
 from mtl_keras.report._values import MANY, shown_tasks
 from mtl_keras.tasks import controls_of, from_config
@@ -121,13 +120,6 @@ def test_rungs_that_cannot_be_had(counts: Any, mixes: Any, message: str) -> None
     assert message in str(error.value)
 
 
-def test_approaches_are_judged_by_what_half_of_them_have() -> None:
-    rungs = [frozenset(map(str, range(count))) for count in (3, 5, 10, 20, 50)]
-    assert _judged_by(rungs) == frozenset(map(str, range(10)))
-    # Of tasks that no approach has together, those of the largest.
-    assert _judged_by([frozenset("ab"), frozenset("bc"), frozenset("cad")]) == frozenset("cad")
-
-
 # --- training ---------------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +132,7 @@ def climb(folder: Path, **options: Any) -> mtl.Comparison:
     tasks = mtl.binary_tasks(5, "digit", 10, groups=ROUND, coins=1)
     data = mtl.data.load("digits", tasks).subset(96)
     recipe = mtl.Recipe(tasks, mtl.Backbone("SmallCNN", filters=(2,)), data.image_shape, mtl.Head(dense=(4,)))
-    return mtl.ladder(
+    return mtl.task_sweep(
         *(recipe, data, mtl.Phase(epochs=1)),
         **{
             "counts": (2, 3, 4),

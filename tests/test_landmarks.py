@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 import mtl_keras as mtl
-from mtl_keras.data import _folders, _landmarks
 from mtl_keras.errors import MTLError
 
 TASKS = mtl.Tasks(mtl.Classification("category", classes=2), mtl.Classification("landmark", classes=3))
@@ -18,7 +17,7 @@ TASKS = mtl.Tasks(mtl.Classification("category", classes=2), mtl.Classification(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Six photos of each of three landmarks; a photo's color says which landmark it is of, and which photo."""
+    """Six photos of each of three landmarks; a photo's color encodes the landmark and the number of the photo."""
     for landmark, path in enumerate(("Gothic/Milan", "Gothic/Prague", "Modern/Eiffel")):
         place = tmp_path / "landmarks" / path
         place.mkdir(parents=True)
@@ -27,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_landmark_gives_two_photos_to_validation_and_three_to_test(folder: Path) -> None:
+def test_two_photos_per_landmark_are_validation_and_three_are_test(folder: Path) -> None:
     data = mtl.data.load("landmarks", TASKS, data_dir=folder)
     assert data.test is not None
     assert data.name == "landmarks"
@@ -42,31 +41,32 @@ def test_each_landmark_gives_two_photos_to_validation_and_three_to_test(folder: 
 
 
 def test_photos_are_decoded_once_for_all_seeds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Any] = []
+    opened: list[Any] = []
+    original = Image.open
 
-    def counted(*given: Any) -> _folders.Tree:
-        read.append(given)
-        return _folders.read_tree(*given)
+    def record(path: Any) -> Any:
+        opened.append(path)
+        return original(path)
 
-    monkeypatch.setattr(_landmarks, "read_tree", counted)
+    monkeypatch.setattr(Image, "open", record)
     for seed in range(3):
         mtl.data.load("landmarks", TASKS, data_dir=folder, seed=seed)
-    assert read == [(folder / "landmarks", ("category", "landmark"))]
+    assert len(opened) == 18
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"data_dir": None}, r"never downloaded. Received: no data_dir. Give data_dir=DIR .*<category>/<landmark>/\*.jpg"),
+        ({"data_dir": None}, r"never downloaded. Received: no data_dir. Pass data_dir=DIR .*<category>/<landmark>/\*.jpg"),
         ({"data_dir": "nowhere"}, "Received: no folder .*nowhere/landmarks"),
         (
             {"validation_fraction": 0.2},
-            "2 photos are held out .* not a fraction. Received: validation_fraction=0.2",
+            "must be None for 'landmarks', which holds out 2 photos per landmark. Received: validation_fraction=0.2",
         ),
         ({"tasks": mtl.Tasks(mtl.Binary("old"))}, "Unknown column: received 'old'"),
     ],
 )
-def test_landmarks_refuses(options: dict[str, Any], message: str, folder: Path) -> None:
+def test_invalid_arguments_are_refused(options: dict[str, Any], message: str, folder: Path) -> None:
     with pytest.raises(MTLError, match=message):
         mtl.data.load("landmarks", **{"tasks": TASKS, "data_dir": folder, **options})
 

@@ -13,30 +13,27 @@ from hypothesis import strategies as st
 
 from mtl_keras import weighting
 from mtl_keras.data import Split
-from mtl_keras.model import MultiTaskModel, build_model
-from mtl_keras.model._objective import ObjectiveModel
+from mtl_keras.model import MultiTaskModel, Objective, build_model
 from tests import _tiny
 
 N = 6
 FACTORS = {"kind": 0.25, "odd": 4.0, "image": 2.0}
 
 
-def objective(
-    model: MultiTaskModel, optimizer: Any = "sgd", *, active: tuple[str, ...] = tuple(_tiny.TASKS), start: Any = None
-) -> ObjectiveModel:
-    made = ObjectiveModel(
-        model.input if start is None else start,
-        model.output,
+def compiled(
+    model: MultiTaskModel, optimizer: Any = "sgd", *, active: tuple[str, ...] = tuple(_tiny.TASKS), on_features: bool = False
+) -> MultiTaskModel:
+    """The model itself, compiled as a phase would compile it, but without a graph."""
+    objective = Objective(
+        model.part(on_features),
         tasks=model.recipe.tasks,
         active=active,
         weighting=weighting.get({task: FACTORS[task] for task in active}),
-        labeled=active,
-        sparse=True,
+        labels="partial",
         heads=model.head_layers,
     )
-    made.compile(optimizer=optimizer, run_eagerly=True, jit_compile=False)
-    made.optimizer.build(made.trainable_variables)
-    return made
+    model.compile_objective(objective, optimizer, run_eagerly=True)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +42,9 @@ def split() -> Split:
 
 
 @pytest.fixture(scope="module")
-def plain() -> ObjectiveModel:
+def plain() -> MultiTaskModel:
     keras.utils.set_random_seed(0)
-    return objective(_tiny.model())
+    return compiled(_tiny.model())
 
 
 def batch(split: Split, weight: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
@@ -55,7 +52,7 @@ def batch(split: Split, weight: dict[str, Any]) -> tuple[Any, dict[str, Any], di
     return x, y, {task: tf.constant(weight.get(task, [1.0] * N), tf.float32) for task in y}
 
 
-def rows_lost(task: str, y: Any, output: Any) -> tuple[np.ndarray, np.ndarray]:
+def row_losses(task: str, y: Any, output: Any) -> tuple[np.ndarray, np.ndarray]:
     """The loss and the metric of each row, by definition."""
     truth, made = np.asarray(y), np.asarray(output, np.float64)
     if task == "kind":
@@ -73,7 +70,7 @@ WEIGHTS = st.lists(st.sampled_from([0.0, 0.25, 1.0, 3.0]), min_size=N, max_size=
 @given(kind=WEIGHTS, odd=WEIGHTS, image=WEIGHTS)
 @settings(max_examples=8, deadline=None)
 def test_loss_and_metrics_are_means_over_the_labels_that_are_there(
-    plain: ObjectiveModel, split: Split, kind: list[float], odd: list[float], image: list[float]
+    plain: MultiTaskModel, split: Split, kind: list[float], odd: list[float], image: list[float]
 ) -> None:
     x, y, weight = batch(split, {"kind": kind, "odd": odd, "image": image})
     outputs = plain(x, training=True)
@@ -83,7 +80,7 @@ def test_loss_and_metrics_are_means_over_the_labels_that_are_there(
     total = 0.0
     for task, factor in FACTORS.items():
         w = np.asarray(weight[task])
-        lost, metric = rows_lost(task, y[task], outputs[task])
+        lost, metric = row_losses(task, y[task], outputs[task])
         mean = float((w * lost).sum() / w.sum()) if w.any() else 0.0
         total += factor * mean
         assert logs[f"{task}_loss"] == pytest.approx(mean, rel=1e-4)
@@ -92,7 +89,7 @@ def test_loss_and_metrics_are_means_over_the_labels_that_are_there(
     assert float(loss) == pytest.approx(total, rel=1e-4)
 
 
-def test_the_gradient_of_dummy_labels_is_zero(plain: ObjectiveModel, split: Split) -> None:
+def test_the_gradient_of_dummy_labels_is_zero(plain: MultiTaskModel, split: Split) -> None:
     """NaN x 0 is NaN: a dummy has to go before the loss, not after it."""
     x, y, weight = batch(split, {task: [1, 0, 2, 0, 0.5, 0] for task in _tiny.TASKS})
     gradients = []
@@ -109,14 +106,16 @@ def test_the_gradient_of_dummy_labels_is_zero(plain: ObjectiveModel, split: Spli
 
 
 def test_only_active_tasks_are_lost_and_all_are_measured(split: Split) -> None:
-    made = objective(_tiny.model(), active=("odd",))
+    made = compiled(_tiny.model(), active=("odd",))
     x, y, weight = batch(split, {})
     outputs = made(x)
     loss = made.compute_loss(x, y, outputs, weight)
-    assert float(loss) == pytest.approx(4 * rows_lost("odd", y["odd"], outputs["odd"])[0].mean(), rel=1e-4)
+    assert float(loss) == pytest.approx(4 * row_losses("odd", y["odd"], outputs["odd"])[0].mean(), rel=1e-4)
     logs = made.compute_metrics(x, y, outputs, weight)
     assert {"kind_loss", "kind_accuracy", "image_loss", "image_mse", "odd_loss", "odd_accuracy"} <= set(logs)
-    assert made.current_loss_weights({"odd_loss": 1.0}) == {"loss_weight_odd": 4.0}
+    assert made.objective is not None
+    made.objective.end_epoch(log := {"odd_loss": 1.0}, made.objective.label_counts())
+    assert log == {"odd_loss": 1.0, "loss_weight_odd": 4.0}
 
 
 def test_losses_of_layers_count_once(split: Split) -> None:
@@ -126,11 +125,11 @@ def test_losses_of_layers_count_once(split: Split) -> None:
     backbone = keras.Model(inner, kernel(keras.layers.Rescaling(1 / 255)(inner)), name="backbone")
     trunk = keras.Model(images, keras.layers.GlobalAveragePooling2D()(backbone(images)))
     recipe = _tiny.model().recipe
-    made = objective(build_model(recipe, trunk=trunk))
+    made = compiled(build_model(recipe, trunk=trunk))
     x, y, weight = batch(split, {})
     outputs = made(x)
     regularized = float(made.compute_loss(x, y, outputs, weight))
-    tasks = sum(FACTORS[task] * rows_lost(task, y[task], outputs[task])[0].mean() for task in FACTORS)
+    tasks = sum(FACTORS[task] * row_losses(task, y[task], outputs[task])[0].mean() for task in FACTORS)
     penalty = 0.1 * np.square(np.asarray(kernel.kernel)).sum()
     assert penalty > 0.01
     assert regularized == pytest.approx(tasks + penalty, rel=1e-5)
@@ -157,7 +156,7 @@ def behind_features() -> MultiTaskModel:
 def test_a_head_without_a_label_in_the_batch_does_not_move(name: str, behind_features: MultiTaskModel, split: Split) -> None:
     """Its weights and its slots are what the step before left, whatever that left in them."""
     model, optimizer = behind_features, getattr(keras.optimizers, name.split()[0])(learning_rate=0.05, **OPTIONS.get(name, {}))
-    made = objective(model, optimizer, active=("kind", "odd"), start=model.features)
+    made = compiled(model, optimizer, active=("kind", "odd"), on_features=True)
     own = {v.path: v for layer in model.head_layers["odd"] for v in layer.weights}
     marks = [path.replace("/", "_") for path in own]
     slots = {v.path: v for v in optimizer.variables if any(mark in v.path for mark in marks)}
@@ -182,12 +181,11 @@ def test_a_head_without_a_label_in_the_batch_does_not_move(name: str, behind_fea
 def test_the_steps_of_an_optimizer_without_slots_are_counted(split: Split) -> None:
     """With two trained variables Keras' list of an SGD's own variables is as long as that of the trained ones."""
     model = _tiny.model(shared=(), heads={}, freeze=True)
-    made = objective(model, keras.optimizers.SGD(0.1), active=("odd",))
+    made = compiled(model, keras.optimizers.SGD(0.1), active=("odd",))
     for name in ("kind", "image"):
         for layer in model.head_layers[name]:
             layer.trainable = False
-    made.compile(optimizer=keras.optimizers.SGD(0.1), run_eagerly=True, jit_compile=False)
-    made.optimizer.build(made.trainable_variables)
+    compiled(made, keras.optimizers.SGD(0.1), active=("odd",))
     assert len(made.trainable_variables) == 2 == len(made.optimizer.variables)
     made.train_on_batch(*batch(split, {"odd": [0.0] * N}))
     assert int(made.optimizer.iterations) == 1

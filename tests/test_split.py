@@ -1,4 +1,4 @@
-"""`Split.batches`: which rows come, in which order, how often, and to which replica."""
+"""`Split`: rows of a batch, their order and number, and what replicas receive."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mtl_keras.tasks import Binary, Classification, Reconstruction, Tasks
 TASKS = Tasks(Classification("kind", classes=50), Binary("odd"), Reconstruction("image"))
 
 
-def made(n: int, x: np.ndarray | None = None) -> Split:
-    """Rows that can be told apart: `kind` is the row's number, and so is every pixel."""
+def numbered(n: int, x: np.ndarray | None = None) -> Split:
+    """Rows whose label `kind` and pixels are the number of the row."""
     number = np.arange(n)
     images = np.broadcast_to(number[:, None, None, None], (n, 2, 3, 1)).astype(np.uint8) if x is None else x
     y = {"kind": number.astype(np.int32), "odd": (number % 2).astype(np.int32), "image": images}
@@ -42,7 +42,7 @@ def rows(dataset: tf.data.Dataset) -> list[list[int]]:
 
 
 def test_every_batch_has_all_tasks_and_their_targets() -> None:
-    x, y, weight = next(iter(made(7).batches(5)))
+    x, y, weight = next(iter(numbered(7).batches(5)))
     assert list(y) == list(weight) == ["kind", "odd", "image"]
     np.testing.assert_array_equal(y["kind"], [0, 1, 2, 3, 4])
     np.testing.assert_array_equal(weight["odd"], [0, 1, 1, 0, 1])
@@ -52,17 +52,17 @@ def test_every_batch_has_all_tasks_and_their_targets() -> None:
     assert weight["odd"].dtype == tf.float32
 
 
-def test_shapes_are_known_but_for_the_rows() -> None:
-    x, y, weight = made(7).batches(5, seed=0).element_spec
+def test_shapes_are_static_except_the_number_of_rows() -> None:
+    x, y, weight = numbered(7).batches(5, seed=0).element_spec
     assert (x.shape.as_list(), y["image"].shape.as_list()) == ([None, 2, 3, 1], [None, 2, 3, 1])
     assert y["kind"].shape.as_list() == weight["kind"].shape.as_list() == [None]
 
 
 @pytest.mark.parametrize("seed", [None, 3])
 @pytest.mark.parametrize(("n", "batch_size"), [(7, 5), (10, 5), (3, 8), (1, 1)])
-def test_every_row_once_an_epoch(n: int, batch_size: int, seed: int | None) -> None:
+def test_every_row_occurs_once_per_epoch(n: int, batch_size: int, seed: int | None) -> None:
     steps = math.ceil(n / batch_size)
-    dataset = made(n).batches(batch_size, seed=seed, epochs=3)
+    dataset = numbered(n).batches(batch_size, seed=seed, epochs=3)
     seen = rows(dataset)
     assert dataset.cardinality().numpy() == len(seen) == 3 * steps
     for epoch in range(3):
@@ -72,8 +72,8 @@ def test_every_row_once_an_epoch(n: int, batch_size: int, seed: int | None) -> N
 
 
 @pytest.mark.parametrize(("n", "batch_size", "at_least"), [(9, 4, 3), (10, 4, 2), (8, 4, 4), (1, 4, 3), (3, 4, 4)])
-def test_a_short_last_batch_is_made_up_with_rows_that_do_not_count(n: int, batch_size: int, at_least: int) -> None:
-    split = made(n)
+def test_a_short_last_batch_is_filled_up_with_rows_of_weight_0(n: int, batch_size: int, at_least: int) -> None:
+    split = numbered(n)
     plain = list(split.batches(batch_size, seed=2, epochs=2))
     filled = list(split.batches(batch_size, seed=2, epochs=2, at_least=at_least))
     assert len(plain) == len(filled)
@@ -85,18 +85,20 @@ def test_a_short_last_batch_is_made_up_with_rows_that_do_not_count(n: int, batch
             np.testing.assert_array_equal(wider_y[task][:count], y[task])
             np.testing.assert_array_equal(wider_weight[task][:count], weight[task])
             np.testing.assert_array_equal(wider_weight[task][count:], np.zeros(len(wider_x) - count))
-        # Real rows with their own labels, so that batch normalization sees nothing strange.
+        # Real rows with their own labels, so that batch normalization sees ordinary inputs.
         np.testing.assert_array_equal(wider_x[:, 0, 0, 0], wider_y["kind"])
 
 
 def test_without_a_seed_rows_come_in_order() -> None:
-    assert rows(made(5).batches(2, epochs=2)) == [[0, 1], [2, 3], [4]] * 2
+    assert rows(numbered(5).batches(2, epochs=2)) == [[0, 1], [2, 3], [4]] * 2
 
 
-def test_order_is_a_function_of_seed_and_epoch_alone() -> None:
-    split = made(40)
+def test_the_order_is_a_function_of_seed_and_epoch_alone() -> None:
+    split = numbered(40)
     whole = rows(split.batches(10, seed=5, epochs=4))
-    assert rows(split.batches(10, seed=5, epochs=4, first_epoch=2)) == whole[8:], "a resumed run sees what it would have seen"
+    assert rows(split.batches(10, seed=5, epochs=4, first_epoch=2)) == whole[8:], (
+        "a resumed training sees what it would have seen"
+    )
     assert flat(rows(split.batches(7, seed=5, epochs=1))) == flat(whole[:4]), "whatever the batch size"
     assert flat(rows(split.only("kind").batches(40, seed=5))) == flat(whole[:4]), "whatever the tasks"
     orders = [tuple(flat(whole[4 * e : 4 * e + 4])) for e in range(4)]
@@ -104,46 +106,63 @@ def test_order_is_a_function_of_seed_and_epoch_alone() -> None:
     assert len(set(orders)) == 5, "another epoch or seed is another order"
 
 
-def test_the_order_of_rows_outlives_versions_of_tensorflow() -> None:
+def test_the_order_does_not_depend_on_the_version_of_tensorflow() -> None:
     """Pins TensorFlow's stateless shuffle: another order would make recorded results irreproducible."""
-    assert rows(made(8).batches(8, seed=0, epochs=2)) == [[6, 4, 1, 0, 3, 2, 5, 7], [3, 5, 6, 4, 2, 1, 7, 0]]
+    assert rows(numbered(8).batches(8, seed=0, epochs=2)) == [[6, 4, 1, 0, 3, 2, 5, 7], [3, 5, 6, 4, 2, 1, 7, 0]]
 
 
 def test_labels_stay_with_their_inputs_under_shuffling() -> None:
-    for x, y, weight in made(30).batches(7, seed=1):
+    for x, y, weight in numbered(30).batches(7, seed=1):
         number = y["kind"].numpy()
         np.testing.assert_array_equal(x[:, 0, 0, 0], number)
         np.testing.assert_array_equal(y["odd"], number % 2)
         np.testing.assert_array_equal(weight["odd"], number % 3 > 0)
 
 
-def test_arrays_become_tensors_once() -> None:
-    split = made(6)
-    first = list(split.batches(3))
-    held = {key: id(tensor) for key, (_, tensor) in split._tensors.items()}
-    assert len(held) == 6, "x and its reconstruction are one array, besides two columns and three weights"
+def test_arrays_are_converted_to_tensors_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = numbered(6)
+    converted: list[tuple[int, ...]] = []
+    constant = tf.constant
+
+    def record(value: Any) -> tf.Tensor:
+        converted.append(np.shape(value))
+        return constant(value)
+
+    monkeypatch.setattr(tf, "constant", record)
+    list(split.batches(3))
+    assert sorted(converted) == [(6, 2), (6, 2, 3, 1), (6, 3)], "the input, which is a target too, two labels, three weights"
     list(split.batches(2, seed=1))
-    part = split.only("odd")
-    list(part.batches(2))
-    assert part._tensors is split._tensors, "a single-task baseline converts nothing again"
-    assert {key: id(tensor) for key, (_, tensor) in split._tensors.items()} == held
-    assert len(first) == 2
+    list(split.only("odd").batches(2))
+    features = split.with_x(np.zeros((6, 4), np.float32))
+    list(features.batches(2))
+    assert converted[3:] == [(6, 4)], "a baseline converts nothing again, and features only themselves"
 
 
-def test_a_mapped_array_is_read_row_by_row(tmp_path: Path) -> None:
-    plain, split = made(20), mapped(made(20), tmp_path)
+def test_tensors_of_a_discarded_copy_are_dropped() -> None:
+    split = numbered(6)
+    list(split.batches(3))
+    kept = len(split.array_cache)
+    copy = split.take(np.arange(3))
+    list(copy.batches(3))
+    assert len(split.array_cache) == 2 * kept
+    del copy
+    assert len(split.array_cache) == kept
+
+
+def test_a_mapped_array_is_read_by_row(tmp_path: Path) -> None:
+    plain, split = numbered(20), mapped(numbered(20), tmp_path)
     for (x, _, _), (expected, _, _) in zip(split.batches(8, seed=2, epochs=2), plain.batches(8, seed=2, epochs=2), strict=True):
         np.testing.assert_array_equal(x, expected)
         assert x.shape == expected.shape
-    assert id(split.x) not in split._tensors
+    assert split.array_cache.find("rows", [split.x]) is None, "never converted as a whole"
 
 
 @pytest.mark.parametrize("from_file", [False, True])
 @pytest.mark.parametrize("n", [24, 21, 17])
 def test_two_replicas_share_each_global_batch(n: int, from_file: bool, tmp_path: Path) -> None:
-    """With 17 rows the last global batch is one row and one that does not count, so that the second replica has a row too."""
+    """With 17 rows the last global batch is one row and one of weight 0, so that the second replica has a row, too."""
     strategy = distribute.strategy("mirrored", ["CPU:0", "CPU:1"])
-    split = mapped(made(n), tmp_path) if from_file else made(n)
+    split = mapped(numbered(n), tmp_path) if from_file else numbered(n)
     plain = split.batches(8, seed=4, epochs=2, at_least=2)
     parts = []
     for _, y, _ in strategy.experimental_distribute_dataset(plain):
@@ -154,15 +173,15 @@ def test_two_replicas_share_each_global_batch(n: int, from_file: bool, tmp_path:
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_fit_sees_each_row_once_an_epoch(replicas: int) -> None:
+def test_fit_receives_each_row_once_per_epoch(replicas: int) -> None:
     n, batch_size, epochs = 21, 8, 2
-    split = made(n).only("kind")
+    split = numbered(n).only("kind")
     strategy = distribute.strategy("mirrored" if replicas == 2 else "none", ["CPU:0", "CPU:1"])
     with strategy.scope():
         image = keras.Input((2, 3, 1), dtype="uint8")
         number = keras.layers.Flatten()(keras.ops.cast(image, "float32"))[:, :1]
         model = keras.Model(image, {"kind": keras.layers.Dense(1)(number) * 0 + number})
-        # The mean of the rows' numbers, and of their squares, is right only if none is left out or repeated.
+        # The means of the row numbers and of their squares are right only if no row is left out or repeated.
         means = [keras.metrics.MeanMetricWrapper(f, name=name) for name, f in (("mean", _first), ("square", _square))]
         model.compile("sgd", loss="mse", metrics={"kind": means})
 
@@ -197,8 +216,8 @@ def _square(y: Any, prediction: Any) -> Any:
     return keras.ops.square(keras.ops.cast(y, "float32"))
 
 
-def test_take_copies_rows_and_holds_the_input_once() -> None:
-    split = made(10).take(np.array([7, 2, 2]))
+def test_take_copies_rows_and_keeps_the_input_as_target() -> None:
+    split = numbered(10).take(np.array([7, 2, 2]))
     np.testing.assert_array_equal(split.y["kind"], [7, 2, 2])
     np.testing.assert_array_equal(split.weight["odd"], [1, 1, 1])
     np.testing.assert_array_equal(split.x[:, 0, 0, 0], [7, 2, 2])
@@ -207,28 +226,28 @@ def test_take_copies_rows_and_holds_the_input_once() -> None:
 
 
 def test_with_x_keeps_the_input_as_target() -> None:
-    split = made(4)
+    split = numbered(4)
     features = split.with_x(np.zeros((4, 9), np.float32))
     assert features.x.shape == (4, 9)
     assert features.y["image"] is split.x
 
 
 def test_only_keeps_some_tasks() -> None:
-    split = made(4).only("odd", "kind")
+    split = numbered(4).only("odd", "kind")
     assert list(split.tasks) == list(split.y) == list(split.weight) == ["kind", "odd"]
     with pytest.raises(MTLError, match="'odd'"):
         split.only("add")
 
 
-def test_complete_means_every_label_of_every_task() -> None:
-    assert not made(4).complete
-    assert made(4).only("kind", "image").complete
+def test_complete_means_that_no_label_is_absent() -> None:
+    assert not numbered(4).complete
+    assert numbered(4).only("kind", "image").complete
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "`batch_size` is at least 1. Received: batch_size=0"),
+        ({"batch_size": 0}, "`batch_size` must be an integer of at least 1. Received: batch_size=0"),
         ({"batch_size": 2, "at_least": 0}, "at_least=0, batch_size=2"),
         ({"batch_size": 2, "at_least": 3}, "at_least=3, batch_size=2"),
         ({"batch_size": 2, "epochs": 0}, "first_epoch=0, epochs=0"),
@@ -236,21 +255,21 @@ def test_complete_means_every_label_of_every_task() -> None:
         ({"batch_size": 2, "epochs": 3, "first_epoch": -1}, "first_epoch=-1, epochs=3"),
     ],
 )
-def test_batches_refuses(arguments: dict[str, int], message: str) -> None:
+def test_batches_refuses_invalid_arguments(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(MTLError, match=message):
-        made(4).batches(**arguments)
+        numbered(4).batches(**arguments)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": np.zeros((3, 2, 3, 1), np.uint8)}, "Received: 3 and 4 for task 'kind'"),
+        ({"x": np.zeros((3, 2, 3, 1), np.uint8)}, "`y` must have the same number of rows. Received: 3 and 4 for 'kind'"),
         ({"x": np.zeros((0, 2, 3, 1), np.uint8)}, "Received: 0 rows for the train split"),
-        ({"weight": {}}, r"`weight` has one array for each task. Received: \[\]"),
-        ({"y": {"kind": np.zeros(4, np.int32)}}, r"`y` has one array for each task. Received: \['kind'\]"),
+        ({"weight": {}}, r"`weight` must have one array for each task. Received: \[\]"),
+        ({"y": {"kind": np.zeros(4, np.int32)}}, r"`y` must have one array for each task. Received: \['kind'\]"),
     ],
 )
-def test_split_refuses(change: dict[str, Any], message: str) -> None:
-    split = made(4)
+def test_a_split_refuses_arrays_that_do_not_fit(change: dict[str, Any], message: str) -> None:
+    split = numbered(4)
     with pytest.raises(MTLError, match=message):
         Split(**{"tasks": TASKS, "x": split.x, "y": split.y, "weight": split.weight, "name": "train", **change})

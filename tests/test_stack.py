@@ -24,7 +24,7 @@ from mtl_keras.heads import Head
 from mtl_keras.model import MultiTaskModel, Recipe, build_model
 from mtl_keras.tasks import Binary, Classification, Reconstruction, Regression, Tasks
 from mtl_keras.training import Phase, Run, train
-from mtl_keras.training import _stack as stacking
+from mtl_keras.training import _stacking as stacking
 from tests import _tiny
 
 #: The stacked one first: it is built after its source whatever the order.
@@ -343,11 +343,11 @@ def test_the_delivered_model_is_plain_keras(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "order", "message"),
     [
-        ({}, (1,), "phase 0, stacked on 'kind', which no phase before trains. Give `train` mtl.Phase(tasks=('kind',)) first"),
+        ({}, (1,), "phase 0, stacked on 'kind', which no phase before trains. Pass mtl.Phase(tasks=('kind',)) first"),
         ({}, (1, 0), "phase 0, stacked on 'kind', which no phase before trains"),
-        ({"freeze": ()}, (0, 1), "stacked on 'kind', trains backbone, shared_dense_1. Give the phase freeze="),
+        ({"freeze": ()}, (0, 1), "stacked on 'kind', trains backbone, shared_dense_1. Pass freeze="),
         ({"freeze": ("backbone",)}, (0, 1), "stacked on 'kind', trains shared_dense_1"),
-        ({"freeze": ("backbone", "shared"), "folds": 13}, (0, 1), "folds=13 for 12 rows. Give folds=12"),
+        ({"freeze": ("backbone", "shared"), "folds": 13}, (0, 1), "folds=13 for 12 rows. Pass folds=12"),
     ],
 )
 def test_phases_that_cannot_be_stacked_are_refused(options: dict[str, Any], order: tuple[int, ...], message: str) -> None:

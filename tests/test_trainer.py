@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 
 import mtl_keras as mtl
-from mtl_keras.comparison import _trainer
-from mtl_keras.comparison._plan import Plan
-from mtl_keras.comparison._reporter import Reporter
-from mtl_keras.comparison._trainer import Trainer
-from mtl_keras.model._objective import ObjectiveModel
+from mtl_keras.model import Objective
+from mtl_keras.runs import Options, Plan, Reporter, Trainer, _trainer
 
 TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.01}}
@@ -36,17 +33,17 @@ def plan(freeze: bool = False, stack: bool = False, weighting: str = "uncertaint
         stack={"parity": "digit"} if stack else {},
     )
     if not stack:
-        return Plan(recipe, (mtl.Phase(epochs=3, batch_size=64, optimizer=ADAM, weighting=weighting, schedule="cosine"),))
-    first = mtl.Phase(epochs=2, batch_size=64, optimizer=ADAM, tasks=("digit",))
-    return Plan(recipe, (first, mtl.Phase(epochs=2, batch_size=64, tasks=("parity",), freeze=("backbone", "shared"), folds=2)))
+        return Plan(recipe, (mtl.Phase(epochs=2, batch_size=64, optimizer=ADAM, weighting=weighting, schedule="cosine"),))
+    first = mtl.Phase(epochs=1, batch_size=64, optimizer=ADAM, tasks=("digit",))
+    return Plan(recipe, (first, mtl.Phase(epochs=1, batch_size=64, tasks=("parity",), freeze=("backbone", "shared"), folds=2)))
 
 
 def trainer(path: Path) -> Trainer:
-    return Trainer.open(0, cache_dir=path, strategy_name="auto", reporter=Reporter())
+    return Trainer.open(0, Options(cache_dir=path))
 
 
-def outcome(shop: Trainer, plan: Plan, data: mtl.data.Data, seed: int, output_dir: Path | None = None) -> list[np.ndarray]:
-    run, _ = shop.train(plan, data, seed, None, output_dir, keep=True)
+def outcome(shared: Trainer, plan: Plan, data: mtl.data.Data, seed: int, output_dir: Path | None = None) -> list[np.ndarray]:
+    run, _ = shared.train(plan, data, seed, None, output_dir, keep=True)
     best = run.model.get_weights()
     with run.at_last_epoch() as model:
         last = model.get_weights()
@@ -54,16 +51,41 @@ def outcome(shop: Trainer, plan: Plan, data: mtl.data.Data, seed: int, output_di
     return [*best, *last, *numbers, *run.model.weighting_state.values()]
 
 
-@pytest.mark.parametrize(("freeze", "stack"), [(False, False), (True, False), (False, True), (True, True)])
-def test_a_seed_gives_the_same_after_another_as_alone(freeze: bool, stack: bool, data: mtl.data.Data, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def alone(data: mtl.data.Data, tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
+    """The outcome of the plan from seed 2, in a process of its own as it were."""
+    return outcome(trainer(tmp_path_factory.mktemp("alone")), plan(), data, 2)
+
+
+def test_a_seed_gives_the_same_after_another_as_alone_and_traces_nothing_again(
+    alone: list[np.ndarray], data: mtl.data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced: list[str] = []
+    method = type(mtl.weighting.get("uncertainty"))
+    total = method.total
+
+    def noted(self: Any, *args: Any) -> Any:
+        traced.append("total")
+        return total(self, *args)
+
+    monkeypatch.setattr(method, "total", noted)
     shared = trainer(tmp_path)
-    together = [outcome(shared, plan(freeze, stack), data, seed) for seed in (1, 2, 1)]
-    alone = outcome(trainer(tmp_path), plan(freeze, stack), data, 2)
-    for one, other in zip(together[1], alone, strict=True):
+    first = outcome(shared, plan(), data, 1)
+    count = len(traced)
+    assert count
+    for one, other in zip(outcome(shared, plan(), data, 2), alone, strict=True):
         np.testing.assert_array_equal(one, other)
-    for one, other in zip(together[0], together[2], strict=True):
+    assert len(traced) == count
+    assert any((one != other).any() for one, other in zip(first, alone, strict=True))
+
+
+def test_so_it_does_over_a_frozen_trunk_and_with_a_stack(data: mtl.data.Data, tmp_path: Path) -> None:
+    shared = trainer(tmp_path)
+    outcome(shared, plan(True, True), data, 1)
+    together = outcome(shared, plan(True, True), data, 2)
+    alone = outcome(trainer(tmp_path), plan(True, True), data, 2)
+    for one, other in zip(together, alone, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert any((one != other).any() for one, other in zip(together[0], together[1], strict=True))
 
 
 def test_the_last_epoch_is_given_for_as_long_as_it_is_asked_for(data: mtl.data.Data, tmp_path: Path) -> None:
@@ -84,13 +106,13 @@ def test_a_step_is_traced_once_for_all_seeds_of_a_plan(
     data: mtl.data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traced = []
-    step = ObjectiveModel.compute_loss
+    step = Objective.loss
 
-    def noted(self: ObjectiveModel, *args: Any, **kwargs: Any) -> Any:
+    def noted(self: Objective, *args: Any, **kwargs: Any) -> Any:
         traced.append(self)
         return step(self, *args, **kwargs)
 
-    monkeypatch.setattr(ObjectiveModel, "compute_loss", noted)
+    monkeypatch.setattr(Objective, "loss", noted)
     shop = trainer(tmp_path)
     outcome(shop, plan(), data, 1)
     first = len(traced)
@@ -102,33 +124,32 @@ def test_a_step_is_traced_once_for_all_seeds_of_a_plan(
 
 
 def test_what_is_kept_is_bounded(data: mtl.data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop = trainer(tmp_path)
-    model = shop.model(plan())
-    assert shop.model(plan()) is model
+    shared = trainer(tmp_path)
+    model = shared.model(plan())
+    assert shared.model(plan()) is model
     monkeypatch.setattr(_trainer, "MODELS_KEPT", 1)
-    assert shop.model(plan(weighting="equal")) is not model
-    assert len(shop._kept) == 1
+    assert shared.model(plan(weighting="equal")) is not model
+    assert len(shared._kept) == 1
     monkeypatch.setattr(_trainer, "WEIGHTS_KEPT", 10)
-    assert shop.model(plan()) is not model
-    assert not shop._kept
+    assert shared.model(plan()) is not model
+    assert not shared._kept
 
 
-def test_a_training_that_is_resumed_with_kept_objectives_ends_as_an_uninterrupted_one(
-    data: mtl.data.Data, tmp_path: Path
+def test_a_training_that_is_resumed_in_a_kept_network_ends_as_an_uninterrupted_one(
+    alone: list[np.ndarray], data: mtl.data.Data, tmp_path: Path
 ) -> None:
     class Killed(Exception):
         pass
 
     class Kill(Reporter):
-        def epoch_ends(self, *args: object) -> None:
+        def on_epoch_end(self, *args: object) -> None:
             raise Killed
 
-    whole = outcome(trainer(tmp_path), plan(), data, 2)
-    shop = trainer(tmp_path)
-    outcome(shop, plan(), data, 1)
-    shop.reporter = Kill()
+    shared = trainer(tmp_path)
+    outcome(shared, plan(), data, 1)
+    shared.reporter = Kill()
     with pytest.raises(Killed):
-        outcome(shop, plan(), data, 2, tmp_path / "run")
-    shop.reporter = Reporter()
-    for one, other in zip(outcome(shop, plan(), data, 2, tmp_path / "run"), whole, strict=True):
+        outcome(shared, plan(), data, 2, tmp_path / "run")
+    shared.reporter = Reporter()
+    for one, other in zip(outcome(shared, plan(), data, 2, tmp_path / "run"), alone, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -303,7 +303,7 @@ def test_a_cosine_ends_at_0_with_the_last_step(data: Data) -> None:
     falling = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
     assert Phase(epochs=1, optimizer=falling).schedule == "constant"
     with pytest.raises(
-        MTLError, match=r"One schedule moves the learning rate. Received: schedule='cosine' and .* ExponentialDecay"
+        MTLError, match=r"Only one schedule must change the learning rate. Received: schedule='cosine' and .* ExponentialDecay"
     ):
         Phase(epochs=1, optimizer=falling, schedule="cosine")
     with pytest.raises(MTLError, match=r"Unknown schedule: received 'cosin'. Did you mean 'cosine'"):
@@ -315,23 +315,23 @@ def test_a_cosine_ends_at_0_with_the_last_step(data: Data) -> None:
 
 def test_a_training_that_diverges_says_so(data: Data) -> None:
     wild = Phase(epochs=2, batch_size=16, optimizer=keras.optimizers.SGD(1e30))
-    with pytest.raises(TrialError, match=r"stay finite. Received: loss=.*in epoch [12] of phase 0. Lower the learning rate"):
+    with pytest.raises(TrialError, match=r"must stay finite. Received: loss=.*in epoch [12] of phase 0. Lower the learning rate"):
         train(fresh(), data, wild)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, r"`epochs` is a whole number of at least 1. Received: epochs=0"),
+        ({"epochs": 0}, r"`epochs` must be an integer of at least 1. Received: epochs=0. Pass e.g. epochs=10"),
         ({"epochs": 1.5}, r"Received: epochs=1.5"),
         ({"batch_size": 0}, r"Received: batch_size=0"),
         ({"patience": 0}, r"Received: patience=0"),
-        ({"tasks": "kind"}, r"`tasks` is a sequence of names. Received: tasks='kind'. Give tasks=\('kind',\)"),
-        ({"freeze": "backbone"}, r"`freeze` is a sequence of names"),
+        ({"tasks": "kind"}, r"`tasks` must be a sequence of names. Received: tasks='kind'. Pass tasks=\('kind',\)"),
+        ({"freeze": "backbone"}, r"`freeze` must be a sequence of names"),
         ({"optimizer": "adm"}, r"Unknown optimizer: received 'adm'. Did you mean 'Adam'"),
         ({"optimizer": "MultiOptimizer"}, r"Unknown optimizer"),
-        ({"optimizer": {"class_name": "Nothing", "config": {}}}, r"`optimizer` is a name"),
-        ({"optimizer": 3}, r"`optimizer` is a name"),
+        ({"optimizer": {"class_name": "Nothing", "config": {}}}, r"`optimizer` must be a name"),
+        ({"optimizer": 3}, r"`optimizer` must be a name"),
         ({"weighting": "eqaul"}, r"Did you mean 'equal'"),
         ({"weighting": {"kind": -1}}, r"at least 0"),
     ],
@@ -366,7 +366,7 @@ def test_what_does_not_fit_is_refused_before_any_work(phases: list[Phase], messa
 
 
 def test_other_tasks_than_the_models_are_refused(run: Run, data: Data) -> None:
-    with pytest.raises(MTLError, match=r"a model of kind, odd, image, data of kind, odd\."):
+    with pytest.raises(MTLError, match=r"a model of kind, odd, image and data of kind, odd\."):
         train(run.model, data.only("kind", "odd"), PHASE)
 
 
@@ -375,18 +375,18 @@ def test_other_tasks_than_the_models_are_refused(run: Run, data: Data) -> None:
 )
 def test_a_monitor_without_labels_is_refused(run: Run, monitor: str, absent: str) -> None:
     unlabeled = _tiny.data(absent={absent: {"odd": slice(None)}})
-    with pytest.raises(MTLError, match=rf"computed from labels. Received: monitor='{monitor}' and not one label of odd"):
+    with pytest.raises(MTLError, match=rf"must be computed from labels. Received: monitor='{monitor}' and not one label of odd"):
         train(run.model, unlabeled, replace(PHASE, monitor=monitor))
 
 
 def test_features_are_for_their_own_trunk_while_it_is_frozen(data: Data, tmp_path: Path) -> None:
     model = fresh(freeze=True)
     featured = data.featurize(model.trunk, model.fingerprint(), tmp_path)
-    with pytest.raises(MTLError, match=r"trains the backbone needs the images. Received: cached features for phase 0"):
+    with pytest.raises(MTLError, match=r"trains the backbone must have the images. Received: cached features for phase 0"):
         train(model, featured, replace(PHASE, freeze=()))
     assert not model.get_layer("backbone").trainable, "put back"
     other = _tiny.model(freeze=True)
-    with pytest.raises(MTLError, match=r"the model's own trunk. Received: those of trunk [0-9a-f]+ for a model with trunk"):
+    with pytest.raises(MTLError, match=r"the model's own trunk. Received: features of trunk [0-9a-f]+ for a model with trunk"):
         train(other, featured, PHASE)
 
 
@@ -396,7 +396,7 @@ def test_where_weights_can_do_nothing_it_says_so(caplog: pytest.LogCaptureFixtur
 
         caplog.clear()
         with caplog.at_level("INFO", "mtl_keras"), _freezing.freezing(model, phase):
-            _train._say_what_weights_do(model, phase)
+            _train._log_idle_weighting(model, phase)
         return any("each task trains alone" in record.message for record in caplog.records)
 
     assert said(_tiny.model(freeze=True, shared=()))

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 import mtl_keras as mtl
-from mtl_keras.search import Settings, Study, load_study
+from mtl_keras.search import Resolved, Settings, Study, load_study, resolve
 from mtl_keras.search._oracle import Proposals, plain_values
-from mtl_keras.search._session import Resolved, resolve
 from mtl_keras.search._space import describe
 from mtl_keras.studies import studies_folder, study_summaries
 

@@ -1,8 +1,7 @@
-"""Changes of images, views of rows, and what training sees of them."""
+"""Augmentation steps of uint8 images, and views."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -10,62 +9,61 @@ import pytest
 from scipy import ndimage
 
 from mtl_keras.data import _views
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, choice_config
 
 
 def images(n: int = 6, h: int = 12, w: int = 10, c: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(20, 200, (n, h, w, c)).astype(np.uint8)
 
 
-def seen(view: Any, x: np.ndarray, seed: int = 0) -> np.ndarray:
-    return _views.made(x, _views.parse(view), [seed])
+def apply(view: Any, x: np.ndarray, seed: int = 0) -> np.ndarray:
+    return _views.apply_view(x, _views.parse_steps_of_view(view), [seed])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("word", _views.STEPS)
-def test_every_change_keeps_shape_and_type_and_repeats_by_seed(word: str, channels: int) -> None:
+@pytest.mark.parametrize("name", _views.STEPS)
+def test_every_step_keeps_shape_and_type_and_is_a_function_of_the_seed(name: str, channels: int) -> None:
     x = images(c=channels)
     before = x.copy()
-    first, again, other = seen(word, x), seen(word, x), seen(word, x, seed=1)
+    first, again, other = apply(name, x), apply(name, x), apply(name, x, seed=1)
     assert first.shape == x.shape
     assert first.dtype == np.uint8
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(x, before)
-    drawn = word in ("noise", "crop", "zoom")
-    assert (first != other).any() == drawn
-    assert (first != x).any() == (word != "identity")
+    assert (first != other).any() == (name in ("noise", "crop", "zoom"))
+    assert (first != x).any() == (name != "identity")
 
 
-def test_rows_in_blocks_are_drawn_differently(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_rows_have_different_random_values(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.repeat(images(1), 8, axis=0)
     monkeypatch.setattr(_views, "BLOCK_BYTES", 2 * x[0].nbytes)
-    assert len(np.unique(seen("crop", x), axis=0)) > 4
-    np.testing.assert_array_equal(seen("rotate", x), np.repeat(seen("rotate", x[:1]), 8, axis=0))
+    assert len(np.unique(apply("crop", x), axis=0)) > 4
+    np.testing.assert_array_equal(apply("rotate", x), np.repeat(apply("rotate", x[:1]), 8, axis=0))
 
 
-@pytest.mark.parametrize("word", ["flip_lr", "flip_up"])
-def test_a_flip_undoes_itself(word: str) -> None:
+@pytest.mark.parametrize("name", ["flip_lr", "flip_up"])
+def test_a_flip_is_its_own_inverse(name: str) -> None:
     x = images()
-    np.testing.assert_array_equal(seen((word, word), x), x)
-    np.testing.assert_array_equal(seen(word, x)[:, 0, 0], x[:, 0, -1] if word == "flip_lr" else x[:, -1, 0])
+    np.testing.assert_array_equal(apply((name, name), x), x)
+    np.testing.assert_array_equal(apply(name, x)[:, 0, 0], x[:, 0, -1] if name == "flip_lr" else x[:, -1, 0])
 
 
 @pytest.mark.parametrize("degrees", [30, -75.5, 90])
-def test_rotation_is_scipys(degrees: float) -> None:
+def test_rotation_equals_scipy(degrees: float) -> None:
     x = images(2, 11, 11)
     expected = ndimage.rotate(x.astype(np.float32), degrees, axes=(1, 2), reshape=False, order=1, mode="nearest")
-    np.testing.assert_allclose(seen({"method": "rotate", "degrees": degrees}, x), expected, atol=0.51)
+    np.testing.assert_allclose(apply({"method": "rotate", "degrees": degrees}, x), expected, atol=0.51)
 
 
 def test_a_quarter_turn_is_counter_clockwise() -> None:
     x = images(3, 8, 8)
-    np.testing.assert_array_equal(seen({"method": "rotate", "degrees": 90}, x), np.rot90(x, axes=(1, 2)))
+    np.testing.assert_array_equal(apply({"method": "rotate", "degrees": 90}, x), np.rot90(x, axes=(1, 2)))
 
 
-def test_stretch_reaches_both_ends_and_leaves_one_value_alone() -> None:
+def test_stretch_reaches_both_ends_and_keeps_constant_images() -> None:
     x = images()
     x[2] = 77
-    stretched = seen("stretch", x)
+    stretched = apply("stretch", x)
     assert (stretched[2] == 77).all()
     others = np.delete(stretched, 2, axis=0)
     assert (others.min((1, 2, 3)) == 0).all()
@@ -77,10 +75,10 @@ def test_stretch_reaches_both_ends_and_leaves_one_value_alone() -> None:
 
 def test_noise_has_its_variance() -> None:
     x = np.full((4, 64, 64, 3), 128, np.uint8)
-    spread = seen({"method": "noise", "variance": 0.01}, x).astype(float)
+    spread = apply({"method": "noise", "variance": 0.01}, x).astype(float)
     assert spread.mean() == pytest.approx(128, abs=0.5)
     assert (spread / 255).var() == pytest.approx(0.01, rel=0.03)
-    strong = seen("noise", x)
+    strong = apply("noise", x)
     assert (strong == 0).mean() + (strong == 255).mean() > 0.2, "values that leave the range are clipped, not wrapped"
 
 
@@ -89,15 +87,15 @@ def test_a_crop_is_a_shift_of_the_reflected_image(pad: float) -> None:
     x = images(40, 10, 10)
     padded = np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
     windows = [padded[:, i : i + 10, j : j + 10] for i in range(5) for j in range(5)]
-    cropped = seen({"method": "crop", "pad": pad}, x)
+    cropped = apply({"method": "crop", "pad": pad}, x)
     matches = np.array([(window == cropped).all((1, 2, 3)) for window in windows])
     assert (matches.sum(0) == 1).all()
     assert matches.any(1).sum() > 12, "shifts differ from image to image"
 
 
-def test_zoom_shows_a_part() -> None:
+def test_zoom_shows_a_part_of_the_image() -> None:
     ramp = np.broadcast_to(np.arange(0, 200, 2, dtype=np.uint8)[None, :, None, None], (30, 100, 100, 1))
-    zoomed = seen({"method": "zoom", "low": 0.5}, ramp).astype(int)
+    zoomed = apply({"method": "zoom", "low": 0.5}, ramp).astype(int)
     shares = (zoomed[:, -1, 0, 0] - zoomed[:, 0, 0, 0]) / 198
     assert 0.45 < shares.min() < 0.65
     assert 0.85 < shares.max() <= 1
@@ -109,59 +107,52 @@ def test_zoom_is_bilinear() -> None:
     rng = np.random.default_rng([3])
     share = rng.uniform(0.6, 1, (4, 1))
     y, at = (rng.uniform(0, 1 - share) * side + (np.arange(side) + 0.5) * share - 0.5 for side in (14, 11))
-    zoomed = seen({"method": "zoom", "low": 0.6}, x, seed=3)
+    zoomed = apply({"method": "zoom", "low": 0.6}, x, seed=3)
     for image, result, rows, columns in zip(x, zoomed, y, at, strict=True):
         grid = np.meshgrid(rows.clip(0, 13), columns.clip(0, 10), indexing="ij")
         expected = [ndimage.map_coordinates(image[..., c].astype(float), grid, order=1) for c in range(3)]
         np.testing.assert_allclose(result, np.stack(expected, -1), atol=0.51)
 
 
-def test_steps_apply_in_order_with_every_option_in_json() -> None:
+def test_steps_are_applied_in_order() -> None:
     x = images()
-    view = _views.parse(["flip_lr", {"method": "rotate", "degrees": 10}, "stretch"])
-    assert view == ({"method": "flip_lr"}, {"method": "rotate", "degrees": 10}, {"method": "stretch"})
-    assert _views.parse(json.loads(json.dumps(view))) == view
-    step_by_step = seen("stretch", seen({"method": "rotate", "degrees": 10}, seen("flip_lr", x)))
-    np.testing.assert_array_equal(_views.made(x, view, [0]), step_by_step)
-    assert _views.parse("noise") == ({"method": "noise", "variance": 0.2},)
-
-
-def test_defaults_are_those_of_the_functions() -> None:
-    import inspect
-
-    for word, change in _views.STEPS.items():
-        own = {name: p.default for name, p in inspect.signature(change).parameters.items() if name not in ("images", "rng")}
-        assert own == {name: default for name, (default, _, _) in _views.OPTIONS.get(word, {}).items()}
+    given = ["flip_lr", {"method": "rotate", "degrees": 10}, "stretch"]
+    view = _views.parse_steps_of_view(given)
+    assert [choice_config(step, _views.STEPS) for step in view] == [{"method": "flip_lr"}, given[1], {"method": "stretch"}]
+    step_by_step = apply("stretch", apply({"method": "rotate", "degrees": 10}, apply("flip_lr", x)))
+    np.testing.assert_array_equal(_views.apply_view(x, view, [0]), step_by_step)
+    (noise,) = _views.parse_steps_of_view("noise")
+    assert choice_config(noise, _views.STEPS) == {"method": "noise", "variance": 0.2}
 
 
 @pytest.mark.parametrize(
     ("view", "message"),
     [
-        ("flip", "Unknown change of images: received 'flip'. Did you mean 'flip_"),
-        ((), r"or several in a row. Received: \(\)"),
-        (3, "or several in a row. Received: 3"),
-        (({"degrees": 3},), "mapping with `method`. Received: {'degrees': 3}"),
-        ({"method": "rotate", "degree": 3}, "option of 'rotate': received 'degree'. Did you mean 'degrees'"),
+        ("flip", "Unknown augmentation step: received 'flip'. Did you mean 'flip_"),
+        ((), r"a step or a sequence of steps. Received: \(\)"),
+        (3, "a step or a sequence of steps. Received: 3"),
+        (({"degrees": 3},), "mapping with the entry 'method'. Received: {'degrees': 3}"),
+        ({"method": "rotate", "degree": 3}, "option of augmentation step 'rotate': received 'degree'. Did you mean 'degrees'"),
         ({"method": "flip_lr", "pad": 3}, "'flip_lr' has no options"),
-        ({"method": "noise", "variance": -0.1}, r"`variance` of 'noise' lies in \[0, 1\]. Received: variance=-0.1"),
+        ({"method": "noise", "variance": -0.1}, r"`variance` of 'noise' must be a number in \[0, 1\]. Received: variance=-0.1"),
         ({"method": "noise", "variance": float("nan")}, "Received: variance=nan"),
         ({"method": "zoom", "low": True}, "Received: low=True"),
         ({"method": "crop", "pad": "4"}, "Received: pad='4'"),
-        ({"method": "crop", "pad": 0}, "whole number of px, or a share"),
-        ({"method": "crop", "pad": 2.5}, "whole number of px, or a share"),
+        ({"method": "crop", "pad": 0}, r"`pad` of 'crop' must be a number in \(0, 1024\]"),
+        ({"method": "crop", "pad": 2.5}, "whole number of px or a fraction of the side"),
     ],
 )
 def test_parse_refuses(view: Any, message: str) -> None:
     with pytest.raises(MTLError, match=message):
-        _views.parse(view)
+        _views.parse_steps_of_view(view)
 
 
 @pytest.mark.parametrize("views", ["flip_lr", {"method": "crop"}, (), 3])
-def test_views_are_several(views: Any) -> None:
-    with pytest.raises(MTLError, match="Views come as a sequence of at least one"):
-        _views.parse_all(views)
+def test_views_must_be_a_sequence(views: Any) -> None:
+    with pytest.raises(MTLError, match="`steps` must be a sequence of views"):
+        _views.parse_views(views)
 
 
-def test_a_shift_fits_into_the_image() -> None:
+def test_a_padding_must_be_smaller_than_the_image() -> None:
     with pytest.raises(MTLError, match="Received: pad=4 for a side of 4 px"):
-        seen("crop", images(2, 8, 4))
+        apply("crop", images(2, 8, 4))

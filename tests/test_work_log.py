@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mtl_keras.comparison._work_log import work_log
+from mtl_keras.runs._work_log import work_log
 
 
 def written(folder: Path) -> dict[str, Any]:

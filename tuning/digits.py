@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"), mtl.Reconstruction("image"))
 
 
-def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.search.Plan:
+def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
     """A small CNN, a shared stack of one or two layers, a head of up to one layer each, learning rate and loss weights."""
     settings = context.settings
     recipe = mtl.Recipe(
@@ -38,7 +38,7 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.search.Plan:
         optimizer={"class_name": "Adam", "config": {"learning_rate": learning_rate}},
         patience=settings.patience,
     )
-    return mtl.search.Plan(recipe, (phase,))
+    return mtl.Plan(recipe, (phase,))
 
 
 STUDY = mtl.Study(

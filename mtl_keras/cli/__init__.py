@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["entry", "main"]
+if TYPE_CHECKING:
+    from mtl_keras.cli._app import app
 
-#: What the disk may say that a user can mend; any other OSError is a fault of ours.
+__all__ = ["app", "entry", "main"]
+
+#: Errors of the disk that a user can fix; any other OSError is a bug.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 
 
@@ -16,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2 for an input that is refused, 130 if interrupted.
 
     Args:
-        argv: Arguments without the program's name; None (default) takes those of the process.
+        argv: Arguments without the program's name; None (default) is those of the process.
 
     Example:
         >>> main(["tune", "no-such-study"])
@@ -26,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mtl_keras.errors import MTLError
 
     try:
-        # Ends in SystemExit: with 0, or with 2 where the arguments are refused.
+        # Ends in SystemExit: with 0, or with 2 if the arguments are refused.
         app(args=None if argv is None else list(argv), prog_name="mtl-keras")
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
@@ -41,3 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def entry() -> None:
     """Run as the installed command."""
     sys.exit(main())
+
+
+def __getattr__(name: str) -> Any:
+    # `app`, from which the documentation is generated, is imported on first use: typer takes a while.
+    if name == "app":
+        from mtl_keras.cli._app import app
+
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

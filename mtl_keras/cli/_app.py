@@ -1,4 +1,4 @@
-"""The verbs of the command line; heavy imports stand inside the functions, so that `--help` answers at once."""
+"""The verbs of the command line. Heavy imports are inside the functions, so that `--help` answers at once."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from mtl_keras.cli._options import (
     Strategy,
     StudyArgument,
     read_changes,
+    reporting,
     work,
 )
 
@@ -32,9 +33,9 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Compose, tune and measure networks that predict several things at once.",
+    help="Compose, tune and evaluate networks that predict several things at once.",
 )
-cache_app = typer.Typer(no_args_is_help=True, help="Look at or clear the cached features of frozen trunks.")
+cache_app = typer.Typer(no_args_is_help=True, help="List or clear the cached features of frozen trunks.")
 app.add_typer(cache_app, name="cache")
 
 
@@ -47,13 +48,15 @@ class Split(StrEnum):
 @app.command()
 def tune(
     study: StudyArgument = "digits",
-    trials: Annotated[int | None, typer.Option(help="Trials at most. [default: the study's]", show_default=False)] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Maximum number of trials. [default: the study's]", show_default=False)
+    ] = None,
     epochs: Epochs = None,
     seed: Seed = None,
     n_final_seeds: Annotated[
         int | None,
         typer.Option(
-            help="Trainings of the best configuration for the final figures. [default: the study's]", show_default=False
+            help="Trainings of the best configuration for the final results. [default: the study's]", show_default=False
         ),
     ] = None,
     tuner: Annotated[
@@ -68,27 +71,17 @@ def tune(
     quick: Quick = False,
     json_: Json = False,
 ) -> None:
-    """Search depth, learning rate and loss weights; end with test figures beside single-task baselines."""
+    """Search depth, learning rate and loss weights; end with test results next to single-task baselines."""
     given = {"trials": trials, "epochs": epochs, "seed": seed, "n_final_seeds": n_final_seeds, "tuner": tuner}
     changes = read_changes(set_, given)
+    where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
-        from mtl_keras.cli._progress import ConsoleReporter
         from mtl_keras.cli._show import show_result
         from mtl_keras.search import load_study, run_study
 
         found = load_study(study)
-        with ConsoleReporter(console.err) as reporter:
-            result = run_study(
-                found,
-                changes,
-                data_dir=data_dir,
-                output_dir=output_dir,
-                cache_dir=cache_dir,
-                resume=resume,
-                quick=quick,
-                strategy=strategy,
-                reporter=reporter,
-            )
+        with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
+            result = run_study(found, changes, options)
         show_result(console.out, result)
         console.answer(result.summary())
 
@@ -111,27 +104,16 @@ def train(
     quick: Quick = False,
     json_: Json = False,
 ) -> None:
-    """Train one configuration: a named one or the study's defaults, with what --set fixes; score it on validation."""
+    """Train one configuration, a named one or the study's defaults with what --set fixes, and evaluate it on validation."""
     changes = read_changes(set_, {"epochs": epochs, "seed": seed})
+    where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
-        from mtl_keras.cli._progress import ConsoleReporter
         from mtl_keras.cli._show import show_evaluation
         from mtl_keras.search import load_study, train_study
 
         found = load_study(study)
-        with ConsoleReporter(console.err) as reporter:
-            folder, run, evaluation = train_study(
-                found,
-                changes,
-                data_dir=data_dir,
-                output_dir=output_dir,
-                cache_dir=cache_dir,
-                resume=resume,
-                quick=quick,
-                configuration=configuration,
-                strategy=strategy,
-                reporter=reporter,
-            )
+        with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
+            folder, run, evaluation = train_study(found, changes, options, configuration=configuration)
         show_evaluation(console.out, evaluation, f"best epoch {run.best.epoch}; {folder}")
         console.answer(
             {"study": found.name, "output_dir": str(folder), "best_epoch": run.best.epoch, "validation": evaluation.values()}
@@ -141,12 +123,12 @@ def train(
 @app.command()
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    split: Annotated[Split, typer.Option(help="A look at test is logged in the folder.")] = Split.validation,
+    split: Annotated[Split, typer.Option(help="A test evaluation is logged in the folder.")] = Split.validation,
     data_dir: DataDir = None,
     cache_dir: CacheDir = None,
     json_: Json = False,
 ) -> None:
-    """Score a finished run's model again, from its predictions."""
+    """Evaluate the model of a finished run again, from its predictions."""
     with work(json_) as console:
         from mtl_keras.cli._show import show_evaluation
         from mtl_keras.search import evaluate_run
@@ -167,13 +149,15 @@ def report(
     folder: Annotated[Path, typer.Argument(help="Folder of records, at any depth, e.g. results/.")],
     json_: Json = False,
 ) -> None:
-    """Gather a folder's records into its README.md and summary.csv."""
+    """Summarize the records in a folder in its README.md and summary.csv."""
     with work(json_, tensorflow=False) as console:
         from mtl_keras.errors import MTLError
         from mtl_keras.report import write_summary
 
         if not folder.is_dir():
-            raise MTLError(f"A summary is made of a folder of records. Received: {folder}, which is none. Give e.g. results/.")
+            raise MTLError(
+                f"`report` must be given a folder of records. Received: {folder}, which is none. Pass e.g. results/."
+            )
         records = write_summary(folder)
         for record in records:
             console.out.print(record, highlight=False, markup=False)
@@ -197,7 +181,7 @@ def studies(json_: Json = False) -> None:
 
 @cache_app.command("list")
 def cache_list(cache_dir: CacheDir = None, json_: Json = False) -> None:
-    """Show what is cached, and how large it is."""
+    """List the entries of the feature cache and their sizes."""
     with work(json_, tensorflow=False) as console:
         from mtl_keras.cli._show import show_cache
         from mtl_keras.data import cache
@@ -220,7 +204,7 @@ def cache_clear(
     cache_dir: CacheDir = None,
     json_: Json = False,
 ) -> None:
-    """Remove cached features; they are computed again when they are needed."""
+    """Remove cached features. They are computed again when they are needed."""
     with work(json_, tensorflow=False) as console:
         from mtl_keras.data import cache
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,10 +19,12 @@ from mtl_keras.cli._options import (
     Strategy,
     StudyArgument,
     read_changes,
+    reporting,
     work,
 )
 
 if TYPE_CHECKING:
+    from mtl_keras.cli._console import Work
     from mtl_keras.comparison import Comparison
 
 __all__ = ["compare", "reproduce"]
@@ -40,7 +42,9 @@ def compare(
     ] = None,
     fixed_from: Annotated[
         str | None,
-        typer.Option(help="Folder of a search: its best is what is compared, `fixed` are its weights.", show_default=False),
+        typer.Option(
+            help="Folder of a search, whose best configuration is compared; `fixed` is its loss weights.", show_default=False
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Trainings of each approach and baseline, at least 2.")] = 5,
     epochs: Epochs = None,
@@ -54,29 +58,16 @@ def compare(
     quick: Quick = False,
     json_: Json = False,
 ) -> None:
-    """Compare ways to combine losses, or configurations, from the same seeds, beside single-task baselines."""
+    """Compare loss weightings or configurations from the same seeds, next to single-task baselines."""
     changes = read_changes(set_, {"epochs": epochs, "seed": seed})
+    where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
-        from mtl_keras.cli._progress import ConsoleReporter
         from mtl_keras.search import compare_study, load_study
 
         found = load_study(study)
-        words = approach or ["fixed" if fixed_from else "equal", "uncertainty"]
-        with ConsoleReporter(console.err) as reporter:
-            result = compare_study(
-                found,
-                words,
-                changes,
-                fixed_from=fixed_from,
-                seeds=seeds,
-                data_dir=data_dir,
-                output_dir=output_dir,
-                cache_dir=cache_dir,
-                resume=resume,
-                quick=quick,
-                strategy=strategy,
-                reporter=reporter,
-            )
+        approaches = approach or ["fixed" if fixed_from else "equal", "uncertainty"]
+        with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
+            result = compare_study(found, approaches, changes, options, fixed_from=fixed_from, seeds=seeds)
         _show(console, result, found.name)
 
 
@@ -101,31 +92,19 @@ def reproduce(
     quick: Quick = False,
     json_: Json = False,
 ) -> None:
-    """Train every configuration that a study names, into one record beside what was published."""
+    """Train every configuration that a study names, and write one record that shows what was published next to them."""
     changes = read_changes(set_, {"epochs": epochs, "seed": seed})
+    where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
-        from mtl_keras.cli._progress import ConsoleReporter
         from mtl_keras.search import load_study, reproduce_study
 
         found = load_study(study)
-        with ConsoleReporter(console.err) as reporter:
-            result = reproduce_study(
-                found,
-                changes,
-                configurations=configuration or (),
-                seeds=seeds,
-                data_dir=data_dir,
-                output_dir=output_dir,
-                cache_dir=cache_dir,
-                resume=resume,
-                quick=quick,
-                strategy=strategy,
-                reporter=reporter,
-            )
+        with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
+            result = reproduce_study(found, changes, options, configurations=configuration or (), seeds=seeds)
         _show(console, result, found.name)
 
 
-def _show(console: Any, result: Comparison, study: str) -> None:
+def _show(console: Work, result: Comparison, study: str) -> None:
     """Print the table and where the record is."""
     from mtl_keras.cli._show import show_comparison
 

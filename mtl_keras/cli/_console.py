@@ -1,4 +1,4 @@
-"""Where a verb writes: results to standard output, the rest to standard error."""
+"""Where a verb writes: results to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Work"]
 class Work:
     """The context of a verb.
 
-    With `as_json`, everything but the answer goes to standard error, and the answer is the last line of standard output.
+    With `as_json`, the answer is the last line of standard output and everything else goes to standard error.
 
     Args:
         as_json: Whether the user asked for JSON.
@@ -41,12 +41,12 @@ class Work:
         handler = RichHandler(
             console=self.err, show_time=False, show_path=False, show_level=False, markup=False, highlighter=None
         )
-        # Thirty trainings of a search would say the same thing thirty times.
-        said: set[str] = set()
+        # Thirty trainings of a search would log the same message thirty times.
+        logged: set[str] = set()
 
         def is_new(record: logging.LogRecord) -> bool:
-            known = record.getMessage() in said
-            said.add(record.getMessage())
+            known = record.getMessage() in logged
+            logged.add(record.getMessage())
             return not known
 
         handler.addFilter(is_new)
@@ -54,19 +54,19 @@ class Work:
         log.addHandler(handler)
         self._exit.callback(log.setLevel, log.level)
         log.setLevel(logging.INFO)
-        # Other libraries give the root a handler of their own, which would say it once more.
+        # Other libraries add a handler to the root logger, which would print the message again.
         log.propagate = False
         self._exit.callback(setattr, log, "propagate", True)
         self._exit.callback(log.removeHandler, handler)
-        # Libraries print where they please; standard output is the answer's.
+        # Other libraries print to standard output, which is for the answer.
         self._exit.enter_context(contextlib.redirect_stdout(sys.stderr))
         self._exit.enter_context(warnings.catch_warnings())
-        # One warning for the user to act on is worth more than a page of other projects' deprecations.
+        # Deprecations in other projects would bury the warnings that a user can act on.
         for kind in (DeprecationWarning, FutureWarning):
             warnings.simplefilter("ignore", kind)
         if self.tensorflow:
-            # Its start-up lines on devices it did not find tell the user nothing.
-            with _silenced_stderr():
+            # At start-up it prints lines about devices that it did not find.
+            with _silence_stderr():
                 import tensorflow
 
                 tensorflow.config.list_physical_devices()
@@ -75,7 +75,7 @@ class Work:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._exit.close()
         if kind is KeyboardInterrupt:
-            self.err.print("Interrupted. What was finished is kept; --resume goes on from there.")
+            self.err.print("Interrupted. Finished work is kept; continue with --resume.")
             raise SystemExit(130)
 
     def answer(self, value: dict[str, Any]) -> None:
@@ -86,8 +86,8 @@ class Work:
 
 
 @contextlib.contextmanager
-def _silenced_stderr() -> Iterator[None]:
-    """Send what C++ code writes to standard error to nowhere, unless TF_CPP_MIN_LOG_LEVEL asks for it."""
+def _silence_stderr() -> Iterator[None]:
+    """Discard what C++ code writes to standard error, unless TF_CPP_MIN_LOG_LEVEL is set."""
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
         return

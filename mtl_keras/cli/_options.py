@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from mtl_keras.cli._console import Work
+    from mtl_keras.runs import Options
+
 StudyArgument = Annotated[str, typer.Argument(help="Name of a study, or a Python file that defines STUDY.", metavar="[STUDY]")]
 DataDir = Annotated[
-    Path | None, typer.Option(help="Root in which a data set is looked for as <name>/ and tfds/<name>/.", show_default=False)
+    Path | None,
+    typer.Option(help="Root folder in which a data set is looked up as <name>/ and tfds/<name>/.", show_default=False),
 ]
 CacheDir = Annotated[
     Path | None,
@@ -24,13 +31,16 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="A setting of the study, or a hyperparameter to fix; repeatable.", show_default=False
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on in --output-dir, or in the newest run of the study.")]
-Quick = Annotated[bool, typer.Option("--quick", help="The study's own small version, to see that it works.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue in --output-dir, or in the newest run of the study.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Run the study's own small version, to see that it works.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")]
 Strategy = Annotated[str, typer.Option(help="auto, none or mirrored (all GPUs of this host).")]
-Epochs = Annotated[int | None, typer.Option(help="Epochs of each training at most. [default: the study's]", show_default=False)]
+Epochs = Annotated[
+    int | None, typer.Option(help="Maximum number of epochs of each training. [default: the study's]", show_default=False)
+]
 Seed = Annotated[
-    int | None, typer.Option(help="Every training's seed follows from it. [default: the study's]", show_default=False)
+    int | None,
+    typer.Option(help="Seed from which that of every training is derived. [default: the study's]", show_default=False),
 ]
 
 
@@ -38,7 +48,7 @@ def read_changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, An
     """Return `--set key=value` and the options that were given as one mapping.
 
     Raises:
-        MTLError: If a pair has no `=`, or says something else than an option for the same key.
+        MTLError: If a pair has no `=`, or contradicts an option for the same key.
     """
     from mtl_keras.errors import MTLError
 
@@ -46,7 +56,7 @@ def read_changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, An
     for pair in pairs or []:
         key, found, text = pair.partition("=")
         if not found or not key:
-            raise MTLError(f"--set takes KEY=VALUE. Received: {pair!r}. Give e.g. --set learning_rate=0.001.")
+            raise MTLError(f"--set must be KEY=VALUE. Received: {pair!r}. Pass e.g. --set learning_rate=0.001.")
         try:
             value = json.loads(text)
         except json.JSONDecodeError:
@@ -55,12 +65,24 @@ def read_changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, An
     for key, value in given.items():
         if value is not None and changes.setdefault(key, value) != value:
             option = key.replace("_", "-")
-            raise MTLError(f"A setting is given once. Received: --{option} {value} and --set {key}={changes[key]}. Drop one.")
+            raise MTLError(
+                f"A setting must be given once. Received: --{option} {value} and --set {key}={changes[key]}. Drop one of them."
+            )
     return changes
 
 
-def work(as_json: bool, tensorflow: bool = True) -> Any:
+def work(as_json: bool, tensorflow: bool = True) -> Work:
     """Return the context in which a verb does its work; see `_console.Work`."""
     from mtl_keras.cli._console import Work
 
     return Work(as_json, sys.stdout, tensorflow)
+
+
+@contextlib.contextmanager
+def reporting(console: Work, **options: Any) -> Iterator[Options]:
+    """Yield the options of a verb, with a reporter that shows progress on standard error for the length of a block."""
+    from mtl_keras.cli._progress import ConsoleReporter
+    from mtl_keras.runs import Options
+
+    with ConsoleReporter(console.err) as reporter:
+        yield Options(reporter=reporter, **options)

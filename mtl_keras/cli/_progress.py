@@ -1,4 +1,4 @@
-"""Progress on standard error: bars on a terminal, one line a training elsewhere."""
+"""Progress on standard error: bars on a terminal, one line per training elsewhere."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from mtl_keras.search import Reporter
+from mtl_keras.runs import Reporter
 
 __all__ = ["ConsoleReporter"]
 
 
 class ConsoleReporter(Reporter):
-    """Shows stages, features, trainings and epochs.
+    """Shows stages, features, trainings and epochs on a console.
 
     Args:
         console: Of standard error.
@@ -44,27 +44,27 @@ class ConsoleReporter(Reporter):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.progress.stop()
 
-    def stage(self, text: str) -> None:
+    def on_stage(self, text: str) -> None:
         for name in list(self._bars):
             self.progress.remove_task(self._bars.pop(name))
         self.console.print(text, style="bold", highlight=False, markup=False, soft_wrap=True)
 
-    def features(self, done: int, total: int) -> None:
+    def on_features(self, done: int, total: int) -> None:
         self._move("features", "Features", done, total)
-        # Without a terminal a line every half minute shows that it lives.
+        # Without a terminal, a line every half minute shows that the work proceeds.
         if not self.console.is_terminal and time.monotonic() - self._shown > 30:
             self._shown = time.monotonic()
             self.console.print(f"  {done} of {total} images", highlight=False)
 
-    def training_begins(self, label: str, number: int, total: int, epochs: int) -> None:
+    def on_training_begin(self, label: str, number: int, total: int, epochs: int) -> None:
         self._move("trainings", "Trainings", number - 1, total)
         self._move("epochs", label, 0, epochs)
 
-    def epoch_ends(self, epoch: int, logs: Mapping[str, float]) -> None:
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         if "epochs" in self._bars:
             self.progress.update(self._bars["epochs"], completed=epoch)
 
-    def training_ends(self, row: Mapping[str, Any]) -> None:
+    def on_training_end(self, row: Mapping[str, Any]) -> None:
         if "trainings" in self._bars:
             self.progress.advance(self._bars["trainings"])
         name = f"trial {row['trial']}" if isinstance(row["trial"], int) else row["trial"]

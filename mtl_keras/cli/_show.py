@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["show_cache", "show_comparison", "show_evaluation", "show_result"]
 
-#: Trials shown; the rest is in trials.jsonl.
+#: Trials shown; all of them are in trials.jsonl.
 SHOWN = 15
-#: Runs that TensorBoard ticks by itself at most.
-TICKED = 40
+#: Maximum number of runs that TensorBoard selects by default.
+SELECTED = 40
 
 
 def show_comparison(console: Console, result: Comparison) -> None:
-    """Print what each approach reached, and where the record is."""
+    """Print the results of each approach, and where the record is."""
     console.print(_table(result.table(), f"Approaches on the {result.split} split, mean ± sample SD (seeds)"))
     console.print(f"Best on validation: {result.best}. Record: {result.output_dir}/README.md", highlight=False, markup=False)
 
 
 def show_result(console: Console, result: StudyResult) -> None:
-    """Print the trials, the best hyperparameters, the test figures, and how to open TensorBoard."""
+    """Print the trials, the best hyperparameters, the test results, and how to open TensorBoard."""
     trials = trials_table(result.trials)
     more = f", best {SHOWN} of {len(trials)}" if len(trials) > SHOWN else ""
     values = {row["trial"]: row["hyperparameters"] for row in result.trials}
@@ -46,11 +46,11 @@ def show_result(console: Console, result: StudyResult) -> None:
         title=f"Trials of {result.study} by validation skill{more}",
         title_justify="left",
     )
-    # One column for all hyperparameters: a column each does not fit a terminal.
+    # One column for all hyperparameters: one for each would not fit a terminal.
     table.add_column("hyperparameters", ratio=1)
     for row in trials.head(SHOWN).to_dict("records"):
-        figures = [f"{row[name]:.4f}" for name in ("skill", *names)]
-        table.add_row(str(row["trial"]), *figures, f"{row['seconds']:.1f}", row["status"], _compact(values[row["trial"]]))
+        values_shown = [f"{row[name]:.4f}" for name in ("skill", *names)]
+        table.add_row(str(row["trial"]), *values_shown, f"{row['seconds']:.1f}", row["status"], _compact(values[row["trial"]]))
     console.print(table)
     best = Table("hyperparameter", "value", title=f"Best: trial {result.best}", title_justify="left")
     for name, value in result.hyperparameters.items():
@@ -58,12 +58,14 @@ def show_result(console: Console, result: StudyResult) -> None:
     console.print(best)
     split = "test" if any(row["split"] == "test" for row in result.metrics) else "validation"
     scores = scores_table(result.metrics, split).drop(columns=["unit"])
-    console.print(_table(scores, f"{split.capitalize()} figures, best epoch on validation"))
-    console.print(f"Record, model and figures: {result.output_dir}", highlight=False, soft_wrap=True)
+    console.print(_table(scores, f"{split.capitalize()} results, best epoch on validation"))
+    console.print(f"Record and model: {result.output_dir}", highlight=False, soft_wrap=True)
     logs = result.output_dir / "logs"
     console.print(f"TensorBoard: tensorboard --logdir {logs}", highlight=False, soft_wrap=True)
-    if 1 + sum(path.is_dir() for path in logs.iterdir()) > TICKED:
-        console.print(f"With more than {TICKED} runs it begins with none ticked: press TOGGLE ALL RUNS.", highlight=False)
+    if 1 + sum(path.is_dir() for path in logs.iterdir()) > SELECTED:
+        console.print(
+            f"With more than {SELECTED} runs, TensorBoard starts with none selected: press TOGGLE ALL RUNS.", highlight=False
+        )
 
 
 def show_evaluation(console: Console, evaluation: Evaluation, title: str) -> None:
@@ -72,12 +74,12 @@ def show_evaluation(console: Console, evaluation: Evaluation, title: str) -> Non
     for score in evaluation.scores:
         unit = f"{score.unit}, {'higher' if score.direction == 'max' else 'lower'} is better"
         table.add_row(score.task, score.metric, f"{score.value:.4f}", f"{score.trivial:.4f}", str(score.n), unit)
-    table.add_row("all", "skill", f"{evaluation.skill:.4f}", "0.0000", "", "share of the way from trivial to perfect")
+    table.add_row("all", "skill", f"{evaluation.skill:.4f}", "0.0000", "", "0 trivial, 1 perfect")
     console.print(table)
 
 
 def show_cache(console: Console, where: Path, entries: Sequence[CacheEntry]) -> None:
-    """Print what a cache folder holds."""
+    """Print the entries of a cache folder."""
     table = Table("entry", "MB", "images", "complete", "backbone", title=f"Feature cache {where}", title_justify="left")
     for entry in entries:
         backbone: Any = entry.fingerprint.get("backbone", {})

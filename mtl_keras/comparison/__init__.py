@@ -1,15 +1,24 @@
-"""Comparing approaches: the same seeds for all, single-task baselines from the same configuration, one look at the test split.
+"""Comparing approaches: the same seeds for all, single-task baselines of the same configuration, one test evaluation.
 
-`compare` trains several ways of training one network (or several networks) from several seeds each, beside the baselines,
-and says per task what was gained, with a paired interval. Everything it trains lies in a folder and is not trained again
-when it goes on there. A search ends in the same way, with one approach.
+`compare` trains several ways of training one network (or several networks) from several seeds each, together with the
+baselines, and reports per task what was gained, with a paired interval. Every training has a folder and is not repeated when
+the comparison is resumed. A search ends in the same way, with one approach.
 """
 
 from __future__ import annotations
 
-from mtl_keras.comparison._compare import Comparison, compare
-from mtl_keras.comparison._jobs import Approach, Figures, run_approaches
-from mtl_keras.comparison._plan import Plan
-from mtl_keras.comparison._reporter import Reporter
+from mtl_keras.comparison._approach import Approach
+from mtl_keras.comparison._compare import check_approaches, compare, compare_plans
+from mtl_keras.comparison._comparison import Comparison
+from mtl_keras.comparison._results import Results
+from mtl_keras.comparison._run import run_approaches
 
-__all__ = ["Approach", "Comparison", "Figures", "Plan", "Reporter", "compare", "run_approaches"]
+__all__ = [
+    "Approach",
+    "Comparison",
+    "Results",
+    "check_approaches",
+    "compare",
+    "compare_plans",
+    "run_approaches",
+]

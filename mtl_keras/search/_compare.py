@@ -1,4 +1,4 @@
-"""Approaches to one study: loss weightings and named configurations, beside the weights of a recorded search."""
+"""Approaches to one study: loss weightings and named configurations, next to the loss weights of a recorded search."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mtl_keras import weighting as weightings
-from mtl_keras.comparison import Comparison, Plan, Reporter, compare
-from mtl_keras.comparison._folder import choose_folder, saved_config
+from mtl_keras.comparison import Comparison, compare_plans
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.files import read_json_lines
 from mtl_keras.report.statistics import trial_skills
-from mtl_keras.search._session import Resolved, resolve
+from mtl_keras.runs import Options, Plan, RunFolder, read_config
+from mtl_keras.search._prepare import load_data, with_image_shape
+from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
 from mtl_keras.search._trials import LOG, best_trial
@@ -27,73 +28,58 @@ def compare_study(
     study: Study,
     approaches: Sequence[str],
     changes: Mapping[str, Any] | None = None,
+    options: Options | None = None,
     *,
     fixed_from: str | Path | None = None,
     seeds: int = 5,
-    data_dir: str | Path | None = None,
-    output_dir: str | Path | None = None,
-    cache_dir: str | Path | None = None,
-    resume: bool = False,
-    quick: bool = False,
-    strategy: str = "auto",
-    reporter: Reporter | None = None,
 ) -> Comparison:
-    """Compare approaches to a study from the same seeds, beside single-task baselines.
+    """Compare approaches to a study from the same seeds, together with single-task baselines.
 
     Args:
-        study: What is predicted, from what.
-        approaches: Words of `mtl_keras.weighting.METHODS`, which replace how the losses of the study's default configuration
-            combine; `"fixed"`, with `fixed_from`; or names of the study's configurations.
-        changes: Fields of the settings, or hyperparameters to fix.
-        fixed_from: Folder of a finished search of the study: its best hyperparameters are the configuration that weightings
-            are compared on, and `"fixed"` are the loss weights that it found.
-        seeds: Trainings of each approach and baseline, at least 2.
-        data_dir: Root in which the data set is looked for.
-        output_dir: A new or empty folder; None (default) makes `runs/<study>/<n>`.
-        cache_dir: Folder of the feature cache.
-        resume: Go on in `output_dir`, or in the newest comparison of that study.
-        quick: Apply the study's quick changes first.
-        strategy: See `mtl_keras.distribute.strategy`.
-        reporter: Hears of the progress.
+        study: The study.
+        approaches: Names of `mtl_keras.weighting.METHODS`, which combine the losses of the study's default configuration;
+            `"fixed"`, with `fixed_from`; or names of the study's configurations.
+        changes: Settings, or hyperparameters to fix.
+        options: Where to read and write, and how to execute it.
+        fixed_from: Folder of a finished search of the study. Weightings are then compared on its best hyperparameters, and
+            `"fixed"` is the loss weights that it found.
+        seeds: Number of trainings of each approach and baseline, at least 2; default 5.
 
     Returns:
-        The comparison; everything in it is in its folder too.
+        The comparison. Everything in it is in its folder too.
 
     Raises:
         MTLError: If an approach is unknown or has data of its own, `fixed_from` holds no search of the study, or `compare`
             refuses its input.
     """
-    changes = {**(study.quick if quick else {}), **(changes or {})}
-    reporter = reporter or Reporter()
-    base, plan = _base(study, changes, fixed_from)
+    options = options or Options()
+    changes = with_quick(study, changes, options)
+    saved = _saved_search(study, fixed_from)
+    data = None
+    if study.image_shape is None:
+        data = load_data(study, resolve_settings(study, changes, saved)[0], options)
+        study = with_image_shape(study, data)
+    base = resolve(study, changes, saved)
+    plan = base.plan if fixed_from is None else _best_plan(base, Path(fixed_from))
     plans: dict[str, Plan] = {}
     settings: dict[str, Settings] = {}
-    for word in approaches:
-        if word == FIXED and fixed_from is not None:
-            plans[word], settings[word] = plan, base.settings
-        elif word in weightings.METHODS:
-            phases = tuple(replace(phase, weighting=word) for phase in plan.phases)
-            plans[word], settings[word] = replace(plan, phases=phases), base.settings
-        elif word in study.configurations:
-            named = resolve(study, changes, configuration=word)
-            plans[word], settings[word] = named.plan, named.settings
+    for name in approaches:
+        if name == FIXED and fixed_from is not None:
+            plans[name], settings[name] = plan, base.settings
+        elif name in weightings.METHODS:
+            phases = tuple(replace(phase, weighting=name) for phase in plan.phases)
+            plans[name], settings[name] = replace(plan, phases=phases), base.settings
+        elif name in study.configurations:
+            named = resolve(study, changes, configuration=name)
+            plans[name], settings[name] = named.plan, named.settings
         else:
             known = [*weightings.METHODS, *study.configurations, *([FIXED] if fixed_from is not None else [])]
-            raise unknown("approach", word, known, "`fixed` needs the folder of a search (--fixed-from).")
-    folder = choose_folder(study.name, output_dir, resume, "compare")
+            raise unknown("approach", name, known, "`fixed` needs the folder of a search (--fixed-from).")
+    folder = RunFolder(study.name, "compare", options)
     _check_data(study, settings)
-    reporter.stage("Loading data")
-    return compare(
-        plans,
-        study.load(next(iter(settings.values()), base.settings), data_dir),
-        seeds=seeds,
-        seed=base.settings.seed,
-        output_dir=folder,
-        cache_dir=cache_dir,
-        resume=resume,
-        strategy=strategy,
-        reporter=reporter,
-    )
+    own = next(iter(settings.values()), base.settings)
+    data = data if data is not None and own == base.settings else load_data(study, own, options)
+    return compare_plans(folder, plans, data, options, seeds=seeds, seed=base.settings.seed)
 
 
 def _check_data(study: Study, settings: Mapping[str, Settings]) -> None:
@@ -104,23 +90,27 @@ def _check_data(study: Study, settings: Mapping[str, Settings]) -> None:
         for name, value in values.items():
             if value != values[first]:
                 raise MTLError(
-                    f"A comparison has one data set. Received: {field}={values[first]!r} of {first!r} and {value!r} of "
-                    f"{name!r}. Give --set {field}=... for all, or use reproduce."
+                    f"All approaches of a comparison must have the same data. Received: {field}={values[first]!r} of {first!r} "
+                    f"and {value!r} of {name!r}. Pass --set {field}=... for all, or use reproduce."
                 )
 
 
-def _base(study: Study, changes: Mapping[str, Any], fixed_from: str | Path | None) -> tuple[Resolved, Plan]:
-    """Return the study as it is compared, and the plan that weightings are compared on."""
+def _saved_search(study: Study, fixed_from: str | Path | None) -> dict[str, Any] | None:
+    """Return the configuration of the search that fixed weights come from."""
     if fixed_from is None:
-        base = resolve(study, changes)
-        return base, base.plan
+        return None
     folder = Path(fixed_from)
-    config = saved_config(folder)
-    rows = read_json_lines(folder / LOG)
-    if config is None or (config["command"], config["study"]) != ("tune", study.name) or not trial_skills(rows):
+    config = read_config(folder)
+    search = config is not None and (config["command"], config["study"]) == ("tune", study.name)
+    if not search or not trial_skills(read_json_lines(folder / LOG)):
         raise MTLError(
-            f"Fixed weights come from a search of the study. Received: {folder}, which holds no completed trial of "
+            f"Fixed weights must come from a search of the study. Received: {folder}, which holds no completed trial of "
             f"{study.name!r}. Name the folder of a `tune`, e.g. a record in results/."
         )
-    base = resolve(study, changes, config)
-    return base, base.plan_of({**best_trial(rows)["hyperparameters"], **base.fixed})
+    return config
+
+
+def _best_plan(base: Resolved, folder: Path) -> Plan:
+    """Return the plan of the best trial of a search."""
+    best = best_trial(read_json_lines(folder / LOG))
+    return base.plan_of({**best["hyperparameters"], **base.fixed})

@@ -1,4 +1,4 @@
-"""The final figures: the best trial's configuration from several seeds, its single-task baselines, one look at the test data."""
+"""The final trainings of a search: the best configuration from several seeds, with baselines and one test evaluation."""
 
 from __future__ import annotations
 
@@ -7,33 +7,35 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtl_keras.comparison import Approach, Figures, run_approaches
-from mtl_keras.search._session import Session
+from mtl_keras.comparison import Approach, Results, run_approaches
+from mtl_keras.search._prepare import Prepared
 
 __all__ = ["run_finals"]
 
 
-def run_finals(session: Session, folder: Path, trial: int, values: Mapping[str, Any]) -> Figures:
-    """Train what is missing of the final set, look at the test split once, and return all figures.
+def run_finals(prepared: Prepared, folder: Path, trial: int, values: Mapping[str, Any]) -> Results:
+    """Train what is missing of the final trainings, evaluate the test split once, and return all results.
 
     Args:
-        session: Open session.
-        folder: The search's folder. Trainings that lie there already are not repeated, and a trial whose test figures
-            are logged is not looked at again.
+        prepared: Study, data and trainer.
+        folder: Folder of the search. Trainings that are finished there are not repeated, and neither is a logged test
+            evaluation of the same trial.
         trial: Number of the best trial.
         values: Its hyperparameters.
     """
-    settings = session.resolved.settings
-    plan = session.resolved.plan_of(values)
+    resolved, trainer = prepared.resolved, prepared.trainer
+    settings = resolved.settings
+    plan = resolved.plan_of(values)
     if settings.final_epochs is not None:
         plan = replace(plan, phases=tuple(replace(phase, epochs=settings.final_epochs) for phase in plan.phases))
     baselines = ", and its single-task baselines" if settings.baselines else ""
-    session.reporter.stage(f"Training the best configuration (trial {trial}) from {settings.n_final_seeds} seeds{baselines}")
+    trainer.reporter.on_stage(f"Training the best configuration (trial {trial}) from {settings.n_final_seeds} seeds{baselines}")
+    seeds = range(settings.n_final_seeds)
     return run_approaches(
-        session.trainer,
+        trainer,
         folder,
         folder / "finals" / f"trial-{trial:03d}",
-        [Approach("multi-task", plan, range(settings.n_final_seeds), lambda _: session.data, baselines=settings.baselines)],
+        [Approach("multi-task", plan, seeds, lambda _: prepared.data, baselines=settings.baselines)],
         seed=settings.seed,
         what={"command": "tune", "trial": trial},
     )

@@ -1,4 +1,4 @@
-"""keras-tuner's oracles, asked one trial at a time and rebuilt from our own log."""
+"""keras-tuner's oracles, asked for one trial at a time and rebuilt from our own log."""
 
 from __future__ import annotations
 
@@ -10,27 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from mtl_keras.comparison._seeds import ORACLE, derived_seed
+from mtl_keras.runs import ORACLE, derived_seed
 from mtl_keras.search._settings import Settings
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-__all__ = ["Proposals"]
+__all__ = ["Proposals", "epochs_of", "oracle_seed", "plain_values"]
 
 #: What Hyperband says about a trial; not a hyperparameter of the study.
 HYPERBAND_EPOCHS = "tuner/epochs"
 
 
-class Proposals:
-    """Proposes trials one after the other, each in the light of the results before.
+def oracle_seed(seed: int) -> int:
+    """Return the seed that keras-tuner gets for a search with this seed.
 
-    keras-tuner writes its state in place, so that a kill leaves it half-written, and its grid search cannot be reloaded.
-    Here the log of seeds_per_trial is the truth: an oracle is made anew and led through the logged trials, which gives the
-    same proposals as if it had never stopped.
+    keras-tuner counts up from its seed, so the seeds of neighboring studies must be far apart; and it takes 0 for "no seed".
+    """
+    return 1 + derived_seed(seed, ORACLE)
+
+
+class Proposals:
+    """Proposes trials one after the other, each based on the results before.
+
+    keras-tuner writes its state in place, so that a kill leaves it half-written, and its grid search cannot be reloaded. Here,
+    the log of trials is the state: a new oracle is told the logged trials, after which it proposes the same trials as one that
+    was never stopped.
 
     Args:
-        settings: `tuner`, `seed` and `epochs` are read.
+        settings: `tuner`, `seed` and `epochs` are used.
         space: The search space.
     """
 
@@ -40,10 +48,8 @@ class Proposals:
         common: dict[str, Any] = {
             "objective": Objective("skill", "max"),
             "hyperparameters": space.copy(),
-            # keras-tuner counts on from its seed, so that those of neighboring studies must lie far apart; it takes 0
-            # for "draw one".
-            "seed": 1 + derived_seed(settings.seed, ORACLE),
-            # Failed trials are ours to judge.
+            "seed": oracle_seed(settings.seed),
+            # `run_trials` decides when failed trials end the search.
             "max_consecutive_failed_trials": 10**9,
         }
         if settings.tuner == "random":
@@ -55,7 +61,7 @@ class Proposals:
         else:
             self._oracle = oracles.HyperbandOracle(max_epochs=settings.epochs, **common)
         self._oracle.verbose = 0
-        # keras-tuner insists on writing its state somewhere; nobody reads it.
+        # keras-tuner has to write its state somewhere; it is never read.
         self._folder = tempfile.TemporaryDirectory(prefix="mtl-keras-oracle-")
         self._oracle._set_project_dir(self._folder.name, "oracle")
         self._trial: Any = None
@@ -63,7 +69,7 @@ class Proposals:
     def next(self) -> HyperParameters | None:
         """Return the values of the next trial, or None if the space is exhausted."""
         with warnings.catch_warnings():
-            # The Gaussian process of Bayesian search says that its optimizer stopped early; there is nothing to mend.
+            # The Gaussian process of Bayesian search reports that its optimizer stopped early, which needs no action.
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._trial = self._oracle.create_trial("tuner")
         if self._trial.status != "RUNNING":
@@ -71,7 +77,7 @@ class Proposals:
         return self._trial.hyperparameters
 
     def tell(self, skills: Sequence[float] | None) -> None:
-        """Report the proposed trial's seeds_per_trial, or None if it failed."""
+        """Report the skills of the proposed trial's trainings, or None if it failed."""
         if skills:
             self._oracle.update_trial(self._trial.trial_id, {"skill": sum(skills) / len(skills)})
             self._trial.status = "COMPLETED"
@@ -85,7 +91,7 @@ class Proposals:
 
 
 def plain_values(hp: HyperParameters) -> dict[str, Any]:
-    """Return a trial's active values as plain JSON values."""
+    """Return the active values of a trial as plain JSON values."""
     return {
         name: (value.item() if hasattr(value, "item") else value)
         for name, value in hp.values.items()
@@ -94,9 +100,9 @@ def plain_values(hp: HyperParameters) -> dict[str, Any]:
 
 
 def epochs_of(hp: HyperParameters, default: int) -> int:
-    """Return how many epochs a trial may train: Hyperband's allowance, else `default`.
+    """Return the maximum number of epochs of a trial: Hyperband's, or `default`.
 
-    Hyperband would go on from a stopped trial's weights; here a promoted trial trains its whole allowance anew, so that
-    every trial can be repeated by itself.
+    Hyperband would continue from a stopped trial's weights. Here, a promoted trial is trained from the start, so that every
+    trial can be repeated by itself.
     """
     return math.ceil(hp.values.get(HYPERBAND_EPOCHS, default))

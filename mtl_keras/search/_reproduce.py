@@ -1,24 +1,22 @@
-"""All configurations that a study names, from several seeds, into one record beside what was published."""
+"""All configurations of a study from several seeds, in one record next to what was published."""
 
 from __future__ import annotations
 
 import functools
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtl_keras.comparison import Approach, Comparison, Reporter, run_approaches
-from mtl_keras.comparison._compare import check_approaches, deliver
-from mtl_keras.comparison._folder import check_config, choose_folder, lock, write_config
-from mtl_keras.comparison._trainer import Trainer
-from mtl_keras.comparison._work_log import work_log
+from mtl_keras.comparison import Approach, Comparison, check_approaches, run_approaches
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
-from mtl_keras.search._session import resolve
-from mtl_keras.search._settings import Settings, divided
-from mtl_keras.search._study import Configuration, Study, load_study
+from mtl_keras.runs import Options, RunFolder, Trainer
+from mtl_keras.search._load_study import find_study
+from mtl_keras.search._prepare import load_data, with_image_shape
+from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
+from mtl_keras.search._settings import Settings
+from mtl_keras.search._study import Configuration, Study
 
 __all__ = ["reproduce", "reproduce_study"]
 
@@ -26,131 +24,123 @@ __all__ = ["reproduce", "reproduce_study"]
 DATA_HELD = 4
 
 
-def reproduce_study(
-    study: Study,
-    changes: Mapping[str, Any] | None = None,
+def reproduce(
+    study: str | Path | Study,
     *,
     configurations: Sequence[str] = (),
     seeds: int | None = None,
-    data_dir: str | Path | None = None,
-    output_dir: str | Path | None = None,
-    cache_dir: str | Path | None = None,
-    resume: bool = False,
-    quick: bool = False,
-    strategy: str = "auto",
-    reporter: Reporter | None = None,
+    changes: Mapping[str, Any] | None = None,
+    **arguments: Any,
 ) -> Comparison:
-    """Train every configuration of a study from several seeds, look at the test split once, and write the record.
+    """Train every configuration of a study from several seeds, as `mtl-keras reproduce` does.
 
     Args:
-        study: Whose configurations.
-        changes: Fields of the study's settings, for all of them.
-        configurations: Names of those to run; none (default) runs all.
-        seeds: Trainings of each, at least 2; None (default) is what each configuration says, else the study's
-            `n_final_seeds`. A configuration that says less is not trained more often.
-        data_dir: Root in which the data set is looked for.
-        output_dir: A new or empty folder; None (default) makes `runs/<study>/<n>`.
-        cache_dir: Folder of the feature cache.
-        resume: Go on in `output_dir`, or in the newest reproduction of that study.
-        quick: Apply the study's quick changes first.
-        strategy: See `mtl_keras.distribute.strategy`.
-        reporter: Hears of the progress.
+        study: A name that `mtl-keras studies` lists, the path of a study file, or a `Study`.
+        configurations: Names of the configurations to run; none (default) runs all.
+        seeds: Number of trainings of each, at least 2; None (default) is each configuration's own, or the study's
+            `n_final_seeds`. A configuration with fewer seeds of its own is not trained more often.
+        changes: Settings, by name; the same as passing them by keyword.
+        **arguments: The fields of `mtl_keras.runs.Options`: `data_dir`, `output_dir`, `cache_dir`, `resume`, `quick`,
+            `strategy` and `reporter`. All others are settings of the study.
 
     Returns:
-        The comparison; everything in it is in the folder too.
+        The comparison. Everything in it is in its folder too.
 
     Raises:
-        MTLError: If an input is refused, which is seen before any long work, or losses do not stay finite.
+        MTLError: If an input is refused, which is checked before any long work, or losses do not stay finite.
+
+    Example:
+        result = mtl.reproduce("landmarks", data_dir="data", seeds=10)
     """
-    began = time.perf_counter()
-    reporter = reporter or Reporter()
-    changes = {**(study.quick if quick else {}), **(changes or {})}
+    options, given = Options.split(arguments)
+    changes = {**(changes or {}), **given}
+    return reproduce_study(find_study(study), changes, options, configurations=configurations, seeds=seeds)
+
+
+def reproduce_study(
+    study: Study,
+    changes: Mapping[str, Any] | None = None,
+    options: Options | None = None,
+    *,
+    configurations: Sequence[str] = (),
+    seeds: int | None = None,
+) -> Comparison:
+    """Train every configuration of a study from several seeds and evaluate the test split once; see `reproduce`.
+
+    Args:
+        study: The study.
+        changes: Settings, for all configurations.
+        options: Where to read and write, and how to execute it.
+        configurations: As for `reproduce`.
+        seeds: As for `reproduce`.
+
+    Returns:
+        The comparison. Everything in it is in its folder too.
+
+    Raises:
+        MTLError: As `reproduce`.
+    """
+    options = options or Options()
+    changes = with_quick(study, changes, options)
     if not study.configurations:
-        raise MTLError(f"A reproduction runs a study's configurations. Received: {study.name!r}, which names none. Use tune.")
+        raise MTLError(f"`reproduce` must have configurations to run. Received: {study.name!r}, which names none. Use tune.")
     if seeds is not None and seeds < 2:
-        raise MTLError(f"A spread needs at least 2 seeds. Received: seeds={seeds}. Give e.g. seeds=3.")
+        raise MTLError(f"`seeds` must be at least 2 to estimate a spread. Received: seeds={seeds}. Give e.g. seeds=3.")
     names = list(dict.fromkeys(configurations or study.configurations))
+    if study.image_shape is None:
+        settings, _ = resolve_settings(study, changes, configuration=names[0])
+        study = with_image_shape(study, load_data(study, settings, options))
     resolved = {name: resolve(study, changes, configuration=name) for name in names}
-    folder = choose_folder(study.name, output_dir, resume, "reproduce")
     asked = changes.get("n_final_seeds") if seeds is None else seeds
-    count = {name: _seeds(study.configuration(name), each.settings, asked) for name, each in resolved.items()}
-    config = {
+    counts = {name: _count_seeds(study.configuration(name), each.settings, asked) for name, each in resolved.items()}
+    folder = RunFolder(study.name, "reproduce", options)
+    config = _config(study, resolved, counts)
+    folder.check(config)
+    seed = changes.get("seed", study.settings.seed)
+    trainer = Trainer.open(seed, options)
+    options.reporter.on_stage("Loading data")
+    approaches = _approaches(study, resolved, counts, options)
+    options.reporter.on_stage("Building the models")
+    check_approaches(trainer, approaches)
+    published = tuple({"note": "", "run": name, **row} for name in names for row in study.configuration(name).published)
+    with folder.open(config, f"mtl.reproduce({study.name!r})") as run:
+        options.reporter.on_stage(f"Reproducing {', '.join(names)} in {run.path}")
+        results = run_approaches(trainer, run.path, run.path / "jobs", approaches, seed=seed, what={"command": "reproduce"})
+        if trainer.trainings or not run.has_record:
+            # Claims are about all configurations, and not about their quick versions.
+            judge = not options.quick and set(names) == set(study.configurations)
+            run.deliver(
+                results.model,
+                approaches[0].data(0).class_names,
+                lambda record: study.complete(record, judge=judge),
+                title=f"{study.name}: {len(names)} configurations",
+                question=study.summary,
+                metrics=results.metrics,
+                history=results.history,
+                evaluation=results.evaluation,
+                notes=[results.note],
+                published=published,
+                summaries={name: study.configuration(name).summary for name in names},
+            )
+    return Comparison(run.path, results, published)
+
+
+def _config(study: Study, resolved: Mapping[str, Resolved], counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return what the folder stores, as plain JSON values."""
+    return {
         "command": "reproduce",
         "study": study.name,
         "source": study.source,
         "tasks": study.tasks.config(),
         "split_per_seed": study.split_per_seed,
         "configurations": {
-            name: {"settings": each.settings.config(), "seeds": count[name], **each.plan.config()}
+            name: {"settings": each.settings.config(), "seeds": counts[name], **each.plan.config()}
             for name, each in resolved.items()
         },
     }
-    check_config(folder, config)
-    seed = changes.get("seed", study.settings.seed)
-    trainer = Trainer.open(seed, cache_dir=cache_dir, strategy_name=strategy, reporter=reporter)
-    reporter.stage("Loading data")
-    load = _loader(study, data_dir)
-    approaches = [
-        Approach(
-            name,
-            each.plan,
-            range(count[name]),
-            load(each.settings),
-            study.configuration(name).baselines,
-            # Trained alone, a task has nothing to alternate with.
-            load(each.settings.changed({"sampling": None, "steps": None})),
-        )
-        for name, each in resolved.items()
-    ]
-    reporter.stage("Building the models")
-    check_approaches(trainer, approaches)
-    with lock(folder):
-        write_config(folder, config)
-        with work_log(folder, f"mtl.search.reproduce_study(mtl.load_study({study.name!r}))", began) as log:
-            reporter.stage(f"Reproducing {', '.join(names)} in {folder}")
-            published = [{"note": "", "run": name, **row} for name in names for row in study.configuration(name).published]
-            figures = run_approaches(trainer, folder, folder / "jobs", approaches, seed=seed, what={"command": "reproduce"})
-            if trainer.trainings or not (folder / "README.md").exists():
-                # Claims are about all configurations, and not about their quick versions.
-                whole = not quick and set(names) == set(study.configurations)
-                deliver(
-                    folder,
-                    figures,
-                    approaches[0].data(0).class_names,
-                    f"{study.name}: {len(names)} configurations",
-                    study.summary,
-                    config,
-                    log.environment(),
-                    published=published,
-                    complete=lambda record: study.complete(record, judge=whole),
-                    summaries={name: study.configuration(name).summary for name in names},
-                )
-            else:
-                log.forget()
-    return Comparison(folder, figures, tuple(published))
 
 
-def reproduce(study: str | Path | Study, **arguments: Any) -> Comparison:
-    """Reproduce a study by name: what `mtl-keras reproduce` does.
-
-    Args:
-        study: A name of `mtl-keras studies`, the path of a study file, or a `Study`.
-        **arguments: Those of `reproduce_study`; anything else is a change to the settings.
-
-    Returns:
-        The comparison.
-
-    Raises:
-        MTLError: As `reproduce_study`.
-
-    Example:
-        result = mtl.reproduce("landmarks", data_dir="data", seeds=10)
-    """
-    options, changes = divided(reproduce_study, arguments)
-    return reproduce_study(study if isinstance(study, Study) else load_study(study), changes, **options)
-
-
-def _seeds(configuration: Configuration, settings: Settings, asked: int | None) -> int:
+def _count_seeds(configuration: Configuration, settings: Settings, asked: int | None) -> int:
     """Return how often a configuration is trained."""
     own = configuration.seeds
     if asked is None or own is None:
@@ -158,26 +148,42 @@ def _seeds(configuration: Configuration, settings: Settings, asked: int | None) 
     return min(own, asked)
 
 
-def _loader(study: Study, data_dir: str | Path | None) -> Callable[[Settings], Callable[[int], Data]]:
-    """Return a function from settings to what gives the data of a training; equal data is loaded once.
+def _approaches(study: Study, resolved: Mapping[str, Resolved], counts: Mapping[str, int], options: Options) -> list[Approach]:
+    """Return an approach for each configuration."""
+    load = _loader(study, options.data_dir)
+    return [
+        Approach(
+            name,
+            each.plan,
+            range(counts[name]),
+            load(each.settings),
+            study.configuration(name).baselines,
+            # A single task has no other data set to alternate with.
+            load(each.settings.change({"sampling": None, "steps": None})),
+        )
+        for name, each in resolved.items()
+    ]
 
-    Settings with equal data get one and the same function, so that baselines can be seen to be equal.
+
+def _loader(study: Study, data_dir: str | Path | None) -> Callable[[Settings], Callable[[int], Data]]:
+    """Return a function from settings to a function that returns the data of a training; equal data is loaded once.
+
+    Settings with equal data get the same function, so that baselines can be recognized as equal.
     """
 
     @functools.lru_cache(DATA_HELD)
     def loaded(key: str) -> Data:
-        settings = study.settings.changed(json.loads(key))
-        return study.load(settings, data_dir)
+        return study.load(study.settings.change(json.loads(key)), data_dir)
 
     @functools.cache
-    def of_key(key: str) -> Callable[[int], Data]:
-        def data(seed: int) -> Data:
+    def by_key(key: str) -> Callable[[int], Data]:
+        def load(seed: int) -> Data:
             fields = json.loads(key)
             if study.split_per_seed:
                 fields["split_seed"] += seed
             return loaded(json.dumps(fields))
 
-        return data
+        return load
 
     names = study.data_settings
-    return lambda settings: of_key(json.dumps({name: settings.config()[name] for name in names}))
+    return lambda settings: by_key(json.dumps({name: settings.config()[name] for name in names}))

@@ -1,55 +1,57 @@
-"""What a study fixes and a user may change."""
+"""The settings of a study, which a user may change."""
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mtl_keras import weighting as weightings
 from mtl_keras.backbones import Backbone
 from mtl_keras.data import parse_sampling, parse_steps
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_integer, unknown
 
-__all__ = ["DATA_SETTINGS", "TUNERS", "Settings", "divided"]
+__all__ = ["DATA_SETTINGS", "TUNERS", "Settings"]
 
-#: Settings that `Study.load` reads; those that a study adds may be read by its own loader.
+#: Settings that `Study.load` reads. A study's own settings may be read by its own loader.
 DATA_SETTINGS = ("train_rows", "split_seed", "sampling", "steps", "views", "repeat", "online")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a study fixes and a user may change by `--set field=value`; a study may subclass it with fields of its own.
+    """The settings of a study. A user changes them with `--set name=value`; a study may subclass them with its own.
 
     Args:
-        backbone: Name of the trunk.
+        backbone: Name of the backbone.
         backbone_options: Its options, e.g. `{"alpha": 0.25}`.
-        weights: `"auto"`, `"imagenet"`, None, or a `.weights.h5` file.
-        image_size: Side in px that images are resized to in the graph; None keeps their own.
-        freeze: True, False, or the layer or block to train from.
-        trials: How many trials the search runs at most.
-        weighting: A word of `mtl_keras.weighting.METHODS`, or `{"method": word, option: value}`: how losses combine in the
-            place of searched loss weights; None (default) searches them.
-        epochs: Epochs of each training at most.
-        patience: Epochs without improvement that end a training; None runs all.
-        batch_size: Rows a step.
-        tuner: `"random"`, `"bayesian"`, `"hyperband"` or `"grid"`.
-        seeds_per_trial: Trainings of each trial, with different seeds; its score is their mean.
-        seed: Of the search; every training's seed follows from it.
-        n_final_seeds: Trainings of the best trial's configuration for the final figures, and of each single-task baseline.
-        final_epochs: Epochs of each phase of these; None (default) takes those of the trial.
-        baselines: Whether single-task baselines are trained for the final figures; default True.
-        train_rows: Rows to train on at most, with validation and test cut in proportion; None takes all.
-        split_seed: Of the stratified validation split.
-        sampling: Which of a study's data sets a step is of; see `mtl_keras.data.alternate`. None (default) is `"coin"` where
-            there are several.
-        steps: Steps of each data set in an epoch; see there.
-        views: Views of each training image, of which an epoch shows one; see `mtl_keras.data.Data.augment`.
-        repeat: Views of each training image that are rows of their own; see there.
-        online: Augmentation of the training images that is sampled anew in each epoch; see there.
+        weights: `"auto"` (default), `"imagenet"`, None, or a `.weights.h5` file.
+        image_size: Side in px to which images are resized in the graph; None (default) keeps their size.
+        freeze: True, False (default), or the layer or block from which on the backbone is trained.
+        trials: Maximum number of trials of the search.
+        weighting: A name of `mtl_keras.weighting.METHODS`, or `{"method": name, option: value}`: how losses are combined
+            instead of with searched loss weights; None (default) searches them.
+        epochs: Maximum number of epochs of each training.
+        patience: Epochs without improvement after which a training stops; None (default) trains all.
+        batch_size: Rows per step.
+        tuner: `"random"` (default), `"bayesian"`, `"hyperband"` or `"grid"`.
+        seeds_per_trial: Trainings of each trial, from different seeds. Its score is their mean.
+        seed: Seed of the search, from which the seed of every training is derived.
+        n_final_seeds: Trainings of the best configuration, and of each of its single-task baselines, for the final results.
+        final_epochs: Epochs of each phase of the final trainings; None (default) is those of the trial.
+        baselines: Whether single-task baselines are trained for the final results; default True.
+        train_rows: Maximum number of training rows, with validation and test reduced in proportion; None (default) uses all.
+        split_seed: Seed of the stratified validation split.
+        sampling: For a study of several data sets, how the data set of each step is chosen; see `mtl_keras.data.alternate`.
+            None (default) is `"coin"`.
+        steps: Steps per epoch of each data set; see there.
+        views: Fixed variants of each training image, one of which an epoch shows; see `mtl_keras.data.Data.augment`.
+        repeat: Fixed variants of each training image, all of which an epoch shows; see there.
+        online: Augmentation of the training images that differs from epoch to epoch; see there.
+
+    Raises:
+        MTLError: If a value is of another type or out of range.
     """
 
     backbone: str = "SmallCNN"
@@ -77,34 +79,22 @@ class Settings:
     online: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
-        for name in (
-            "trials",
-            "epochs",
-            "batch_size",
-            "seeds_per_trial",
-            "n_final_seeds",
-            "train_rows",
-            "patience",
-            "final_epochs",
-        ):
-            value = getattr(self, name)
-            if value is None and name in ("train_rows", "patience", "final_epochs"):
-                continue
-            if type(value) is not int or value < 1:
-                raise MTLError(f"`{name}` is a whole number of at least 1. Received: {name}={value!r}. Give e.g. {name}=3.")
+        for name in ("trials", "epochs", "batch_size", "seeds_per_trial", "n_final_seeds"):
+            check_integer(name, getattr(self, name), 1, example=3)
+        for name in ("train_rows", "patience", "final_epochs"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), 1, example=3)
         for name in ("seed", "split_seed"):
-            value = getattr(self, name)
-            if type(value) is not int or not 0 <= value < 2**31:
-                raise MTLError(f"`{name}` is a whole number in [0, 2^31). Received: {name}={value!r}. Give e.g. {name}=0.")
+            check_integer(name, getattr(self, name), 0, 2**31 - 1)
         if self.tuner not in TUNERS:
             raise unknown("tuner", self.tuner, TUNERS)
         if not isinstance(self.backbone, str):
-            raise MTLError(f"`backbone` is a name. Received: backbone={self.backbone!r}. Give e.g. backbone=SmallCNN.")
+            raise MTLError(f"`backbone` must be a name. Received: backbone={self.backbone!r}. Pass e.g. backbone=SmallCNN.")
         options = self.backbone_options
         if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
             raise MTLError(
-                f"`backbone_options` maps names to values. Received: backbone_options={options!r}. "
-                'Give e.g. backbone_options={"alpha": 0.25}.'
+                f"`backbone_options` must map names to values. Received: backbone_options={options!r}. "
+                'Pass e.g. backbone_options={"alpha": 0.25}.'
             )
         if self.sampling is not None:
             parse_sampling(self.sampling)
@@ -112,33 +102,22 @@ class Settings:
         if self.weighting is not None:
             weightings.get(self.weighting)
         if not isinstance(self.freeze, bool | str):
-            raise MTLError(f"`freeze` is true, false or the name of a layer. Received: freeze={self.freeze!r}. Give e.g. true.")
+            raise MTLError(
+                f"`freeze` must be true, false or the name of a layer. Received: freeze={self.freeze!r}. Pass e.g. true."
+            )
 
     def new_backbone(self) -> Backbone:
-        """Return the backbone that these settings name.
+        """Return the backbone of these settings.
 
         Raises:
-            MTLError: If the name or an option is unknown.
+            MTLError: If its name or an option is unknown.
         """
         return Backbone(self.backbone, weights=self.weights, image_size=self.image_size, **self.backbone_options)
 
-    def changed(self, changes: Mapping[str, Any]) -> Settings:
-        """Return the settings with some fields replaced."""
+    def change(self, changes: Mapping[str, Any]) -> Settings:
+        """Return the settings with some of them replaced."""
         return replace(self, **changes)
 
     def config(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
         return dataclasses.asdict(self)
-
-
-def divided(function: Callable[..., Any], arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return those arguments that a function of a study takes, and the rest, which are changes of its settings.
-
-    Args:
-        function: Takes a study, `changes`, and options by name.
-        arguments: By name; what stands in `changes` is among the changes.
-    """
-    own = set(inspect.signature(function).parameters) - {"study", "changes"}
-    options = {name: value for name, value in arguments.items() if name in own}
-    changes = {name: value for name, value in arguments.items() if name not in own | {"changes"}}
-    return options, {**arguments.get("changes", {}), **changes}

@@ -1,4 +1,4 @@
-"""The search itself: ask for a trial, train it, write it down, tell."""
+"""The search itself: ask for a trial, train it, log it, tell the oracle."""
 
 from __future__ import annotations
 
@@ -10,36 +10,41 @@ from typing import Any
 import tensorflow as tf
 
 from mtl_keras.callbacks import write_hparams, write_hparams_space
-from mtl_keras.comparison._folder import disk_is_full
-from mtl_keras.comparison._plan import Plan
-from mtl_keras.comparison._seeds import derived_seed
+from mtl_keras.data import Data, trivial_scores
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.files import append_json, read_json_lines
 from mtl_keras.report.statistics import trial_skills
+from mtl_keras.runs import Plan, derived_seed, disk_is_full
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
-from mtl_keras.search._session import Session, best_values
+from mtl_keras.search._prepare import Prepared
+from mtl_keras.search._resolve import Resolved
 from mtl_keras.search._space import describe
+from mtl_keras.training import Run
 
-__all__ = ["LOG", "best_trial", "run_trials"]
+__all__ = ["LOG", "best_trial", "best_values", "run_trials"]
 
 LOG = "trials.jsonl"
-#: A study whose first trials all fail is wrong itself.
+#: If this many trials fail before one completes, the study itself is wrong.
 HOPELESS = 3
 
 
-def run_trials(session: Session, folder: Path) -> list[dict[str, Any]]:
-    """Run the trials that the log does not hold yet and return all lines of the log.
+def run_trials(prepared: Prepared, folder: Path) -> list[dict[str, Any]]:
+    """Run the trials that the log does not hold yet, and return all rows of the log.
 
-    Each execution is written down before the oracle hears of it, so that a kill loses at most the training under way.
+    Every training is logged before the oracle is told, so that a kill loses at most the training in progress.
+
+    Args:
+        prepared: Study, data and trainer.
+        folder: Folder of the search.
 
     Raises:
-        MTLError: If no trial completed, or the log does not belong to this search.
+        MTLError: If no trial completed, or the log belongs to another search.
     """
-    settings, space = session.resolved.settings, session.resolved.space
-    log = folder / LOG
-    write_hparams_space(folder / "logs", describe(space), session.resolved.study.tasks)
+    resolved, trainer = prepared.resolved, prepared.trainer
+    settings, log = resolved.settings, folder / LOG
+    write_hparams_space(folder / "logs", describe(resolved.space), resolved.study.tasks)
     rows = read_json_lines(log)
-    proposals = Proposals(settings, space)
+    proposals = Proposals(settings, resolved.space)
     try:
         for number in range(settings.trials):
             hp = proposals.next()
@@ -49,18 +54,18 @@ def run_trials(session: Session, folder: Path) -> list[dict[str, Any]]:
             known = [row for row in rows if row["trial"] == number]
             if any(row["hyperparameters"] != values for row in known):
                 raise MTLError(
-                    f"A search is continued with the space and versions it began with. Received: trial {number} of {log} with "
-                    f"{known[0]['hyperparameters']} where {values} is proposed now. Start anew in another --output-dir."
+                    "A search must be continued with the space and versions that it started with. Received: trial "
+                    f"{number} of {log} with {known[0]['hyperparameters']} where {values} is proposed now. Start again in "
+                    "another --output-dir."
                 )
             for execution in range(len(known), settings.seeds_per_trial):
                 if any(row["status"] != "completed" for row in known):
                     break
-                allowed = epochs_of(hp, settings.epochs)
-                row = _execute(session, folder, number, execution, values, allowed)
+                row = _train(prepared, folder, number, execution, values, epochs_of(hp, settings.epochs))
                 append_json(log, row)
                 rows.append(row)
                 known.append(row)
-                session.reporter.training_ends(row)
+                trainer.reporter.on_training_end(row)
             completed = all(row["status"] == "completed" for row in known)
             proposals.tell([row["values"]["skill"] for row in known] if completed else None)
             failed = [row for row in rows if row["status"] != "completed"]
@@ -70,34 +75,50 @@ def run_trials(session: Session, folder: Path) -> list[dict[str, Any]]:
         proposals.close()
     if not any(row["status"] == "completed" for row in rows):
         raise MTLError(
-            f"A search needs one trial that completes. Received: {len(rows)} of {len(rows)} failed, the last with: "
+            f"At least one trial of a search must complete. Received: {len(rows)} of {len(rows)} failed, the last with: "
             f"{rows[-1]['error']}"
         )
     return rows
 
 
 def best_trial(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the first line of the trial with the highest mean skill over its seeds_per_trial, the earliest on ties."""
+    """Return the first row of the trial with the highest mean skill over its seeds, the earliest one on ties."""
     best = next(iter(trial_skills(rows)))
     return next(row for row in rows if row["trial"] == best)
 
 
-def _plan(session: Session, values: Mapping[str, Any]) -> Plan:
-    """Return the plan of a trial's values; where they are refused, it is this trial that fails, not the study."""
+def best_values(run: Run, data: Data) -> dict[str, float]:
+    """Return the validation values of a run's best epoch: `skill`, `{task}_{metric}` and `{task}_loss` by task, `epoch`."""
+    row = next(r for r in run.history if (r["phase"], r["epoch"]) == (run.best.phase, run.best.epoch))
+    tasks = run.recipe.tasks
+    reached = {name: row[f"val_{name}_{task.metric.name}"] for name, task in tasks.items()}
+    scores = trivial_scores(data.train, data.validation)
+    trivial = {name: scores[name][task.metric.name] for name, task in tasks.items() if name in scores}
+    values: dict[str, float] = {"skill": tasks.mean_skill(reached, trivial)}
+    for name, task in tasks.items():
+        values[f"{name}_{task.metric.name}"] = reached[name]
+        values[f"{name}_loss"] = row[f"val_{name}_loss"]
+    return {**values, "epoch": run.best.epoch}
+
+
+def _plan(resolved: Resolved, values: Mapping[str, Any], epochs: int) -> Plan:
+    """Return the plan of a trial; if its values are refused, the trial fails, not the study."""
     try:
-        return session.resolved.plan_of(values)
+        plan = resolved.plan_of(values)
     except MTLError as error:
         raise TrialError(str(error)) from error
+    return Plan(plan.recipe, tuple(phase.at_most(epochs) for phase in plan.phases))
 
 
-def _execute(
-    session: Session, folder: Path, number: int, execution: int, values: Mapping[str, Any], epochs: int
+def _train(
+    prepared: Prepared, folder: Path, number: int, execution: int, values: Mapping[str, Any], epochs: int
 ) -> dict[str, Any]:
-    """Train one execution of a trial and return its line for the log."""
-    settings = session.resolved.settings
-    seed = derived_seed(settings.seed, number, execution)
-    label = f"trial-{number:03d}" + (f"-{execution}" if settings.seeds_per_trial > 1 else "")
-    session.reporter.training_begins(label, number + 1, settings.trials, epochs)
+    """Train one seed of a trial and return its row for the log."""
+    resolved, trainer = prepared.resolved, prepared.trainer
+    settings = resolved.settings
+    seed, several = derived_seed(settings.seed, number, execution), settings.seeds_per_trial > 1
+    label = f"trial-{number:03d}" + (f"-{execution}" if several else "")
+    trainer.reporter.on_training_begin(label, number + 1, settings.trials, epochs)
     row: dict[str, Any] = {"trial": number, "execution": execution, "seed": seed, "status": "completed"}
     row["hyperparameters"] = values
     began = time.perf_counter()
@@ -105,10 +126,9 @@ def _execute(
     results: dict[str, float] = {}
     error = None
     try:
-        plan = _plan(session, values)
-        plan = Plan(plan.recipe, tuple(phase.at_most(epochs) for phase in plan.phases))
+        plan = _plan(resolved, values, epochs)
         log_dir = folder / "logs" / label
-        run, data = session.train(plan, seed, log_dir, keep=settings.seeds_per_trial > 1)
+        run, data = trainer.train(plan, prepared.data, seed, log_dir, keep=several)
         results, training = best_values(run, data), run.seconds
         write_hparams(log_dir, values, label, tasks=plan.recipe.tasks, scores=results, step=run.best.epoch)
     except (TrialError, tf.errors.ResourceExhaustedError) as failure:

@@ -46,7 +46,7 @@ class Case:
     loss: Callable[[np.ndarray, np.ndarray], float]  # target and output of one row
     metric: Callable[[np.ndarray, np.ndarray], float]
     wrong: tuple[Any, ...] = ()  # labels outside the range
-    refusal: str = "are whole numbers"  # what is said of them
+    refusal: str = "must be integers"  # what is said of them
     classes: int | None = None
     predicted: Callable[[np.ndarray], int] | None = None  # output of one row -> class
     bounded: bool = True  # outputs lie in [0, 1]
@@ -98,7 +98,7 @@ NUMBER = Case(
     loss=lambda target, output: squared(target, output) / 15**2,
     metric=squared,
     wrong=(math.inf, -math.inf),
-    refusal="are finite",
+    refusal="must be finite",
     bounded=False,
 )
 CASES = {
@@ -126,7 +126,7 @@ CASES = {
         loss=lambda target, output: -sum(math.log(p if t else 1 - p) for t, p in zip(target, output, strict=True)) / 3,
         metric=lambda target, output: sum(float((p > 0.5) == t) for t, p in zip(target, output, strict=True)) / 3,
         wrong=(2, -1, 0.5, math.inf),
-        refusal="are 0 or 1",
+        refusal="must be 0 or 1",
     ),
     "ordinal": replace(
         CLASSES,
@@ -161,7 +161,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
 
 
-def drawn(case: Case, seed: int = 0, n: int = ROWS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sample(case: Case, seed: int = 0, n: int = ROWS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Stored labels, targets and outputs."""
     rng = np.random.default_rng(seed)
     stored, _ = case.task.encode(case.labels(rng, n))
@@ -233,9 +233,9 @@ def test_columns_that_hold_no_indices_are_refused(name: str) -> None:
 def test_columns_that_hold_no_such_numbers_are_refused(name: str) -> None:
     case = CASES[name]
     column = case.labels(np.random.default_rng(0), ROWS)
-    with pytest.raises(MTLError, match=r"takes numbers. Received: values such as 'cat'"):
+    with pytest.raises(MTLError, match=r"must be numbers. Received: values such as 'cat'"):
         case.task.encode(np.full(column.shape, "cat", object))
-    with pytest.raises(MTLError, match=r"numbers? a row. Received: labels of shape \[12, 7\]"):
+    with pytest.raises(MTLError, match=r"numbers? per row. Received: labels of shape \[12, 7\]"):
         case.task.encode(np.zeros((ROWS, 7)))
     if name == "regression":
         np.testing.assert_array_equal(case.task.encode(column[:, None])[0], column)
@@ -270,14 +270,14 @@ def test_head_is_named_after_the_task_and_has_the_kinds_shape(case: Case) -> Non
 
 
 def test_loss_is_one_number_a_row_and_equals_its_definition(case: Case) -> None:
-    _, target, outputs = drawn(case)
+    _, target, outputs = sample(case)
     loss = np.asarray(case.task.loss(tf.constant(target), tf.constant(outputs)))
     assert loss.shape == (ROWS,)
     np.testing.assert_allclose(loss, [case.loss(t, p) for t, p in zip(target, outputs, strict=True)], rtol=1e-4)
 
 
 def test_row_metrics_are_their_definition_and_average_to_the_score(case: Case) -> None:
-    stored, target, outputs = drawn(case, n=40)
+    stored, target, outputs = sample(case, n=40)
     found = {
         name: np.asarray(value) for name, value in case.task.row_metrics(tf.constant(target), tf.constant(outputs)).items()
     }
@@ -295,7 +295,7 @@ def test_row_metrics_are_their_definition_and_average_to_the_score(case: Case) -
 @settings(max_examples=15, deadline=None)
 def test_no_constant_beats_the_trivial_prediction(seed: int, n: int) -> None:
     for case in CASES.values():
-        stored, _, outputs = drawn(case, seed, n)
+        stored, _, outputs = sample(case, seed, n)
         row = case.task.trivial(stored)
         assert row.shape == case.output
         assert row.dtype == np.float32
@@ -310,7 +310,7 @@ def test_no_constant_beats_the_trivial_prediction(seed: int, n: int) -> None:
 
 
 def test_a_perfect_prediction_has_skill_1_and_nothing_off_the_diagonal(case: Case) -> None:
-    stored, _, _ = drawn(case)
+    stored, _, _ = sample(case)
     metric = case.task.metric
     trivial = case.task.trivial(stored)
     perfect, base = (
@@ -326,7 +326,7 @@ def test_a_perfect_prediction_has_skill_1_and_nothing_off_the_diagonal(case: Cas
 
 
 def test_confusion_rows_are_the_truth(case: Case) -> None:
-    stored, _, outputs = drawn(case, n=50)
+    stored, _, outputs = sample(case, n=50)
     counts = case.task.confusion(stored, outputs)
     if case.classes is None:
         assert counts is None
@@ -341,7 +341,7 @@ def test_confusion_rows_are_the_truth(case: Case) -> None:
 
 
 def test_strata_are_the_classes(case: Case) -> None:
-    stored, _, _ = drawn(case)
+    stored, _, _ = sample(case)
     strata = case.task.strata(stored)
     if case.classes is None:
         assert strata is None
@@ -360,7 +360,7 @@ def test_metrics_are_complete(case: Case) -> None:
     for metric in case.task.metrics:
         assert metric.direction in ("max", "min")
         assert metric.unit
-        assert metric.reading.endswith("higher is better" if metric.direction == "max" else "lower is better")
+        assert metric.description.endswith("higher is better" if metric.direction == "max" else "lower is better")
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.logit])
@@ -406,15 +406,15 @@ def test_names_that_cannot_be_wiring_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: Classification("kind"), r"at least 2 classes.*classes=0"),
+        (lambda: Classification("kind"), r"`classes` of a classification must be an integer of at least 2.*classes=0"),
         (lambda: Classification("kind", classes=3, label_smoothing=1.0), r"\[0, 1\).*label_smoothing=1.0"),
-        (lambda: MultiLabel("kind", classes=1), r"at least 2 labels.*classes=1"),
-        (lambda: Ordinal("kind"), r"at least 2 ranks.*classes=0"),
-        (lambda: Regression("kind", size=0), r"at least 1 number.*size=0"),
-        (lambda: Regression("kind", scale=0.0), r"`scale` above 0.*scale=0.0"),
-        (lambda: Regression("kind", location=math.nan), r"`location` is finite.*location=nan"),
-        (lambda: Tasks(), r"at least one task"),
-        (lambda: Tasks(Binary("kind"), Classification("kind", classes=3)), r"unique. Received twice: kind"),
+        (lambda: MultiLabel("kind", classes=1), r"`classes` of a multi-label task must be.*classes=1"),
+        (lambda: Ordinal("kind"), r"`classes` of an ordinal task must be.*classes=0"),
+        (lambda: Regression("kind", size=0), r"`size` of a regression must be.*size=0"),
+        (lambda: Regression("kind", scale=0.0), r"`scale` finite and above 0.*scale=0.0"),
+        (lambda: Regression("kind", location=math.nan), r"`location` must be finite.*location=nan"),
+        (lambda: Tasks(), r"at least one task. Received: none"),
+        (lambda: Tasks(Binary("kind"), Classification("kind", classes=3)), r"unique. Received: kind more than once"),
         (lambda: Tasks("kind"), r"Received: 'kind'"),  # type: ignore[arg-type]  # what is refused
         (lambda: Tasks(Binary("fine"), Binary("coarse")).only("fien"), r"Unknown task.*Did you mean 'fine'"),
     ],
@@ -434,5 +434,5 @@ def test_tasks_are_a_mapping_in_the_order_given() -> None:
     with pytest.raises(KeyError, match="Unknown task: received 'd'"):
         tasks["d"]
     assert "d" not in tasks
-    renamed = tasks.renamed({"b": "column", "c": "ignored", "z": "nobody"})
+    renamed = tasks.rename_columns({"b": "column", "c": "ignored", "z": "nobody"})
     assert [task.column for task in renamed.values()] == ["column", "a", "other"]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.integration._tiny import command, study_file
+from tests.integration._tiny import command, config_of, study_file, table
 
 PAIR = '''"""Digits, and the same images upside down."""
 import mtl_keras as mtl
@@ -39,8 +36,10 @@ SETTINGS = mtl.search.Settings(
     backbone_options={"filters": [2], "kernel_size": 1}, trials=1, epochs=1, n_final_seeds=2, baselines=False, train_rows=600
 )
 CONFIGURATIONS = {
-    "coins": mtl.search.Configuration("As the original.", plan, {"sampling": "coin"}),
-    "equal": mtl.search.Configuration("Equal steps.", plan, {"sampling": "coin", "steps": {"digits": 3, "turned": 3}}),
+    "fixed": mtl.search.Configuration(
+        "One of them.", plan, {"sampling": {"method": "fixed", "ratios": {"digits": 0, "turned": 1}}}, seeds=1
+    ),
+    "equal": mtl.search.Configuration("Equal steps.", plan, {"sampling": "coin", "steps": {"digits": 3, "turned": 3}}, seeds=1),
 }
 DATA = {"digits": ("digit",), turned: ("odd",)}
 STUDY = mtl.Study("pair", "Two.", TASKS, DATA, (8, 8, 1), space, SETTINGS, configurations=CONFIGURATIONS)
@@ -52,13 +51,8 @@ def study(tmp_path: Path) -> Path:
     return study_file(tmp_path, text=PAIR)
 
 
-def history(folder: Path) -> list[dict[str, Any]]:
-    with (folder / "history.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def steps(folder: Path, run: str = "multi-task") -> list[tuple[str, float]]:
-    rows = (row for row in history(folder) if row["run"] == run and row["metric"].startswith("steps_"))
+    rows = (row for row in table(folder / "history.csv") if row["run"] == run and row["metric"].startswith("steps_"))
     return sorted({(row["metric"], float(row["value"])) for row in rows})
 
 
@@ -69,30 +63,18 @@ def test_train_takes_a_sampling(study: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert steps(folder) == [("steps_digits", 5.0), ("steps_turned", 1.0)]
     assert (folder / "steps.png").exists()
-    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))["settings"]
+    settings = config_of(folder)["settings"]
     assert (settings["sampling"], settings["steps"]) == ("round_robin", "single-task")
     done = command("evaluate", folder, "--split", "test", "--json")
     assert done.code == 0, done.err
-    mapping = 'sampling={"method": "fixed", "ratios": {"digits": 0, "turned": 1}}'
-    done = command("train", study, "--output-dir", tmp_path / "other", "--set", mapping)
-    assert done.code == 0, done.err
-    assert steps(tmp_path / "other") == [("steps_digits", 0.0), ("steps_turned", 6.0)]
 
 
-def test_tune_searches_it(study: Path, tmp_path: Path) -> None:
-    done = command("tune", study, "--output-dir", tmp_path / "run")
+def test_reproduce_alternates_as_each_configuration_says(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    done = command("reproduce", study, "--output-dir", folder)
     assert done.code == 0, done.err
-    assert {name for name, _ in steps(tmp_path / "run")} == {"steps_digits", "steps_turned"}
-
-
-def test_compare_and_reproduce(study: Path, tmp_path: Path) -> None:
-    done = command("compare", study, "--approach", "equal", "--seeds", 2, "--output-dir", tmp_path / "compared")
-    assert done.code == 0, done.err
-    assert {row["run"] for row in history(tmp_path / "compared")} == {"equal", "single-task digit", "single-task odd"}
-    done = command("reproduce", study, "--output-dir", tmp_path / "reproduced")
-    assert done.code == 0, done.err
-    assert steps(tmp_path / "reproduced", "equal") == [("steps_digits", 3.0), ("steps_turned", 3.0)]
-    assert {name for name, _ in steps(tmp_path / "reproduced", "coins")} == {"steps_digits", "steps_turned"}
+    assert steps(folder, "equal") == [("steps_digits", 3.0), ("steps_turned", 3.0)]
+    assert steps(folder, "fixed") == [("steps_digits", 0.0), ("steps_turned", 6.0)]
 
 
 @pytest.mark.parametrize(

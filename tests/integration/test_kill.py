@@ -15,6 +15,7 @@ import pytest
 
 from mtl_keras.files import read_json_lines
 from tests.integration._tiny import command, study_file
+from tests.integration.conftest import Finished
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,20 +52,18 @@ def run_and_kill(arguments: list[str], ripe: Callable[[], bool]) -> bool:
     return True
 
 
-def test_a_killed_search_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    study, undisturbed, killed = study_file(tmp_path), tmp_path / "undisturbed", tmp_path / "killed"
-    arguments = ["tune", str(study), "--trials", "4", "--output-dir"]
-    assert run_and_kill([*arguments, str(killed)], lambda: len(read_json_lines(killed / "trials.jsonl")) == 2)
+def test_a_killed_search_is_resumed_as_if_it_had_not_been(tuned: Finished, tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    arguments = [*map(str, tuned.arguments), "--output-dir"]
+    assert run_and_kill([*arguments, str(killed)], lambda: len(read_json_lines(killed / "trials.jsonl")) == 1)
     before = (killed / "trials.jsonl").read_bytes()
     assert not (killed / "README.md").exists()
     done = command(*arguments, killed, "--resume", "--json")
     assert done.code == 0, done.err
-    assert done.answer["trials"] == {"completed": 4, "failed": 0}
+    assert done.answer["trials"] == {"completed": 2, "failed": 0}
     assert (killed / "trials.jsonl").read_bytes().startswith(before)
     assert len(read_json_lines(killed / "test_evaluations.jsonl")) == 1
-    # The first trial is drawn whatever the number of trials; the others follow from it and the seed.
-    assert command(*arguments, undisturbed).code == 0
-    assert trials(killed) == trials(undisturbed)
+    assert trials(killed) == trials(tuned.folder)
 
 
 @pytest.mark.soak
@@ -75,7 +74,7 @@ def test_a_search_killed_at_five_moments(tuner: str, tmp_path: Path) -> None:
     # Bayesian search draws three trials for each hyperparameter before it models anything: one, to get there.
     changes = [change, ("depth=(0, 1)", "depth=(1,)"), ("width=(4, 8)", "width=(4,)"), (', only_if=("shared_depth", [1])', "")]
     study, undisturbed, killed = study_file(tmp_path, *changes), tmp_path / "undisturbed", tmp_path / "killed"
-    arguments = ["tune", str(study), "--tuner", tuner, "--trials", "6", "--epochs", "3", "--final-seeds", "2", "--output-dir"]
+    arguments = ["tune", str(study), "--tuner", tuner, "--trials", "6", "--epochs", "3", "--n-final-seeds", "2", "--output-dir"]
     assert command(*arguments, undisturbed).code == 0
     # The lowest numbers of trials and of final trainings at which to strike, and how long after that.
     draw = random.Random(tuner)

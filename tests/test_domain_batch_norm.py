@@ -1,4 +1,4 @@
-"""Moving statistics of batch normalization for each data set that is alternated."""
+"""Domain-specific batch normalization: moving statistics for each data set that is alternated."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import mtl_keras as mtl
 from mtl_keras import distribute
 from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.normalization import BatchNormalizationPerDataSet
+from mtl_keras.normalization import DomainBatchNormalization
 from mtl_keras.training import CompiledPhases, Phase, train, train_compiled
 from tests import _pair, _tiny
 
 TRAINED = mtl.Backbone("SmallCNN", filters=(4, 4), batch_norm="train")
 GROUPS = (("kind",), ("odd",))
 PHASE = Phase(epochs=3, batch_size=8, optimizer=keras.optimizers.Adam(0.02))
-#: Changes no weight, so that what a layer sees is known.
+#: Changes no weight, so that the inputs of every layer are known.
 STILL = Phase(epochs=1, batch_size=8, optimizer=keras.optimizers.SGD(1e-30))
 
 
-def fresh(statistics: Any = GROUPS, backbone: mtl.Backbone = TRAINED, **options: Any) -> MultiTaskModel:
+def fresh(groups: Any = GROUPS, backbone: mtl.Backbone = TRAINED, **options: Any) -> MultiTaskModel:
     keras.utils.set_random_seed(3)
-    return _tiny.model(_pair.TASKS, backbone, statistics=statistics, **options)
+    return _tiny.model(_pair.TASKS, backbone, batch_norm_groups=groups, **options)
 
 
 def norms(model: keras.Model) -> list[Any]:
@@ -41,7 +41,7 @@ def moving(model: keras.Model) -> list[np.ndarray]:
 
 
 class Steps(keras.callbacks.Callback):
-    """Keeps the moving statistics after each step."""
+    """Records the moving statistics after each step."""
 
     def __init__(self, model: MultiTaskModel) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Steps(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_a_step_moves_the_statistics_of_its_data_set_alone(replicas: int) -> None:
+def test_a_step_updates_the_statistics_of_its_domain_alone(replicas: int) -> None:
     data = _pair.both(seed=1)
     strategy = distribute.strategy("none") if replicas == 1 else distribute.strategy("mirrored", ["CPU:0", "CPU:1"])
     with strategy.scope():
@@ -74,8 +74,8 @@ def test_a_step_moves_the_statistics_of_its_data_set_alone(replicas: int) -> Non
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_those_of_a_head_rest_with_it(replicas: int) -> None:
-    """A decoder's own normalization belongs to its task, with or without the option."""
+def test_statistics_of_an_idle_head_are_restored(replicas: int) -> None:
+    """A decoder's own normalization belongs to its task, with or without groups."""
     pictures = mtl.data.from_arrays(mtl.Tasks(mtl.Reconstruction("picture")), (_tiny.rows(12, 2)[0], {}), name="pictures")
     data = mtl.data.alternate(_pair.long(), pictures, sampling="round_robin")
     decoder = mtl.Decoder(latent=4, filters=(4, 4), batch_norm=True)
@@ -98,7 +98,7 @@ def test_those_of_a_head_rest_with_it(replicas: int) -> None:
         assert [one != other for one, other in zip(before, after, strict=True)] == [moved] * len(after)
 
 
-def test_they_are_those_of_a_network_that_saw_one_data_set() -> None:
+def test_statistics_equal_those_of_a_network_that_saw_one_domain() -> None:
     data = _pair.both(seed=1)
     model = fresh()
     train(model, data, STILL, seed=4)
@@ -111,7 +111,7 @@ def test_they_are_those_of_a_network_that_saw_one_data_set() -> None:
             np.testing.assert_allclose(own[number], theirs, rtol=1e-5, atol=1e-6)
 
 
-def test_each_task_is_answered_with_its_own() -> None:
+def test_each_head_uses_the_statistics_of_its_domain() -> None:
     model = fresh()
     train(model, _pair.both(), PHASE, seed=4)
     images = _pair.both().validation.x
@@ -121,7 +121,7 @@ def test_each_task_is_answered_with_its_own() -> None:
         plain = fresh(())
         for ours, theirs in zip(_leaves(model), _leaves(plain), strict=True):
             values = [np.array(weight) for weight in ours.weights]
-            if isinstance(ours, BatchNormalizationPerDataSet):
+            if isinstance(ours, DomainBatchNormalization):
                 values = [value[number] if value.ndim == 2 else value for value in values]
             theirs.set_weights(values)
         np.testing.assert_allclose(answers[task], plain.predict(images, verbose=0)[task], rtol=1e-5, atol=1e-6)
@@ -134,8 +134,8 @@ def _leaves(model: keras.Model) -> list[keras.layers.Layer]:
     return [layer for layer in found if layer.weights]
 
 
-def test_they_help_where_data_sets_look_different() -> None:
-    """One data set is dark and the other bright, so that the mean of both fits neither."""
+def test_it_helps_if_data_sets_look_different() -> None:
+    """One data set is dark and the other bright: common statistics fit neither."""
     rng = np.random.default_rng(0)
 
     def photos(name: str, level: int) -> mtl.data.Data:
@@ -149,7 +149,7 @@ def test_they_help_where_data_sets_look_different() -> None:
     reached = []
     for groups in ((), data.task_groups):
         keras.utils.set_random_seed(0)
-        model = mtl.build_model(data.tasks, TRAINED, image_shape=(8, 8, 1), statistics=groups)
+        model = mtl.build_model(data.tasks, TRAINED, image_shape=(8, 8, 1), batch_norm_groups=groups)
         with train(model, data, phase, seed=0).at_last_epoch() as last:
             reached.append(mtl.evaluate(last, data, cache_dir=False).skill)
     assert reached[1] > 0.9 > 0.5 > reached[0]
@@ -160,7 +160,7 @@ def test_a_model_is_saved_and_loaded(tmp_path: Path) -> None:
     train(model, _pair.both(), STILL, seed=4)
     model.save(tmp_path / "model.keras")
     loaded = mtl.load_model(tmp_path)
-    assert loaded.recipe.statistics == GROUPS
+    assert loaded.recipe.batch_norm_groups == GROUPS
     again = keras.saving.load_model(tmp_path / "model.keras")
     images = _pair.both().validation.x
     for name, value in model.predict(images, verbose=0).items():
@@ -175,7 +175,7 @@ class Kill(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def test_a_killed_training_goes_on(tmp_path: Path) -> None:
+def test_a_killed_training_is_resumed(tmp_path: Path) -> None:
     whole = train(fresh(), _pair.both(), PHASE, seed=4)
     with pytest.raises(KeyboardInterrupt):
         train(fresh(), _pair.both(), PHASE, seed=4, output_dir=tmp_path, callbacks=[Kill()])
@@ -186,7 +186,7 @@ def test_a_killed_training_goes_on(tmp_path: Path) -> None:
             np.testing.assert_array_equal(mine, theirs)
 
 
-def test_a_network_is_trained_again_as_a_new_one() -> None:
+def test_a_network_is_reused_for_another_training() -> None:
     model = fresh()
     compiled = CompiledPhases(model)
     begun = model.get_weights()
@@ -198,62 +198,62 @@ def test_a_network_is_trained_again_as_a_new_one() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_twin_and_a_single_group_are_ordinary_networks() -> None:
+def test_a_baseline_and_a_single_group_have_ordinary_batch_normalization() -> None:
     recipe = fresh().recipe
     assert recipe.only("kind").statistics == ()
-    assert fresh((("kind", "odd"),)).recipe.statistics == ()
+    assert fresh((("kind", "odd"),)).recipe.batch_norm_groups == ()
     plain = fresh(())
-    assert "statistics" not in plain.recipe.config()
-    assert not any(isinstance(layer, BatchNormalizationPerDataSet) for layer in norms(plain))
+    assert "batch_norm_groups" not in plain.recipe.config()
+    assert not any(isinstance(layer, DomainBatchNormalization) for layer in norms(plain))
     assert _pair.both().task_groups == GROUPS
     assert _pair.long().task_groups == ()
 
 
 @pytest.mark.parametrize("name", ["CifarEfficientNetB0", "MobileNet", "DenseNet121"])
-def test_any_backbone_with_batch_normalization_takes_them(name: str, tmp_path: Path) -> None:
+def test_it_works_with_every_backbone_that_has_batch_normalization(name: str, tmp_path: Path) -> None:
     backbone, size = mtl.Backbone(name, weights=None), 32
     keras.utils.set_random_seed(0)
     plain = mtl.build_model(_pair.TASKS, backbone, image_shape=(size, size, 3))
     keras.utils.set_random_seed(0)
-    own = mtl.build_model(_pair.TASKS, backbone, image_shape=(size, size, 3), statistics=GROUPS)
+    own = mtl.build_model(_pair.TASKS, backbone, image_shape=(size, size, 3), batch_norm_groups=GROUPS)
     images = np.random.default_rng(0).integers(0, 255, (2, size, size, 3)).astype("uint8")
     own.save(tmp_path / "model.keras")
     loaded = mtl.load_model(tmp_path)
     for task, value in plain(images).items():
-        # Before training all statistics are alike, so that it is the same network.
+        # Before training all statistics are equal.
         np.testing.assert_allclose(own(images)[task], value, rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(loaded(images)[task], own(images)[task])
 
 
 @pytest.mark.parametrize(
-    ("statistics", "options", "line"),
+    ("groups", "options", "line"),
     [
         ((("kind",), ("od",)), {}, "Did you mean 'odd'"),
-        ((("kind",),), {}, r"Each task is in one group of `statistics`. Received: \[\['kind'\]\]"),
-        ((("kind", "odd"), ("odd",)), {}, "Each task is in one group"),
-        ((("kind", "odd"), ()), {}, "Each task is in one group"),
+        ((("kind",),), {}, r"`batch_norm_groups` must hold each task in exactly one group. Received: \[\['kind'\]\]"),
+        ((("kind", "odd"), ("odd",)), {}, "each task in exactly one group"),
+        ((("kind", "odd"), ()), {}, "each task in exactly one group"),
         (GROUPS, {"stack": {"odd": "kind"}}, "Received: 'odd', which takes that of 'kind'"),
-        (GROUPS, {"backbone": _tiny.BACKBONE}, "where batch normalization is trained. Received: batch_norm='inference'"),
-        (GROUPS, {"freeze": True}, "where batch normalization is trained. Received: freeze=True"),
+        (GROUPS, {"backbone": _tiny.BACKBONE}, "with trained batch normalization. Received: batch_norm='inference'"),
+        (GROUPS, {"freeze": True}, "with trained batch normalization. Received: freeze=True"),
         (GROUPS, {"backbone": mtl.Backbone("SmallCNN", filters=(4,), norm=None)}, "without any"),
     ],
 )
-def test_what_cannot_be_is_refused(statistics: Any, options: dict[str, Any], line: str) -> None:
+def test_groups_that_do_not_fit_are_refused(groups: Any, options: dict[str, Any], line: str) -> None:
     with pytest.raises(MTLError, match=line):
-        fresh(statistics, **options)
+        fresh(groups, **options)
 
 
-def test_they_are_trained_on_alternated_data_alone() -> None:
+def test_it_must_be_trained_on_alternated_data() -> None:
     rows, labels = _tiny.rows(20, 0)
     data = mtl.data.from_arrays(_pair.TASKS, (rows, labels))
-    with pytest.raises(MTLError, match="for data that are not alternated"):
+    with pytest.raises(MTLError, match="Received: data that are not alternated"):
         train(fresh(), data, PHASE)
     three = mtl.Tasks(*_pair.TASKS.values(), mtl.Binary("other", label="odd"))
     long = mtl.data.from_arrays(three.only("kind", "other"), _tiny.rows(40, 0), name="long")
     mixed = mtl.data.alternate(long, _pair.short())
     keras.utils.set_random_seed(0)
-    model = _tiny.model(mixed.tasks, TRAINED, statistics=(("kind",), ("odd", "other")))
-    with pytest.raises(MTLError, match=r"statistics in common. Received: .*'long' with kind, other"):
+    model = _tiny.model(mixed.tasks, TRAINED, batch_norm_groups=(("kind",), ("odd", "other")))
+    with pytest.raises(MTLError, match=r"must be in one of `batch_norm_groups`. Received: .*'long' with kind, other"):
         train(model, mixed, PHASE)
-    with pytest.raises(MTLError, match="a call with training=True from elsewhere"):
+    with pytest.raises(MTLError, match="a call with training=True outside of training"):
         fresh()(rows, training=True)

@@ -1,4 +1,4 @@
-"""Which processes worked on a run, and how long: a search that was killed and resumed has taken the time of all of them."""
+"""Which processes worked on a run, and for how long. The time of a resumed run is that of all its processes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ENVIRONMENT = "environment.json"
 
 
 class WorkLog:
-    """The sessions of one run, this process' being the last, as they stand in environment.json.
+    """The sessions of one run as environment.json holds them. The last one is this process.
 
     Args:
-        folder: Of the run.
-        call: How the run was begun where it was not typed as a command.
-        began: `time.perf_counter()` when it began.
+        folder: Folder of the run.
+        call: The Python call that started the run; used if it was not started from the command line.
+        began: Value of `time.perf_counter()` at the start.
     """
 
     def __init__(self, folder: Path, call: str, began: float) -> None:
@@ -38,26 +38,26 @@ class WorkLog:
         self._began = began
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self._own = {"command": command, "commit": self._environment["commit"], "began": now}
-        # What is killed says no more: its time stays unknown.
-        self._write(self._whole(None))
+        # A process that is killed writes nothing more: its time stays unknown.
+        self._write(self._with_sessions(None))
 
     def environment(self) -> dict[str, Any]:
-        """Return the environment of this process, the command of the first session, and `sessions` up to now.
+        """Return the environment of this process, the command of the first session, and all `sessions`.
 
-        `wall_seconds` is the time of all sessions, None where one was killed.
+        `wall_seconds` is the time of all sessions together, or None if one of them was killed.
         """
-        return self._whole(round(time.perf_counter() - self._began, 1))
+        return self._with_sessions(round(time.perf_counter() - self._began, 1))
 
     def save(self) -> None:
         """Write how long this session has taken so far."""
         self._write(self.environment())
 
     def forget(self) -> None:
-        """Take this session out again: it found nothing to do."""
+        """Remove this session from the log, for a session that had nothing to do."""
         if self._before is not None:
             self._write(self._before)
 
-    def _whole(self, seconds: float | None) -> dict[str, Any]:
+    def _with_sessions(self, seconds: float | None) -> dict[str, Any]:
         sessions = [*(self._before or {}).get("sessions", ()), {**self._own, "wall_seconds": seconds}]
         known = [session["wall_seconds"] for session in sessions]
         total = None if None in known else round(sum(known), 1)
@@ -69,12 +69,12 @@ class WorkLog:
 
 @contextlib.contextmanager
 def work_log(folder: Path, call: str, began: float) -> Iterator[WorkLog]:
-    """Keep the log for the length of a block; a block that ends early has its time written all the same."""
+    """Log a session for the length of a block. If the block raises, the time so far is written."""
     log = WorkLog(folder, call, began)
     try:
         yield log
     except BaseException:
-        # The disk may be what ended it.
+        # A full disk may be what ended the block.
         with contextlib.suppress(MTLError):
             log.save()
         raise

@@ -1,4 +1,4 @@
-"""One configuration as a value: what to build and how to train it."""
+"""One configuration to train, as a value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ class Plan:
 
     Args:
         recipe: The network.
-        phases: How it is trained.
+        phases: The phases of its training, in order.
+
+    Example:
+        >>> import mtl_keras as mtl
+        >>> recipe = mtl.Recipe(mtl.Tasks(mtl.Binary("a"), mtl.Binary("b")), mtl.Backbone("SmallCNN"), (8, 8, 1))
+        >>> list(mtl.Plan(recipe, (mtl.Phase(epochs=2),)).only("b").recipe.tasks)
+        ['b']
     """
 
     recipe: Recipe
@@ -26,7 +32,7 @@ class Plan:
 
     @property
     def epochs(self) -> int:
-        """Epochs of all phases together, at most."""
+        """Maximum number of epochs, over all phases."""
         return sum(phase.epochs for phase in self.phases)
 
     @property
@@ -35,14 +41,14 @@ class Plan:
         return self.recipe.freeze is True and all(p.freeze is None or "backbone" in p.freeze for p in self.phases)
 
     def rows(self, data: Data) -> Data:
-        """Return the data for the tasks of the plan alone; what lacks one of them stays as it is, for training to refuse."""
+        """Return the data for the plan's tasks only. Data that lacks one of them is returned as it is; training refuses it."""
         own = set(self.recipe.tasks)
         return data.only(*own) if own < set(data.tasks) else data
 
     def only(self, task: str) -> Plan:
-        """Return the single-task baseline: the same network and training for one task alone, where weights mean nothing.
+        """Return the single-task baseline: the same network and training for one task, where loss weights have no effect.
 
-        Of a sequence of phases those are left that train the task; what a phase froze for the sake of other tasks is free.
+        Only the phases that train the task are kept. A phase that trained some of the tasks loses its `freeze`.
         """
         return Plan(self.recipe.only(task), tuple(self._phase(phase, task) for phase in self.phases if _trains(phase, task)))
 

@@ -12,9 +12,8 @@ import tensorflow as tf
 
 from mtl_keras import distribute, weighting
 from mtl_keras.data import from_arrays
-from mtl_keras.model import build_model
+from mtl_keras.model import MultiTaskModel, Objective, build_model
 from mtl_keras.model._batching import batch_by_task_type
-from mtl_keras.model._objective import ObjectiveModel
 from mtl_keras.tasks import Binary, Classification, MultiLabel, Ordinal, Reconstruction, Regression, Tasks
 from mtl_keras.training import Phase, train
 from tests import _tiny
@@ -40,25 +39,26 @@ TASKS = Tasks(
 ACTIVE = ("kind", "far", "b", "smooth", "rank", "several", "image", "coarse", "as_far", "c", "more")
 
 
-def objective(method: str, active: tuple[str, ...] = tuple(TASKS)) -> ObjectiveModel:
+def objective(method: str, active: tuple[str, ...] = tuple(TASKS)) -> MultiTaskModel:
     keras.utils.set_random_seed(0)
     model = build_model(TASKS, _tiny.BACKBONE, image_shape=_tiny.SHAPE, shared=(6,))
-    made = ObjectiveModel(
-        model.input,
-        model.output,
+    objective = Objective(
+        model,
         tasks=TASKS,
         active=active,
         weighting=weighting.get(method),
-        labeled=active,
-        sparse=True,
+        labels="partial",
         heads=model.head_layers,
     )
-    made.compile(optimizer=keras.optimizers.SGD(), run_eagerly=True, jit_compile=False)
-    return made
+    model.compile_objective(objective, keras.optimizers.SGD(), run_eagerly=True)
+    return model
 
 
-@pytest.fixture(scope="module", params=[(method, active) for method in weighting.METHODS for active in (tuple(TASKS), ACTIVE)])
-def made(request: pytest.FixtureRequest) -> ObjectiveModel:
+LOSS_BASED = [name for name in weighting.METHODS if isinstance(weighting.get(name), weighting.LossWeighting)]
+
+
+@pytest.fixture(scope="module", params=[(method, active) for method in LOSS_BASED for active in (tuple(TASKS), ACTIVE)])
+def made(request: pytest.FixtureRequest) -> MultiTaskModel:
     return objective(*request.param)
 
 
@@ -77,7 +77,7 @@ def stored(draw: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     return found
 
 
-def task_by_task(made: ObjectiveModel, y: Any, outputs: Any, weight: Any) -> tuple[Any, dict[str, float]]:
+def task_by_task(made: MultiTaskModel, y: Any, outputs: Any, weight: Any) -> tuple[Any, dict[str, float]]:
     """The loss and the log, one task after the other."""
     logs, losses, counts = {}, {}, {}
     for name, task in TASKS.items():
@@ -88,13 +88,13 @@ def task_by_task(made: ObjectiveModel, y: Any, outputs: Any, weight: Any) -> tup
         logs[f"{name}_loss"] = float(losses[name])
         counted = np.asarray(task.row_metrics(y[name], outputs[name])[task.metric.name])[np.asarray(present)]
         logs[f"{name}_{task.metric.name}"] = float(counted.mean()) if counted.size else 0.0
-    state = {name: variable.value for name, variable in made.weighting_state.by_name.items()}
-    vectors = [tf.stack([values[name] for name in made.active]) for values in (losses, counts)]
-    return made.weighting.total(vectors[0], vectors[1], state), logs
+    state = {name: variable.value for name, variable in made.objective.state.variables.items()}
+    vectors = [tf.stack([values[name] for name in made.objective.active]) for values in (losses, counts)]
+    return made.objective.weighting.total(vectors[0], vectors[1], state), logs
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_every_figure_is_that_of_each_task_by_itself(made: ObjectiveModel, seed: int) -> None:
+def test_every_figure_is_that_of_each_task_by_itself(made: MultiTaskModel, seed: int) -> None:
     """Whatever labels are absent, all of a task's among them."""
     draw = np.random.default_rng(seed)
     x = tf.constant(draw.integers(0, 256, (N, *_tiny.SHAPE)), tf.float32)

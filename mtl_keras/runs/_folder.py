@@ -1,0 +1,229 @@
+"""The folder of a run: where it is, which run it belongs to, whether it may be resumed, and who writes to it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+import tensorflow as tf
+
+from mtl_keras.errors import MTLError
+from mtl_keras.files import writable_folder, write_json
+from mtl_keras.model import MultiTaskModel
+from mtl_keras.report import Record, write_record
+from mtl_keras.runs._old_config import with_new_names
+from mtl_keras.runs._options import Options
+from mtl_keras.runs._work_log import WorkLog, work_log
+from mtl_keras.saving import MODEL
+
+__all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_config"]
+
+Command = Literal["tune", "train", "compare", "reproduce"]
+
+CONFIG, PAGE = "config.json", "README.md"
+#: Keys that every configuration has.
+KEYS = {"command", "study"}
+
+
+class RunFolder:
+    """The folder that a command will write to. Nothing is written before `open`.
+
+    Args:
+        name: Of the study. Without an output folder, a run gets `runs/<name>/<n>`.
+        command: A run is resumed by its own command only.
+        options: `output_dir` and `resume` choose the folder.
+
+    Attributes:
+        path: The folder, which may not exist yet.
+        saved: The configuration of the run that it holds, or None.
+
+    Raises:
+        MTLError: If `options.output_dir` is not empty without `resume`, or holds something other than a run.
+    """
+
+    def __init__(self, name: str, command: Command, options: Options) -> None:
+        self._began = time.perf_counter()
+        self.path = _choose(name, command, options)
+        self.saved = read_config(self.path)
+
+    def check(self, config: Mapping[str, Any]) -> None:
+        """Refuse a configuration that differs from the saved one in anything but a larger number of trials.
+
+        Raises:
+            MTLError: If it differs; the message names the first difference.
+        """
+        if self.saved is None:
+            return
+        # As JSON holds them: tuples become lists.
+        old_values, new_values = _flat(self.saved), _flat(with_new_names(json.loads(json.dumps(dict(config)))))
+        for key in sorted(old_values.keys() | new_values.keys()):
+            old, new = old_values.get(key), new_values.get(key)
+            # A study file may have been moved.
+            if old == new or key == "source" or (key == "settings.trials" and new_values[key] > old_values[key]):
+                continue
+            raise MTLError(
+                f"A resumed run must have the configuration that it started with; only the number of trials may grow. "
+                f"Received: {key}={new!r} where {self.path} has {old!r}. Leave it out, or start again in another --output-dir."
+            )
+
+    @contextlib.contextmanager
+    def open(self, config: Mapping[str, Any], call: str) -> Iterator[OpenRun]:
+        """Lock the folder and log the work in it for the length of a block, which trains and then delivers.
+
+        A block that raises leaves a folder that can be resumed. One that ends without having delivered had nothing to do, and
+        is not logged.
+
+        Args:
+            config: Written to config.json, as plain JSON values.
+            call: The Python call that does the same, for the log.
+
+        Yields:
+            The open run.
+
+        Raises:
+            MTLError: If another process has the folder open, or it cannot be written.
+        """
+        with lock(self.path):
+            writable_folder(self.path)
+            write_json(self.path / CONFIG, dict(config))
+            with work_log(self.path, call, self._began) as log:
+                run = OpenRun(self.path, config, log)
+                yield run
+                if not run.delivered:
+                    log.forget()
+
+
+@dataclass(eq=False)
+class OpenRun:
+    """A run in whose folder this process works.
+
+    Attributes:
+        path: The folder.
+        config: The configuration.
+        delivered: Whether `deliver` was called.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    _log: WorkLog
+    delivered: bool = field(default=False, init=False)
+
+    @property
+    def has_record(self) -> bool:
+        """Whether an earlier process has finished the run."""
+        return (self.path / PAGE).exists()
+
+    def deliver(
+        self,
+        model: MultiTaskModel,
+        class_names: Mapping[str, Sequence[str]],
+        complete: Callable[[Record], Record] = lambda record: record,
+        **record: Any,
+    ) -> None:
+        """Write the chosen model and the record of the run.
+
+        Args:
+            model: The chosen model.
+            class_names: By task; those of tasks that the model does not have are left out.
+            complete: Adds to the record, e.g. what a study knows about it.
+            **record: Fields of `mtl_keras.report.Record`, without `command`, `config` and `environment`.
+        """
+        model.class_names = {task: tuple(names) for task, names in class_names.items() if task in model.recipe.tasks}
+        model.save(self.path / MODEL)
+        environment = self._log.environment()
+        whole = Record(command=environment["command"], config=self.config, environment=environment, **record)
+        write_record(self.path, complete(whole))
+        self.delivered = True
+
+
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """Return the configuration of the run in a folder, or None if there is none. Old names of settings are replaced.
+
+    Raises:
+        MTLError: If config.json is not the configuration of a run.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        return None
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MTLError(
+            f"{CONFIG} in the folder of a run must be valid JSON. Received: {path} ({error}). Name another folder."
+        ) from error
+    if not isinstance(config, dict) or not config.keys() >= KEYS:
+        raise MTLError(
+            f"{CONFIG} in the folder of a run must name its command and study. Received: {path} without them. "
+            "Name another folder."
+        )
+    return with_new_names(config)
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes for the length of a block.
+
+    Raises:
+        MTLError: If another process holds it, or if TensorFlow, which raises its own errors, finds the disk full.
+    """
+    writable_folder(folder)
+    held = filelock.FileLock(folder / ".lock")
+    try:
+        held.acquire(timeout=0)
+    except filelock.Timeout:
+        raise MTLError(
+            f"Only one process may write to a folder at a time. Received: {folder}, which another process holds. Wait for it."
+        ) from None
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        if not disk_is_full(error):
+            raise
+        raise MTLError(
+            f"The disk must have room for TensorBoard's logs. Received: no space left for {folder}. Free some space and "
+            "continue with --resume; nothing logged before is lost."
+        ) from error
+    finally:
+        held.release()
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Return whether an error of TensorFlow means a full disk; it raises the same class for a full memory."""
+    return "No space left" in str(error)
+
+
+def _choose(name: str, command: Command, options: Options) -> Path:
+    """Return the folder to write to."""
+    if options.output_dir is None:
+        numbers = sorted((int(p.name) for p in Path("runs", name).glob("*") if p.name.isdigit()), reverse=True)
+        new = Path("runs", name, str(numbers[0] + 1 if numbers else 1))
+        if not options.resume:
+            return new
+        folders = (Path("runs", name, str(number)) for number in numbers)
+        # The runs of all commands share one numbering.
+        return next((folder for folder in folders if (read_config(folder) or {}).get("command") == command), new)
+    folder = Path(options.output_dir)
+    if folder.exists() and not folder.is_dir():
+        raise MTLError(f"The output folder must be a folder. Received: {folder}, which is a file. Name another --output-dir.")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not options.resume:
+            raise MTLError(
+                f"The output folder must be new or empty. Received: {folder}, which is not. Name another, or continue with "
+                "--resume."
+            )
+        if read_config(folder) is None and any(not p.name.startswith(".") for p in folder.iterdir()):
+            raise MTLError(f"A resumed folder must hold a run. Received: {folder}, which holds no {CONFIG}. Name another.")
+    return folder
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as `{"outer.inner": value}`."""
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{prefix}.{key}" if prefix else key).items()}

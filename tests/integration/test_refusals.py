@@ -1,0 +1,230 @@
+"""Every input that the command line refuses: one line that names the offender, exit code 2, and nothing trained or written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+import mtl_keras as mtl
+from mtl_keras.data import Data
+from mtl_keras.errors import TrialError
+from mtl_keras.runs import Trainer, lock
+from tests.integration._tiny import NOISE, TINY, command, refused, study_file
+from tests.integration.conftest import Finished
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return study_file(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture
+def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail where anything long is started."""
+
+    def long_work(*arguments: Any, **options: Any) -> NoReturn:
+        pytest.fail("a refused input was worked on")
+
+    monkeypatch.setattr(Trainer, "train", long_work)
+    monkeypatch.setattr(Data, "featurize", long_work)
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tune", "digit"], ["Unknown study: received 'digit'. Did you mean 'digits'"]),
+        (["tune", "nowhere/mine.py"], ["nowhere/mine.py, which is no file"]),
+        (["tune", "{study}", "--set", "backbone=EficientNetLite"], ["Unknown backbone", "'EfficientNetLite0'"]),
+        (["tune", "{study}", "--tuner", "baysian"], ["Unknown tuner: received 'baysian'. Did you mean 'bayesian'"]),
+        (["tune", "{study}", "--set", 'backbone_options={{"filtres": [4]}}'], ["Unknown option of SmallCNN", "'filters'"]),
+        (["tune", "{study}", "--strategy", "miror"], ["Unknown strategy", "'mirrored'"]),
+        (["tune", "cifar100", "--data-dir", "{tmp}"], ["{tmp}/tfds/cifar100 or {tmp}/cifar100", "tfds build cifar100"]),
+        (["tune", "{study}", "--set", "backbone=MobileNet", "--set", "backbone_options={{}}"], ["at least 32 x 32", "8 x 8"]),
+        (["tune", "{study}", "--set", "image_size=0"], ["image_size=0"]),
+        (["tune", "{study}", "--set", "weights=missing.weights.h5"], ["weights='missing.weights.h5'"]),
+        (["tune", "{study}", "--set", "freeze=conv9"], ["Unknown layer or block to train from", "'conv1'"]),
+        (["tune", "{study}", "--trials", "0"], ["trials=0"]),
+        (["tune", "{study}", "--epochs", "0"], ["epochs=0"]),
+        (["tune", "{study}", "--epochs", "-3"], ["epochs=-3"]),
+        (["tune", "{study}", "--n-final-seeds", "0"], ["n_final_seeds=0"]),
+        (["tune", "{study}", "--set", "batch_size=many"], ["batch_size='many'"]),
+        (["tune", "{study}", "--set", "loss_ratio_parity=-1"], ["Loss weights must be at least 0", "loss_ratio_parity=-1"]),
+        (["tune", "{study}", "--set", "learning_rte=1"], ["Unknown setting or hyperparameter", "'learning_rate'"]),
+        (["tune", "{study}", "--set", "epoch=1"], ["Unknown setting or hyperparameter", "'epochs'"]),
+        (["tune", "{study}", "--set", "learning_rate=fast"], ["of type float", "'fast'"]),
+        (["tune", "{study}", "--set", "learning_rate"], ["--set must be KEY=VALUE. Received: 'learning_rate'"]),
+        (["tune", "{study}", "--trials", "3", "--set", "trials=4"], ["--trials 3 and --set trials=4"]),
+        (["train", "{study}", "--set", "learning_rte=1"], ["'learning_rate'"]),
+        (["train", "digit"], ["'digits'"]),
+    ],
+    ids=lambda value: " ".join(value).replace("{study}", "tiny") if isinstance(value, list) else None,
+)
+def test_what_is_refused(arguments: Sequence[str], said: Sequence[str], study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    given = [argument.format(study=study, tmp=tmp_path) for argument in arguments]
+    refused(command(*given, "--output-dir", folder), *(words.format(tmp=tmp_path) for words in said))
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("STUDY = mtl.Study", "study = mtl.Study", ["must define STUDY", "tiny.py with STUDY missing"]),
+        ("import mtl_keras as mtl", "import mtl_kreas as mtl", ["tiny.py: ModuleNotFoundError", "mtl_kreas"]),
+        ("def space(hp, context):", "def space(hp, context)", ["tiny.py: SyntaxError"]),
+        ("classes=10", "classes=5", ["Labels of task 'digit' are whole numbers from 0 to 4", "in row "]),
+        ('mtl.Binary("parity")', 'mtl.Binary("party")', ["Unknown column: received 'party'. Did you mean 'parity'"]),
+        ('"digits", (8, 8, 1)', '"digitz", (8, 8, 1)', ["Unknown data set: received 'digitz'. Did you mean 'digits'"]),
+        ('"val_skill"', '"val_digit_acuracy"', ["Unknown metric to monitor", "'val_digit_accuracy'"]),
+        ("weighting=weights", 'weighting={"digit": 0, "parity": 0}', ["At least one loss weight is above 0"]),
+        ("weighting=weights", 'weighting={"digit": 1, "parity": -1}', ["Loss weights are finite and at least 0"]),
+        ("weighting=weights", 'weighting={"digit": 1}', ["Every task needs a loss weight", "parity"]),
+        ("weighting=weights", 'weighting="equall"', ["Unknown weighting: received 'equall'. Did you mean 'equal'"]),
+        ("(8, 8, 1)", "(8, 8, 3)", ["(8, 8, 1) for a study of (8, 8, 3)"]),
+        ("epochs=settings.epochs", "epochs=0", ["epochs=0"]),
+    ],
+)
+def test_what_is_refused_of_a_study_file(old: str, new: str, said: Sequence[str], tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    refused(command("tune", study_file(tmp_path, (old, new)), "--output-dir", folder), *said)
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("_no_training")
+def test_weights_that_no_network_brings_are_refused(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*arguments: Any, **options: Any) -> NoReturn:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    # Keras read its home at import.
+    monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(tmp_path / "keras"))
+    vgg = ("--set", "backbone=VGG16", "--set", "backbone_options={}", "--set", "image_size=32")
+    done = command("tune", study, *vgg, "--output-dir", tmp_path / "out")
+    refused(done, "VGG16", "name resolution", "Without a network use one of CifarEfficientNetB0, EfficientNetLite0")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("_no_training")
+def test_a_folder_with_something_in_it_is_refused(study: Path, tuned: Finished, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    refused(command("tune", study, "--output-dir", tmp_path), "new or empty", str(tmp_path), "--resume")
+    refused(command("train", study, "--output-dir", tmp_path), "new or empty")
+    refused(command("tune", study, "--output-dir", tuned.folder), "new or empty", "--resume")
+    refused(command("tune", study, "--output-dir", tmp_path, "--resume"), "holds no config.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+SAME = ("batch_size=32", "batch_size=32")
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(
+    ("change", "options", "said"),
+    [
+        (("1e-3, 1e-2", "1e-3, 2e-2"), [], "space.learning_rate.max=0.02 where"),
+        (("width=(4, 8)", "width=(4, 16)"), [], "space.shared_width.values=[4, 16] where"),
+        (SAME, ["--seed", "1"], "settings.seed=1 where"),
+        (SAME, ["--trials", "1"], "settings.trials=1 where"),
+        (SAME, ["--set", "learning_rate=0.001"], "fixed"),
+        (('    "noise",\n    "What', '    "other",\n    "What'), [], "tune other where"),
+    ],
+)
+def test_a_resume_with_another_search_is_refused(
+    change: tuple[str, str], options: Sequence[str], said: str, tuned: Finished, tmp_path: Path
+) -> None:
+    before = {path: path.read_bytes() for path in tuned.folder.rglob("*") if path.is_file()}
+    study = study_file(tmp_path, change, text=NOISE)
+    done = command("tune", study, "--n-final-seeds", 1, "--resume", "--output-dir", tuned.folder, *options)
+    refused(done, said, "must")
+    assert {path: path.read_bytes() for path in tuned.folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.usefixtures("_no_training")
+def test_a_folder_that_cannot_be_made_is_refused(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for verb in ("tune", "train"):
+        refused(command(verb, study, "--output-dir", tmp_path / "file" / "out"), "can be written", "Not a directory")
+        refused(command(verb, study, "--output-dir", tmp_path / "file"), "which is a file")
+    assert (tmp_path / "file").stat().st_size == 0
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize("problem", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
+def test_a_disk_that_takes_nothing_is_refused(
+    problem: int, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any, **options: Any) -> NoReturn:
+        raise OSError(problem, os.strerror(problem))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", broken)
+    refused(command("tune", study, "--output-dir", tmp_path / "out"), os.strerror(problem), "--output-dir")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_written(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fail(*arguments: Any, **options: Any) -> NoReturn:
+        raise TrialError("A failed trial is logged too.")
+
+    monkeypatch.setattr(Trainer, "train", fail)
+
+    monkeypatch.setattr("os.fsync", full)
+    done = command("tune", study, "--output-dir", tmp_path / "out")
+    assert done.code == 2
+    assert "Traceback" not in done.err
+    last = done.err.splitlines()[-1]
+    assert last.startswith("mtl-keras: ")
+    assert "No space left on device" in last
+    assert "--resume" in last
+    assert (tmp_path / "out/trials.jsonl").read_bytes() == b""
+    assert {path.name for path in (tmp_path / "out").iterdir()} <= {
+        "config.json",
+        "environment.json",
+        "trials.jsonl",
+        "logs",
+        ".lock",
+    }
+
+
+@pytest.mark.usefixtures("_no_training")
+def test_a_folder_in_use_is_refused(study: Path, tmp_path: Path) -> None:
+    with lock(tmp_path):
+        done = command("tune", study, "--output-dir", tmp_path, "--resume")
+    refused(done, "which another process holds")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["report", "{tmp}/none"], "/none, which is none. Pass e.g. results/"),
+        (["evaluate", "{tmp}"], "a folder with model.keras"),
+        (["cache", "clear", "0123", "--cache-dir", "{tmp}"], "Unknown cache entry: received '0123'"),
+    ],
+)
+def test_other_verbs_refuse_too(arguments: Sequence[str], said: str, tmp_path: Path) -> None:
+    refused(command(*(argument.format(tmp=tmp_path) for argument in arguments)), said)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", ["tun", "tune --trails 3", "tune --trials x", "evaluate", "tune a b", "cache clean"])
+def test_wrong_usage_is_explained(arguments: str) -> None:
+    done = command(*arguments.split())
+    assert (done.code, done.out) == (2, "")
+    assert "Usage: mtl-keras" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_the_study_of_these_tests_is_one(tmp_path: Path) -> None:
+    assert mtl.load_study(study_file(tmp_path)).name == "tiny"
+    assert "STUDY" in TINY
