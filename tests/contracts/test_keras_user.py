@@ -196,7 +196,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_saved_and_loaded(built: Built, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = (tmp_path if built.name in CUSTOM else folder) / f"{built.name}.keras"
     built.model.save(file)
-    np.savez(file.with_suffix(".npz"), images=built.images, **{f"output_{n}": value for n, value in built.outputs.items()})
+    arrays: dict[str, Any] = {f"output_{name}": value for name, value in built.outputs.items()}
+    np.savez(file.with_suffix(".npz"), images=built.images, **arrays)
     assert_restored(mtl.load_model(file), built)
     plain = keras.models.load_model(file, safe_mode=True)
     assert type(plain).__module__.startswith("keras.")
@@ -378,12 +379,10 @@ def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     ]
     if request.param == "fit":
         result.model.compile(keras.optimizers.Adam(0.01))
-        result.model.fit(
-            *targets(16, 0), validation_data=targets(8, 1), epochs=3, batch_size=8, verbose=0, callbacks=callbacks
-        )
+        result.model.fit(*targets(16, 0), validation_data=targets(8, 1), epochs=3, batch_size=8, verbose=0, callbacks=callbacks)
     else:
         phase = mtl.Phase(epochs=3, batch_size=8, optimizer=keras.optimizers.Adam(0.01))
-        cache = folder / "cache" if request.param == "features" else False
+        cache: Any = folder / "cache" if request.param == "features" else False
         mtl.train(result.model, _tiny.data(16, 8), phase, callbacks=callbacks, cache_dir=cache)
     return result
 
