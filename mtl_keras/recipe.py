@@ -98,14 +98,15 @@ class Recipe:
         if None in self.image_shape:
             shape = tuple(self.image_shape)
             raise MTLError(f"`image_shape` must be fully specified. Received: {shape}. Pass image_shape=data.image_shape.")
-        for attribute, value in {
+        converted: dict[str, Any] = {
             "backbone": backbones.get(self.backbone),
             "image_shape": tuple(self.image_shape),
             "shared": DenseStack(**vars(self.shared)) if isinstance(self.shared, Head) else sharing.get(self.shared),
             "heads": {name: head_kinds.get(self.heads.get(name, ())) for name in self.tasks},
             "stack": dict(self.stack),
             "batch_norm_groups": tuple(tuple(group) for group in self.batch_norm_groups),
-        }.items():
+        }
+        for attribute, value in converted.items():
             object.__setattr__(self, attribute, value)
 
     @property

@@ -23,7 +23,7 @@ def test_short_forms_are_accepted() -> None:
     )
     assert recipe == expected
     assert mtl.build_model(mtl.Binary("odd"), image_shape=(8, 8, 1)).output_names == ["odd"]  # type: ignore[arg-type]
-    built = mtl.build_model(TASKS, "SmallCNN", image_shape=[8, 8, 1], shared=[6], heads={"odd": [3]})  # type: ignore[dict-item]
+    built = mtl.build_model(TASKS, "SmallCNN", image_shape=[8, 8, 1], shared=[6], heads={"odd": [3]})
     assert built.recipe == expected
 
 
@@ -71,7 +71,7 @@ def test_a_keras_model_is_no_backbone() -> None:
     inputs = keras.Input((8, 8, 1))
     model = keras.Model(inputs, keras.layers.Flatten()(inputs))
     with pytest.raises(MTLError, match=r"`backbone` must be a name or a mtl\.Backbone\. Received: <Functional name="):
-        mtl.build_model(TASKS, model, image_shape=(8, 8, 1))  # type: ignore[arg-type]
+        mtl.build_model(TASKS, model, image_shape=(8, 8, 1))
 
 
 def test_training_refuses_other_types() -> None:
@@ -82,7 +82,7 @@ def test_training_refuses_other_types() -> None:
     with pytest.raises(MTLError, match=r"`data` must be a mtl\.data\.Data\. Received: tuple\. Use"):
         mtl.train(model, _tiny.rows(8, 0), phase)  # type: ignore[arg-type]
     with pytest.raises(MTLError, match=r"`model` must come from mtl\.build_model\. Received: Functional\. Pass"):
-        mtl.train(model.plain(), data, phase)  # type: ignore[arg-type]
+        mtl.train(model.plain(), data, phase)
 
 
 @pytest.mark.parametrize(

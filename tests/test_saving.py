@@ -20,7 +20,7 @@ from mtl_keras.saving import MODEL, load_model
 from tests import _tiny
 from tests._disk import full_after
 
-NAMES = {"kind": ("a", "b", "c")}
+NAMES: dict[str, tuple[str, ...]] = {"kind": ("a", "b", "c")}
 STATE = {"weights": np.array([0.5, np.nan, 1 / 3], np.float32), "step": np.array(7.0, np.float32)}
 
 
@@ -206,7 +206,7 @@ def test_domain_batch_norm_of_an_earlier_version_is_read(tmp_path: Path) -> None
     def rename(layer: Any) -> Any:
         name = classes.get(type(layer).__name__)
         kind = registered(f"mtl_keras>{name}") if name else type(layer)
-        return kind.from_config(layer.get_config())  # type: ignore[union-attr]
+        return kind.from_config(layer.get_config())
 
     old = keras.models.clone_model(model, clone_function=rename, recursive=True)
     old.set_weights(model.get_weights())

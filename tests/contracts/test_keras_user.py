@@ -196,7 +196,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_saved_and_loaded(built: Built, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = (tmp_path if built.name in CUSTOM else folder) / f"{built.name}.keras"
     built.model.save(file)
-    np.savez(file.with_suffix(".npz"), images=built.images, **{f"output_{n}": value for n, value in built.outputs.items()})
+    arrays: dict[str, Any] = {f"output_{name}": value for name, value in built.outputs.items()}
+    np.savez(file.with_suffix(".npz"), images=built.images, **arrays)
     assert_restored(mtl.load_model(file), built)
     plain = keras.models.load_model(file, safe_mode=True)
     assert type(plain).__module__.startswith("keras.")
@@ -289,44 +290,47 @@ def test_weights_are_the_same_before_and_after_compile(tmp_path: Path) -> None:
     assert model.count_params() == before[1]
     for ours, theirs in zip(model.get_weights(), before[0], strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    model.load_weights(tmp_path / "before.weights.h5")
+    model.save_weights(tmp_path / "after.weights.h5")
+    # As in plain Keras, only the optimizer differs: it has variables once it is built.
+    with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):
+        model.load_weights(tmp_path / "before.weights.h5")
+    _tiny.model().load_weights(tmp_path / "after.weights.h5")
 
 
-@pytest.mark.parametrize("compiled", [{}, {"weighting": "equal"}, {"weighting": "uncertainty"}])
-def test_it_is_compiled_fitted_evaluated_and_copied(compiled: dict[str, Any], tmp_path: Path) -> None:
-    model = _tiny.model()
-    images, labels = targets(16, 0)
-    model.compile(keras.optimizers.Adam(0.01), **compiled)
+def test_it_is_compiled_fitted_evaluated_and_copied(tmp_path: Path) -> None:
+    model = _tiny.model(_pair.TASKS)
+    images, labels = _tiny.rows(16, 0)
+    # Its variables are trained, and so are part of the optimizer.
+    model.compile(keras.optimizers.Adam(0.01), weighting="uncertainty")
     history = model.fit(images, labels, epochs=3, batch_size=8, shuffle=False, verbose=0).history
-    assert {"loss", "kind_loss", "odd_loss", "image_loss", "kind_accuracy", "image_mse"} <= set(history)
+    assert {"loss", "kind_loss", "odd_loss", "kind_accuracy", "odd_accuracy"} <= set(history)
     assert history["loss"][-1] < history["loss"][0]
     scores = model.evaluate(images, labels, batch_size=8, verbose=0, return_dict=True)
     copied = copy.deepcopy(model)
     assert copied.compiled
-    for name, value in copied.evaluate(images, labels, batch_size=8, verbose=0, return_dict=True).items():
-        assert value == pytest.approx(scores[name], rel=1e-5), name
-    assert {n: v.tolist() for n, v in copied.weighting_state.items()} == {
-        n: v.tolist() for n, v in model.weighting_state.items()
-    }
-    # Both continue alike: the optimizer and the weighting are part of the copy.
+    assert state(copied) == state(model)
+    assert state(model)["log_variance"] != [0.0, 0.0]
+    # Both continue alike: optimizer and weighting are part of the copy.
     both = [m.fit(images, labels, epochs=1, batch_size=8, shuffle=False, verbose=0).history["loss"] for m in (model, copied)]
     assert both[0] == pytest.approx(both[1], rel=1e-5)
+    assert model.evaluate(images, labels, batch_size=8, verbose=0, return_dict=True)["loss"] < scores["loss"]
     model.save(tmp_path / "model.keras")
     loaded = mtl.load_model(tmp_path)
     assert not loaded.compiled
-    assert {n: v.tolist() for n, v in loaded.weighting_state.items()} == {
-        n: v.tolist() for n, v in model.weighting_state.items()
-    }
+    assert state(loaded) == state(model)
     clone = keras.models.clone_model(model)
     assert type(clone).__module__.startswith("keras.")
 
 
+def state(model: MultiTaskModel) -> dict[str, Any]:
+    return {name: value.tolist() for name, value in model.weighting_state.items()}
+
+
 def test_losses_alone_are_plain_keras() -> None:
-    model = _tiny.model()
-    images, labels = targets(16, 0)
-    losses = {"kind": "sparse_categorical_crossentropy", "odd": "binary_crossentropy", "image": "mse"}
+    model = _tiny.model(_pair.TASKS)
+    losses = {"kind": "sparse_categorical_crossentropy", "odd": "binary_crossentropy"}
     model.compile("adam", loss=losses, metrics={"kind": "accuracy"}, jit_compile=False)
-    history = model.fit(images, labels, epochs=2, batch_size=8, verbose=0).history
+    history = model.fit(*_tiny.rows(16, 0), epochs=1, batch_size=8, verbose=0).history
     assert {"loss", "kind_loss", "kind_accuracy"} <= set(history)
     clone = keras.models.clone_model(model)
     assert clone.compiled
@@ -374,11 +378,11 @@ def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         watcher,
     ]
     if request.param == "fit":
-        result.model.compile(keras.optimizers.Adam(0.01), weighting="equal")
+        result.model.compile(keras.optimizers.Adam(0.01))
         result.model.fit(*targets(16, 0), validation_data=targets(8, 1), epochs=3, batch_size=8, verbose=0, callbacks=callbacks)
     else:
         phase = mtl.Phase(epochs=3, batch_size=8, optimizer=keras.optimizers.Adam(0.01))
-        cache = folder / "cache" if request.param == "features" else False
+        cache: Any = folder / "cache" if request.param == "features" else False
         mtl.train(result.model, _tiny.data(16, 8), phase, callbacks=callbacks, cache_dir=cache)
     return result
 
@@ -430,24 +434,25 @@ def test_learning_rates_and_logs(watched: Watched) -> None:
 
 def test_early_stopping_and_plateaus_know_the_direction_of_a_metric() -> None:
     """`mode="auto"` is filled in for the monitors of this package; Keras knows only its own metrics."""
-    model = _tiny.model(freeze=True)
+    model = _tiny.model(_pair.TASKS, freeze=True)
     stopping = keras.callbacks.EarlyStopping(monitor="val_kind_accuracy", patience=1, min_delta=2.0)
     plateau = keras.callbacks.ReduceLROnPlateau(monitor="val_skill", patience=1, min_delta=2.0, factor=0.1)
     rates: list[float] = []
     watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rates.append(float(logs["learning_rate"])))
     phase = mtl.Phase(epochs=4, batch_size=8)
-    run = mtl.train(model, _tiny.data(16, 8), phase, callbacks=[stopping, plateau, watcher], cache_dir=False)
+    data = _tiny.data(16, 8, tasks=_pair.TASKS)
+    run = mtl.train(model, data, phase, callbacks=[stopping, plateau, watcher], cache_dir=False)
     # No metric improves by 2: both act after the second epoch.
     assert len(run.history) == 2
-    assert (stopping.mode, plateau.mode) == ("auto", "auto")
     assert rates == pytest.approx([1e-3, 1e-3])
 
 
 def test_a_loss_that_is_not_finite_ends_fit() -> None:
-    model = _tiny.model()
-    images, labels = targets(16, 0)
-    model.compile(keras.optimizers.SGD(1e30), weighting="equal")
-    history = model.fit(images, labels, epochs=5, batch_size=8, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()])
+    model = _tiny.model(_pair.TASKS.only("odd"))
+    model.compile(keras.optimizers.SGD(1e30))
+    images, labels = _tiny.rows(16, 0)
+    callbacks = [keras.callbacks.TerminateOnNaN()]
+    history = model.fit(images, {"odd": labels["odd"]}, epochs=5, batch_size=8, verbose=0, callbacks=callbacks)
     assert len(history.epoch) < 5
 
 

@@ -85,7 +85,7 @@ def test_config_is_json_and_rebuilds_the_value(name: str) -> None:
 
 def test_a_model_is_built_saved_and_loaded(name: str, tmp_path: Path) -> None:
     model = mtl.build_model(build(name))
-    mtl.save_model(model, tmp_path)
+    model.save(tmp_path / "model.keras")
     loaded = mtl.load_model(tmp_path)
     assert loaded.recipe == model.recipe
     images = _tiny.rows(3, 0)[0]
