@@ -277,3 +277,23 @@ def test_cifar10_is_found_in_the_environment(real_data: Path, monkeypatch: pytes
     monkeypatch.setenv("TFDS_DATA_DIR", str(real_data / "tfds"))
     made = data.load("cifar10", CLASS)
     assert (len(made.train), made.class_names["class"][:2]) == (45_000, ("airplane", "automobile"))
+
+
+# Trivial predictor -----------------------------------------------------------------------------------------------------
+
+
+def test_trivial_scores_are_computed_once_per_array_of_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, fitted = data.from_arrays(TASKS, arrays(40)), []
+    original = Binary.trivial
+
+    def record(self: Binary, labels: np.ndarray) -> np.ndarray:
+        fitted.append(len(labels))
+        return original(self, labels)
+
+    monkeypatch.setattr(Binary, "trivial", record)
+    whole = data.trivial_scores(made.train, made.validation)
+    baseline = made.only("large")
+    assert data.trivial_scores(baseline.train, baseline.validation) == {"large": whole["large"]}
+    assert fitted == [36], "a single-task baseline has the scores of the model with all tasks"
+    data.trivial_scores(made.train, made.train)
+    assert fitted == [36, 36], "another split is another score"

@@ -47,7 +47,7 @@ def test_tasks_can_be_selected(model: MultiTaskModel, images: np.ndarray) -> Non
 
 
 def test_a_split_with_views_gives_its_first_views(model: MultiTaskModel, images: np.ndarray) -> None:
-    data = _tiny.data(8).with_views(("identity", "flip_lr"))
+    data = _tiny.data(8).augment(("identity", "flip_lr"), mode="views")
     np.testing.assert_array_equal(predict(model, data.train)["kind"], predict(model, data.train.first_view().x)["kind"])
 
 
