@@ -11,24 +11,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtl_keras.report._baselines import label_of
-from mtl_keras.report._picture import colors_of, png
 
 from mtl_keras import report
 from mtl_keras.errors import MTLError
-from mtl_keras.report._text import probability
+from mtl_keras.report import statistics
+from mtl_keras.report._drawing import colors_of, png
+from mtl_keras.report._roles import approaches_of, baseline_of, label_of, roles_of
+from mtl_keras.report._rows import METRICS_COLUMNS
+from mtl_keras.report._text import format_p
 
 UNITS = {"accuracy": ("fraction of rows", "max"), "macro_f1": ("mean F1", "max"), "mse": ("squared error", "min")}
 GAINS = (0.01, 0.02, 0.03, 0.04, 0.05)
 
 
-def row(run: str, seed: Any, task: str, metric: str, value: float, kind: str = "best", split: str = "test") -> dict[str, Any]:
+def row(run: str, seed: Any, task: str, metric: str, value: float, kind: str = "best", split: str = "test") -> Any:
     unit, direction = UNITS.get(metric, ("", "max"))
-    figures = (run, seed, 0, kind, split, task, metric, value, 40, unit, direction)
-    return dict(zip(report.METRICS_COLUMNS, figures, strict=True))
+    role = "trivial" if run == "trivial" else "single_task" if run.endswith("single-task") else "approach"
+    values = (run, seed, 0, kind, split, task, metric, value, 40, unit, direction, role)
+    return dict(zip(METRICS_COLUMNS, values, strict=True))
 
 
-def rows_of(run: str, accuracies: Sequence[float], mses: Sequence[float] = ()) -> list[dict[str, Any]]:
+def rows_of(run: str, accuracies: Sequence[float], mses: Sequence[float] = ()) -> list[Any]:
     """Test rows of seeds 0, 1, ...; the last epoch is 0.1 below the best."""
     rows = []
     for seed, accuracy in enumerate(accuracies):
@@ -39,17 +42,17 @@ def rows_of(run: str, accuracies: Sequence[float], mses: Sequence[float] = ()) -
     return rows
 
 
-TWINS = [0.60, 0.70, 0.65, 0.75, 0.68]
-BETTER = [baseline + gain for baseline, gain in zip(TWINS, GAINS, strict=True)]
+BASELINES = [0.60, 0.70, 0.65, 0.75, 0.68]
+BETTER = [baseline + gain for baseline, gain in zip(BASELINES, GAINS, strict=True)]
 TRIVIAL = [row("trivial", "", "fine", "accuracy", 0.1, ""), row("trivial", "", "image", "mse", 0.1, "")]
-ROWS = [*rows_of("joint", BETTER), *rows_of("fine then coarse", TWINS), *rows_of("single-task", TWINS), *TRIVIAL]
+ROWS = [*rows_of("joint", BETTER), *rows_of("fine then coarse", BASELINES), *rows_of("single-task", BASELINES), *TRIVIAL]
 PUBLISHED: list[dict[str, Any]] = [
     {"run": "joint", "task": "fine", "metric": "accuracy", "value": 0.7, "note": "Table 2"},
     {"run": "theirs", "task": "image", "metric": "mse", "value": "0.02 to 0.03", "note": "read off Fig. 3"},
 ]
 
 
-def history(run: str, seed: int = 0, epochs: int = 3, phase: int = 0, **losses: float) -> list[dict[str, Any]]:
+def history(run: str, seed: int = 0, epochs: int = 3, phase: int = 0, **losses: float) -> list[Any]:
     """History rows with a loss of `losses[task] / epoch`, and a weighted total of 100."""
     logs = [
         {
@@ -61,13 +64,14 @@ def history(run: str, seed: int = 0, epochs: int = 3, phase: int = 0, **losses: 
         }
         for epoch in range(1, epochs + 1)
     ]
-    return report.history_rows(logs, list(losses), run=run, seed=seed)
+    role: report.Role = "single_task" if "single-task" in run else "approach"
+    return report.history_rows(logs, list(losses), run=run, role=role, seed=seed)
 
 
-class TestTwins:
+class TestRoles:
     def test_an_approach_has_its_own_or_those_of_all(self) -> None:
         runs = ["a", "a single-task", "b", "single-task"]
-        assert (report.baseline_of("a", runs), report.baseline_of("b", runs)) == ("a single-task", "single-task")
+        assert (baseline_of("a", runs), baseline_of("b", runs)) == ("a single-task", "single-task")
 
     @pytest.mark.parametrize(
         ("run", "label", "baseline"),
@@ -80,13 +84,20 @@ class TestTwins:
             ("joint, small single-task fine", "joint, small single-task", True),
         ],
     )
-    def test_labels(self, run: str, label: str, baseline: bool) -> None:
-        assert (label_of(run), report.is_baseline(run)) == (label, baseline)
+    def test_rows_without_a_role_get_it_from_their_label(self, run: str, label: str, baseline: bool) -> None:
+        (found,) = report.with_roles([{"run": run, "value": 1.0}])
+        assert found == {"run": run, "value": 1.0, "role": "single_task" if baseline else "approach"}
+        assert label_of(run, found["role"]) == label
+
+    def test_a_role_is_kept(self) -> None:
+        rows = [{"run": "single-task", "role": "approach"}]
+        assert report.with_roles(rows) == rows
 
     def test_approaches_are_what_is_left(self) -> None:
-        assert report.approaches_of(["b", "a", "single-task", "a single-task", "trivial", "b"]) == ["b", "a"]
+        runs = ["b", "a", "single-task", "a single-task", "trivial", "b"]
+        assert approaches_of(roles_of({"run": run} for run in runs)) == ["b", "a"]
 
-    def test_delta_m_takes_the_twin_of_the_approach(self) -> None:
+    def test_delta_m_takes_the_baseline_of_the_approach(self) -> None:
         rows = [*rows_of("a", [0.6]), *rows_of("b", [0.6]), *rows_of("single-task", [0.5]), *rows_of("a single-task", [0.4])]
         made = report.delta_m_rows(rows, {"fine": "accuracy"})
         found = {made_row["run"]: made_row["value"] for made_row in made if made_row["epoch_kind"] == "best"}
@@ -111,31 +122,31 @@ class TestPairedTest:
         ],
     )
     def test_reference(self, differences: list[float], p: float) -> None:
-        assert report.paired_test(differences) == pytest.approx(p, rel=1e-9)
-        assert report.paired_test([-value for value in differences]) == pytest.approx(p, rel=1e-9)
+        assert statistics.paired_test(differences) == pytest.approx(p, rel=1e-9)
+        assert statistics.paired_test([-value for value in differences]) == pytest.approx(p, rel=1e-9)
 
     def test_it_is_scipys(self) -> None:
         stats = pytest.importorskip("scipy.stats")
         one, other = np.random.default_rng(0).normal(size=(2, 7))
         expected = float(stats.ttest_rel(one, other).pvalue)
-        assert report.paired_test(list(one - other)) == pytest.approx(expected, rel=1e-9)
+        assert statistics.paired_test(list(one - other)) == pytest.approx(expected, rel=1e-9)
 
     def test_no_spread(self) -> None:
-        assert report.paired_test([0.25, 0.25, 0.25]) == 0.0
-        assert report.paired_test([0.0, 0.0]) == 1.0
+        assert statistics.paired_test([0.25, 0.25, 0.25]) == 0.0
+        assert statistics.paired_test([0.0, 0.0]) == 1.0
 
     def test_one_seed(self) -> None:
         with pytest.raises(MTLError, match="at least two seeds"):
-            report.paired_test([1.0])
+            statistics.paired_test([1.0])
 
     def test_it_is_below_five_percent_where_the_interval_excludes_zero(self) -> None:
         for seed in range(50):
             differences = list(np.random.default_rng(seed).normal(0.5, 1.0, 6))
-            low, high = report.interval(differences)
-            assert (report.paired_test(differences) < 0.05) == (not low <= 0 <= high)
+            low, high = statistics.interval(differences)
+            assert (statistics.paired_test(differences) < 0.05) == (not low <= 0 <= high)
 
     def test_as_text(self) -> None:
-        assert [probability(p) for p in (0.0, 0.0009, 0.0132, 1.0)] == ["< 0.001", "< 0.001", "0.013", "1.000"]
+        assert [format_p(p) for p in (0.0, 0.0009, 0.0132, 1.0)] == ["< 0.001", "< 0.001", "0.013", "1.000"]
 
 
 class TestApproachesTable:
@@ -164,9 +175,9 @@ class TestApproachesTable:
         assert delta["approach"] == "joint"
         joint = [line for line in rows if line["run"] == "joint" and line["metric"] == "delta_m"]
         values = [line["value"] for line in joint if line["epoch_kind"] == "best"]
-        low, high = report.interval(values)
-        assert delta["− single-task"] == f"{report.mean(values):+.3f} [{low:+.3f}, {high:+.3f}]"
-        assert delta["p"] == f"{report.paired_test(values):.3f}"
+        low, high = statistics.interval(values)
+        assert delta["− single-task"] == f"{statistics.mean(values):+.3f} [{low:+.3f}, {high:+.3f}]"
+        assert delta["p"] == f"{statistics.paired_test(values):.3f}"
 
     def test_skill_over_other_tasks_is_another_figure(self) -> None:
         rows = [line for line in ROWS if line["run"] != "single-task" or line["task"] in ("fine", "all")]
@@ -175,10 +186,6 @@ class TestApproachesTable:
         assert lines["joint", "fine"]["− single-task"] != "–"
         whole = {(line["approach"], line["task"]): line for line in report.approaches_table(ROWS).to_dict("records")}
         assert whole["joint", "all"]["− single-task"] != "–"
-
-    def test_points(self) -> None:
-        assert report.points({0: 0.02, 1: 0.02}) == "+2.0 [+2.0, +2.0]"
-        assert report.points({4: -0.011}) == "-1.1"
 
     def test_metrics_are_chosen(self) -> None:
         table = report.approaches_table(ROWS, metrics={"fine": "macro_f1"})
@@ -201,37 +208,60 @@ class TestApproachesTable:
         assert report.approaches_table([]).empty
 
 
-class TestCompareRuns:
-    def test_better_and_worse_are_said_with_an_interval(self) -> None:
-        found = report.compare_runs(ROWS, "joint", "fine then coarse", "fine", "accuracy")
-        assert found["difference"] == pytest.approx(0.03)
-        assert (found["low"], found["high"]) == pytest.approx(report.interval(GAINS))
-        assert found["p"] == pytest.approx(report.paired_test(GAINS))
-        assert found["n"] == 5
-        assert found["verdict"] == (
+def record(metrics: list[Any], **more: Any) -> report.Record:
+    return report.Record("Title", "Question?", "command", {}, {}, metrics, **more)
+
+
+class TestDifference:
+    def test_better_and_worse_have_an_interval(self) -> None:
+        found = record(ROWS).difference("joint", "fine then coarse", "fine")
+        assert found.mean == pytest.approx(0.03)
+        assert found.interval == pytest.approx(statistics.interval(GAINS))
+        assert found.p == pytest.approx(statistics.paired_test(GAINS))
+        assert found.judgment == "better"
+        assert found.points == "+3.0 [+1.0, +5.0]"
+        assert found.verdict == (
             "joint is better than fine then coarse in fine accuracy: "
             "+0.03 (95 % interval +0.0104 to +0.0496, p = 0.013, 5 seeds)."
         )
-        assert " is worse than joint" in report.compare_runs(ROWS, "fine then coarse", "joint", "fine", "accuracy")["verdict"]
+        assert " is worse than joint" in report.difference(ROWS, "fine then coarse", "joint", "fine", "accuracy").verdict
 
     def test_lower_may_be_better(self) -> None:
-        rows = [*rows_of("a", TWINS, [0.01, 0.02, 0.01, 0.02, 0.01]), *rows_of("b", TWINS, [0.03, 0.05, 0.03, 0.04, 0.04])]
-        assert "a is better than b in image mse: -0.024" in report.compare_runs(rows, "a", "b", "image", "mse")["verdict"]
+        mine, theirs = [0.01, 0.02, 0.01, 0.02, 0.01], [0.03, 0.05, 0.03, 0.04, 0.04]
+        rows = [*rows_of("a", BASELINES, mine), *rows_of("b", BASELINES, theirs)]
+        assert "a is better than b in image mse: -0.024" in record(rows).difference("a", "b", "image").verdict
 
     def test_no_difference_shown(self) -> None:
-        verdict = report.compare_runs(ROWS, "joint", "fine then coarse", "image", "mse")["verdict"]
+        verdict = record(ROWS).difference("joint", "fine then coarse", "image", "mse").verdict
         assert verdict.startswith("joint and fine then coarse: no difference shown in image mse: +0 (")
 
     def test_few_seeds_are_indicative(self) -> None:
         rows = [*rows_of("a", [0.7, 0.8]), *rows_of("b", [0.6, 0.5, 0.1])]
-        found = report.compare_runs(rows, "a", "b", "all", "skill")
-        assert (found["low"], found["high"], found["p"], found["n"]) == (None, None, None, 2)
-        assert found["verdict"] == "a − b in skill: +0.1 over 2 seeds, indicative."
-        assert report.pairwise(rows, "a", "b", "fine", "accuracy") == pytest.approx({0: 0.1, 1: 0.3})
+        found = record(rows).difference("a", "b", "all")
+        assert (found.judgment, len(found.values)) == ("", 2)
+        assert found.verdict == "a − b in skill: +0.1 over 2 seeds, indicative."
+        assert record(rows).difference("a", "b", "fine").values == pytest.approx({0: 0.1, 1: 0.3})
+        one = record([*rows_of("a", [0.7]), *rows_of("b", [0.72])]).difference("a", "b", "fine")
+        assert (one.interval, one.p, one.points) == (None, None, "-2.0")
+
+    def test_of_several_tasks_it_is_the_mean_of_each_seed(self) -> None:
+        rows = [row(run, seed, task, "accuracy", value) for run, seed, task, value in (
+            *(("a", 0, "x", 0.5), ("a", 0, "y", 0.5), ("a", 1, "x", 0.5), ("a", 1, "y", 0.75)),
+            *(("b", 0, "x", 0.25), ("b", 0, "y", 0.5), ("b", 1, "x", 0.5), ("b", 1, "y", 0.25)),
+        )]  # fmt: skip
+        assert record(rows).difference("a", "b", ("x", "y")).values == {0: 0.125, 1: 0.25}
 
     def test_without_a_common_seed(self) -> None:
         with pytest.raises(MTLError, match=r"seeds \[0, 1, 2, 3, 4\] of 'joint' and \[\] of 'jiont'"):
-            report.compare_runs(ROWS, "joint", "jiont", "fine", "accuracy")
+            record(ROWS).difference("joint", "jiont", "fine")
+
+    def test_values_and_means(self) -> None:
+        assert record(ROWS).values("joint", "fine") == dict(enumerate(BETTER))
+        assert record(ROWS).mean("joint", "fine", "macro_f1") == 0.5
+        assert record(ROWS).mean("joint", "fine", epoch_kind="last") == pytest.approx(statistics.mean(BETTER) - 0.1)
+        assert record(ROWS).mean("trivial", "fine") == 0.1
+        assert math.isnan(record(ROWS).mean("nobody", "fine"))
+        assert record(ROWS).approaches == ["joint", "fine then coarse"]
 
 
 class TestPictures:
@@ -243,9 +273,9 @@ class TestPictures:
         assert fine.get_ylim()[0] > fine.get_ylim()[1], "the first is on top"
         lines = {str(line.get_label()): np.asarray(line.get_xdata()).tolist() for line in reversed(fine.lines)}
         assert lines["one seed"] == BETTER
-        assert lines["mean"] == pytest.approx([report.mean(BETTER)])
-        assert lines["95 % interval"] == pytest.approx(report.interval(BETTER))
-        assert lines["baselines' mean"] == pytest.approx([report.mean(TWINS)])
+        assert lines["mean"] == pytest.approx([statistics.mean(BETTER)])
+        assert lines["95 % interval"] == pytest.approx(statistics.interval(BETTER))
+        assert lines["single-task baseline"] == pytest.approx([statistics.mean(BASELINES)])
         assert lines["published"] == [0.7]
         assert "trivial" not in lines, "0.1 lies far off"
         assert fine.get_xlabel() == "accuracy ↑\n(trivial: 0.1000)"
@@ -266,7 +296,7 @@ class TestPictures:
         assert [label.get_text() for label in fine.get_yticklabels()] == ["a"]
         assert np.asarray(fine.lines[0].get_xdata()).tolist() == pytest.approx([0.1])
         assert np.asarray(image.lines[0].get_xdata()).tolist() == pytest.approx([0.03])
-        assert (fine.get_xlabel(), image.get_xlabel()) == ("gain: rise in accuracy", "gain: fall in mse")
+        assert (fine.get_xlabel(), image.get_xlabel()) == ("increase in accuracy", "decrease in mse")
 
     def test_totals_are_unweighted(self) -> None:
         rows = history("a", fine=2.0, image=1.0) + history("a", 1, 2, fine=4.0, image=1.0)
@@ -296,7 +326,7 @@ class TestPictures:
             (lambda: report.plot_totals(rows), "lack some of fine, image"),
             (lambda: report.plot_totals(rows, tasks=["fin"]), "Received: fin. The rows hold fine, image"),
             (lambda: report.plot_totals(rows, how="max"), "Received: 'max'"),
-            (lambda: report.plot_gains(rows_of("a", [0.7])), "single-task baselines of the same seeds"),
+            (lambda: report.plot_gains(rows_of("a", [0.7])), "single-task baselines with the same seeds"),
             (lambda: report.plot_approaches([]), "no row on this split"),
         ):
             with pytest.raises(MTLError, match=said):
@@ -319,7 +349,7 @@ class TestPictures:
         few = report.plot_history([line for line in rows if line["run"] < "run 5"])
         assert len(few.legends[0].get_texts()) == 10
 
-    def test_colors_differ_and_twins_have_their_approach_paler(self) -> None:
+    def test_colors_differ_and_baselines_have_their_approach_paler(self) -> None:
         names = [f"run {number}" for number in range(20)]
         assert len(set(colors_of(names).values())) == 20
         assert colors_of(["a", "b"]) == {"a": "C0", "b": "C1"}
@@ -346,9 +376,8 @@ def write(folder: Path, **changes: Any) -> str:
         "environment": {},
         "metrics": ROWS,
         "history": history("joint", fine=1.0, image=2.0) + history("fine then coarse", fine=2.0, image=2.0),
-        "trials": [],
     }
-    report.write_record(folder, **(defaults | changes))
+    report.write_record(folder, report.Record(**(defaults | changes)))
     return (folder / "README.md").read_text(encoding="utf-8")
 
 
@@ -364,33 +393,35 @@ class TestRecord:
         for link in re.findall(r"\]\((.+?)\)", page):
             assert (tmp_path / link).exists(), link
         assert {"approaches.png", "gains.png", "totals.png", "curves.png"} <= {path.name for path in tmp_path.iterdir()}
-        assert "## What became of the published claims\n\n- Joint training is better. **Confirmed.**\n" in page
+        assert "## Published claims and what was found\n\n- Joint training is better. **Confirmed.**\n" in page
         assert "[published.csv](published.csv); Table 2; read off Fig. 3." in page
         assert (
-            "- joint: mean skill 0.3530 over 5 seeds; better than its baselines in fine accuracy; no difference to its baselines"
-            in page
+            "- joint: mean skill 0.3530 over 5 seeds; better than its single-task baselines in fine accuracy; no diff" in page
+        )
+        assert page.startswith(
+            "# Which order\n\n**Of 2 approaches, joint has the highest mean skill on the test split (0.3530)"
         )
         with (tmp_path / "published.csv").open(encoding="utf-8", newline="") as file:
             assert [line["value"] for line in csv.DictReader(file)] == ["0.7", "0.02 to 0.03"]
 
     def test_what_there_is_not_is_left_out(self, tmp_path: Path) -> None:
         # Baselines of other seeds gain nothing, and no run has both losses.
-        baselines = [{**line, "seed": line["seed"] + 10} for line in rows_of("single-task", TWINS)]
+        baselines = [{**line, "seed": line["seed"] + 10} for line in rows_of("single-task", BASELINES)]
         lines = history("a", fine=1.0) + history("b", image=1.0)
         page = write(tmp_path, metrics=[*rows_of("a", [0.7]), *rows_of("b", [0.6]), *baselines], history=lines)
         assert {path.name for path in tmp_path.glob("*.png")} == {"approaches.png", "curves.png"}
         assert "published" not in page
-        assert "With 1 seed differences between approaches are indicative" in page
+        assert "With 1 seed, differences between approaches are indicative" in page
 
     def test_one_approach_keeps_the_wide_table(self, tmp_path: Path) -> None:
-        page = write(tmp_path, metrics=[*rows_of("joint", BETTER), *rows_of("single-task", TWINS)])
+        page = write(tmp_path, metrics=[*rows_of("joint", BETTER), *rows_of("single-task", BASELINES)])
         assert "| task | metric | unit | better | n | joint | single-task | joint − single-task |" in page
         assert {path.name for path in tmp_path.glob("*.png")} == {"curves.png"}
 
     def test_incomplete_rows_are_refused_before_anything_is_written(self, tmp_path: Path) -> None:
-        with pytest.raises(MTLError, match="Each row of `published` has run, task, metric, value, note"):
+        with pytest.raises(MTLError, match="Each row of `published` must have run, task, metric, value, note"):
             write(tmp_path, published=[{"run": "joint", "value": 1}])
-        with pytest.raises(MTLError, match="Each row of `claims` has claim, verdict"):
+        with pytest.raises(MTLError, match="Each row of `claims` must have claim, verdict"):
             write(tmp_path, claims=[{"claim": "Sharing helps."}])
         assert not list(tmp_path.iterdir())
 
@@ -398,14 +429,14 @@ class TestRecord:
 class TestSummary:
     def test_comparisons_have_the_long_table(self, tmp_path: Path) -> None:
         write(tmp_path / "orders/a", published=PUBLISHED)
-        write(tmp_path / "orders/b", title="One", metrics=[*rows_of("joint", BETTER), *rows_of("single-task", TWINS)])
+        write(tmp_path / "orders/b", title="One", metrics=[*rows_of("joint", BETTER), *rows_of("single-task", BASELINES)])
         assert report.write_summary(tmp_path) == ["orders/a", "orders/b"]
         page = (tmp_path / "README.md").read_text(encoding="utf-8")
         first, second = page.split("\n## ")[1:]
         assert "| theirs | image | mse | ↓ | 0.02 to 0.03 |" in first
-        assert "p of the paired t test" in first
+        assert "p: paired t test" in first
         assert "| joint − single-task |" in second
-        assert "p of the paired t test" not in second
+        assert "p: paired t test" not in second
         with (tmp_path / "summary.csv").open(encoding="utf-8", newline="") as file:
             runs = [line["run"] for line in csv.DictReader(file) if line["record"] == "orders/a"]
         assert set(runs) == {"joint", "fine then coarse", "single-task", "trivial"}
@@ -413,7 +444,7 @@ class TestSummary:
     def test_another_page_is_not_replaced(self, tmp_path: Path) -> None:
         write(tmp_path)
         before = (tmp_path / "README.md").read_bytes()
-        with pytest.raises(MTLError, match="replaces no page but its own"):
+        with pytest.raises(MTLError, match="must be one that write_summary wrote"):
             report.write_summary(tmp_path)
         assert (tmp_path / "README.md").read_bytes() == before
         assert not (tmp_path / "summary.csv").exists()
@@ -422,19 +453,19 @@ class TestSummary:
     def test_a_table_of_another_kind_is_refused(self, text: str, tmp_path: Path) -> None:
         (tmp_path / "other").mkdir()
         (tmp_path / "other/metrics.csv").write_text(text, encoding="utf-8")
-        with pytest.raises(MTLError, match=r"has the columns run, seed.*other/metrics\.csv"):
+        with pytest.raises(MTLError, match=r"must have the columns run, seed.*other/metrics\.csv"):
             report.write_summary(tmp_path)
         assert not (tmp_path / "README.md").exists()
 
 
 def test_infinite_values_give_no_verdict() -> None:
     rows = [row(run, seed, "image", "psnr", math.inf) for run in ("a", "b") for seed in range(5)]
-    assert "no difference shown" in report.compare_runs(rows, "a", "b", "image", "psnr")["verdict"]
+    assert "no difference shown" in report.difference(rows, "a", "b", "image", "psnr").verdict
 
 
-def test_phases_are_laid_side_by_side_at_their_last_epochs() -> None:
+def test_phases_are_compared_at_their_last_epochs() -> None:
     about = {"split": "validation", "metric": "accuracy"}
-    rows = [
+    rows: list[Any] = [
         {**about, "run": "swap", "seed": seed, "task": task, "phase": phase, "epoch": epoch, "value": base + seed / 10}
         for seed in (0, 1)
         for task, ends in {"first": (0.7, 0.4), "then": (0.1, 0.8)}.items()
@@ -451,3 +482,77 @@ def test_phases_are_laid_side_by_side_at_their_last_epochs() -> None:
         ["swap", "then", "accuracy", "0.1500 ± 0.0707 (2)", "0.8500 ± 0.0707 (2)"],
         ["joint", "first", "accuracy", "0.5000 (1)", "–"],
     ]
+
+
+MANY = 12
+
+
+def test_of_many_tasks_a_page_shows_those_that_most_approaches_have(tmp_path: Path) -> None:
+    sizes = {"few": 3, "more": 5, "many": MANY + 20}
+    rows = [row(run, 0, f"t{number}", "accuracy", 0.9) for run, count in sizes.items() for number in range(count)]
+    page = write(tmp_path, metrics=rows, history=[])
+    assert sorted(set(re.findall(r"\| (t\d+) \|", page))) == ["t0", "t1", "t2", "t3", "t4"]
+    assert "27 more tasks, which fewer approaches have, are in [metrics.csv](metrics.csv)." in page
+
+
+def test_a_mean_over_hidden_tasks_is_not_compared_with_baselines(tmp_path: Path) -> None:
+    rows = [row("many", seed, f"t{number}", "accuracy", 0.9) for seed in (0, 1) for number in range(MANY + 1)]
+    rows += [row("single-task", seed, f"t{number}", "accuracy", 0.8) for seed in (0, 1) for number in range(MANY)]
+    rows += [row(run, seed, "all", "skill", 0.5) for run in ("many", "single-task") for seed in (0, 1)]
+    rows += [row("few", seed, "t0", "accuracy", 0.9) for seed in (0, 1)]
+    page = write(tmp_path, metrics=rows, history=[])
+    (line,) = [line for line in page.splitlines() if line.startswith("| many | all | skill ")]
+    assert "indicative" not in line
+
+
+class TestReading:
+    def test_a_record_is_read_back_and_written_again(self, tmp_path: Path) -> None:
+        claims = [{"claim": "Joint training is better.", "verdict": "Confirmed."}]
+        table = report.Table("| a |\n|---|\n| 1 |", "One number.")
+        write(
+            tmp_path / "one", published=PUBLISHED, claims=claims, notes=["Small."], summaries={"joint": "Both."}, tables=[table]
+        )
+        again = report.read_record(tmp_path / "one")
+        assert (again.title, again.claims, again.notes, again.summaries) == (
+            "Which order",
+            claims,
+            ["Small."],
+            {"joint": "Both."},
+        )
+        assert again.tables == [table]
+        assert again.metrics == ROWS
+        report.write_record(tmp_path / "two", again)
+        for path in (tmp_path / "one").iterdir():
+            assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes(), path.name
+
+    def test_own_plots_come_first_and_pictures_without_rows_are_kept(self, tmp_path: Path) -> None:
+        own = report.Picture("own.png", "own plot", lambda: report.plot_approaches(ROWS))
+        page = write(tmp_path, plots=[own])
+        assert "![own plot](own.png)" in page
+        assert "[approaches](approaches.png)" in page
+        before = (tmp_path / "own.png").read_bytes()
+        report.write_record(tmp_path, report.read_record(tmp_path))
+        assert (tmp_path / "README.md").read_text(encoding="utf-8") == page
+        assert (tmp_path / "own.png").read_bytes() == before
+
+    def test_files_without_roles_and_captions_are_read(self, tmp_path: Path) -> None:
+        write(tmp_path)
+        (tmp_path / "record.json").unlink()
+        for name in ("metrics.csv", "history.csv"):
+            lines = (tmp_path / name).read_text(encoding="utf-8").splitlines()
+            (tmp_path / name).write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n", encoding="utf-8")
+        old = report.read_record(tmp_path)
+        assert old.metrics == ROWS
+        assert {each["role"] for each in old.history} == {"approach"}
+        assert "training" not in old.title
+        assert {each.name for each in old.plots} == {path.name for path in tmp_path.glob("*.png")}
+
+    def test_a_folder_without_a_record(self, tmp_path: Path) -> None:
+        with pytest.raises(MTLError, match="Name the folder of a record"):
+            report.read_record(tmp_path)
+
+    def test_notebooks_show_pictures_and_tables(self) -> None:
+        picture = report.Picture("own.png", "own plot", lambda: report.plot_approaches(ROWS))
+        assert (picture._repr_png_() or b"").startswith(b"\x89PNG")
+        assert report.Picture("own.png", "own plot")._repr_png_() is None
+        assert report.Table("| a |", "One.")._repr_markdown_() == "| a |\n\nOne."

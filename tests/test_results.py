@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from pathlib import Path
 
 import pytest
 
-from mtl_keras.report import scores_table, write_summary
+from mtl_keras.report import read_record, scores_table, write_summary
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -33,9 +32,7 @@ def test_the_figures_of_the_front_page_are_those_of_their_record(name: str) -> N
     page = (RESULTS.parent / "README.md").read_text(encoding="utf-8")
     section = page.partition(f"<!-- {name}: begin -->")[2].partition(f"<!-- {name}: end -->")[0]
     record = section.partition("](")[2].partition("/README.md)")[0]
-    with (RESULTS.parent / record / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        metrics = [{**row, "value": float(row["value"])} for row in csv.DictReader(file)]
-    rows = scores_table(metrics, "test").to_dict("records")
+    rows = scores_table(read_record(RESULTS.parent / record).metrics, "test").to_dict("records")
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")]
     shown = lines[2:]
     assert shown

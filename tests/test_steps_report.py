@@ -1,4 +1,4 @@
-"""The picture of alternated data sets: shares by epoch, figures by steps."""
+"""The plot of alternated data sets: shares of the steps by epoch, metrics by steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtl_keras import report
 from mtl_keras.errors import MTLError
 
 
-def history(run: str, taken: list[tuple[int, int]], seed: int = 0, phase: int = 0) -> list[dict[str, Any]]:
+def history(run: str, taken: list[tuple[int, int]], seed: int = 0, phase: int = 0) -> list[Any]:
     """An accuracy of epoch / 10 for `class` and of epoch / 20 for `garment`, whose data set may have no step."""
     log = []
     for epoch, (long, short) in enumerate(taken, start=1):
@@ -41,7 +41,7 @@ def test_shares_and_steps_are_those_of_the_log() -> None:
     assert garments.get_ylabel() == "accuracy, validation"
 
 
-def test_an_epoch_without_a_figure_is_passed_over() -> None:
+def test_an_epoch_without_a_metric_is_skipped() -> None:
     *_, garments = report.plot_steps(history("coin", [(3, 1), (4, 0), (2, 2)]), split="train").axes
     assert lines(garments)["coin"] == ([4, 12], [0.05, 0.15])
 
@@ -54,7 +54,7 @@ def test_steps_count_on_through_phases() -> None:
 
 def test_a_history_of_one_data_set_is_refused() -> None:
     rows = [row for row in history("one", [(1, 1)]) if not row["metric"].startswith("steps_")]
-    with pytest.raises(MTLError, match="a history without steps of any"):
+    with pytest.raises(MTLError, match="a history without steps of any data set"):
         report.plot_steps(rows)
 
 

@@ -133,10 +133,10 @@ def test_a_configuration_is_a_plan_with_published_figures_of_its_tasks(name: str
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if load_study(name).claims])
-def test_claims_are_told_from_the_rows_of_a_record(name: str) -> None:
+def test_claims_are_compared_with_the_rows_of_a_record(name: str) -> None:
     study = load_study(name)
     about = {"phase": 0, "n": 10, "unit": "", "direction": "max", "split": "test"}
-    rows = [
+    rows: list[Any] = [
         {
             **about,
             "run": run,
@@ -145,6 +145,7 @@ def test_claims_are_told_from_the_rows_of_a_record(name: str) -> None:
             "task": task.name,
             "metric": metric.name,
             "value": 0.5 + seed / 9,
+            "role": "single_task" if run == "single-task" else "approach",
         }
         for run in (*study.configurations, "single-task")
         for seed in range(3)
@@ -153,11 +154,12 @@ def test_claims_are_told_from_the_rows_of_a_record(name: str) -> None:
         for metric in task.metrics
     ]
     assert study.claims is not None
-    told = study.claims(rows)
-    assert told
-    for row in told:
+    record = study.complete(mtl.report.Record("Title", "Question?", "command", {}, {}, rows))
+    assert record.claims
+    for row in record.claims:
         assert set(row) == {"claim", "verdict"}
         assert "nan" not in row["verdict"]
+    assert "nan" not in record.finding
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in AT_HAND else pytest.mark.real_data) for name in NAMES])

@@ -1,216 +1,222 @@
-"""A ladder: the same network with more and more tasks."""
+"""The task-count sweep: one network with more and more tasks, its table and its plots."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.report._baselines import SINGLE_TASK, TRIVIAL, approaches_of, baseline_of, is_baseline
-from mtl_keras.report._figures import lines_of
-from mtl_keras.report._statistics import mean, sample_sd
-
-from mtl_keras.errors import MTLError
-from mtl_keras.report._text import NOTHING, difference, mean_and_sd, paired
-from mtl_keras.report._values import Values, chosen_figures, directions_of, values_of
+import mtl_keras as mtl
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-    from mtl_keras.report._picture import Picture
+    from matplotlib.figure import Figure
 
-__all__ = ["is_ladder", "ladder_table", "plot_ladder", "plot_ladder_losses"]
+__all__ = ["is_random", "plot_sweep", "plot_sweep_losses", "sweep_table", "task_sweep"]
 
-#: Approaches with so many different numbers of tasks are a ladder.
-RUNGS = 3
+#: How the names of tasks with random labels begin; `coin_` in records of 2026.
+RANDOM = ("random_", "coin_")
+SINGLE_TASK = "single-task"
+METRIC = "accuracy"
+#: Values of one run and task by seed.
+BySeed = Mapping[Any, float]
+
+mean, sample_sd = mtl.report.statistics.mean, mtl.report.statistics.sample_sd
 
 
-def is_ladder(metrics_rows: Iterable[Mapping[str, Any]], split: str) -> bool:
-    """Return whether the approaches are rungs: three numbers of tasks at least, all measured by one metric."""
-    rows = list(metrics_rows)
-    own = _tasks_of(values_of(rows, split), _own_metrics(rows, split))
-    return len({len(tasks) for tasks in own.values()}) >= RUNGS and len(set(_own_metrics(rows, split).values())) == 1
+def is_random(task: str) -> bool:
+    """Return whether a task of `binary_tasks` has random labels, which cannot be learned."""
+    return task.startswith(RANDOM)
 
 
-def ladder_table(
-    metrics_rows: Iterable[Mapping[str, Any]], split: str = "test", *, controls: Collection[str] = ()
-) -> pd.DataFrame:
-    """Return what each rung reaches over its tasks, as text.
+def task_sweep(tasks: Iterable[str], counts: Sequence[int], n_random: Mapping[int, int]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the tasks of each approach of a sweep.
 
     Args:
-        metrics_rows: Rows as from `metrics_rows` and `trivial_rows`; all tasks have one metric, whose perfect value is 1.
-        split: `"test"` (default), `"validation"` or `"train"`.
-        controls: Tasks that cannot be learned.
+        tasks: Names of all tasks, in their order.
+        counts: Numbers of learnable tasks; an approach has the first ones.
+        n_random: Numbers of tasks with random labels, by the number of learnable tasks that they are added to.
 
     Returns:
-        A row for each rung: `approach`, `tasks` and `controls` (how many), then over the tasks that can be learned their
-        `mean` and mean `skill` ((value - trivial) / (1 - trivial)), `− single-task` over those of them that have baselines, and
-        the mean over `controls`; mean ± sample SD over seeds (number of seeds), at the best epoch.
+        Names of tasks by the name of the approach: `tasks_5` for a count of 5, `tasks_5_random_2` for `{5: 2}`.
 
-    Raises:
-        MTLError: If two rows give the same figure.
+    Example:
+        >>> task_sweep(["equal", "half_2", "half_3", "random_1"], (1, 3), {2: 1})
+        {'tasks_1': ('equal',), 'tasks_3': ('equal', 'half_2', 'half_3'), 'tasks_2_random_1': ('equal', 'half_2', 'random_1')}
+    """
+    names = list(tasks)
+    learnable, random = [name for name in names if not is_random(name)], [name for name in names if is_random(name)]
+    sweep = {f"tasks_{count}": tuple(learnable[:count]) for count in counts}
+    return sweep | {f"tasks_{count}_random_{more}": (*learnable[:count], *random[:more]) for count, more in n_random.items()}
+
+
+def tasks_of(record: mtl.report.Record) -> dict[str, list[str]]:
+    """Return the tasks of each approach."""
+    own: dict[str, dict[str, None]] = {}
+    for row in record.metrics:
+        if row["role"] == "approach" and row["task"] != "all":
+            own.setdefault(row["run"], {})[row["task"]] = None
+    return {run: list(tasks) for run, tasks in own.items()}
+
+
+def across(record: mtl.report.Record, run: str, tasks: Sequence[str], *, skill: bool = False) -> dict[Any, float]:
+    """Return for each seed the mean accuracy, or skill, of a run over some tasks; empty if it lacks one of them."""
+    own: list[BySeed] = []
+    for task in tasks:
+        values = record.values(run, task, METRIC)
+        if skill:
+            trivial = record.mean("trivial", task, METRIC)
+            values = {seed: mtl.Binary(task).metric.skill(value, trivial) for seed, value in values.items()}
+        own.append(values)
+    seeds = set.intersection(*map(set, own)) if own else set()
+    return {seed: mean([values[seed] for values in own]) for seed in sorted(seeds)}
+
+
+def sweep_table(record: mtl.report.Record) -> mtl.report.Table:
+    """Return what each approach of a sweep reaches over its own tasks.
+
+    Args:
+        record: Of the sweep, with the trivial predictor; its metrics are accuracies.
+
+    Returns:
+        A row for each approach: how many tasks it has, learnable and random; mean accuracy and mean skill over the learnable
+        ones; the difference from the single-task baselines over those tasks that have some; mean accuracy of the random
+        ones. All are mean ± sample SD over seeds (number of seeds) at the best epoch.
     """
     import pandas as pd
 
-    rows = list(metrics_rows)
-    values, metrics = values_of(rows, split), _own_metrics(rows, split)
-    table = []
-    for run, tasks in _tasks_of(values, metrics).items():
-        learned, drawn = [task for task in tasks if task not in controls], [task for task in tasks if task in controls]
-        own, baselines = values[run], values.get(baseline_of(run, values), {})
-        trivial = {task: mean(list(values.get(TRIVIAL, {}).get((task, metrics[task]), {}).values())) for task in learned}
-        skills = {
-            task: {seed: (value - trivial[task]) / (1 - trivial[task]) for seed, value in own[task, metrics[task]].items()}
-            for task in learned
-        }
-        both = [task for task in learned if paired(own[task, metrics[task]], baselines.get((task, metrics[task]), {}))]
-        gained = [_means([by_run[task, metrics[task]] for task in both]) for by_run in (own, baselines)] if both else [{}, {}]
-        table.append(
+    lines = []
+    for run, tasks in tasks_of(record).items():
+        learnable, random = [task for task in tasks if not is_random(task)], [task for task in tasks if is_random(task)]
+        paired = [task for task in learnable if record.values(SINGLE_TASK, task, METRIC)]
+        gain = f"{record.difference(run, SINGLE_TASK, paired, METRIC).points} over {len(paired)}" if paired else "–"
+        lines.append(
             {
                 "approach": run,
-                "tasks": len(learned),
-                "controls": len(drawn),
-                "mean": mean_and_sd(list(_means([own[task, metrics[task]] for task in learned]).values())),
-                "skill": mean_and_sd(list(_means([*skills.values()]).values())),
-                "− single-task": f"{difference(*gained)} over {len(both)}" if both else NOTHING,
-                "mean of controls": mean_and_sd(list(_means([own[task, metrics[task]] for task in drawn]).values())),
+                "tasks": len(learnable),
+                "random": len(random),
+                "mean accuracy": spread(across(record, run, learnable)),
+                "mean skill": spread(across(record, run, learnable, skill=True)),
+                "− single-task, points": gain,
+                "accuracy on random labels": spread(across(record, run, random)),
             }
         )
-    return pd.DataFrame(table)
+    caption = (
+        "Means over the approach's learnable tasks, and over those with random labels; skill: 0 trivial, 1 perfect; "
+        "− single-task: mean difference over the tasks that have baselines, with its 95 % interval over seeds."
+    )
+    return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines)), caption)
 
 
-def plot_ladder(metrics_rows: Iterable[Mapping[str, Any]], split: str = "test", *, controls: Collection[str] = ()) -> Picture:
-    """Draw what tasks reach against the number of tasks that are trained together.
+def plot_sweep(record: mtl.report.Record) -> Figure:
+    """Plot the accuracy of each task against the number of tasks that are trained together.
 
     Args:
-        metrics_rows: Rows as from `metrics_rows`, those of baselines among them: they are 1 task.
-        split: `"test"` (default), `"validation"` or `"train"`.
-        controls: Tasks that cannot be learned; rungs that hold some are drawn as hollow marks.
+        record: Of the sweep; its baselines are the case of 1 task.
 
     Returns:
-        One panel: a line for each task that most rungs without controls have, the mean over seeds ± their sample SD; black
-        is the mean over those of these tasks that every rung has.
-
-    Raises:
-        MTLError: If the rows are no ladder.
+        A line for each task that most approaches without random labels have, mean ± sample SD over seeds; black is the mean
+        over those that all have. Approaches with random labels are hollow marks.
     """
-    from mtl_keras.report._picture import colors_of, grid, legend, style
-
-    rows = list(metrics_rows)
-    if not is_ladder(rows, split):
-        raise MTLError(
-            "A ladder has at least three numbers of tasks, all measured alike. Received: other rows, or none on the "
-            f"{split} split. Use plot_approaches."
-        )
-    values, metrics = values_of(rows, split), _own_metrics(rows, split)
-    own = _tasks_of(values, metrics)
-    pure = {run: tasks for run, tasks in own.items() if not set(tasks) & set(controls)}
-    shown = [task for task in metrics if sum(task in tasks for tasks in pure.values()) > len(pure) / 2]
-    colors = colors_of(shown)
-    arrow = {"max": "higher is better", "min": "lower is better"}[next(iter(directions_of(rows).values()))]
-    figure, axes = grid(1, 1, 6.4, 4.0, f"More tasks on one network, {split} split")
-    place = axes[0, 0]
-    baselines = values.get(SINGLE_TASK, {})
-    for task in shown:
-        key = (task, metrics[task])
-        line = {1: list(baselines[key].values())} if key in baselines else {}
-        line |= {len(tasks): list(values[run][key].values()) for run, tasks in pure.items() if task in tasks}
-        _points(place, line, colors[task], task)
-        mixed = {len(tasks): list(values[run][key].values()) for run, tasks in own.items() if run not in pure and task in tasks}
-        for count, seeds in mixed.items():
-            place.plot(count, mean(seeds), "o", color=colors[task], fillstyle="none", markersize=5)
+    axes = new_axes(1)[0]
+    own = tasks_of(record)
+    pure = {run: tasks for run, tasks in own.items() if not any(map(is_random, tasks))}
+    every = dict.fromkeys(task for tasks in pure.values() for task in tasks)
+    shown = [task for task in every if 2 * sum(task in tasks for tasks in pure.values()) > len(pure)]
+    for number, task in enumerate(shown):
+        color = f"C{number}"
+        line = {len(tasks): record.values(run, task, METRIC) for run, tasks in pure.items() if task in tasks}
+        draw_line(axes, {1: record.values(SINGLE_TASK, task, METRIC)} | line, color, task)
+        for run, tasks in own.items():
+            if run not in pure and task in tasks:
+                axes.plot(len(tasks), record.mean(run, task, METRIC), "o", color=color, fillstyle="none", markersize=5)
     everywhere = [task for task in shown if all(task in tasks for tasks in pure.values())]
     if everywhere:
-        line = {1: _across(baselines, everywhere, metrics)} if all((t, metrics[t]) in baselines for t in everywhere) else {}
-        line |= {len(tasks): _across(values[run], everywhere, metrics) for run, tasks in pure.items()}
-        _points(place, line, "0.1", f"mean of {', '.join(everywhere)}", width=2.0)
+        line = {len(tasks): across(record, run, everywhere) for run, tasks in pure.items()}
+        draw_line(axes, {1: across(record, SINGLE_TASK, everywhere)} | line, "0.1", f"mean of {', '.join(everywhere)}", 2.0)
     if len(pure) < len(own):
-        place.plot([], [], "o", color="0.4", fillstyle="none", markersize=5, label="with coins among the tasks")
+        axes.plot([], [], "o", color="0.4", fillstyle="none", markersize=5, label="with random labels")
     counts = sorted({1, *(len(tasks) for tasks in own.values())})
-    place.set_xscale("log")
-    place.set_xticks(counts, [str(count) for count in counts], minor=False)
-    place.minorticks_off()
-    style(place, "", "tasks trained together (1: each alone)", f"{next(iter(metrics.values()))}, {arrow}")
-    legend(figure, [place], columns=3)
-    return figure
+    axes.set_xscale("log")
+    axes.set_xticks(counts, [str(count) for count in counts], minor=False)
+    axes.minorticks_off()
+    axes.set_xlabel("number of tasks trained together (1: single-task)")
+    axes.set_ylabel(f"{METRIC}, {record.split} split")
+    return finish(axes)
 
 
-def plot_ladder_losses(
-    history_rows: Iterable[Mapping[str, Any]], *, controls: Collection[str] = (), split: str = "validation"
-) -> Picture:
-    """Draw the unweighted losses of each rung's own tasks against the epoch: their sum, and their average.
+def plot_sweep_losses(record: mtl.report.Record, split: str = "validation") -> Figure:
+    """Plot sum and average of the unweighted losses of each approach's own tasks against the epoch.
 
     Args:
-        history_rows: Rows as from `history_rows`; trainings of baselines are left out.
-        controls: Tasks that cannot be learned; a rung that holds some has its average over the others dashed, and over them
-            dotted.
+        record: Of the sweep; trainings of baselines are left out.
         split: `"validation"` (default) or `"train"`.
 
     Returns:
-        Two panels with a color for each rung, means over seeds.
-
-    Raises:
-        MTLError: If no row holds a loss of a task on the split.
+        Two panels with a color for each approach, means over seeds. For an approach with random labels, the average over the
+        learnable tasks is dashed and that over the random ones dotted.
     """
-    from mtl_keras.report._picture import colors_of, epochs_axis, grid, legend, style
-
     losses: dict[str, dict[str, dict[int, list[float]]]] = {}
-    lines, starts = lines_of(row for row in history_rows if row["metric"] == "loss" and row["task"] != "all")
-    for (run, _, part, task, _), (x, y) in lines.items():
-        if part == split and not is_baseline(run):
-            by_epoch = losses.setdefault(run, {}).setdefault(task, {})
-            for epoch, value in zip(x, y, strict=True):
-                by_epoch.setdefault(epoch, []).append(value)
-    if not losses:
-        raise MTLError(f"Losses are drawn of tasks that have some. Received: none on the {split} split. Give other rows.")
-    colors = colors_of(losses)
-    figure, axes = grid(1, 2, 4.6, 3.4, f"Losses of all tasks, {split}")
-    for place, how in zip(axes[0], ("sum", "average"), strict=True):
-        for run, by_task in losses.items():
-            look = {"color": colors[run], "linewidth": 1.5, "marker": "." if len(next(iter(by_task.values()))) < 3 else ""}
-            _curve(place, list(by_task.values()), how, label=run, **look)
-            drawn = [task for task in by_task if task in controls]
-            if drawn and how == "average" and len(drawn) < len(by_task):
-                rest = [series for task, series in by_task.items() if task not in controls]
-                _curve(place, rest, how, label="without its coins", linestyle="--", **look)
-                _curve(place, [by_task[task] for task in drawn], how, label="its coins alone", linestyle=":", **look)
-        style(place, f"{how} over the tasks", "epoch", f"{how} of losses")
-        epochs_axis(place, starts)
-    legend(figure, [*axes[0]])
+    for row in record.history:
+        if (row["split"], row["metric"], row["role"]) == (split, "loss", "approach") and row["task"] != "all":
+            by_epoch = losses.setdefault(row["run"], {}).setdefault(row["task"], {})
+            by_epoch.setdefault(row["epoch"], []).append(row["value"])
+    total, average = new_axes(2)
+    for number, (run, by_task) in enumerate(losses.items()):
+        color = f"C{number}"
+        draw_losses(total, [*by_task.values()], len(by_task), color=color, label=run)
+        draw_losses(average, [*by_task.values()], 1, color=color, label=run)
+        if any(map(is_random, by_task)):
+            for label, style, kept in (("without random labels", "--", False), ("random labels only", ":", True)):
+                part = [series for task, series in by_task.items() if is_random(task) == kept]
+                draw_losses(average, part, 1, color=color, linestyle=style, label=label)
+    total.set_ylabel(f"sum of the tasks' losses, {split}")
+    average.set_ylabel(f"average of the tasks' losses, {split}")
+    for axes in (total, average):
+        axes.set_xlabel("epoch")
+    return finish(total, average)
+
+
+def spread(values: BySeed) -> str:
+    """Return `mean ± sample SD (number of seeds)`."""
+    if not values:
+        return "–"
+    numbers = list(values.values())
+    return f"{mean(numbers):.4f}" + (f" ± {sample_sd(numbers):.4f}" if len(numbers) > 1 else "") + f" ({len(numbers)})"
+
+
+def draw_line(axes: Axes, by_count: Mapping[int, BySeed], color: str, label: str, width: float = 1.0) -> None:
+    """Draw means over seeds with their sample SD against the number of tasks."""
+    counts = sorted(count for count, values in by_count.items() if values)
+    values = [list(by_count[count].values()) for count in counts]
+    deviations = [sample_sd(each) if len(each) > 1 else 0.0 for each in values]
+    middle = [mean(each) for each in values]
+    axes.errorbar(counts, middle, deviations, color=color, linewidth=width, marker="o", markersize=4, capsize=2, label=label)
+
+
+def draw_losses(axes: Axes, series: Sequence[Mapping[int, Sequence[float]]], factor: int, **style: Any) -> None:
+    """Draw the average over tasks of their means over seeds, times a factor."""
+    epochs = sorted(set.intersection(*map(set, series))) if series else []
+    values = [factor * mean([mean(by_epoch[epoch]) for by_epoch in series]) for epoch in epochs]
+    axes.plot(epochs, values, linewidth=1.5, marker="." if len(epochs) < 3 else "", **style)
+
+
+def new_axes(columns: int) -> list[Axes]:
+    """Return the axes of a new figure, next to each other."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4 if columns == 1 else 4.6 * columns, 4.2), layout="constrained")
+    return list(figure.subplots(1, columns, squeeze=False)[0])
+
+
+def finish(*panels: Axes) -> Figure:
+    """Add grids and one legend below all panels, and return their figure."""
+    entries: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        entries = dict(zip(labels, handles, strict=True)) | entries
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure = panels[0].get_figure(root=True)
+    assert figure is not None
+    figure.legend([*entries.values()], [*entries], loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
-
-
-def _own_metrics(rows: Sequence[Mapping[str, Any]], split: str) -> dict[str, str]:
-    """Return the metric that stands for each task."""
-    return {task: metric for task, metric in chosen_figures(rows, split) if task != "all"}
-
-
-def _tasks_of(values: Values, metrics: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the tasks of each approach."""
-    return {run: [t for t, metric in metrics.items() if (t, metric) in values[run]] for run in approaches_of(values)}
-
-
-def _means(figures: Sequence[Mapping[Any, float]]) -> dict[Any, float]:
-    """Return for each seed that all figures have their mean."""
-    common = set.intersection(*map(set, figures)) if figures else set()
-    return {seed: mean([figure[seed] for figure in figures]) for seed in sorted(common)}
-
-
-def _across(by_figure: Mapping[Any, Mapping[Any, float]], tasks: Sequence[str], metrics: Mapping[str, str]) -> list[float]:
-    return list(_means([by_figure[task, metrics[task]] for task in tasks]).values())
-
-
-def _points(place: Axes, line: Mapping[int, Sequence[float]], color: str, label: str, width: float = 1.0) -> None:
-    """Draw means over seeds with their sample SD, from the fewest tasks to the most."""
-    counts = sorted(line)
-    spread = [sample_sd(line[count]) if len(line[count]) > 1 else 0.0 for count in counts]
-    middle = [mean(line[count]) for count in counts]
-    place.errorbar(
-        counts, middle, spread, color=color, linewidth=width, elinewidth=0.8, marker="o", markersize=4, capsize=2, label=label
-    )
-
-
-def _curve(place: Axes, series: Sequence[Mapping[int, Sequence[float]]], how: str, **look: Any) -> None:
-    """Draw the sum or average over tasks of their means over seeds."""
-    common = sorted(set.intersection(*map(set, series)))
-    totals = [sum(mean(by_epoch[epoch]) for by_epoch in series) for epoch in common]
-    place.plot(common, [total / (len(series) if how == "average" else 1) for total in totals], **look)

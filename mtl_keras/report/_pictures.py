@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
@@ -61,7 +62,7 @@ def _of_approaches(record: Record) -> list[Picture]:
         # A record is written with what there is: gains need baselines, totals need losses.
         with suppress(MTLError):
             figure = picture.draw() if picture.draw else None
-            found.append(replace(picture, draw=lambda drawn=figure: drawn))
+            found.append(replace(picture, draw=partial(_same, figure)))
     return found
 
 
@@ -93,12 +94,16 @@ def _of_model(evaluation: Evaluation, shown: Collection[str]) -> list[Picture]:
     for task, counts in evaluation.confusion.items():
         if task in shown:
             title, names = f"{task}, {evaluation.split} split", evaluation.class_names.get(task)
-            draw = lambda c=counts, n=names, t=title: plot_confusion(c, n, t)  # noqa: E731
+            draw = partial(plot_confusion, counts, names, title)
             found.append(Picture(f"confusion_{task}.png", f"confusion matrix of {task}", draw))
     for task, (truth, prediction) in evaluation.examples.items():
-        draw = lambda t=truth, p=prediction: plot_reconstructions(t, p)  # noqa: E731
+        draw = partial(plot_reconstructions, truth, prediction)
         found.append(Picture(f"reconstruction_{task}.png", f"reconstructions of {task}", draw))
     return found
+
+
+def _same(figure: Any) -> Any:
+    return figure
 
 
 def _common_tasks(history: Iterable[HistoryRow]) -> list[str]:

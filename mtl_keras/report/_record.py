@@ -49,7 +49,7 @@ class Claim(TypedDict):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a record.
+    """A picture of a record. Notebooks display it.
 
     Args:
         name: Name of its file, e.g. `"curves.png"`.
@@ -58,7 +58,7 @@ class Picture:
 
     Example:
         >>> from mtl_keras import report
-        >>> rows = [{"run": "a", "seed": 0, "phase": 0, "epoch": 1, "split": "train", "task": "b", "metric": "loss", "value": 1}]
+        >>> rows = report.history_rows([{"phase": 0, "epoch": 1, "digit_loss": 1.2}], ["digit"], run="a", seed=0)
         >>> picture = report.Picture("curves.png", "training curves", lambda: report.plot_history(rows))
     """
 
@@ -66,10 +66,15 @@ class Picture:
     caption: str
     draw: Callable[[], Figure] | None = None
 
+    def _repr_png_(self) -> bytes | None:
+        from mtl_keras.report._drawing import png
+
+        return png(self.draw()) if self.draw else None
+
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a record.
+    """A table of a record. Notebooks display it.
 
     Args:
         markdown: The table, as from `to_markdown`.
@@ -78,6 +83,9 @@ class Table:
 
     markdown: str
     caption: str
+
+    def _repr_markdown_(self) -> str:
+        return f"{self.markdown}\n\n{self.caption}"
 
 
 @dataclass(frozen=True, eq=False)

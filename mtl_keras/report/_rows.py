@@ -180,7 +180,16 @@ def read_metrics(path: Path) -> list[MetricsRow]:
     Raises:
         KeyError, TypeError, ValueError: If the file has other columns, or no numbers where there must be some.
     """
-    rows = [{**row, "seed": _seed(row["seed"]), "value": float(row["value"]), "n": int(row["n"])} for row in read_csv(path)]
+    rows = [
+        {
+            **row,
+            "seed": _integer(row["seed"]),
+            "phase": _integer(row["phase"]),
+            "value": float(row["value"]),
+            "n": int(row["n"]),
+        }
+        for row in read_csv(path)
+    ]
     return _ordered(with_roles(rows))
 
 
@@ -217,7 +226,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
         writer.writerows(rows)
 
 
-def _seed(text: str) -> int | str:
+def _integer(text: str) -> int | str:
     return int(text) if text.isdigit() else text
 
 

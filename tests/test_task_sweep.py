@@ -1,0 +1,91 @@
+"""The task-count sweep of study 001: its approaches, its table and its plots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.container import ErrorbarContainer
+
+from mtl_keras import report
+from tests.test_comparison_report import row
+from tuning._task_sweep import plot_sweep, plot_sweep_losses, sweep_table, task_sweep
+
+
+def sweep() -> report.Record:
+    """Two tasks alone, with a third, with a fourth, and with random labels; two seeds, trivial at a half."""
+    reached = {
+        "single-task": {"a": 0.7, "b": 0.6},
+        "two": {"a": 0.8, "b": 0.6},
+        "three": {"a": 0.9, "b": 0.7, "c": 0.8},
+        "four": {"a": 0.9, "b": 0.8, "c": 0.8, "d": 0.7},
+        "mixed": {"a": 0.8, "b": 0.6, "random_1": 0.5},
+    }
+    rows = [
+        row(run, seed, task, "accuracy", value + 0.02 * seed)
+        for run, by_task in reached.items()
+        for task, value in by_task.items()
+        for seed in (0, 1)
+    ]
+    rows += [row("trivial", "", task, "accuracy", 0.5) for task in ("a", "b", "c", "d", "random_1")]
+    losses = {"two": {"a": 0.4, "b": 0.2}, "mixed": {"a": 0.5, "random_1": 0.7}}
+    history: list[Any] = []
+    for run, by_task in {**losses, "single-task a": {"a": 9.0}}.items():
+        logs = [{"phase": 0, "epoch": e, **{f"val_{task}_loss": v for task, v in by_task.items()}} for e in (1, 2, 3)]
+        role: report.Role = "approach" if run in losses else "single_task"
+        history += report.history_rows(logs, list(by_task), run=run, role=role, seed=0)
+    return report.Record("Sweep", "Does more help?", "command", {}, {}, rows, history)
+
+
+def xs(line: Any) -> list[float]:
+    return [float(value) for value in np.asarray(line.get_xdata())]
+
+
+def ys(line: Any) -> list[float]:
+    return [float(value) for value in np.asarray(line.get_ydata())]
+
+
+def test_an_approach_has_the_first_tasks() -> None:
+    tasks = ["equal", "half_2", "half_3", "half_4", "random_1", "random_2"]
+    assert task_sweep(tasks, (1, 4), {2: 1, 0: 2}) == {
+        "tasks_1": ("equal",),
+        "tasks_4": ("equal", "half_2", "half_3", "half_4"),
+        "tasks_2_random_1": ("equal", "half_2", "random_1"),
+        "tasks_0_random_2": ("random_1", "random_2"),
+    }
+
+
+def test_the_table_is_over_the_learnable_tasks() -> None:
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in sweep_table(sweep()).markdown.splitlines()]
+    table = {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
+    assert list(table) == ["two", "three", "four", "mixed"]
+    assert [each["tasks"] for each in table.values()] == ["2", "3", "4", "2"]
+    assert [each["random"] for each in table.values()] == ["0", "0", "0", "1"]
+    assert table["three"]["mean accuracy"] == "0.8100 ± 0.0141 (2)"
+    # (0.8 - 0.5) / (1 - 0.5) and so on, plus 0.01 over two seeds.
+    assert table["two"]["mean skill"] == "0.4200 ± 0.0283 (2)"
+    assert table["three"]["− single-task, points"].startswith("+15.0 [")
+    assert table["mixed"]["accuracy on random labels"] == "0.5100 ± 0.0141 (2)"
+    assert table["two"]["accuracy on random labels"] == "–"
+
+
+def test_the_plot_has_accuracy_against_the_number_of_tasks() -> None:
+    axes = plot_sweep(sweep()).axes[0]
+    lines = {each.get_label(): each.lines[0] for each in axes.containers if isinstance(each, ErrorbarContainer)}
+    assert set(lines) == {"a", "b", "c", "mean of a, b"}
+    assert xs(lines["a"]) == [1, 2, 3, 4]
+    assert ys(lines["mean of a, b"]) == pytest.approx([0.66, 0.71, 0.81, 0.86])
+    hollow = [line for line in axes.lines if line.get_fillstyle() == "none" and xs(line)]
+    assert sorted(ys(line)[0] for line in hollow) == pytest.approx([0.61, 0.81])
+
+
+def test_losses_are_summed_and_averaged_over_own_tasks() -> None:
+    total, average = plot_sweep_losses(sweep()).axes
+    assert {line.get_label(): round(ys(line)[0], 6) for line in total.lines} == {"two": 0.6, "mixed": 1.2}
+    assert {line.get_label(): round(ys(line)[0], 6) for line in average.lines} == {
+        "two": 0.3,
+        "mixed": 0.6,
+        "without random labels": 0.5,
+        "random labels only": 0.7,
+    }
