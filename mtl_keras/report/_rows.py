@@ -202,7 +202,7 @@ def read_history(path: Path) -> list[HistoryRow]:
     rows = [
         {
             **row,
-            "seed": _seed(row["seed"]),
+            "seed": _integer(row["seed"]),
             "phase": int(row["phase"]),
             "epoch": int(row["epoch"]),
             "value": float(row["value"]),
