@@ -222,13 +222,13 @@ def write_record(folder: str | Path, record: Record) -> None:
     from mtl_keras.report._pictures import pictures
 
     folder = Path(folder)
-    record = replace(record, finding=record.finding or finding(record))
+    # Keras logs in single precision: further digits only make the file grow.
+    history: list[HistoryRow] = [{**row, "value": float(f"{row['value']:.7g}")} for row in record.history]
+    record = replace(record, history=history, finding=record.finding or finding(record))
     write_json(folder / "config.json", record.config)
     write_json(folder / "environment.json", record.environment)
     write_csv(folder / "metrics.csv", METRICS_COLUMNS, record.metrics)
-    # Keras logs in single precision: further digits only make the file grow.
-    rounded = ({**row, "value": float(f"{row['value']:.7g}")} for row in record.history)
-    write_csv(folder / "history.csv", HISTORY_COLUMNS, rounded)
+    write_csv(folder / "history.csv", HISTORY_COLUMNS, record.history)
     if record.published:
         write_csv(folder / "published.csv", PUBLISHED_COLUMNS, record.published)
     drawn = pictures(record)
