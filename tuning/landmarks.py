@@ -211,8 +211,8 @@ def finding(record: mtl.report.Record) -> str:
     )
     low, high = together.interval or (math.nan, math.nan)
     return (
-        f"Over {len(order.values)} splits, learning landmarks first instead of categories first changes the landmark macro F1 by "
-        f"{order.mean:+.3f}, and instead of both together by {together.mean:+.3f} (95 % interval {low:+.3f} to {high:+.3f})."
+        f"Over {len(order.values)} splits, learning landmarks first instead of categories first changes the landmark macro F1 "
+        f"by {order.mean:+.3f}, and instead of both together by {together.mean:+.3f} (95 % interval {low:+.3f} to {high:+.3f})."
     )
 
 
