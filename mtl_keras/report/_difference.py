@@ -15,7 +15,7 @@ from mtl_keras.report.statistics import ENOUGH_SEEDS, interval, mean, paired_tes
 __all__ = ["Difference", "difference", "judge"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Difference:
     """One approach minus another, paired by seed, at the best epoch.
 

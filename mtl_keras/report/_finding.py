@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from mtl_keras.errors import MTLError
 from mtl_keras.report._difference import Difference
@@ -39,26 +41,30 @@ def _of_one(record: Record, run: str) -> str:
     own = {task: metric for task, metric in own_metrics(record.metrics, record.split).items() if record.values(run, task)}
     tasks = [task for task in shown_tasks(record.metrics) if task in own]
     seeds = max((len(record.values(run, task)) for task in tasks), default=0)
-    compared = []
-    for task in tasks:
-        try:
-            compared.append(record.difference(run, baseline_of(run, roles_of(record.metrics)), task))
-        except MTLError:
-            continue
+    units = {(row["task"], row["metric"]): row["unit"] for row in record.metrics}
+    compared = {}
+    for task in tasks[:NAMED]:
+        with suppress(MTLError):
+            difference = record.difference(run, baseline_of(run, roles_of(record.metrics)), task)
+            compared[difference] = units[task, own[task]].startswith("fraction")
     if compared:
-        return _compared(run, compared[:NAMED])
+        return _compared(run, compared)
     reached = [f"{own[task]} {format_number(record.mean(run, task))} on {task}" for task in tasks[:NAMED]]
     return f"Over {count_of(seeds, 'seed')}, {run} reaches {join_words(reached)}." if reached else f"{run} was not measured."
 
 
-def _compared(run: str, differences: Sequence[Difference]) -> str:
-    """Return how one approach differs from its single-task baselines."""
+def _compared(run: str, differences: Mapping[Difference, bool]) -> str:
+    """Return how one approach differs from its single-task baselines, in percentage points where that is marked."""
     seeds = min(len(each.values) for each in differences)
     sure = seeds >= ENOUGH_SEEDS
     parts = []
-    for each in differences:
-        interval = f" (95 % interval {each.interval[0]:+.3g} to {each.interval[1]:+.3g})" if sure and each.interval else ""
-        parts.append(f"{each.subject} by {each.mean:+.3g}{interval}")
+    for each, in_points in differences.items():
+        factor, form, unit = (100, "+.1f", " points") if in_points else (1, "+.3g", "")
+        interval = ""
+        if sure and each.interval:
+            low, high = (format(factor * limit, form) for limit in each.interval)
+            interval = f" (95 % interval {low} to {high})"
+        parts.append(f"{each.subject} by {factor * each.mean:{form}}{unit}{interval}")
     note = "" if sure else f"; with fewer than {ENOUGH_SEEDS} seeds this is indicative"
     return f"Over {count_of(seeds, 'seed')}, {run} training changes {join_words(parts)} against single-task baselines{note}."
 
@@ -79,4 +85,5 @@ def _of_several(record: Record, approaches: Sequence[str]) -> str:
         return f"{text}."
     if len(gap.values) < ENOUGH_SEEDS:
         return f"{text}; over {count_of(len(gap.values), 'common seed')} this is indicative."
-    return f"{text}; the difference is {'significant' if gap.judgment else 'not significant'} over {len(gap.values)} seeds."
+    low, high = gap.interval or (math.nan, math.nan)
+    return f"{text}; the 95 % interval of the difference over {len(gap.values)} seeds is {low:+.3g} to {high:+.3g}."

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mtl_keras.report._delta import DELTA_UNIT
 from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, baselines_of, roles_of
 from mtl_keras.report._rows import MetricsRow
 from mtl_keras.report._text import ARROWS, format_difference, format_mean, format_number
@@ -48,7 +49,9 @@ def scores_table(metrics_rows: Iterable[MetricsRow], split: str = "test", *, epo
         key = (row["task"], row["metric"])
         if row["split"] == split and key in values.get(row["run"], {}):
             arrow = ARROWS[row["direction"]]
-            about.setdefault(key, {"task": key[0], "metric": key[1], "unit": row["unit"], "better": arrow, "n": row["n"]})
+            # Rows of 2026-11 have the unit in other words.
+            unit = DELTA_UNIT if key[1] == "delta_m" else row["unit"]
+            about.setdefault(key, {"task": key[0], "metric": key[1], "unit": unit, "better": arrow, "n": row["n"]})
     roles = roles_of(row for row in rows if row["run"] in values)
     approaches = approaches_of(roles)
     table = []
