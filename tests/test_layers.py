@@ -68,6 +68,42 @@ def test_imports_go_down(path: Path) -> None:
     assert [name for name in imports(path) if forbidden(unit(path), name)] == []
 
 
+def private(imported: str) -> str | None:
+    """Return `package._module` of an imported name that lies in a private module, else None."""
+    found = re.match(r"mtl_keras\.(\w+\._[a-z]\w*)", imported)
+    return found[1] if found else None
+
+
+OUTSIDE = [*MODULES, *sorted((ROOT / "tuning").glob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py"))]
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_package_imports_a_private_module_of_another(path: Path) -> None:
+    own = unit(path) if path in MODULES else ""
+    modules = {module for name in imports(path) if (module := private(name))}
+    assert {module for module in modules if module.split(".")[0] != own} == set()
+
+
+#: Private modules that several test files are about.
+SHARED = {
+    "backbones._efficientnet_lite": 2,
+    "backbones._torch_legacy": 2,
+    "report._drawing": 2,
+    "report._rows": 2,
+    "report._text": 2,
+    "training._train": 2,
+}
+
+
+def test_a_private_module_is_imported_by_its_own_test_file_alone() -> None:
+    by_module: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for name in imports(path):
+            if module := private(name):
+                by_module.setdefault(module, set()).add(path.name)
+    assert {module: files for module, files in by_module.items() if len(files) > SHARED.get(module, 1)} == {}
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "tuning").glob("*.py")), ids=lambda path: path.name)
 def test_studies_use_the_public_api_alone(path: Path) -> None:
     for name in imports(path):

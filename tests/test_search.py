@@ -28,7 +28,6 @@ from mtl_keras.search import (
     prepare,
     resolve,
 )
-from mtl_keras.search._oracle import plain_values
 from mtl_keras.search._reproduce import _approaches, _count_seeds
 from mtl_keras.search._space import describe
 from tests._search import SHAPE, STUDY, TASKS, images, space
@@ -159,6 +158,11 @@ def values_of(hp: Any, **values: Any) -> Any:
     return made
 
 
+def active(hp: kt.HyperParameters) -> dict[str, Any]:
+    """The values of the hyperparameters whose conditions hold."""
+    return {parameter.name: hp.values[parameter.name] for parameter in hp.space if hp.is_active(parameter)}
+
+
 def test_a_dense_stack_asks_for_what_is_not_given() -> None:
     hp = kt.HyperParameters()
     assert dense_stack(hp, "shared", depth=(2,), width=(4,)) == mtl.Head(dense=(4, 4))
@@ -177,9 +181,9 @@ def test_a_dense_stack_asks_for_what_is_not_given() -> None:
 def test_a_dense_stack_of_no_layers_has_no_width() -> None:
     hp = kt.HyperParameters()
     dense_stack(hp, "a", depth=(0, 1, 2), width=(4, 8), dropout=(0.0, 0.5), default_depth=1)
-    assert set(plain_values(hp)) == {"a_depth", "a_width", "a_dropout"}
+    assert set(active(hp)) == {"a_depth", "a_width", "a_dropout"}
     none = values_of(hp, a_depth=0, a_width=None, a_dropout=None)
-    assert set(plain_values(none)) == {"a_depth"}
+    assert set(active(none)) == {"a_depth"}
     assert dense_stack(none, "a", depth=(0, 1, 2), width=(4, 8), dropout=(0.0, 0.5)) == mtl.Head()
     two = values_of(hp, a_depth=2, a_width=8, a_dropout=0.5)
     assert dense_stack(two, "a", depth=(0, 1, 2), width=(4, 8), dropout=(0.0, 0.5)) == mtl.Head(dense=(8, 8), dropout=0.5)
@@ -210,7 +214,7 @@ def test_a_weighting_takes_the_place_of_searched_loss_weights(given: Any) -> Non
 
 def test_loss_weights_are_equal_where_they_are_not_asked_for() -> None:
     resolved = resolve(STUDY, {})
-    searched = {**plain_values(resolved.space), "shared_depth": 1, "loss_ratio_parity": 4.0}
+    searched = {**active(resolved.space), "shared_depth": 1, "loss_ratio_parity": 4.0}
     weights = resolved.plan_of(searched).phases[0].config()["weighting"]
     assert weights == {"digit": pytest.approx(0.4), "parity": pytest.approx(1.6)}
     # Over no shared layer a ratio would do nothing: keras-tuner does not hand one out, and none is made up.
@@ -292,7 +296,7 @@ def test_what_training_would_refuse_is_refused_first(prepared: Callable[..., Pre
         prepared(replace(STUDY, space=monitored))
     with pytest.raises(MTLError, match=r"Received: \(8, 8, 1\) for a study of \(8, 8, 3\)"):
         prepared(replace(STUDY, image_shape=(8, 8, 3)))
-    with pytest.raises(MTLError, match="of digit, parity, data of digit"):
+    with pytest.raises(MTLError, match="a model of digit, parity and data of digit"):
         prepared(data=images().only("digit"))
 
 

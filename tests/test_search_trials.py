@@ -22,7 +22,6 @@ from mtl_keras.files import read_json_lines
 from mtl_keras.runs import Plan, Reporter, derived_seed, lock
 from mtl_keras.search import Context, Prepared, Settings, Study, StudyResult, _trials, resolve, run_trials
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
-from mtl_keras.search._settings import TUNERS
 from mtl_keras.search._trials import LOG, best_trial, best_values
 from tests._search import SHAPE, STUDY, TASKS, images, one_rate, space
 
@@ -45,7 +44,7 @@ def proposals(settings: Settings, hp: Any, skills: Sequence[float | None]) -> li
     return values
 
 
-@pytest.mark.parametrize("tuner", TUNERS)
+@pytest.mark.parametrize("tuner", ["random", "bayesian", "hyperband", "grid"])
 def test_proposals_follow_from_the_seed_and_not_from_the_number_of_trials(tuner: str) -> None:
     resolved = resolve(STUDY, {"tuner": tuner})
     skills = [0.1, None, 0.3, 0.2, 0.5, 0.4]

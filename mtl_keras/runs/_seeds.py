@@ -8,8 +8,12 @@ import numpy as np
 
 __all__ = ["FINAL", "ORACLE", "TRUNK", "derived_seed", "seed_layers"]
 
-#: Used in place of a trial's number, and far above it: final trainings, random frozen trunks, and keras-tuner's oracle.
-FINAL, TRUNK, ORACLE = 10**6, 2 * 10**6, 3 * 10**6
+#: Second number of the seeds of final trainings, in place of a trial's number.
+FINAL = 10**6
+#: Second number of the seeds of frozen trunks with random weights.
+TRUNK = 2 * 10**6
+#: Second number of the seeds of keras-tuner's oracles.
+ORACLE = 3 * 10**6
 
 
 def derived_seed(*numbers: int) -> int:
