@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from mtl_keras.model._objective import ObjectiveModel
 
 from mtl_keras import distribute, weighting
 from mtl_keras.data import from_arrays
 from mtl_keras.model import build_model
 from mtl_keras.model._batching import batch_by_task_type
-from mtl_keras.model._objective import ObjectiveModel
 from mtl_keras.tasks import Binary, Classification, MultiLabel, Ordinal, Reconstruction, Regression, Tasks
 from mtl_keras.training import Phase, train
 from tests import _tiny

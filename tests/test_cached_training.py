@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from mtl_keras.training._objectives import _steps_a_call
 
 from mtl_keras import distribute
 from mtl_keras.backbones import Backbone
@@ -16,7 +17,6 @@ from mtl_keras.evaluation import evaluate
 from mtl_keras.model import Head, build_model
 from mtl_keras.tasks import Binary, Classification, Reconstruction, Tasks
 from mtl_keras.training import Phase, Run, train
-from mtl_keras.training._objectives import _steps_a_call
 from tests import _tiny
 
 TASKS = Tasks(Classification("kind", classes=3), Binary("odd"), Reconstruction("image"))

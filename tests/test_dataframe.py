@@ -184,7 +184,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     ({"kind": ["dress", 3] * 20}, {}, "column 'kind' with a mixture or something else, such as 'dress' in row 0"),
     ({"kind": [*"abcd"] * 10}, {}, "Received: classes=3 for task 'kind', and 4 texts in column 'kind': a, b, c, d. Give"),
-    ({"new": ["yes", "no"] * 20}, {}, "Task 'new' takes class indices 0 to 1. Received: values such as 'yes'"),
+    ({"new": ["yes", "no"] * 20}, {}, "Labels of task 'new' must be class indices from 0 to 1. Received: values such as 'yes'"),
     ({"kind": [0, 1, 2, 3] * 10}, {}, "whole numbers from 0 to 2. Received: 3.0 in row 3"),
 ]
 

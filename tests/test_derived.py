@@ -146,7 +146,8 @@ def test_labels_that_disagree_are_named_with_their_row() -> None:
     images, columns = rows(12, 0)
     columns["coarse"][7] = 1 - columns["coarse"][7]
     with pytest.raises(
-        MTLError, match=r"'coarse' must agree with those of 'fine'. Received: \d in row 7, .*mapped to \d \(1 of 12 rows disagree"
+        MTLError,
+        match=r"'coarse' must agree with those of 'fine'. Received: \d in row 7, .*mapped to \d \(1 of 12 rows disagree",
     ):
         from_arrays(tasks(), (images, columns), rows(4, 1))
     # A row that lacks one of the two cannot disagree.
@@ -161,7 +162,10 @@ def test_labels_that_disagree_are_named_with_their_row() -> None:
             lambda: Classification("coarse", classes=2, derive_from="fine"),
             "must be given together. Received: derive_from='fine', mapping=None",
         ),
-        (lambda: Classification("coarse", classes=2, derive_from="fine", mapping=(0, 2)), "must hold classes from 0 to 1. Received: 2"),
+        (
+            lambda: Classification("coarse", classes=2, derive_from="fine", mapping=(0, 2)),
+            "must hold classes from 0 to 1. Received: 2",
+        ),
         (
             lambda: Classification("coarse", classes=3, derive_from="fine", mapping=(0, 2)),
             "map to every class of 'coarse'. Received: a mapping without class 1",

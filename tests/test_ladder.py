@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.container import ErrorbarContainer
+from mtl_keras.report._ladder import is_ladder
 
 import mtl_keras as mtl
 from mtl_keras import report
 from mtl_keras.comparison._jobs import _judged_by
 from mtl_keras.errors import MTLError
-from mtl_keras.report._ladder import is_ladder
 from mtl_keras.report._page import result
 from mtl_keras.report._values import MANY, shown_tasks
 from mtl_keras.tasks import controls_of, from_config
@@ -67,8 +67,8 @@ def test_tasks_survive_json() -> None:
         ({"n": 0}, "`n` is a whole number from 1. Received: n=0."),
         ({"n": 3, "classes": 1}, "Received: classes=1."),
         ({"n": 3, "seed": -1}, "Received: seed=-1."),
-        ({"n": 3, "groups": {"round": {"no": (0, 1), "yes": (1, 2)}}}, "A class is in one group. Received: 1 in"),
-        ({"n": 3, "groups": {"round": {"no": (0, 1), "yes": ()}}}, "A group has at least one class."),
+        ({"n": 3, "groups": {"round": {"no": (0, 1), "yes": (1, 2)}}}, "A class must be in one group. Received: 1 in"),
+        ({"n": 3, "groups": {"round": {"no": (0, 1), "yes": ()}}}, "A group must have at least one class."),
     ],
 )
 def test_what_cannot_be_made(arguments: dict[str, Any], message: str) -> None:
@@ -82,7 +82,7 @@ def test_what_cannot_be_made(arguments: dict[str, Any], message: str) -> None:
     [
         (
             {"no": (0, 1, 2), "yes": (3, 4, 5, 6, 7, 8)},
-            "A class map names every class. Received: one of 'digit' without class 9",
+            "A ClassMap must hold every class. Received: one of 'digit' without class 9",
         ),
         ({"no": ("zero",), "yes": ("ten",)}, "'zero'"),
     ],

@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mtl_keras.model._objective import ObjectiveModel
 
 from mtl_keras import weighting
 from mtl_keras.data import Split
 from mtl_keras.model import MultiTaskModel, build_model
-from mtl_keras.model._objective import ObjectiveModel
 from tests import _tiny
 
 N = 6

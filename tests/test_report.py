@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mtl_keras.report._picture import png
 from PIL import Image
 
 from mtl_keras import report
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, Score
 from mtl_keras.report import _environment
-from mtl_keras.report._picture import png
 from mtl_keras.report._text import number
 
 ACCURACY = ("accuracy", "fraction of rows", "max")

@@ -695,7 +695,7 @@ def test_a_session_refuses_what_training_would_refuse(opened: Callable[..., Sess
         opened(replace(STUDY, space=monitored))
     with pytest.raises(MTLError, match=r"Received: \(8, 8, 1\) for a study of \(8, 8, 3\)"):
         opened(replace(STUDY, image_shape=(8, 8, 3)))
-    with pytest.raises(MTLError, match="Model and data carry the same tasks"):
+    with pytest.raises(MTLError, match="Model and data must have the same tasks"):
         opened(data=images().only("digit"))
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mtl_keras.model._objective import ObjectiveModel
 
 import mtl_keras as mtl
 from mtl_keras.comparison import _trainer
 from mtl_keras.comparison._plan import Plan
 from mtl_keras.comparison._reporter import Reporter
 from mtl_keras.comparison._trainer import Trainer
-from mtl_keras.model._objective import ObjectiveModel
 
 TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.01}}

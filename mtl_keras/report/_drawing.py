@@ -43,7 +43,9 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def grid(rows: int, columns: int, width: float, height: float, title: str = "", **kwargs: Any) -> tuple[NotebookFigure, np.ndarray]:
+def grid(
+    rows: int, columns: int, width: float, height: float, title: str = "", **kwargs: Any
+) -> tuple[NotebookFigure, np.ndarray]:
     """Return a figure and its axes `[rows, columns]`, each `width` x `height` inches, in one style."""
     figure = NotebookFigure(figsize=(columns * width, rows * height + (0.4 if title else 0.0)), dpi=100, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **kwargs)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
-__all__ = ["SINGLE_TASK", "TRIVIAL", "Role", "approaches_of", "baseline_of", "baselines_of", "label_of", "roles_of", "with_roles"]
+__all__ = [
+    "SINGLE_TASK",
+    "TRIVIAL",
+    "Role",
+    "approaches_of",
+    "baseline_of",
+    "baselines_of",
+    "label_of",
+    "roles_of",
+    "with_roles",
+]
 
 #: What a row's run is compared as.
 Role = Literal["approach", "single_task", "trivial"]

@@ -191,7 +191,13 @@ def read_history(path: Path) -> list[HistoryRow]:
         KeyError, TypeError, ValueError: If the file has other columns, or no numbers where there must be some.
     """
     rows = [
-        {**row, "seed": _seed(row["seed"]), "phase": int(row["phase"]), "epoch": int(row["epoch"]), "value": float(row["value"])}
+        {
+            **row,
+            "seed": _seed(row["seed"]),
+            "phase": int(row["phase"]),
+            "epoch": int(row["epoch"]),
+            "value": float(row["value"]),
+        }
         for row in read_csv(path)
     ]
     return [cast(HistoryRow, {column: row[column] for column in HISTORY_COLUMNS}) for row in with_roles(rows)]

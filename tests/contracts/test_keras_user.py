@@ -365,9 +365,7 @@ def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     ]
     if request.param == "fit":
         result.model.compile(keras.optimizers.Adam(0.01), weighting="equal")
-        result.model.fit(
-            *targets(16, 0), validation_data=targets(8, 1), epochs=3, batch_size=8, verbose=0, callbacks=callbacks
-        )
+        result.model.fit(*targets(16, 0), validation_data=targets(8, 1), epochs=3, batch_size=8, verbose=0, callbacks=callbacks)
     else:
         phase = mtl.Phase(epochs=3, batch_size=8, optimizer=keras.optimizers.Adam(0.01))
         cache = folder / "cache" if request.param == "features" else False

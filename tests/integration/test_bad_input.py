@@ -76,7 +76,7 @@ def test_without_a_fault_it_trains(tmp_path: Path) -> None:
         ({"LABEL": 'mtl.binary_tasks(2, "digit", 10, coins=3)'}, "coins=3 of n=2"),
         ({"LABEL": 'mtl.rungs(mtl.binary_tasks(4, "digit", 10, coins=2), (1, 5))'}, "5 tasks that can be learned of 2"),
         ({"LABEL": 'mtl.rungs(mtl.binary_tasks(4, "digit", 10, coins=2), (1,), mixes=((2, 3),))'}, "3 coins of 2"),
-        ({"STACK": 'stack={"digit": "large", "large": "digit"}'}, "circle"),
+        ({"STACK": 'stack={"digit": "large", "large": "digit"}'}, "circular"),
         ({"STACK": 'stack={"digit": "digit"}'}, "digit"),
         ({"STACK": 'stack={"digit": "larg"}'}, "Did you mean 'large'"),
         ({"PHASE": 'tasks=("larg",)'}, "Did you mean 'large'"),

@@ -344,7 +344,7 @@ def test_what_is_refused(arguments: Sequence[str], said: Sequence[str], study: P
         ("STUDY = mtl.Study", "study = mtl.Study", ["defines STUDY", "tiny.py with STUDY missing"]),
         ("import mtl_keras as mtl", "import mtl_kreas as mtl", ["tiny.py: ModuleNotFoundError", "mtl_kreas"]),
         ("def space(hp, context):", "def space(hp, context)", ["tiny.py: SyntaxError"]),
-        ("classes=10", "classes=5", ["Labels of task 'digit' are whole numbers from 0 to 4", "in row "]),
+        ("classes=10", "classes=5", ["Labels of task 'digit' must be integers from 0 to 4", "in row "]),
         ('mtl.Binary("parity")', 'mtl.Binary("party")', ["Unknown column: received 'party'. Did you mean 'parity'"]),
         ('"digits", (8, 8, 1)', '"digitz", (8, 8, 1)', ["Unknown data set: received 'digitz'. Did you mean 'digits'"]),
         ('"val_skill"', '"val_digit_acuracy"', ["Unknown metric to monitor", "'val_digit_accuracy'"]),
