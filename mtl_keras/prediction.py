@@ -11,7 +11,7 @@ import numpy as np
 
 from mtl_keras.data import Split, cache
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.tasks import Decoded, Tasks
+from mtl_keras.tasks import Decoded
 
 __all__ = ["decode", "predict"]
 
@@ -63,19 +63,20 @@ def predict(
     names = list(model.recipe.tasks if tasks is None else tasks)
     network = keras.Model(model.features if features else model.input, {name: model.output[name] for name in names})
     # Called directly: `keras.Model.predict` traces a function, which is used only once here.
-    batches = [network(rows[start : start + batch_size], training=False) for start in range(0, len(rows), batch_size)]
+    starts = range(0, max(len(rows), 1), batch_size)
+    batches = [network(rows[start : start + batch_size], training=False) for start in starts]
     return {name: np.concatenate([keras.ops.convert_to_numpy(batch[name]) for batch in batches]) for name in names}
 
 
 def decode(
-    tasks: Tasks, outputs: Mapping[str, Any], class_names: Mapping[str, Sequence[str]] | None = None
+    model: MultiTaskModel, outputs: Mapping[str, Any], class_names: Mapping[str, Sequence[str]] | None = None
 ) -> dict[str, Decoded]:
-    """Decode outputs to classes, label sets, numbers or images.
+    """Decode outputs of a model to classes, label sets, numbers or images.
 
     Args:
-        tasks: The model's tasks, `model.recipe.tasks`.
+        model: The model.
         outputs: Outputs by task, from `predict` or `model.predict`; tasks may be missing.
-        class_names: Names of the classes by task, e.g. `data.class_names`; default: those that label sources define.
+        class_names: Names of the classes by task; default: those that the model was trained with, `model.class_names`.
 
     Returns:
         Predictions by task, in the order of `outputs`.
@@ -83,8 +84,9 @@ def decode(
     Example:
         >>> import numpy as np, mtl_keras as mtl
         >>> from mtl_keras.prediction import decode
-        >>> tasks = mtl.Tasks(mtl.Binary("parity"))
-        >>> decode(tasks, {"parity": np.array([[0.2], [0.9]])}, {"parity": ("even", "odd")})["parity"].names
+        >>> model = mtl.build_model(mtl.Tasks(mtl.Binary("parity")), "SmallCNN", image_shape=(8, 8, 1))
+        >>> decode(model, {"parity": np.array([[0.2], [0.9]])}, {"parity": ("even", "odd")})["parity"].names
         ['even', 'odd']
     """
-    return {name: tasks[name].decode(np.asarray(out), (class_names or {}).get(name, ())) for name, out in outputs.items()}
+    names = model.class_names if class_names is None else class_names
+    return {name: model.recipe.tasks[name].decode(np.asarray(out), names.get(name, ())) for name, out in outputs.items()}

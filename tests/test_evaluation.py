@@ -137,13 +137,13 @@ def test_a_task_without_labels_is_left_out(model: MultiTaskModel) -> None:
 
 
 def test_what_cannot_be_scored_is_refused(model: MultiTaskModel, data: Data) -> None:
-    with pytest.raises(MTLError, match=r"split='test' of data without it"):
+    with pytest.raises(MTLError, match=r"Received: split='test', which the data does not have"):
         evaluate(model, _tiny.data(), "test")
     with pytest.raises(MTLError, match=r"a model of kind, odd, image and data of kind\."):
         evaluate(model, data.only("kind"))
     odd = Tasks(Binary("odd"))
     unlabeled = _tiny.data(tasks=odd, absent={"validation": {"odd": slice(None)}})
-    with pytest.raises(MTLError, match=r"'validation' without a single one"):
+    with pytest.raises(MTLError, match=r"split='validation' without a label"):
         evaluate(_tiny.model(odd), unlabeled, cache_dir=False)
 
 

@@ -21,6 +21,7 @@ TASKS = mtl.Tasks(
     mtl.Regression("ink", location=77.0, scale=8.0),
     mtl.Regression("middle", size=2, location=3.5, scale=0.4),
     mtl.Reconstruction("image"),
+    mtl.Binary("control", label=mtl.RandomLabels()),
 )
 
 
@@ -55,7 +56,7 @@ def run(data: mtl.data.Data) -> Run:
     keras.utils.set_random_seed(0)
     backbone = mtl.Backbone("SmallCNN", filters=(16, 32))
     model = mtl.build_model(TASKS, backbone, image_shape=data.image_shape, shared=(64,))
-    weights = {"image": 20.0, **dict.fromkeys(("digit", "parity", "bits", "rank", "ink", "middle"), 1.0)}
+    weights = {"image": 20.0, **dict.fromkeys(set(TASKS) - {"image"}, 1.0)}
     optimizer = keras.optimizers.Adam(5e-3)
     return mtl.train(model, data, mtl.Phase(epochs=6, batch_size=64, weighting=weights, optimizer=optimizer))
 
@@ -64,11 +65,13 @@ def test_all_kinds_are_here() -> None:
     assert {type(task) for task in TASKS.values()} == set(KINDS.values())
 
 
-def test_every_kind_is_learned(run: Run, data: mtl.data.Data) -> None:
+def test_every_kind_is_learned_and_random_labels_are_not(run: Run, data: mtl.data.Data) -> None:
     evaluation = mtl.evaluate(run.model, data, "test")
     skills = {score.task: score.skill for score in evaluation.scores if score.skill is not None}
     assert set(skills) == set(TASKS)
-    assert min(skills.values()) > 0.4, skills
+    # 297 random labels: four standard deviations of their accuracy are 0.116.
+    assert abs(evaluation.value("control", "accuracy") - 0.5) < 0.116
+    assert min(skill for name, skill in skills.items() if name != "control") > 0.4, skills
 
 
 def test_what_training_logs_is_what_is_evaluated(run: Run, data: mtl.data.Data) -> None:
@@ -88,7 +91,7 @@ def test_every_kind_is_reported(run: Run, data: mtl.data.Data) -> None:
     ]
     table = report.scores_table(rows, "validation")
     assert set(table["task"]) == {*TASKS, "all"}
-    assert set(evaluation.confusion) == {"digit", "parity", "rank"}
+    assert set(evaluation.confusion) == {"digit", "parity", "rank", "control"}
     figure = report.plot_history(report.history_rows(run.history, list(TASKS), run="multi-task", seed=0))
     assert [axes.get_title() for axes in figure.axes[: len(TASKS)]] == list(TASKS)
 

@@ -1,4 +1,4 @@
-"""Labels that are no column as it stands."""
+"""Labels that are not a column of the data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -51,7 +50,7 @@ def test_indices_do_as_well_as_names() -> None:
 
 @given(classes=st.integers(2, 60), seed=st.integers(0, 1000))
 @settings(max_examples=30, deadline=None)
-def test_halves_are_disjoint_whole_and_of_the_seed(classes: int, seed: int) -> None:
+def test_halves_are_a_partition_and_follow_from_the_seed(classes: int, seed: int) -> None:
     made = mtl.ClassMap.halves("label", classes, seed)
     (_, first), (_, second) = made.groups
     assert sorted(first + second) == list(range(classes))
@@ -61,14 +60,14 @@ def test_halves_are_disjoint_whole_and_of_the_seed(classes: int, seed: int) -> N
     np.testing.assert_array_equal(made.read(labels, classes, "train", ()), np.isin(labels, second))
 
 
-def test_coins_are_fair_seeded_and_each_splits_own() -> None:
-    coin, other = mtl.RandomLabels(seed=3), mtl.RandomLabels(seed=4)
-    drawn = {split: coin.read(None, 4000, split, ()) for split in ("train", "validation", "test")}
-    assert all(abs(values.mean() - 0.5) < 0.03 for values in drawn.values())
-    assert {tuple(values) for values in drawn.values()} == {tuple(coin.read(None, 4000, split, ())) for split in drawn}
-    assert len({tuple(values) for values in (*drawn.values(), other.read(None, 4000, "train", ()))}) == 4
-    made = data(mtl.Tasks(mtl.Binary("coin", label=coin), mtl.Classification("label", classes=4)))
-    assert made.train.weight["coin"].tolist() == [1] * 6, "every row has one, whatever else it lacks"
+def test_random_labels_are_fair_and_follow_from_seed_and_split() -> None:
+    label, other = mtl.RandomLabels(seed=3), mtl.RandomLabels(seed=4)
+    labels = {split: label.read(None, 4000, split, ()) for split in ("train", "validation", "test")}
+    assert all(abs(values.mean() - 0.5) < 0.03 for values in labels.values())
+    assert {tuple(values) for values in labels.values()} == {tuple(label.read(None, 4000, split, ())) for split in labels}
+    assert len({tuple(values) for values in (*labels.values(), other.read(None, 4000, "train", ()))}) == 4
+    made = data(mtl.Tasks(mtl.Binary("control", label=label), mtl.Classification("label", classes=4)))
+    assert made.train.weight["control"].tolist() == [1] * 6, "every row has one, whatever else it lacks"
 
 
 @pytest.mark.parametrize("label", [mtl.ClassMap("label", GROUPS), mtl.RandomLabels(seed=7), "label", None])
@@ -110,17 +109,9 @@ def of(groups: dict[str, Any]) -> mtl.Tasks:
     return mtl.Tasks(mtl.Binary("animal", label=mtl.ClassMap("label", groups)))
 
 
-def test_a_coin_is_not_learned_and_its_neighbor_is() -> None:
-    tasks = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("coin", label=mtl.RandomLabels()))
-    digits = mtl.data.load("digits", tasks)
-    keras.utils.set_random_seed(0)
-    model = mtl.build_model(tasks, mtl.Backbone("SmallCNN", filters=(8, 16)), image_shape=digits.image_shape, shared=(32,))
-    phase = mtl.Phase(epochs=6, batch_size=64, optimizer=keras.optimizers.Adam(0.01), monitor="val_digit_accuracy")
-    run = mtl.train(model, digits, phase)
-    evaluation = mtl.evaluate(run.model, digits, "test")
-    assert evaluation.value("digit", "accuracy") > 0.8
-    # 359 coins: four standard deviations are 0.106.
-    assert abs(evaluation.value("coin", "accuracy") - 0.5) < 0.106
+def test_configs_of_earlier_versions_are_read() -> None:
+    config = {"kind": "Binary", "name": "control", "label": {"kind": "Coin", "seed": 3}}
+    assert from_config([config]) == mtl.Tasks(mtl.Binary("control", label=mtl.RandomLabels(3)))
 
 
 @pytest.mark.real_data

@@ -28,9 +28,9 @@ def model() -> MultiTaskModel:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dense": (0,)}, r"at least 1 unit each. Received: dense=\(0,\)"),
-        ({"dense": (8, 2.5)}, r"Received: dense=\(8, 2.5\)"),
-        ({"dropout": 1.0}, r"`dropout` lies in \[0, 1\). Received: dropout=1.0"),
+        ({"dense": (0,)}, r"`dense` of a head must be an integer of at least 1. Received: dense=0"),
+        ({"dense": (8, 2.5)}, r"Received: dense=2.5"),
+        ({"dropout": 1.0}, r"`dropout` must be a number in \[0, 1\). Received: dropout=1.0"),
         ({"dropout": -0.1}, r"Received: dropout=-0.1"),
         ({"activation": "rleu"}, r"Unknown activation: received 'rleu'. Did you mean 'relu'"),
         ({"activation": "deserialize"}, r"Unknown activation: received 'deserialize'"),
@@ -44,7 +44,9 @@ def test_a_head_checks_its_values(options: dict[str, Any], message: str) -> None
 def test_a_recipe_checks_its_values() -> None:
     with pytest.raises(MTLError, match=r"Unknown task in heads: received 'fien'. Did you mean 'fine'"):
         Recipe(TASKS, DEEP, _tiny.SHAPE, heads={"fien": Head()})
-    with pytest.raises(MTLError, match=r"gives the image back needs its size. Received: image_shape=\(None, None, 3\)"):
+    with pytest.raises(
+        MTLError, match=r"`image_shape` must be fully specified. Received: \(None, None, 3\). Pass image_shape="
+    ):
         Recipe(Tasks(Reconstruction("image")), DEEP)
     with pytest.raises(MTLError, match=r"known \(height, width, channels\). Received: \(8, 8\)"):
         Recipe(TASKS, DEEP, (8, 8))

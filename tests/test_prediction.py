@@ -53,16 +53,24 @@ def test_a_split_with_views_gives_its_first_views(model: MultiTaskModel, images:
 
 def test_outputs_are_decoded(model: MultiTaskModel, images: np.ndarray) -> None:
     outputs = predict(model, images)
-    decoded = decode(_tiny.TASKS, outputs, {"kind": ("a", "b", "c")})
+    decoded = decode(model, outputs, {"kind": ("a", "b", "c")})
     assert decoded["kind"].names == [("a", "b", "c")[row.argmax()] for row in outputs["kind"]]
     assert decoded["odd"].names is None
     np.testing.assert_array_equal(decoded["odd"].values, outputs["odd"][:, 0] > 0.5)
     np.testing.assert_allclose(decoded["image"].values, 255 * outputs["image"])
 
 
-def test_class_names_come_from_a_label_source() -> None:
-    tasks = mtl.Tasks(mtl.Binary("large", label=mtl.ClassMap("digit", {"small": [0], "large": [1]})))
-    assert decode(tasks, {"large": np.array([[0.9], [0.1]])})["large"].names == ["large", "small"]
+def test_class_names_are_those_of_training_or_of_a_label_source(tmp_path: Path) -> None:
+    trained = _tiny.model()
+    trained.class_names = {"kind": ("a", "b", "c")}
+    trained.save(tmp_path / "model.keras")
+    assert decode(mtl.load_model(tmp_path), {"kind": np.eye(3)})["kind"].names == ["a", "b", "c"]
+    label = mtl.ClassMap("digit", {"small": [0], "large": [1]})
+    assert mtl.Binary("large", label=label).decode(np.array([[0.9], [0.1]])).names == ["large", "small"]
+
+
+def test_no_row_gives_no_output(model: MultiTaskModel, images: np.ndarray) -> None:
+    assert predict(model, images[:0])["kind"].shape == (0, 3)
 
 
 def test_label_sets_are_named() -> None:

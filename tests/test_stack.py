@@ -109,9 +109,9 @@ def test_a_recipe_keeps_its_stack_and_a_twin_has_none() -> None:
 @pytest.mark.parametrize(
     ("stack", "message"),
     [
-        ({"odd": "odd"}, "stacked in a circle: odd on odd"),
-        ({"odd": "kind", "kind": "odd"}, "stacked in a circle: odd on kind on odd"),
-        ({"fine": "odd", "odd": "coarse"}, "stacked in a circle: odd on coarse on fine on odd"),
+        ({"odd": "odd"}, "must not be circular. Received: odd on odd"),
+        ({"odd": "kind", "kind": "odd"}, "must not be circular. Received: odd on kind on odd"),
+        ({"fine": "odd", "odd": "coarse"}, "must not be circular. Received: odd on coarse on fine on odd"),
         ({"odd": "knid"}, "Unknown task in stack: received 'knid'. Did you mean 'kind'"),
         ({"od": "kind"}, "Unknown task in stack: received 'od'. Did you mean 'odd'"),
         ({"odd": "image"}, "Received: 'odd' on 'image', a Reconstruction"),

@@ -7,19 +7,19 @@ to trust what new rows do not offer. Training rows therefore get outputs of mode
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from mtl_keras.callbacks import assign_values, get_values
-from mtl_keras.data import Data, Split, stratified_folds
+from mtl_keras.data import Data, stratified_folds
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
 from mtl_keras.model import MultiTaskModel, Recipe, build_model
+from mtl_keras.prediction import predict
 from mtl_keras.training._freezing import flagged_layers, freezing, trained_heads
 from mtl_keras.training._phase import Phase
 
@@ -162,16 +162,8 @@ def add_out_of_fold_predictions(
         logger.info("Fold %d of %d: outputs of %s for rows not trained on.", number, folds, ", ".join(stacked.sources))
         assign_values(initial.values, variables)
         fit(replace(base, train=base.train.take(np.setdiff1d(rows, held_out))), *stacked.earlier)
-        for name, output in _predict(copy, base.train.take(held_out), stacked.sources, base.features is not None).items():
-            side[name][held_out] = output
-    own = _predict(model, data.validation, stacked.sources, data.features is not None)
+        outputs = predict(copy, base.train.take(held_out), tasks=stacked.sources, features=base.features is not None)
+        for name in stacked.sources:
+            side[name][held_out] = outputs[name]
+    own = predict(model, data.validation, tasks=stacked.sources, features=data.features is not None)
     return replace(data, train=replace(data.train, side=side), validation=replace(data.validation, side=own))
-
-
-def _predict(model: MultiTaskModel, split: Split, tasks: Iterable[str], on_features: bool, step: int = 512) -> dict[str, Any]:
-    """Return a model's outputs of some tasks for every row."""
-    network = keras.Model(model.features if on_features else model.input, {name: model.output[name] for name in tasks})
-    # Called batch by batch: `predict` would trace a function for seconds to use it once.
-    x = split.first_view().x
-    parts = [network(x[i : i + step], training=False) for i in range(0, len(x), step)]
-    return {name: np.concatenate([keras.ops.convert_to_numpy(part[name]) for part in parts]) for name in tasks}

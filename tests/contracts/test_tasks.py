@@ -340,6 +340,26 @@ def test_confusion_rows_are_the_truth(case: Case) -> None:
     assert not np.array_equal(counts, counts.T), "these rows would not tell the truth from the prediction"
 
 
+def test_outputs_are_decoded_to_what_labels_are(case: Case) -> None:
+    stored, _, outputs = sample(case)
+    decoded = case.task.decode(outputs)
+    assert decoded.values.shape == stored.shape
+    assert decoded.names is None
+    perfect = case.task.decode(case.perfect(stored)).values
+    np.testing.assert_allclose(perfect, stored, rtol=1e-6)
+    if case.task.probabilities:
+        assert decoded.probabilities is not None
+        names = [f"class {number}" for number in range(decoded.probabilities.shape[1])]
+        assert len(case.task.decode(outputs, names).names or ()) == ROWS
+    if case.predicted is not None:
+        classes = [case.predicted(row) for row in outputs]
+        assert decoded.values.tolist() == classes
+        assert decoded.probabilities is not None
+        np.testing.assert_allclose(decoded.probabilities.sum(axis=1), 1, rtol=1e-5)
+        names = [f"class {number}" for number in range(case.classes or 0)]
+        assert case.task.decode(outputs, names).names == [names[index] for index in classes]
+
+
 def test_strata_are_the_classes(case: Case) -> None:
     stored, _, _ = sample(case)
     strata = case.task.strata(stored)
@@ -390,6 +410,14 @@ def test_skill_is_the_share_of_the_way(direction: Any, trivial: float, gain: flo
     sign = 1 if direction == "max" else -1
     metric = Metric("m", "unit", direction, trivial + sign * gain)
     assert metric.skill(trivial + share * (metric.perfect - trivial), trivial) == pytest.approx(share, abs=1e-3)
+
+
+def test_mean_skill_is_over_the_tasks_that_have_values() -> None:
+    tasks = Tasks(Binary("a"), Regression("b"), Binary("c"))
+    trivial = {"a": 0.5, "b": 4.0, "c": 0.5}
+    assert tasks.mean_skill({"a": 0.75, "b": 1.0}, trivial) == pytest.approx((0.5 + 0.75) / 2)
+    assert tasks.mean_skill({"a": 0.75, "b": 1.0}, {"b": 4.0}) == pytest.approx(0.75)
+    assert math.isnan(tasks.mean_skill({}, trivial))
 
 
 def test_skill_is_0_where_nothing_can_be_gained() -> None:
