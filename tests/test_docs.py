@@ -28,6 +28,18 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
 
 
+def program(page: Path) -> str:
+    """Return the Python blocks of a page as one program, with every line at its line number in the page."""
+    lines, inside = [], False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("```"):
+            inside = line == "```python"
+            lines.append("")
+        else:
+            lines.append(line if inside else "")
+    return "\n".join(lines)
+
+
 def page_id(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
@@ -41,10 +53,10 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=page_id)
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    examples = blocks(page, "python")
-    # All blocks of a page run in one module, as a reader would type them.
-    exec(compile("\n".join(examples), page_id(page), "exec"), {"__name__": "example"})
-    assert examples
+    # Dataclasses look up the module that they are defined in.
+    module = ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", module)
+    exec(compile(program(page), str(page), "exec", dont_inherit=True), vars(module))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
