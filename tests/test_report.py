@@ -471,6 +471,7 @@ class TestRecord:
         for link in re.findall(r"\]\((.+?)\)", page):
             assert (record / link).exists()
 
+    @pytest.mark.usefixtures("stub_png")
     def test_the_page_says_what_the_spread_is_of(self, record: Path, tmp_path: Path) -> None:
         assert "over training seeds on one split" in (record / "README.md").read_text(encoding="utf-8")
         write(tmp_path, config={**CONFIG, "split_per_seed": True})
@@ -483,6 +484,7 @@ class TestRecord:
         for path in tmp_path.iterdir():
             assert path.read_bytes() == (record / path.name).read_bytes(), path.name
 
+    @pytest.mark.usefixtures("stub_png")
     def test_better_is_said_with_an_interval_alone(self, tmp_path: Path) -> None:
         single = [0.60, 0.70, 0.65, 0.75, 0.68]
         gains = {
@@ -498,6 +500,7 @@ class TestRecord:
             assert f"multi-task: {expected} the single-task baseline" in says
             assert "indicative" not in says
 
+    @pytest.mark.usefixtures("stub_png")
     def test_what_there_is_not_is_left_out(self, tmp_path: Path) -> None:
         write(tmp_path, metrics=rows_of([0.7], [], "validation"), history=[], trials=[], evaluation=evaluation("validation"))
         page = (tmp_path / "README.md").read_text(encoding="utf-8")
@@ -506,6 +509,7 @@ class TestRecord:
         assert "the record has no single-task baselines" in page
         assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".csv", ".json", ".json", ".json", ".md"]
 
+    @pytest.mark.usefixtures("stub_png")
     def test_weights_that_move_are_drawn(self, tmp_path: Path) -> None:
         rows = history()
         next(row for row in rows if row["metric"] == "loss_weight")["value"] = 0.5
@@ -546,6 +550,7 @@ class TestEnvironment:
         assert _environment._commit(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
 
 
+@pytest.mark.usefixtures("stub_png")
 class TestSummary:
     def test_no_record(self, tmp_path: Path) -> None:
         report.write_summary(tmp_path / "results")

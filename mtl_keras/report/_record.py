@@ -253,11 +253,12 @@ def write_record(folder: str | Path, record: Record) -> None:
         temporary.write_text(page(record, drawn), encoding="utf-8")
 
 
-def read_record(folder: str | Path) -> Record:
+def read_record(folder: str | Path, *, history: bool = True) -> Record:
     """Read a record back.
 
     Args:
         folder: Of `write_record`, or of a run.
+        history: Whether to read history.csv, by far the largest file; default True.
 
     Returns:
         The record. Its `plots` are the pictures in the folder, and its `evaluation` is None. `write_record` draws again what
@@ -270,7 +271,8 @@ def read_record(folder: str | Path) -> Record:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        metrics, history = read_metrics(folder / "metrics.csv"), read_history(folder / "history.csv")
+        metrics = read_metrics(folder / "metrics.csv")
+        epochs = read_history(folder / "history.csv") if history else []
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise MTLError(
             f"A record must hold config.json, environment.json, metrics.csv and history.csv as write_record writes them. "
@@ -289,7 +291,7 @@ def read_record(folder: str | Path) -> Record:
         config=config,
         environment=environment,
         metrics=metrics,
-        history=history,
+        history=epochs,
         trials=read_json_lines(folder / "trials.jsonl"),
         finding=written.get("finding", ""),
         notes=written.get("notes", ()),

@@ -69,7 +69,7 @@ def _read(path: Path) -> Record:
             f"A record's metrics.csv must have the columns {', '.join(METRICS_COLUMNS)}, with numbers in `value` and `n`. "
             f"Received: {path / 'metrics.csv'}. Write records with write_record, or move that file away."
         ) from error
-    return read_record(path)
+    return read_record(path, history=False)
 
 
 def _summary_rows(record: str, rows: Sequence[MetricsRow]) -> list[dict[str, Any]]:
