@@ -99,8 +99,8 @@ class TestRoles:
 
     def test_delta_m_takes_the_baseline_of_the_approach(self) -> None:
         rows = [*rows_of("a", [0.6]), *rows_of("b", [0.6]), *rows_of("single-task", [0.5]), *rows_of("a single-task", [0.4])]
-        made = report.delta_m_rows(rows, {"fine": "accuracy"})
-        found = {made_row["run"]: made_row["value"] for made_row in made if made_row["epoch_kind"] == "best"}
+        gains = report.delta_m_rows(rows, {"fine": "accuracy"})
+        found = {gain["run"]: gain["value"] for gain in gains if gain["epoch_kind"] == "best"}
         assert found == pytest.approx({"a": 50.0, "b": 20.0})
 
     def test_so_does_the_wide_table(self) -> None:
@@ -193,7 +193,7 @@ class TestApproachesTable:
         with pytest.raises(MTLError, match="Received: fine top5.*hold fine accuracy"):
             report.approaches_table(ROWS, metrics={"fine": "top5"})
 
-    def test_published_figures_stand_beside(self) -> None:
+    def test_published_values_have_a_column(self) -> None:
         more = [{"run": "joint", "task": "fine", "metric": "accuracy", "value": 0.71, "note": ""}]
         more += [{"run": "single-task", "task": "fine", "metric": "top5", "value": 0.9, "note": ""}]
         table = report.approaches_table(ROWS, published=[*PUBLISHED, *more])
@@ -322,14 +322,14 @@ class TestPictures:
 
     def test_what_cannot_be_drawn_is_refused(self) -> None:
         rows = history("a", fine=1.0) + history("b", image=1.0)
-        for draw, said in (
+        for draw, message in (
             (lambda: report.plot_totals(rows), "lack some of fine, image"),
             (lambda: report.plot_totals(rows, tasks=["fin"]), "Received: fin. The rows hold fine, image"),
             (lambda: report.plot_totals(rows, how="max"), "Received: 'max'"),
             (lambda: report.plot_gains(rows_of("a", [0.7])), "single-task baselines with the same seeds"),
             (lambda: report.plot_approaches([]), "no row on this split"),
         ):
-            with pytest.raises(MTLError, match=said):
+            with pytest.raises(MTLError, match=message):
                 draw()
 
     def test_phases_are_counted_among_runs_that_have_the_same(self) -> None:

@@ -479,13 +479,13 @@ class TestRecord:
         assert "The spread is over splits of one data set" in page
         assert "on one split" not in page
 
-    def test_equal_figures_give_equal_files(self, record: Path, tmp_path: Path) -> None:
+    def test_equal_records_give_equal_files(self, record: Path, tmp_path: Path) -> None:
         write(tmp_path)
         for path in tmp_path.iterdir():
             assert path.read_bytes() == (record / path.name).read_bytes(), path.name
 
     @pytest.mark.usefixtures("stub_png")
-    def test_better_is_said_with_an_interval_alone(self, tmp_path: Path) -> None:
+    def test_better_needs_an_interval(self, tmp_path: Path) -> None:
         single = [0.60, 0.70, 0.65, 0.75, 0.68]
         gains = {
             "better": (0.01, 0.02, 0.03, 0.04, 0.05),
