@@ -89,10 +89,9 @@ def _no_network() -> Iterator[None]:
 @pytest.fixture
 def stub_png(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write the lines of a plot instead of an image, which takes most of the time that a record takes."""
-    from mtl_keras.report import _drawing
 
     def lines(figure: Any) -> bytes:
         drawn = [[line.get_xydata().tolist() for line in axes.lines] for axes in figure.axes]
         return f"\x89PNG {drawn}".encode()
 
-    monkeypatch.setattr(_drawing, "png", lines)
+    monkeypatch.setattr("mtl_keras.report._drawing.png", lines)

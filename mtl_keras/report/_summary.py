@@ -9,7 +9,8 @@ from typing import Any
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
 from mtl_keras.report._page import LEGEND, result_table
-from mtl_keras.report._record import Record, read_record
+from mtl_keras.report._record import Record
+from mtl_keras.report._record_folder import read_record
 from mtl_keras.report._rows import METRICS_COLUMNS, MetricsRow, read_metrics, write_csv
 from mtl_keras.report._tables import is_comparison
 from mtl_keras.report.statistics import mean, sample_sd
