@@ -157,7 +157,7 @@ class JointTraining(keras.Model):
                 inner = getattr(optimizer, "inner_optimizer", optimizer)
                 if inner.built:
                     raise MTLError(
-                        f"A weighting with trained variables must have a new optimizer. Received: {inner.name!r}, which was "
+                        f"A weighting with trained variables must have a new optimizer. Received: {type(inner).__name__}, which was "
                         "used before. Pass a new one."
                     )
                 inner.exclude_from_weight_decay(var_list=objective.state.trained)
