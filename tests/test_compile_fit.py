@@ -90,6 +90,7 @@ INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "NaN": (IMAGES, {"y": MASKED}),
     "columns": (IMAGES, {"y": {name: column[:, None] for name, column in MASKED.items()}}),
     "targets": (IMAGES, {"y": {**MASKED, "image": IMAGES / 255.0}}),
+    "stored images": (IMAGES, {"y": {**MASKED, "image": IMAGES}}),
     "weights": (IMAGES, {"y": FILLED, "sample_weight": {**PRESENT, "image": np.ones(24)}}),
     "some weights": (IMAGES, {"y": {**MASKED, "odd": FILLED["odd"]}, "sample_weight": {"odd": PRESENT["odd"]}}),
     "tf.data": (tf.data.Dataset.from_tensor_slices((IMAGES, MASKED)).batch(12), {}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import pytest
 import tensorflow as tf
@@ -35,9 +37,7 @@ def test_activations_keep_their_logits(activation: str, name: str) -> None:
     ("optimizer", "slots"),
     [(keras.optimizers.SGD(momentum=0.9), 1), (keras.optimizers.Adam(), 2), (keras.optimizers.AdamW(), 2)],
 )
-def test_optimizers_keep_slots_in_lists_in_the_order_of_the_variables(
-    optimizer: keras.optimizers.Optimizer, slots: int
-) -> None:
+def test_optimizers_keep_slots_in_lists_in_the_order_of_the_variables(optimizer: Any, slots: int) -> None:
     """Used by `mtl_keras/model/_idle.py`, which restores the slots of idle heads."""
     variables = [keras.Variable([1.0] * size, name=f"v{size}") for size in (1, 2, 3)]
     optimizer.build(variables)
