@@ -81,6 +81,9 @@ class Bench:
     def interrupt(self, folder: Path, epoch: int, *phases: Phase, callbacks: Any = (), **options: Any) -> None:
         with pytest.raises(KeyboardInterrupt):
             self.train(*phases, output_dir=folder, callbacks=[*callbacks, Kill(epoch)], **options)
+        for callback in callbacks:
+            if isinstance(callback, keras.callbacks.CSVLogger):
+                callback.csv_file.close()
 
 
 class Kill(keras.callbacks.Callback):

@@ -210,8 +210,8 @@ class JointTraining(keras.Model):
         """Train the model as `keras.Model.fit` does.
 
         After `compile(weighting=...)`, `y` is a dict of labels by task, as `Task.encode` stores them; NaN is an absent
-        label. A reconstruction may be left out; its targets are pixels as integers, or floats in `[0, 1]`. `sample_weight` may be a dict of row weights for some of the tasks. The
-        log has the loss, the metric and the loss weight of every task, and `mode="auto"` of callbacks knows the direction of
+        label. A reconstruction may be left out; its targets are pixels as integers, or floats in `[0, 1]`. `sample_weight`
+        may be a dict of row weights for some of the tasks. The log has the loss, the metric and the loss weight of every task, and `mode="auto"` of callbacks knows the direction of
         each entry. Datasets yield `(x, y)` or `(x, y, sample_weight)` in the same form.
         """
         if self._objective is None:
