@@ -211,8 +211,9 @@ class JointTraining(keras.Model):
 
         After `compile(weighting=...)`, `y` is a dict of labels by task, as `Task.encode` stores them; NaN is an absent
         label. A reconstruction may be left out; its targets are pixels as integers, or floats in `[0, 1]`. `sample_weight`
-        may be a dict of row weights for some of the tasks. The log has the loss, the metric and the loss weight of every task, and `mode="auto"` of callbacks knows the direction of
-        each entry. Datasets yield `(x, y)` or `(x, y, sample_weight)` in the same form.
+        may be a dict of row weights for some of the tasks. Datasets yield `(x, y)` or `(x, y, sample_weight)` in the same
+        form. The log has the loss, the metric and the loss weight of every task, and `mode="auto"` of callbacks knows the
+        direction of each entry.
         """
         if self._objective is None:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **options)
