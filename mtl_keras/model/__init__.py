@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.model._build import build_model
-from mtl_keras.model._hooks import WeightingUpdate
+from mtl_keras.model._hooks import WeightingUpdate, refuse_backups
 from mtl_keras.model._model import MultiTaskModel
 from mtl_keras.model._monitor import directions
 from mtl_keras.model._saving import read_metadata
@@ -21,4 +21,5 @@ __all__ = [
     "build_model",
     "directions",
     "read_metadata",
+    "refuse_backups",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ from mtl_keras.errors import MTLError
 from mtl_keras.model._monitor import fill_in_modes
 from mtl_keras.tasks import Tasks
 
-__all__ = ["WeightingUpdate", "with_hooks"]
+__all__ = ["WeightingUpdate", "refuse_backups", "with_hooks"]
 
 
 class WeightingUpdate(keras.callbacks.Callback):
@@ -38,6 +39,19 @@ class WeightingUpdate(keras.callbacks.Callback):
         objective.end_epoch(logs, objective.label_counts() if self._counts is None else self._counts)
 
 
+def refuse_backups(callbacks: Iterable[Any]) -> None:
+    """Refuse Keras' `BackupAndRestore`, which restores neither the state of a weighting nor the best epoch.
+
+    Raises:
+        MTLError: If one of the callbacks is one.
+    """
+    if any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks):
+        raise MTLError(
+            "`callbacks` must not restore a training without its weighting and best epoch. Received: BackupAndRestore. Use "
+            "mtl.train with output_dir=, which resumes from there."
+        )
+
+
 def with_hooks(callbacks: Any, model: keras.Model, tasks: Tasks) -> Any:
     """Return callbacks for `fit` with one that updates the weighting, and the directions of what they monitor filled in.
 
@@ -52,11 +66,7 @@ def with_hooks(callbacks: Any, model: keras.Model, tasks: Tasks) -> Any:
     as_list = isinstance(callbacks, keras.callbacks.CallbackList)
     given = callbacks.callbacks if as_list else callbacks
     given = list(given) if isinstance(given, list | tuple) else [given] if given else []
-    if any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in given):
-        raise MTLError(
-            "`callbacks` must not restore a training without its weighting and best epoch. Received: BackupAndRestore. Use "
-            "mtl.train with output_dir=, which resumes from there."
-        )
+    refuse_backups(given)
     fill_in_modes(given, tasks)
     if any(isinstance(callback, WeightingUpdate) for callback in given):
         return callbacks

@@ -62,12 +62,18 @@ def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[
     masked = sample_weight is not None
     for name, task in tasks.items():
         label = labels.get(name)
-        targets[name] = task.target(x) if label is None else _flatten_column(ops.convert_to_tensor(label), task)
+        if label is None:
+            targets[name] = task.target(x)
+        else:
+            label = _flatten_column(ops.convert_to_tensor(label), task)
+            # Integers are pixels as they are stored, floats are targets.
+            stored = task.from_input and "int" in str(label.dtype)
+            targets[name] = task.target(label) if stored else label
         weight = sample_weight.get(name) if isinstance(sample_weight, Mapping) else sample_weight
         if weight is None:
             weight = ops.ones(ops.shape(targets[name])[:1], "float32")
         weight = ops.reshape(ops.cast(weight, "float32"), (-1,))
-        if label is not None and str(targets[name].dtype).find("float") >= 0:
+        if label is not None and "float" in str(label.dtype):
             targets[name] = ops.cast(targets[name], "float32")
             absent = ops.any(ops.reshape(ops.isnan(targets[name]), (ops.shape(targets[name])[0], -1)), axis=1)
             weight, masked = ops.where(absent, 0.0, weight), True

@@ -157,8 +157,8 @@ class JointTraining(keras.Model):
                 inner = getattr(optimizer, "inner_optimizer", optimizer)
                 if inner.built:
                     raise MTLError(
-                        f"A weighting with trained variables must have a new optimizer. Received: {inner.name!r}, which was "
-                        "used before. Pass a new one."
+                        "A weighting with trained variables must have a new optimizer. Received: "
+                        f"{type(inner).__name__}, which was used before. Pass a new one."
                     )
                 inner.exclude_from_weight_decay(var_list=objective.state.trained)
             super().compile(optimizer=optimizer, **options)
@@ -210,9 +210,10 @@ class JointTraining(keras.Model):
         """Train the model as `keras.Model.fit` does.
 
         After `compile(weighting=...)`, `y` is a dict of labels by task, as `Task.encode` stores them; NaN is an absent
-        label, and a reconstruction may be left out. `sample_weight` may be a dict of row weights for some of the tasks. The
-        log has the loss, the metric and the loss weight of every task, and `mode="auto"` of callbacks knows the direction of
-        each entry. Datasets yield `(x, y)` or `(x, y, sample_weight)` in the same form.
+        label. A reconstruction may be left out; its targets are pixels as integers, or floats in `[0, 1]`. `sample_weight`
+        may be a dict of row weights for some of the tasks. Datasets yield `(x, y)` or `(x, y, sample_weight)` in the same
+        form. The log has the loss, the metric and the loss weight of every task, and `mode="auto"` of callbacks knows the
+        direction of each entry.
         """
         if self._objective is None:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **options)

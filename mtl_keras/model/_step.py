@@ -111,7 +111,8 @@ class Objective:
     def unpack(self, data: Any) -> tuple[Any, dict[str, Any], dict[str, Any], bool]:
         """Return input, labels and row weights of a batch, and whether no label can be absent."""
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        if self.labels == "unknown":
+        # Within a phase, a callback may hand anything to `evaluate`.
+        if self.labels == "unknown" or not isinstance(weights, Mapping) or set(weights) != set(self.tasks):
             return (x, *standardize(self.tasks, x, y, weights))
         return x, y, weights, self.labels == "complete"
 

@@ -83,8 +83,11 @@ class CompiledPhases:
                 initial = get_values(own_variables(model))
             objective = model.objective
             assert objective is not None
-            yield objective
-            self._compiled[key] = model.compiled_state(), initial
+            try:
+                yield objective
+            finally:
+                # With the functions that were traced, also where the training was interrupted.
+                self._compiled[key] = model.compiled_state(), initial
         finally:
             weighting = model.weighting_variables
             model.restore_compiled_state(before)
