@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.model._build import build_model
+from mtl_keras.model._gramian import At
 from mtl_keras.model._hooks import WeightingUpdate, refuse_backups
 from mtl_keras.model._model import MultiTaskModel
 from mtl_keras.model._monitor import directions
@@ -12,6 +13,7 @@ from mtl_keras.model._step import Objective
 from mtl_keras.recipe import Recipe
 
 __all__ = [
+    "At",
     "Decoder",
     "Head",
     "MultiTaskModel",

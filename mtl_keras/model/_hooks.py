@@ -27,6 +27,7 @@ class WeightingUpdate(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._counts = None
+        self.model.objective.begin_epoch()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         # Validation resets the metrics, which count the labels of the training rows.

@@ -11,7 +11,7 @@ from keras import ops
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.tasks import Task, Tasks
 
-__all__ = ["complete_arrays", "standardize"]
+__all__ = ["all_labeled", "complete_arrays", "standardize"]
 
 
 def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
@@ -37,6 +37,17 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
             y[name] = ops.convert_to_numpy(tasks[name].target(x))
     ones = np.ones(len(next(iter(y.values()))), np.float32)
     return y, {name: sample_weight[name] if sample_weight.get(name) is not None else ones for name in y}
+
+
+def all_labeled(y: Any, sample_weight: Any) -> bool:
+    """Return whether it is certain that every row has every label: arrays without NaN, and no row weight of 0."""
+    arrays = [*y.values()] if isinstance(y, Mapping) else [y]
+    weights = [*sample_weight.values()] if isinstance(sample_weight, Mapping) else [sample_weight]
+    if any(not isinstance(array, np.ndarray) for array in arrays):
+        return False
+    if any(weight is not None and not (isinstance(weight, np.ndarray) and (weight > 0).all()) for weight in weights):
+        return False
+    return all(array.dtype.kind != "f" or bool(np.isfinite(array).all()) for array in arrays)
 
 
 def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[str, Any], dict[str, Any], bool]:
