@@ -90,7 +90,9 @@ def test_reproduce_alternates_as_each_configuration_says(study: Path, tmp_path: 
         ([('"digits": ("digit",), turned: ("odd",)', ""), ("TASKS, DATA,", 'TASKS, "digits",')], ["sampling=coin"], "has one"),
     ],
 )
-def test_a_fault_is_refused_in_one_line(tmp_path: Path, changes: list[tuple[str, str]], options: list[str], offender: str) -> None:
+def test_a_fault_is_refused_in_one_line(
+    tmp_path: Path, changes: list[tuple[str, str]], options: list[str], offender: str
+) -> None:
     sets = [word for option in options for word in ("--set", option)]
     done = command("train", study_file(tmp_path, *changes, text=PAIR), "--output-dir", tmp_path / "run", *sets)
     assert done.code == 2, done.err
