@@ -116,18 +116,7 @@ def evaluate(
         >>> mtl.evaluate(model, data).scores[0].n
         288
     """
-    rows: Split | None = {"train": data.train, "validation": data.validation, "test": data.test}.get(split)
-    if rows is None:
-        raise MTLError(
-            f"`split` must be a split of the data. Received: split={split!r}, which the data does not have. Pass "
-            "split='validation', or data with test rows."
-        )
-    tasks = model.recipe.tasks
-    if set(data.tasks) != set(tasks):
-        raise MTLError(
-            f"Model and data must have the same tasks. Received: a model of {', '.join(tasks)} and data of "
-            f"{', '.join(data.tasks)}. Use data.only(...)."
-        )
+    tasks, rows = model.recipe.tasks, _select_split(model, data, split)
     trivial = trivial_scores(data.train, rows)
     rows = rows.first_view()
     # Features may have been computed for some splits only.
@@ -155,6 +144,23 @@ def evaluate(
     own = [(score.task, score) for score in scores if score.skill is not None]
     skill = tasks.mean_skill({name: score.value for name, score in own}, {name: score.trivial for name, score in own})
     return Evaluation(split, tuple(scores), skill, confusion, data.class_names, examples)
+
+
+def _select_split(model: MultiTaskModel, data: Data, split: str) -> Split:
+    """Return the rows to evaluate, after checking that the data has them and the tasks of the model."""
+    rows: Split | None = {"train": data.train, "validation": data.validation, "test": data.test}.get(split)
+    if rows is None:
+        raise MTLError(
+            f"`split` must be a split of the data. Received: split={split!r}, which the data does not have. Pass "
+            "split='validation', or data with test rows."
+        )
+    tasks = model.recipe.tasks
+    if set(data.tasks) != set(tasks):
+        raise MTLError(
+            f"Model and data must have the same tasks. Received: a model of {', '.join(tasks)} and data of "
+            f"{', '.join(data.tasks)}. Use data.only(...)."
+        )
+    return rows
 
 
 def _score(task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float]) -> list[Score]:
