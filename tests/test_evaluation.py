@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -33,6 +34,7 @@ def data() -> Data:
 
 @pytest.fixture(scope="module")
 def model() -> MultiTaskModel:
+    keras.utils.set_random_seed(0)
     made = _tiny.model(freeze=True)
     rng = np.random.default_rng(1)
     made.set_weights([weight + rng.normal(0, 0.8, weight.shape) for weight in made.get_weights()])
