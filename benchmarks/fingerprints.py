@@ -24,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import mtl_keras as mtl
+from mtl_keras.training import Run
 
 TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"), mtl.Reconstruction("image"))
 TWO = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
@@ -55,22 +56,22 @@ def build(tasks: mtl.Tasks = TASKS, backbone: Any = SMALL, **options: Any) -> An
     return mtl.build_model(tasks, backbone, image_shape=SHAPE, **options)
 
 
-def bare(cache: Path) -> mtl.Run:
+def bare(cache: Path) -> Run:
     return mtl.train(build(), digits(), phase(schedule="cosine"), cache_dir=cache)
 
 
-def shared_stack(cache: Path) -> mtl.Run:
+def shared_stack(cache: Path) -> Run:
     model = build(shared=mtl.Head(dense=(16, 8), dropout=0.1), heads={"digit": mtl.Head(dense=(8,))})
     return mtl.train(model, digits(missing=True), phase(), cache_dir=cache)
 
 
-def out_of_fold(cache: Path) -> mtl.Run:
+def out_of_fold(cache: Path) -> Run:
     model = build(TWO, shared=(16,), stack={"parity": "digit"})
     second = phase(tasks=("parity",), freeze=("backbone", "shared"), folds=2)
     return mtl.train(model, digits(TWO), phase(tasks=("digit",)), second, cache_dir=cache)
 
 
-def alternation(cache: Path) -> mtl.Run:
+def alternation(cache: Path) -> Run:
     one = mtl.data.load("digits", mtl.Tasks(mtl.Classification("digit", classes=10))).subset(200, seed=0)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (90, *SHAPE)).astype(np.uint8)
@@ -81,39 +82,39 @@ def alternation(cache: Path) -> mtl.Run:
     return mtl.train(model, data, phase(), cache_dir=cache)
 
 
-def views(cache: Path) -> mtl.Run:
+def views(cache: Path) -> Run:
     model = build(TWO, shared=(16,), freeze=True)
     shown = digits(TWO, rounded=True).augment(("identity", {"method": "crop", "pad": 1}, "flip_lr"), mode="views")
     return mtl.train(model, shown, phase(), cache_dir=cache)
 
 
-def online(cache: Path) -> mtl.Run:
+def online(cache: Path) -> Run:
     data = digits(TWO, rounded=True).augment({"method": "crop", "pad": 1}, mode="online")
     return mtl.train(build(TWO), data, phase(), cache_dir=cache)
 
 
-def dwa(cache: Path) -> mtl.Run:
+def dwa(cache: Path) -> Run:
     return mtl.train(build(shared=(16,)), digits(), phase(epochs=4, weighting="dwa"), cache_dir=cache)
 
 
-def uncertainty(cache: Path) -> mtl.Run:
+def uncertainty(cache: Path) -> Run:
     return mtl.train(build(shared=(16,)), digits(missing=True), phase(weighting="uncertainty"), cache_dir=cache)
 
 
-def decoder(cache: Path) -> mtl.Run:
+def decoder(cache: Path) -> Run:
     backbone = mtl.Backbone("SmallCNN", filters=(4, 8), pooling=None)
     heads = {"image": mtl.Decoder(latent=8, filters=(8, 4), batch_norm=True)}
     model = build(backbone=backbone, shared=mtl.Head(dense=(16,), pooling="avg"), heads=heads)
     return mtl.train(model, digits(missing=True), phase(weighting="geometric_mean"), cache_dir=cache)
 
 
-def cached_trunk(cache: Path) -> mtl.Run:
+def cached_trunk(cache: Path) -> Run:
     model = build(TWO, mtl.Backbone("SmallCNN", filters=(4, 8)), shared=mtl.Head(dense=(16,), dropout=0.3), freeze=True)
     fine = phase(epochs=2, optimizer=adam(1e-3), freeze=())
     return mtl.train(model, digits(TWO), phase(), fine, cache_dir=cache)
 
 
-TRAININGS: dict[str, Callable[[Path], mtl.Run]] = {
+TRAININGS: dict[str, Callable[[Path], Run]] = {
     function.__name__: function
     for function in (bare, shared_stack, out_of_fold, alternation, views, online, dwa, uncertainty, decoder, cached_trunk)
 }

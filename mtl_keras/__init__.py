@@ -1,10 +1,10 @@
 """Multi-task learning in Keras 3.
 
-*Tasks* say what is predicted, *data* carries it, a *model* joins one trunk to one head per task, *phases* say how it is
-trained, an *evaluation* is numbers, a *report* is tables and pictures of numbers. A *study* searches all of it, and the
-command line `mtl-keras` runs studies.
+*Tasks* define what is predicted, *data* provides it, a *model* combines one backbone with one head per task, *phases* describe
+how it is trained, an *evaluation* contains metrics, and a *report* contains tables and plots. A *study* searches all of it, and
+the command line `mtl-keras` runs studies.
 
-Nothing is imported until a name is used, so that `import mtl_keras` brings neither TensorFlow nor Keras.
+Names are imported on first use, so that `import mtl_keras` imports neither TensorFlow nor Keras.
 
 Example:
     >>> import mtl_keras as mtl
@@ -22,11 +22,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_keras import callbacks, data, report, runs, search, sharing, weighting
+    from mtl_keras import callbacks, data, report, runs, search, sharing, tasks, weighting
     from mtl_keras.backbones import Backbone
-    from mtl_keras.comparison import Comparison, compare
-    from mtl_keras.errors import MTLError
-    from mtl_keras.evaluation import Evaluation, evaluate
+    from mtl_keras.comparison import compare
+    from mtl_keras.evaluation import evaluate
     from mtl_keras.heads import Decoder, Head
     from mtl_keras.model import Recipe, build_model
     from mtl_keras.runs import Plan
@@ -36,45 +35,36 @@ if TYPE_CHECKING:
         Binary,
         Classification,
         ClassMap,
-        Metric,
         MultiLabel,
         Ordinal,
         RandomLabels,
         Reconstruction,
         Regression,
-        Task,
         Tasks,
-        binary_tasks,
     )
-    from mtl_keras.training import Phase, Run, train
+    from mtl_keras.training import Phase, train
 
     __version__: str
 
+# A name is here if the README, a study or a notebook uses it. Everything else is in its package.
 __all__ = [
     "Backbone",
     "Binary",
     "ClassMap",
     "Classification",
-    "RandomLabels",
-    "Comparison",
     "Decoder",
-    "Evaluation",
     "Head",
-    "MTLError",
-    "Metric",
     "MultiLabel",
     "Ordinal",
     "Phase",
     "Plan",
+    "RandomLabels",
     "Recipe",
     "Reconstruction",
     "Regression",
-    "Run",
     "Study",
-    "Task",
     "Tasks",
     "__version__",
-    "binary_tasks",
     "build_model",
     "callbacks",
     "compare",
@@ -87,39 +77,30 @@ __all__ = [
     "runs",
     "search",
     "sharing",
+    "tasks",
     "train",
     "tune",
     "weighting",
 ]
 
-#: Where each public name lives. A name that is a module of its own is listed in `_MODULES`.
+#: Public names by the package they are defined in.
 _HOMES = {
     "backbones": ("Backbone",),
-    "comparison": ("Comparison", "compare"),
-    "errors": ("MTLError",),
-    "evaluation": ("Evaluation", "evaluate"),
+    "comparison": ("compare",),
+    "evaluation": ("evaluate",),
     "heads": ("Decoder", "Head"),
     "model": ("Recipe", "build_model"),
     "runs": ("Plan",),
     "saving": ("load_model",),
     "search": ("Study", "load_study", "reproduce", "tune"),
     "tasks": (
-        *(
-            "Binary",
-            "ClassMap",
-            "Classification",
-            "RandomLabels",
-            "Metric",
-            "MultiLabel",
-            "Ordinal",
-            "Reconstruction",
-            "Regression",
-        ),
-        *("Task", "Tasks", "binary_tasks"),
+        *("Binary", "ClassMap", "Classification", "MultiLabel", "Ordinal"),
+        *("RandomLabels", "Reconstruction", "Regression", "Tasks"),
     ),
-    "training": ("Phase", "Run", "train"),
+    "training": ("Phase", "train"),
 }
-_MODULES = ("callbacks", "data", "report", "runs", "search", "sharing", "weighting")
+#: Public packages.
+_MODULES = ("callbacks", "data", "report", "runs", "search", "sharing", "tasks", "weighting")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

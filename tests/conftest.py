@@ -84,3 +84,14 @@ def _no_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded)
         yield
+
+
+@pytest.fixture
+def stub_png(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write the lines of a plot instead of an image, which takes most of the time that a record takes."""
+
+    def lines(figure: Any) -> bytes:
+        drawn = [[line.get_xydata().tolist() for line in axes.lines] for axes in figure.axes]
+        return f"\x89PNG {drawn}".encode()
+
+    monkeypatch.setattr("mtl_keras.report._drawing.png", lines)

@@ -111,7 +111,7 @@ def test_the_log_has_the_steps_of_each_data_set(run: Run, tmp_path: Path, caplog
         "Alternating long and short (coin): 5 steps per epoch; one pass over each data set takes 5 of long and 2 of short"
     )
     assert "continues in the next epoch where it stopped" in line
-    assert "shuffled anew and started again" in line
+    assert "reshuffled after its last row" in line
     assert [value for _, value in scalars(tmp_path)["steps/short"]] == [t["short"] for t in taken]
 
 

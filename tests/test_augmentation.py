@@ -13,6 +13,7 @@ import pytest
 import mtl_keras as mtl
 from mtl_keras.data import Data, Split, cache, stratified_folds, trivial_scores
 from mtl_keras.errors import MTLError
+from mtl_keras.training import Run
 from tests import _tiny
 
 VIEWS: tuple[Any, ...] = ("identity", "flip_lr", "crop", ("flip_lr", {"method": "crop", "pad": 2}))
@@ -181,7 +182,7 @@ def test_a_resumed_training_equals_an_undisturbed_one(plain: Data, viewed: Data,
     data = viewed.augment(("flip_lr", {"method": "crop", "pad": 2}), mode="online")
     phase = mtl.Phase(epochs=3, batch_size=12)
 
-    def train(data: Data, folder: str, **options: Any) -> mtl.Run:
+    def train(data: Data, folder: str, **options: Any) -> Run:
         keras.utils.set_random_seed(1)
         return mtl.train(_tiny.model(), data, phase, seed=3, output_dir=tmp_path / folder, cache_dir=False, **options)
 

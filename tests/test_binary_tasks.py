@@ -19,19 +19,19 @@ ROUND = {"round": {"no": (1, 2, 4, 5, 7), "yes": (0, 3, 6, 8, 9)}}
 @given(n=st.integers(1, 30), n_random=st.integers(0, 30), seed=st.integers(0, 2**31))
 def test_the_first_tasks_do_not_depend_on_their_number(n: int, n_random: int, seed: int) -> None:
     n_random = min(n, n_random)
-    tasks = mtl.binary_tasks(n, "digit", 10, groups=ROUND, n_random=n_random, seed=seed)
+    tasks = mtl.tasks.binary_tasks(n, "digit", 10, groups=ROUND, n_random=n_random, seed=seed)
     assert len(tasks) == n
     learnable = ["round", "equal", *(f"half_{place}" for place in range(3, n + 1))][: n - n_random]
     random = [f"random_{place}" for place in range(1, n_random + 1)]
     assert list(tasks) == [*learnable, *random]
     assert [name for name in tasks if isinstance(tasks[name].label, mtl.RandomLabels)] == random
-    longer = mtl.binary_tasks(n + 3, "digit", 10, groups=ROUND, n_random=n_random, seed=seed)
+    longer = mtl.tasks.binary_tasks(n + 3, "digit", 10, groups=ROUND, n_random=n_random, seed=seed)
     assert all(longer[name] == task for name, task in tasks.items())
 
 
 @given(classes=st.integers(2, 101), seed=st.integers(0, 2**31))
 def test_every_half_has_half_of_the_classes(classes: int, seed: int) -> None:
-    tasks = mtl.binary_tasks(6, "fine", classes, seed=seed)
+    tasks = mtl.tasks.binary_tasks(6, "fine", classes, seed=seed)
     x, column = np.zeros((classes, 1, 1, 1), "uint8"), {"fine": np.arange(classes)}
     y = mtl.data.from_arrays(tasks, (x, column), (x, column)).train.y
     for labels in y.values():
@@ -41,12 +41,12 @@ def test_every_half_has_half_of_the_classes(classes: int, seed: int) -> None:
 
 
 def test_other_seeds_give_other_halves_and_random_labels() -> None:
-    one, other = (mtl.binary_tasks(6, "fine", 100, n_random=2, seed=seed) for seed in (0, 100))
+    one, other = (mtl.tasks.binary_tasks(6, "fine", 100, n_random=2, seed=seed) for seed in (0, 100))
     assert [name for name in one if one[name].label == other[name].label] == ["equal"]
 
 
 def test_tasks_survive_json() -> None:
-    tasks = mtl.binary_tasks(5, "fine", 10, groups=ROUND, n_random=1)
+    tasks = mtl.tasks.binary_tasks(5, "fine", 10, groups=ROUND, n_random=1)
     assert from_config(tasks.config()) == tasks
 
 
@@ -63,7 +63,7 @@ def test_tasks_survive_json() -> None:
 )
 def test_invalid_arguments(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(MTLError) as error:
-        mtl.binary_tasks(column="digit", **{"classes": 10, **arguments})
+        mtl.tasks.binary_tasks(column="digit", **{"classes": 10, **arguments})
     assert message in str(error.value)
 
 
@@ -73,4 +73,4 @@ def test_invalid_arguments(arguments: dict[str, Any], message: str) -> None:
 )
 def test_groups_are_checked_when_the_data_is_read(sides: dict[str, Any], message: str) -> None:
     with pytest.raises(MTLError, match=message):
-        mtl.data.load("digits", mtl.binary_tasks(1, "digit", 10, groups={"named": sides}))
+        mtl.data.load("digits", mtl.tasks.binary_tasks(1, "digit", 10, groups={"named": sides}))

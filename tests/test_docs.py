@@ -13,14 +13,15 @@ from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-#: The packages that docs/api.md covers; the first one is the top level.
+#: The packages that docs/api.md covers: the top level, those that are its attributes, and modules to import by name.
 PACKAGES = ("", "data", "tasks", "sharing", "weighting", "callbacks", "report", "search", "runs")
+MODULES = ("model", "training", "prediction", "evaluation", "comparison", "backbones", "errors")
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -117,11 +118,12 @@ def api_page() -> str:
 
     top = set(mtl_keras.__all__)
     parts = ["# Python API", "Generated from the docstrings; a test compares the two. `mtl` is `mtl_keras`."]
-    for package in PACKAGES:
+    for package in (*PACKAGES, *MODULES):
         module = import_module(f"mtl_keras.{package}" if package else "mtl_keras")
         names = [name for name in module.__all__ if name != "__version__" and not inspect.ismodule(getattr(module, name))]
         own = sorted((name for name in names if not package or name not in top), key=str.lower)
-        parts += [f"## `mtl.{package}`" if package else "## `mtl`", summary(module)]
+        heading = f"mtl_keras.{package}" if package in MODULES else f"mtl.{package}" if package else "mtl"
+        parts += [f"## `{heading}`", summary(module)]
         if also := [f"`{name}`" for name in sorted(names, key=str.lower) if package and name in top]:
             parts.append(f"Also at the top level: {', '.join(also)}.")
         if own:
@@ -145,11 +147,11 @@ def entry(module: ModuleType, name: str) -> str:
                 skip = 0 if isinstance(definition, staticmethod) else 1
                 lines.append(f"  - `.{member}{signature(function, skip)}`: {summary(function)}")
         return "\n".join(lines)
-    if callable(value):
+    if callable(value) and not get_origin(value):
         return f"- `{name}{signature(value)}`: {summary(value)}"
-    return f"- `{name}`: {comment(module, name)}" + (
-        f" Keys: {', '.join(f'`{key}`' for key in value)}." if isinstance(value, Mapping) else ""
-    )
+    # More names than that come from the version of a library.
+    listed = isinstance(value, Mapping) and len(value) < 20
+    return f"- `{name}`: {comment(module, name)}" + (f" Keys: {', '.join(f'`{key}`' for key in value)}." if listed else "")
 
 
 def signature(value: Callable[..., Any], skip: int = 0) -> str:
@@ -190,8 +192,9 @@ def summary(value: Any) -> str:
 def comment(module: ModuleType, name: str) -> str:
     """Return the `#:` comment of a constant, from the files of its package."""
     assert module.__file__
-    for path in sorted(Path(module.__file__).parent.glob("*.py")):
-        found = re.search(rf"((?:^#: .*\n)+)^{name}\b[^\n]*=", path.read_text(encoding="utf-8"), re.M)
+    path = Path(module.__file__)
+    for path in sorted(path.parent.glob("*.py")) if path.name == "__init__.py" else [path]:
+        found = re.search(rf"((?:^#: .*\n)+)^(?:\w+, )*{name}\b[^\n]*=", path.read_text(encoding="utf-8"), re.M)
         if found:
             return " ".join(line.removeprefix("#: ") for line in found.group(1).splitlines())
     raise AssertionError(f"{name} of {module.__name__} must have a `#:` comment.")

@@ -182,12 +182,12 @@ def test_a_baseline_and_a_single_group_have_ordinary_batch_normalization() -> No
     assert _pair.long().task_groups == ()
 
 
-@pytest.mark.parametrize("name", ["CifarEfficientNetB0", "MobileNet"])
-def test_it_works_with_every_backbone_that_has_batch_normalization(name: str, tmp_path: Path) -> None:
+def test_it_works_with_a_backbone_of_keras_applications(tmp_path: Path) -> None:
+    backbone = mtl.Backbone("MobileNet", weights=None, alpha=0.25)
     keras.utils.set_random_seed(0)
-    plain = mtl.build_model(_pair.TASKS, mtl.Backbone(name, weights=None), image_shape=(32, 32, 3))
+    plain = mtl.build_model(_pair.TASKS, backbone, image_shape=(32, 32, 3))
     keras.utils.set_random_seed(0)
-    own = mtl.build_model(_pair.TASKS, mtl.Backbone(name, weights=None), image_shape=(32, 32, 3), batch_norm_groups=GROUPS)
+    own = mtl.build_model(_pair.TASKS, backbone, image_shape=(32, 32, 3), batch_norm_groups=GROUPS)
     images = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3)).astype("uint8")
     own.save(tmp_path / "model.keras")
     loaded = mtl.load_model(tmp_path)(images)
@@ -219,13 +219,13 @@ def test_it_must_be_trained_on_alternated_data() -> None:
     rows, labels = _tiny.rows(20, 0)
     data = mtl.data.from_arrays(_pair.TASKS, (rows, labels))
     with pytest.raises(MTLError, match="Received: data that are not alternated"):
-        train(fresh(), data, Phase())
+        train(fresh(), data, Phase(epochs=1))
     three = mtl.Tasks(*_pair.TASKS.values(), mtl.Binary("other", label="odd"))
     long = mtl.data.from_arrays(three.only("kind", "other"), _tiny.rows(40, 0), name="long")
     mixed = mtl.data.alternate(long, _pair.short())
     keras.utils.set_random_seed(0)
     model = _tiny.model(mixed.tasks, TRAINED, batch_norm_groups=(("kind",), ("odd", "other")))
     with pytest.raises(MTLError, match=r"must be in one of `batch_norm_groups`. Received: .*'long' with kind, other"):
-        train(model, mixed, Phase())
+        train(model, mixed, Phase(epochs=1))
     with pytest.raises(MTLError, match="a call with training=True outside of training"):
         fresh()(rows, training=True)

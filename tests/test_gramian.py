@@ -12,7 +12,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 from mtl_keras import distribute
-from mtl_keras.model._gramian import At, TaskGradients, find_shared_point, gramian
+from mtl_keras.model._gramian import At, TaskGradients, _draw_order, find_shared_point, gramian
+from mtl_keras.weighting import MGDA
 
 N = 8
 TASKS = ("a", "b", "c")
@@ -63,7 +64,7 @@ def explicit(model: keras.Model, x: Any, y: Any, weights: Any, variables: Any, s
 def compare(
     model: keras.Model, at: At, x: Any, y: Any, weights: Any, scale: float = 1.0, **options: Any
 ) -> tuple[TaskGradients, Any, np.ndarray, dict[int, Any], Any, Any]:
-    gradients = TaskGradients(model, list(model.output), options.pop("heads", None) or heads_of(model), **options)
+    gradients = TaskGradients(MGDA(), model, list(model.output), options.pop("heads", None) or heads_of(model), **options)
     with tf.GradientTape(persistent=True) as tape:
         outputs, point = gradients.forward(x)
         losses = losses_of(outputs, y, weights)
@@ -123,7 +124,7 @@ def test_layers_past_which_a_task_leads_are_not_the_point() -> None:
     two = find_shared_point(some, ("a", "b"), heads_of(some))
     assert two is not None
     assert two.layer == "second"
-    gradients = TaskGradients(some, TASKS, heads_of(some))
+    gradients = TaskGradients(MGDA(), some, TASKS, heads_of(some))
     # Several tasks, though not all, use the second layer: it gets the weighted gradient.
     assert {v.path.split("/")[0] for v in gradients.shared} == {"first", "second"}
 
@@ -139,7 +140,7 @@ def test_a_derived_or_stacked_task_does_not_make_a_head_the_point() -> None:
         point = find_shared_point(some, tasks, heads_of(some))
         assert point is not None
         assert point.layer == "shared"
-    gradients = TaskGradients(some, TASKS, heads_of(some))
+    gradients = TaskGradients(MGDA(), some, TASKS, heads_of(some))
     owners = {task: {v.path.split("/")[0] for v in own} for task, own in gradients.own.items()}
     assert owners == {"a": {"a"}, "b": {"a"}, "c": {"c"}}
 
@@ -233,7 +234,7 @@ def test_shared_layers_get_the_weighted_gradient_and_heads_their_own(at: At) -> 
     model.get_layer("c").kernel.regularizer = keras.regularizers.L2(0.2)
     x, y, weights = batch()
     factors = np.array([0.2, 2.0, 0.5], np.float32)
-    gradients = TaskGradients(model, TASKS, heads_of(model))
+    gradients = TaskGradients(MGDA(), model, TASKS, heads_of(model))
     with tf.GradientTape(persistent=True) as tape:
         outputs, point = gradients.forward(x)
         losses = losses_of(outputs, y, weights)
@@ -288,7 +289,7 @@ def test_two_replicas_have_the_gramian_and_the_update_of_one(at: At) -> None:
     for strategy in (distribute.strategy("none"), distribute.strategy("mirrored", ["CPU:0", "CPU:1"])):
         with strategy.scope():
             model = network()
-            gradients = TaskGradients(model, TASKS, heads_of(model))
+            gradients = TaskGradients(MGDA(), model, TASKS, heads_of(model))
         found.append(_distributed(strategy, gradients, at, x, y, weights))
     (one, updates), (two, updates_of_two) = found
     np.testing.assert_allclose(two, one, rtol=1e-4)
@@ -327,3 +328,11 @@ def test_the_gramian_is_rounded_once() -> None:
     jacobian[1] = -jacobian[0] * 1e4 + jacobian[1] * 1e-3
     exact = jacobian.astype(np.float64) @ jacobian.T.astype(np.float64)
     np.testing.assert_allclose(gramian(tf.constant(jacobian), "activations"), exact, rtol=1e-6)
+
+
+def test_the_order_of_tasks_follows_from_seed_and_step() -> None:
+    orders = [tuple(np.array(_draw_order(seed, tf.constant(step), 6))) for seed in (0, 1) for step in range(4)]
+    assert all(sorted(order) == list(range(6)) for order in orders)
+    assert len(set(orders)) == 8
+    assert orders[0] == tuple(np.array(_draw_order(0, tf.constant(0), 6)))
+    assert tuple(np.array(_draw_order(None, tf.constant(3), 6))) == tuple(range(6))

@@ -46,7 +46,7 @@ def data() -> mtl.data.Data:
     columns["ink"][1::3] = np.nan
     parts = [
         (images[rows], {name: column[rows] for name, column in columns.items()})
-        for rows in (slice(0, 1200), slice(1200, 1500), slice(1500, None))
+        for rows in (slice(0, 800), slice(800, 1100), slice(1500, None))
     ]
     return mtl.data.from_arrays(TASKS, *parts)
 
@@ -54,7 +54,7 @@ def data() -> mtl.data.Data:
 @pytest.fixture(scope="module")
 def run(data: mtl.data.Data) -> Run:
     keras.utils.set_random_seed(0)
-    backbone = mtl.Backbone("SmallCNN", filters=(16, 32))
+    backbone = mtl.Backbone("SmallCNN", filters=(8, 16))
     model = mtl.build_model(TASKS, backbone, image_shape=data.image_shape, shared=(64,))
     weights = {"image": 20.0, **dict.fromkeys(set(TASKS) - {"image"}, 1.0)}
     optimizer = keras.optimizers.Adam(5e-3)

@@ -89,7 +89,6 @@ SHARED = {
     "backbones._efficientnet_lite": 2,
     "backbones._torch_legacy": 2,
     "report._drawing": 2,
-    "report._rows": 2,
     "report._text": 2,
     "training._train": 2,
 }

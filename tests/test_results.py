@@ -28,7 +28,7 @@ def test_the_generated_files_are_current(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["cifar100 table", "results table"])
-def test_the_figures_of_the_front_page_are_those_of_their_record(name: str) -> None:
+def test_the_values_of_the_front_page_are_those_of_their_record(name: str) -> None:
     page = (RESULTS.parent / "README.md").read_text(encoding="utf-8")
     section = page.partition(f"<!-- {name}: begin -->")[2].partition(f"<!-- {name}: end -->")[0]
     record = section.partition("](")[2].partition("/README.md)")[0]

@@ -23,6 +23,7 @@ from mtl_keras.runs import Plan, Reporter, derived_seed, lock
 from mtl_keras.search import Context, Prepared, Settings, Study, StudyResult, _trials, resolve, run_trials
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
 from mtl_keras.search._trials import LOG, best_trial, best_values
+from mtl_keras.training import Run
 from tests._search import SHAPE, STUDY, TASKS, images, one_rate, space
 
 # --- proposals --------------------------------------------------------------------------------------------------------
@@ -375,7 +376,7 @@ def test_skill_is_the_mean_over_tasks_of_the_way_to_perfection() -> None:
         best=SimpleNamespace(phase=0, epoch=2),
         recipe=SimpleNamespace(tasks=TASKS),
     )
-    values = best_values(cast(mtl.Run, run), data)
+    values = best_values(cast(Run, run), data)
     digit = np.bincount(data.train.y["digit"]).argmax()
     trivial = {
         "digit": float(np.mean(data.validation.y["digit"] == digit)),

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 
 from mtl_keras import report
-from tests.test_comparison_report import row
+from tests._approaches import row
 from tuning._task_sweep import plot_sweep, plot_sweep_losses, sweep_table, task_sweep
 
 

@@ -22,6 +22,7 @@ from tensorboard.plugins.hparams.list_session_groups import Handler as ListSessi
 
 import mtl_keras as mtl
 from mtl_keras.callbacks import TensorBoardLog, write_hparams, write_hparams_space, write_images
+from mtl_keras.training import Run
 
 # One name starts with the other and ends like a loss.
 TASKS = mtl.Tasks(mtl.Classification("a", label="digit", classes=10), mtl.Binary("a_loss", label="parity"))
@@ -53,7 +54,7 @@ def log_epochs(callback: TensorBoardLog, *epochs: dict[str, float]) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, mtl.Run]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     folder = tmp_path_factory.mktemp("logs")
     data = mtl.data.load("digits", TASKS).subset(n_train=128)
     backbone = mtl.Backbone("SmallCNN", filters=(4,))
@@ -63,7 +64,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, mtl.Run]:
 
 
 class TestTraining:
-    def test_every_entry_of_the_log_has_a_tag(self, trained: tuple[Path, mtl.Run]) -> None:
+    def test_every_entry_of_the_log_has_a_tag(self, trained: tuple[Path, Run]) -> None:
         folder, run = trained
         both = {"all/loss", "all/skill", "a/loss", "a/accuracy", "a_loss/loss", "a_loss/accuracy"}
         tags = both | {tag.replace("/", "/train_") for tag in both} | {"loss_weight/a", "loss_weight/a_loss", "learning_rate"}
@@ -71,7 +72,7 @@ class TestTraining:
         # No entry of the training log is missing.
         assert len(run.history[0]) - 2 == len(tags)
 
-    def test_steps_continue_through_phases(self, trained: tuple[Path, mtl.Run]) -> None:
+    def test_steps_continue_through_phases(self, trained: tuple[Path, Run]) -> None:
         folder, run = trained
         found = scalars(folder)
         names = {"all/skill": "skill", "a/loss": "a_loss", "a_loss/loss": "a_loss_loss", "a/accuracy": "a_accuracy"}

@@ -315,7 +315,9 @@ def test_a_cosine_ends_at_0_with_the_last_step(data: Data) -> None:
 
 def test_a_training_that_diverges_says_so(data: Data) -> None:
     wild = Phase(epochs=2, batch_size=16, optimizer=keras.optimizers.SGD(1e30))
-    with pytest.raises(TrialError, match=r"must stay finite. Received: loss=.*in epoch [12] of phase 0. Lower the learning rate"):
+    with pytest.raises(
+        TrialError, match=r"must stay finite. Received: loss=.*in epoch [12] of phase 0. Lower the learning rate"
+    ):
         train(fresh(), data, wild)
 
 
@@ -375,7 +377,9 @@ def test_other_tasks_than_the_models_are_refused(run: Run, data: Data) -> None:
 )
 def test_a_monitor_without_labels_is_refused(run: Run, monitor: str, absent: str) -> None:
     unlabeled = _tiny.data(absent={absent: {"odd": slice(None)}})
-    with pytest.raises(MTLError, match=rf"must be computed from labels. Received: monitor='{monitor}' and not one label of odd"):
+    with pytest.raises(
+        MTLError, match=rf"must be computed from labels. Received: monitor='{monitor}' and not one label of odd"
+    ):
         train(run.model, unlabeled, replace(PHASE, monitor=monitor))
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 #: living, big, equal, 47 random halves, and ten tasks with random labels.
-TASKS = mtl.binary_tasks(60, "fine", 100, groups=mtl.data.CIFAR100_GROUPS, n_random=10)
+TASKS = mtl.tasks.binary_tasks(60, "fine", 100, groups=mtl.data.CIFAR100_GROUPS, n_random=10)
 SWEEP = task_sweep(TASKS, (3, 5, 10, 20, 50), n_random={5: 5, 10: 10})
 #: The tasks that have single-task baselines.
 FIRST_FIVE = SWEEP["tasks_5"]

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from mtl_keras.errors import MTLError
+from mtl_keras.model import refuse_backups
 
 __all__ = ["check_callbacks", "get_states", "set_states"]
 
@@ -40,6 +41,7 @@ def check_callbacks(callbacks: Sequence[Any], resumed: bool = False) -> None:
     Raises:
         MTLError: If one is no callback, or has a state that cannot be restored.
     """
+    refuse_backups(callbacks)
     for callback in callbacks:
         if not isinstance(callback, _KERAS.Callback):
             raise MTLError(f"`callbacks` must be Keras callbacks. Received: {callback!r}. Pass a keras.callbacks.Callback.")

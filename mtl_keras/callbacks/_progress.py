@@ -13,6 +13,7 @@ from mtl_keras.tasks import Tasks
 
 __all__ = ["Progress", "Verbose"]
 
+#: When to print progress: 1 always, 0 never, `"auto"` in a terminal or notebook.
 Verbose = Literal["auto", 0, 1]
 
 #: Tasks whose losses fit on a line.

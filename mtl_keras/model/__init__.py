@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.model._build import build_model
-from mtl_keras.model._hooks import WeightingUpdate
+from mtl_keras.model._gramian import At
+from mtl_keras.model._hooks import WeightingUpdate, refuse_backups
 from mtl_keras.model._model import MultiTaskModel
 from mtl_keras.model._monitor import directions
 from mtl_keras.model._saving import read_metadata
@@ -12,6 +13,7 @@ from mtl_keras.model._step import Objective
 from mtl_keras.recipe import Recipe
 
 __all__ = [
+    "At",
     "Decoder",
     "Head",
     "MultiTaskModel",
@@ -21,4 +23,5 @@ __all__ = [
     "build_model",
     "directions",
     "read_metadata",
+    "refuse_backups",
 ]

@@ -25,8 +25,11 @@ import keras
 import tensorflow as tf
 
 from mtl_keras import distribute
+from mtl_keras.errors import MTLError
+from mtl_keras.model._graph import origin
+from mtl_keras.weighting import GradientWeighting, Weighting
 
-__all__ = ["At", "SharedPoint", "TaskGradients", "find_shared_point", "gramian"]
+__all__ = ["At", "SharedPoint", "TaskGradients", "WeightedGradients", "check_weighting", "find_shared_point", "gramian"]
 
 At = Literal["activations", "parameters"]
 
@@ -47,6 +50,42 @@ class SharedPoint:
     layer: str
     tensor: Any
     variables: tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedGradients:
+    """The outcome of a gradient-based weighting in one step.
+
+    Attributes:
+        gradients: One for each variable that is trained, with loss scaling; None for a variable that no loss depends on.
+        weights: `[T]`, the weights of the tasks.
+        changes: New values of the variables of the weighting that change, by name.
+    """
+
+    gradients: list[Any]
+    weights: Any
+    changes: dict[str, Any]
+
+
+def check_weighting(
+    weighting: Weighting,
+    network: keras.Model,
+    tasks: Sequence[str],
+    heads: Mapping[str, Iterable[keras.layers.Layer]],
+    representation: str | None = None,
+) -> None:
+    """Refuse a gradient-based weighting of tasks that share no trained layer; arguments as for `find_shared_point`.
+
+    Raises:
+        MTLError: If so.
+    """
+    if not isinstance(weighting, GradientWeighting) or len(tasks) == 1:
+        return
+    if find_shared_point(network, tasks, heads, representation) is None:
+        raise MTLError(
+            "A gradient-based weighting must have a trained layer that all tasks share. Received: weighting="
+            f"{weighting.name!r} and no such layer for {', '.join(tasks)}. Pass shared=(512,), or train the backbone."
+        )
 
 
 def find_shared_point(
@@ -96,25 +135,31 @@ def gramian(jacobian: Any, at: At) -> Any:
 
 
 class TaskGradients:
-    """Computes and combines the gradients of the tasks of one network.
+    """Computes the gradients of the tasks of one network, and combines them as a gradient-based weighting says.
 
     Create it while the trainable flags are set; it holds no variables.
 
     Args:
+        weighting: Chooses the weights of the tasks.
         network: Maps the input of a batch to a dict of outputs by task.
         tasks: Names of the trained tasks.
         heads: The layers that belong to one task only, by task.
         representation: As for `find_shared_point`.
+
+    Raises:
+        MTLError: If there are several tasks and they share no trained layer.
     """
 
     def __init__(
         self,
+        weighting: GradientWeighting,
         network: keras.Model,
         tasks: Sequence[str],
         heads: Mapping[str, Iterable[keras.layers.Layer]],
         representation: str | None = None,
     ) -> None:
-        self.tasks = tuple(tasks)
+        check_weighting(weighting, network, tasks, heads, representation)
+        self.weighting, self.tasks = weighting, tuple(tasks)
         self.point = find_shared_point(network, tasks, heads, representation)
         outputs = dict(network.output)
         self.network = network if self.point is None else keras.Model(network.input, {**outputs, POINT: self.point.tensor})
@@ -133,6 +178,17 @@ class TaskGradients:
         own = {id(v) for variables in self.own.values() for v in variables}
         #: Variables that get the weighted gradient.
         self.shared = [v for v in self.variables if id(v) not in own]
+
+    def describe(self, at: At | None) -> str:
+        """Return one line on where the gradients of the tasks are compared."""
+        if self.point is None:
+            return f"Weighting {self.weighting.name!r} of a single task has no effect."
+        what = {
+            "activations": f"by the output of layer {self.point.layer!r}, since every training row has all labels",
+            "parameters": f"by {', '.join(v.path for v in self.point.variables)}, since labels may be missing",
+            None: f"at layer {self.point.layer!r}",
+        }[at]
+        return f"Weighting {self.weighting.name!r} compares the gradients of the tasks {what}."
 
     def forward(self, x: Any) -> tuple[dict[str, Any], Any]:
         """Return the outputs by task in training mode, and the value of the point; call it inside a persistent tape."""
@@ -197,6 +253,49 @@ class TaskGradients:
         by_variable |= {id(v): gradient for v, gradient in zip(self.shared, shared, strict=True)}
         return [by_variable[id(v)] for v in self.variables]
 
+    def weigh(
+        self,
+        tape: tf.GradientTape,
+        losses: Sequence[Any],
+        point: Any,
+        at: At,
+        *,
+        values: Any,
+        counts: Any,
+        state: Mapping[str, Any],
+        regularization: Any = None,
+        optimizer: keras.optimizers.Optimizer,
+    ) -> WeightedGradients:
+        """Return the gradients that a step applies.
+
+        Args:
+            tape: As for `compare`.
+            losses: As for `compare`.
+            point: As for `compare`.
+            at: As for `compare`.
+            values: `[T]`, the losses over all replicas.
+            counts: `[T]`, the sums of row weights over all replicas.
+            state: Variables of the weighting by name.
+            regularization: As for `combine`.
+            optimizer: Its loss scaling is applied; its number of steps is part of the seed of the order of tasks.
+        """
+        scale = optimizer.scale_loss(tf.ones([]))
+        matrix, own = self.compare(tape, losses, point, at, scale)
+        order = _draw_order(self.weighting.order_seed(), optimizer.iterations, len(self.tasks))
+        weights, changes = self.weighting.step(matrix, tf.stop_gradient(values), counts, state, order)
+        # With loss scaling a step whose gradients overflow is skipped: it must not leave a trace in the averages either.
+        finite = tf.reduce_all(tf.math.is_finite(matrix))
+        changes = {name: tf.where(finite, value, state[name]) for name, value in changes.items()}
+        return WeightedGradients(self.combine(tape, losses, weights, own, regularization, scale), weights, changes)
+
+
+def _draw_order(seed: int | None, iterations: Any, n: int) -> Any:
+    """Return the order of tasks of a step, `[n]` int32: a function of the seed and the step, the same on all replicas."""
+    if seed is None:
+        return tf.range(n)
+    keys = tf.random.stateless_uniform([n], tf.stack([tf.constant(seed, "int64"), tf.cast(iterations, "int64")]))
+    return tf.argsort(keys)
+
 
 def _gradients(tape: tf.GradientTape, targets: Sequence[Any], sources: Sequence[Any], outer: Sequence[Any]) -> list[Any]:
     """Return the dense gradients of the weighted sum of scalars, 0 where there is no path."""
@@ -209,9 +308,9 @@ def _gradients(tape: tf.GradientTape, targets: Sequence[Any], sources: Sequence[
 
 def _origin(tensor: Any) -> tuple[Any, list[Any]]:
     """Return the operation that computes a symbolic tensor, and the tensors that it passes a gradient back to."""
-    operation, index, _ = tensor._keras_history
+    operation, node = origin(tensor)
     passes = type(operation).__name__ != "StopGradient"
-    return operation, list(operation._inbound_nodes[index].input_tensors) if passes else []
+    return operation, list(node.input_tensors) if passes else []
 
 
 def _dominators(tensor: Any, known: dict[int, dict[int, Any]]) -> dict[int, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-__all__ = ["layers_on_path", "network_from"]
+__all__ = ["layers_on_path", "network_from", "origin"]
 
 
 def layers_on_path(end: Any, stops: Iterable[Any] = ()) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def layers_on_path(end: Any, stops: Iterable[Any] = ()) -> tuple[str, ...]:
         if id(tensor) in seen:
             return
         seen.add(id(tensor))
-        operation, node = _origin(tensor)
+        operation, node = origin(tensor)
         for parent in node.input_tensors:
             visit(parent)
         if isinstance(operation, keras.layers.Layer) and not isinstance(operation, keras.layers.InputLayer):
@@ -59,7 +59,7 @@ def network_from(start: Any, outputs: Mapping[str, Any], replaced: Sequence[tupl
 def _call_again(tensor: Any, known: dict[int, Any]) -> Any:
     """Return what a symbolic tensor becomes where those in `known`, by identity, are others."""
     if id(tensor) not in known:
-        operation, node = _origin(tensor)
+        operation, node = origin(tensor)
         for parent in node.input_tensors:
             _call_again(parent, known)
         args, kwargs = node.arguments.fill_in(known)
@@ -67,7 +67,7 @@ def _call_again(tensor: Any, known: dict[int, Any]) -> Any:
     return known[id(tensor)]
 
 
-def _origin(tensor: Any) -> tuple[Any, Any]:
+def origin(tensor: Any) -> tuple[Any, Any]:
     """Return the operation that a symbolic tensor is an output of, and its call."""
     operation, index, _ = tensor._keras_history
     return operation, operation._inbound_nodes[index]

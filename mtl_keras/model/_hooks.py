@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ from mtl_keras.errors import MTLError
 from mtl_keras.model._monitor import fill_in_modes
 from mtl_keras.tasks import Tasks
 
-__all__ = ["WeightingUpdate", "with_hooks"]
+__all__ = ["WeightingUpdate", "refuse_backups", "with_hooks"]
 
 
 class WeightingUpdate(keras.callbacks.Callback):
@@ -26,6 +27,7 @@ class WeightingUpdate(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._counts = None
+        self.model.objective.begin_epoch()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         # Validation resets the metrics, which count the labels of the training rows.
@@ -36,6 +38,19 @@ class WeightingUpdate(keras.callbacks.Callback):
         assert logs is not None
         objective = self.model.objective
         objective.end_epoch(logs, objective.label_counts() if self._counts is None else self._counts)
+
+
+def refuse_backups(callbacks: Iterable[Any]) -> None:
+    """Refuse Keras' `BackupAndRestore`, which restores neither the state of a weighting nor the best epoch.
+
+    Raises:
+        MTLError: If one of the callbacks is one.
+    """
+    if any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in callbacks):
+        raise MTLError(
+            "`callbacks` must not restore a training without its weighting and best epoch. Received: BackupAndRestore. Use "
+            "mtl.train with output_dir=, which resumes from there."
+        )
 
 
 def with_hooks(callbacks: Any, model: keras.Model, tasks: Tasks) -> Any:
@@ -52,11 +67,7 @@ def with_hooks(callbacks: Any, model: keras.Model, tasks: Tasks) -> Any:
     as_list = isinstance(callbacks, keras.callbacks.CallbackList)
     given = callbacks.callbacks if as_list else callbacks
     given = list(given) if isinstance(given, list | tuple) else [given] if given else []
-    if any(isinstance(callback, keras.callbacks.BackupAndRestore) for callback in given):
-        raise MTLError(
-            "`callbacks` must not restore a training without its weighting and best epoch. Received: BackupAndRestore. Use "
-            "mtl.train with output_dir=, which resumes from there."
-        )
+    refuse_backups(given)
     fill_in_modes(given, tasks)
     if any(isinstance(callback, WeightingUpdate) for callback in given):
         return callbacks

@@ -11,7 +11,7 @@ from keras import ops
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.tasks import Task, Tasks
 
-__all__ = ["complete_arrays", "standardize"]
+__all__ = ["all_labeled", "complete_arrays", "standardize"]
 
 
 def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
@@ -39,6 +39,17 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
     return y, {name: sample_weight[name] if sample_weight.get(name) is not None else ones for name in y}
 
 
+def all_labeled(y: Any, sample_weight: Any) -> bool:
+    """Return whether it is certain that every row has every label: arrays without NaN, and no row weight of 0."""
+    arrays = [*y.values()] if isinstance(y, Mapping) else [y]
+    weights = [*sample_weight.values()] if isinstance(sample_weight, Mapping) else [sample_weight]
+    if any(not isinstance(array, np.ndarray) for array in arrays):
+        return False
+    if any(weight is not None and not (isinstance(weight, np.ndarray) and (weight > 0).all()) for weight in weights):
+        return False
+    return all(array.dtype.kind != "f" or bool(np.isfinite(array).all()) for array in arrays)
+
+
 def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[str, Any], dict[str, Any], bool]:
     """Return the labels and row weights of a batch for every task.
 
@@ -62,12 +73,18 @@ def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[
     masked = sample_weight is not None
     for name, task in tasks.items():
         label = labels.get(name)
-        targets[name] = task.target(x) if label is None else _flatten_column(ops.convert_to_tensor(label), task)
+        if label is None:
+            targets[name] = task.target(x)
+        else:
+            label = _flatten_column(ops.convert_to_tensor(label), task)
+            # Integers are pixels as they are stored, floats are targets.
+            stored = task.from_input and "int" in str(label.dtype)
+            targets[name] = task.target(label) if stored else label
         weight = sample_weight.get(name) if isinstance(sample_weight, Mapping) else sample_weight
         if weight is None:
             weight = ops.ones(ops.shape(targets[name])[:1], "float32")
         weight = ops.reshape(ops.cast(weight, "float32"), (-1,))
-        if label is not None and str(targets[name].dtype).find("float") >= 0:
+        if label is not None and "float" in str(label.dtype):
             targets[name] = ops.cast(targets[name], "float32")
             absent = ops.any(ops.reshape(ops.isnan(targets[name]), (ops.shape(targets[name])[0], -1)), axis=1)
             weight, masked = ops.where(absent, 0.0, weight), True

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from mtl_keras.errors import MTLError
+from mtl_keras.model._gramian import At, check_weighting
 from mtl_keras.model._hooks import with_hooks
-from mtl_keras.model._inputs import complete_arrays
+from mtl_keras.model._inputs import all_labeled, complete_arrays
 from mtl_keras.model._step import Objective
 from mtl_keras.model._weighting_state import WeightingState
 from mtl_keras.recipe import Recipe
@@ -130,11 +131,21 @@ class JointTraining(keras.Model):
                     weighting=get_weighting("equal" if weighting is None else weighting),
                     heads=self.head_layers,
                     groups=self.recipe.batch_norm_groups,
+                    representation=self.recipe.shared.representation,
                 )
             self.compile_objective(objective, optimizer, **options)
             return
         self._forget_compiled()
         super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **options)
+
+    def check_weighting(self, weighting: Weighting, tasks: Sequence[str]) -> None:
+        """Refuse a weighting that these tasks of the model cannot be trained with, given the present trainable flags.
+
+        Raises:
+            MTLError: If it does not fit the tasks, or is gradient-based and the tasks share no trained layer.
+        """
+        weighting.state(tuple(tasks))
+        check_weighting(weighting, self, tasks, self.head_layers, self.recipe.shared.representation)
 
     def compile_objective(self, objective: Objective, optimizer: Any, **options: Any) -> None:
         """Configure the model for an objective; the optimizer is built for the variables that the objective trains.
@@ -157,8 +168,8 @@ class JointTraining(keras.Model):
                 inner = getattr(optimizer, "inner_optimizer", optimizer)
                 if inner.built:
                     raise MTLError(
-                        f"A weighting with trained variables must have a new optimizer. Received: {inner.name!r}, which was "
-                        "used before. Pass a new one."
+                        "A weighting with trained variables must have a new optimizer. Received: "
+                        f"{type(inner).__name__}, which was used before. Pass a new one."
                     )
                 inner.exclude_from_weight_decay(var_list=objective.state.trained)
             super().compile(optimizer=optimizer, **options)
@@ -210,15 +221,21 @@ class JointTraining(keras.Model):
         """Train the model as `keras.Model.fit` does.
 
         After `compile(weighting=...)`, `y` is a dict of labels by task, as `Task.encode` stores them; NaN is an absent
-        label, and a reconstruction may be left out. `sample_weight` may be a dict of row weights for some of the tasks. The
-        log has the loss, the metric and the loss weight of every task, and `mode="auto"` of callbacks knows the direction of
-        each entry. Datasets yield `(x, y)` or `(x, y, sample_weight)` in the same form.
+        label. A reconstruction may be left out; its targets are pixels as integers, or floats in `[0, 1]`. `sample_weight`
+        may be a dict of row weights for some of the tasks. Datasets yield `(x, y)` or `(x, y, sample_weight)` in the same
+        form. The log has the loss, the metric and the loss weight of every task, and `mode="auto"` of callbacks knows the
+        direction of each entry.
         """
         if self._objective is None:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **options)
         y, options["sample_weight"] = complete_arrays(self.recipe.tasks, x, y, options.get("sample_weight"))
         if isinstance(validation := options.get("validation_data"), tuple | list) and len(validation) == 3:
             options["validation_data"] = (validation[0], *complete_arrays(self.recipe.tasks, *validation))
+        if self._objective.labels == "unknown":
+            # A dataset is not read in advance; there the first batch says whether a label can be absent.
+            at: At | None = "activations" if all_labeled(y, options["sample_weight"]) else None
+            if at != self._objective.at:
+                self._objective.at, self.train_function = at, None
         self.weighting_variables = self._objective.state
         with self._as_fitting():
             return super().fit(x, y, batch_size, epochs, verbose, with_hooks(callbacks, self, self.recipe.tasks), **options)

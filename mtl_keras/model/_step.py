@@ -6,6 +6,7 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
@@ -15,17 +16,41 @@ from keras import ops
 
 from mtl_keras import distribute
 from mtl_keras.model._batching import VectorMean, batch_by_task_type
+from mtl_keras.model._gramian import At, TaskGradients
 from mtl_keras.model._idle import IdleHeads
 from mtl_keras.model._inputs import standardize
 from mtl_keras.model._weighting_state import WeightingState
 from mtl_keras.normalization import training_domain
 from mtl_keras.tasks import Tasks
-from mtl_keras.weighting import LossWeighting
+from mtl_keras.weighting import GradientWeighting, LossWeighting, Weighting
 
 __all__ = ["Labels", "Objective"]
 
 #: Which labels a batch has: all of every task, those of positive weight, or what `standardize` finds.
 Labels = Literal["complete", "partial", "unknown"]
+
+
+@dataclass(frozen=True, eq=False)
+class TaskLosses:
+    """The losses of one batch.
+
+    Attributes:
+        rows: `[tasks, batch]`; the loss of each row, trained tasks first.
+        row_weights: `[tasks, batch]`; 0 where a label is absent.
+        values: `[active]`; the mean loss of each trained task over the labeled rows of all replicas. Its gradient is that
+            of this replica's share, since the optimizer sums the gradients of all replicas.
+        shares: This replica's share of each of them, as scalars that depend on one task only; for a gradient-based
+            weighting in training, else empty.
+        counts: `[active]`; the sum of row weights of each trained task over all replicas.
+        regularization: The sum of the losses of layers; None if there are none.
+    """
+
+    rows: Any
+    row_weights: Any
+    values: Any
+    shares: tuple[Any, ...]
+    counts: Any
+    regularization: Any
 
 
 class Objective:
@@ -44,6 +69,12 @@ class Objective:
         heads: The layers that belong to one task only, by task.
         groups: Groups of tasks with batch normalization statistics of their own; default none.
         others: Other networks of the same outputs, for inputs that `network` does not take.
+        representation: Name of the layer whose output the tasks share, if a sharing method names one.
+        at: What the gradients of the tasks are taken by for a gradient-based weighting; None (default) decides by the
+            first batch, whether a label can be absent.
+
+    Raises:
+        MTLError: If the weighting does not fit the tasks, or is gradient-based and the tasks share no trained layer.
     """
 
     def __init__(
@@ -52,11 +83,13 @@ class Objective:
         *,
         tasks: Tasks,
         active: Sequence[str],
-        weighting: LossWeighting,
+        weighting: Weighting,
         labels: Labels = "unknown",
         heads: Mapping[str, Sequence[keras.layers.Layer]],
         groups: Sequence[Sequence[str]] = (),
         others: Sequence[keras.Model] = (),
+        representation: str | None = None,
+        at: At | None = None,
     ) -> None:
         self.networks = (network, *others)
         self.tasks, self.active, self.weighting = tasks, tuple(active), weighting
@@ -73,6 +106,11 @@ class Objective:
         self._mean_losses = VectorMean("mean_losses", [f"{name}_loss" for name in in_order])
         self._mean_metrics = VectorMean("mean_metrics", [f"{name}_{task.metric.name}" for name, task in in_order.items()])
         self._idle_heads = IdleHeads(tasks, active, heads)
+        self.at: At | None = at
+        self._task_gradients: TaskGradients | None = None
+        if isinstance(weighting, GradientWeighting):
+            self._task_gradients = TaskGradients(weighting, network, self.active, heads, representation)
+            self._mean_weights = VectorMean("mean_loss_weights", self.active)
 
     @property
     def network(self) -> keras.Model:
@@ -93,7 +131,7 @@ class Objective:
     def train_step(self, optimizer: keras.optimizers.Optimizer, data: Any) -> dict[str, Any]:
         """Take one step. A head whose task has no label in the global batch does not move."""
         x, y, weights, complete = self.unpack(data)
-        step = functools.partial(self._update, optimizer, x, y, weights)
+        step = functools.partial(self._update, optimizer, x, y, weights, complete)
         with self._training_domain(weights):
             if complete:
                 return step()
@@ -111,7 +149,8 @@ class Objective:
     def unpack(self, data: Any) -> tuple[Any, dict[str, Any], dict[str, Any], bool]:
         """Return input, labels and row weights of a batch, and whether no label can be absent."""
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        if self.labels == "unknown":
+        # Within a phase, a callback may hand anything to `evaluate`.
+        if self.labels == "unknown" or not isinstance(weights, Mapping) or set(weights) != set(self.tasks):
             return (x, *standardize(self.tasks, x, y, weights))
         return x, y, weights, self.labels == "complete"
 
@@ -120,50 +159,117 @@ class Objective:
         network = next((network for network in self.networks if _takes(network, x)), self.network)
         return network(x, training=training)
 
-    def _update(self, optimizer: keras.optimizers.Optimizer, x: Any, y: Any, weights: Any) -> dict[str, Any]:
-        """Forward pass, gradient, update and metrics.
-
-        This is where a weighting acts: one that combines losses does so in `loss`; one that combines gradients would
-        replace the call of `tape.gradient`.
-        """
-        with tf.GradientTape() as tape:
-            outputs = self.forward(x, training=True)
-            loss = optimizer.scale_loss(self.loss(y, outputs, weights))
-        if self.variables:
+    def _update(self, optimizer: keras.optimizers.Optimizer, x: Any, y: Any, weights: Any, complete: bool) -> dict[str, Any]:
+        """Forward pass, gradient, update of the network and of the weighting, and metrics."""
+        changes: dict[str, Any] = {}
+        if self._task_gradients is not None:
+            with tf.GradientTape(persistent=True) as tape:
+                outputs, point = self._task_gradients.forward(x)
+                losses = self.task_losses(y, outputs, weights, separate=True)
+                self._record(losses)
+            state = {name: variable.value for name, variable in self.state.variables.items()}
+            found = self._task_gradients.weigh(
+                tape,
+                losses.shares,
+                point,
+                self.at or ("activations" if complete else "parameters"),
+                values=losses.values,
+                counts=losses.counts,
+                state=state,
+                regularization=None if losses.regularization is None else losses.regularization / distribute.replicas(),
+                optimizer=optimizer,
+            )
+            gradients, changes = found.gradients, found.changes
+            self._mean_weights.update_state(found.weights[:, None], ops.cast(losses.counts > 0, "float32")[:, None])
+        else:
+            with tf.GradientTape() as tape:
+                outputs = self.forward(x, training=True)
+                losses = self.task_losses(y, outputs, weights)
+                loss = optimizer.scale_loss(self._record(losses))
             gradients = tape.gradient(loss, self.variables)
+        if self.variables:
             optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
         else:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+        self._update_weighting(x, y, weights, losses, changes)
         return self.measure(y, outputs, weights)
+
+    def _update_weighting(self, x: Any, y: Any, weights: Any, losses: TaskLosses, changes: Mapping[str, Any]) -> None:
+        """Assign what a step changed of the weighting's variables, and what the losses after the update change of them."""
+        changes = dict(changes)
+        if type(self.weighting).after_step is not Weighting.after_step:
+            after = None
+            if self.weighting.needs_losses_after:
+                after = self.task_losses(y, self.forward(x, training=True), weights).values
+            state = {name: variable.value for name, variable in self.state.variables.items()}
+            changes |= self.weighting.after_step(losses.values, after, {**state, **changes})
+        distribute.assign([self.state.variables[name] for name in changes], list(changes.values()))
 
     # Loss and metrics
 
     def loss(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any]) -> Any:
         """Return this replica's share of the loss, and add the batch to the mean losses.
 
-        The loss of a task is the sum of row weight x row loss over all replicas divided by the sum of row weights over all
-        replicas, so that it does not depend on absent labels, on the scale of weights or on the number of replicas.
-
         Args:
             y: Targets by task.
             outputs: Outputs by task.
             weights: Row weights `[batch]` by task; 0 where a label is absent.
         """
+        return self._record(self.task_losses(y, outputs, weights))
+
+    def task_losses(
+        self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any], separate: bool = False
+    ) -> TaskLosses:
+        """Return the losses of a batch.
+
+        The loss of a task is the sum of row weight x row loss over all replicas divided by the sum of row weights over all
+        replicas, so that it does not depend on absent labels, on the scale of weights or on the number of replicas.
+
+        Args:
+            y: As for `loss`.
+            outputs: As for `loss`.
+            weights: As for `loss`.
+            separate: Whether each task is computed by itself, so that its gradient does not pass through other heads.
+        """
         row_weights = self._row_weights(weights)
-        rows = self._rows(
-            lambda task, target, output, weight: task.loss(_mask_absent(target, weight), output), y, outputs, weights
-        )
-        self._mean_losses.update_state(rows, row_weights)
-        trained = row_weights[: len(self.active)]
-        local = ops.sum(trained * rows[: len(self.active)], axis=1)
+
+        def measure(task: Any, target: Any, output: Any, weight: Any) -> Any:
+            return task.loss(_mask_absent(target, weight), output)
+
+        trained, n = row_weights[: len(self.active)], len(self.active)
         count = distribute.sum_over_replicas(ops.sum(trained, axis=1))
-        share = local / ops.where(count > 0, count, 1.0)
-        # Value: the mean over all replicas. Gradient: this replica's own part, which the optimizer sums.
-        losses = share + distribute.sum_over_replicas(share) - ops.stop_gradient(share)
-        state = {name: _share_gradient(variable.value) for name, variable in self.state.variables.items()}
-        total = self.weighting.total(losses, count, state)
-        regularization = sum(self.network.losses)
-        labeled = ops.any(trained > 0, axis=0)
+        divisor = ops.where(count > 0, count, 1.0)
+        alone = []
+        if separate:
+            alone = [batch_by_task_type({name: task}, measure, y, outputs, weights)[0] for name, task in self._trained.items()]
+            rows = ops.stack(alone)
+            if self._measured:
+                rows = ops.concatenate([rows, batch_by_task_type(self._measured, measure, y, outputs, weights)])
+            rows = ops.stop_gradient(rows)
+        else:
+            rows = self._rows(measure, y, outputs, weights)
+        share = ops.sum(trained * rows[:n], axis=1) / divisor
+        return TaskLosses(
+            rows=rows,
+            row_weights=row_weights,
+            # Value: the mean over all replicas. Gradient: this replica's own part, which the optimizer sums.
+            values=share + distribute.sum_over_replicas(share) - ops.stop_gradient(share),
+            shares=tuple(ops.sum(trained[i] * row) / divisor[i] for i, row in enumerate(alone)),
+            counts=count,
+            regularization=sum(self.network.losses) if self.network.losses else None,
+        )
+
+    def _record(self, losses: TaskLosses) -> Any:
+        """Return this replica's share of the loss, and add the batch to the mean losses."""
+        self._mean_losses.update_state(losses.rows, losses.row_weights)
+        if isinstance(self.weighting, LossWeighting):
+            state = {name: _share_gradient(variable.value) for name, variable in self.state.variables.items()}
+            total = self.weighting.total(losses.values, losses.counts, state)
+        else:
+            # The weights of a gradient-based method are those of one step: a weighted sum says nothing of its progress.
+            total = ops.sum(losses.values)
+        regularization = 0 if losses.regularization is None else losses.regularization
+        labeled = ops.any(losses.row_weights[: len(self.active)] > 0, axis=0)
         self._total.update_state(total + regularization, sample_weight=ops.sum(ops.cast(labeled, "float32")))
         return total + regularization / distribute.replicas()
 
@@ -193,11 +299,22 @@ class Objective:
         present = distribute.sum_over_replicas(local) > 0
         return training_domain(ops.where(ops.any(present), ops.cast(ops.argmax(present), "int32"), -1))
 
+    def describe_gradients(self) -> str | None:
+        """Return one line on where the gradients of the tasks are compared; None for a loss-based weighting."""
+        if self._task_gradients is None:
+            return None
+        return self._task_gradients.describe(self.at)
+
     # Epochs
 
     def label_counts(self) -> np.ndarray:
         """Return `[active]`, the sum of row weights of each trained task since the metrics were reset."""
         return self._mean_losses.counts()[: len(self.active)]
+
+    def begin_epoch(self) -> None:
+        """Forget the weights of the steps of the epoch before. Validation, which resets the metrics, leaves them alone."""
+        if self._task_gradients is not None:
+            self._mean_weights.reset_state()
 
     def end_epoch(self, logs: dict[str, Any], counts: np.ndarray) -> None:
         """Add the loss weights of the epoch to its log, then let the weighting update its variables.
@@ -209,9 +326,14 @@ class Objective:
         losses = np.array(
             [logs.get(f"{name}_loss", np.nan) if count > 0 else np.nan for name, count in zip(self.active, counts, strict=True)]
         )
-        state = {name: variable.value for name, variable in self.state.variables.items()}
-        loss_weights = self.weighting.loss_weights(ops.convert_to_tensor(losses, "float32"), state)
-        for name, weight in zip(self.active, ops.convert_to_numpy(loss_weights), strict=True):
+        if isinstance(self.weighting, LossWeighting):
+            state = {name: variable.value for name, variable in self.state.variables.items()}
+            loss_weights = self.weighting.loss_weights(ops.convert_to_tensor(losses, "float32"), state)
+            by_task = dict(zip(self.active, ops.convert_to_numpy(loss_weights), strict=True))
+        else:
+            # The mean over the steps in which the task had labels.
+            by_task = self._mean_weights.result()
+        for name, weight in by_task.items():
             logs[f"loss_weight_{name}"] = float(weight)
         # After the log: the weights in it are those that the epoch was trained with.
         self.state.assign(self.weighting.on_epoch_end(losses, self.state.values()))

@@ -30,7 +30,8 @@ from mtl_keras.report._difference import Difference, difference
 from mtl_keras.report._environment import environment
 from mtl_keras.report._phases import phases_table
 from mtl_keras.report._plots import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
-from mtl_keras.report._record import Claim, Picture, Record, Table, read_record, write_record
+from mtl_keras.report._record import Claim, Picture, Record, Table
+from mtl_keras.report._record_folder import read_record, write_record
 from mtl_keras.report._roles import Role, with_roles
 from mtl_keras.report._rows import HistoryRow, MetricsRow, history_rows, metrics_rows, trivial_rows
 from mtl_keras.report._steps import plot_steps

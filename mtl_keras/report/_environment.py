@@ -1,4 +1,4 @@
-"""What a result was made with."""
+"""Versions, hardware and command of a process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PACKAGES = ("mtl-keras", "tensorflow", "keras", "keras-tuner", "numpy")
 
 
 def environment(gpus: Sequence[str] = ()) -> dict[str, Any]:
-    """Return versions, hardware and command of this process, as plain JSON values; nothing heavy is imported.
+    """Return versions, hardware and command of this process as plain JSON values, without importing TensorFlow.
 
     Args:
-        gpus: Names of the GPUs that are used, e.g. as TensorFlow gives them; default none.
+        gpus: Names of the GPUs in use, e.g. as TensorFlow reports them; default none.
 
     Returns:
         `python`, `packages` (name to version, None if not installed), `platform`, `cpu`, `cores` (those this process may
@@ -43,7 +43,7 @@ def environment(gpus: Sequence[str] = ()) -> dict[str, Any]:
         "ram_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "gpus": list(gpus),
         "commit": _commit(Path(__file__).parent),
-        # Without the folder the program lies in, which says nothing to others.
+        # Without the folder of the program, which differs between machines.
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
 
@@ -56,7 +56,7 @@ def _version(package: str) -> str | None:
 
 
 def _cpu() -> str:
-    """Return the processor's model name; its architecture where the system does not say."""
+    """Return the processor's model name, or its architecture if the name is unavailable."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -66,7 +66,7 @@ def _cpu() -> str:
 
 
 def _commit(folder: Path) -> str | None:
-    """Return the commit of the checkout that tracks this file; an installed copy inside some other checkout has none."""
+    """Return the commit of the checkout that tracks this file, None for an installed copy inside another checkout."""
     git = ["git", "-C", str(folder)]
     try:
         subprocess.run([*git, "ls-files", "--error-unmatch", "_environment.py"], capture_output=True, check=True)

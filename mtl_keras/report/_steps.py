@@ -60,17 +60,17 @@ def plot_steps(history_rows: Iterable[HistoryRow], *, split: str = "validation")
             if other == run:
                 number = names.index(metric.removeprefix(STEPS))
                 share = [count / max(total[run, seed][epoch], 1) for epoch, count in zip(epochs, counts, strict=True)]
-                look = {"color": f"{0.6 * number / len(names):.2f}", "linestyle": ("-", "--", ":", "-.")[number % 4]}
-                place.plot(epochs, share, marker="." if len(epochs) < 3 else "", linewidth=1.3, label=names[number], **look)
+                line = {"color": f"{0.6 * number / len(names):.2f}", "linestyle": ("-", "--", ":", "-.")[number % 4]}
+                place.plot(epochs, share, marker="." if len(epochs) < 3 else "", linewidth=1.3, label=names[number], **line)
         style(place, run, "epoch", "share of the epoch's steps" if place is axes[0, 0] else "")
         place.set_ylim(0.0, 1.0)
         epochs_axis(place, starts)
     for place, (task, metric) in zip(axes[1], panels, strict=False):
         for (run, seed, part, owner, measured), (epochs, values) in lines.items():
             if (part, owner, measured) == (split, task, metric):
-                taken = dict(zip(total[run, seed], accumulate(total[run, seed].values()), strict=True))
-                look = {"color": f"C{runs.index(run)}", "marker": "." if len(epochs) < 3 else ""}
-                place.plot([taken[epoch] for epoch in epochs], values, linewidth=1.3, label=run, **look)
+                steps_until = dict(zip(total[run, seed], accumulate(total[run, seed].values()), strict=True))
+                line = {"color": f"C{runs.index(run)}", "marker": "." if len(epochs) < 3 else ""}
+                place.plot([steps_until[epoch] for epoch in epochs], values, linewidth=1.3, label=run, **line)
         style(place, task, "training steps, all data sets", f"{metric}, {split}")
     for place in (*axes[0, len(runs) :], *axes[1, len(panels) :]):
         place.set_visible(False)

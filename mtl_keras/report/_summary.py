@@ -9,7 +9,8 @@ from typing import Any
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
 from mtl_keras.report._page import LEGEND, result_table
-from mtl_keras.report._record import Record, read_record
+from mtl_keras.report._record import Record
+from mtl_keras.report._record_folder import read_record
 from mtl_keras.report._rows import METRICS_COLUMNS, MetricsRow, read_metrics, write_csv
 from mtl_keras.report._tables import is_comparison
 from mtl_keras.report.statistics import mean, sample_sd
@@ -69,7 +70,7 @@ def _read(path: Path) -> Record:
             f"A record's metrics.csv must have the columns {', '.join(METRICS_COLUMNS)}, with numbers in `value` and `n`. "
             f"Received: {path / 'metrics.csv'}. Write records with write_record, or move that file away."
         ) from error
-    return read_record(path)
+    return read_record(path, history=False)
 
 
 def _summary_rows(record: str, rows: Sequence[MetricsRow]) -> list[dict[str, Any]]:

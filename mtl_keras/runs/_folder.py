@@ -24,6 +24,7 @@ from mtl_keras.saving import MODEL
 
 __all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_config"]
 
+#: Commands that write a run folder.
 Command = Literal["tune", "train", "compare", "reproduce"]
 
 CONFIG, PAGE = "config.json", "README.md"

@@ -12,6 +12,7 @@ from mtl_keras.files import append_json, read_json_lines
 __all__ = ["TEST_EVALUATIONS", "find_test_evaluation", "log_test_evaluation"]
 
 #: File in the folder of a run that test evaluations are logged in.
+#: Name of the log of test evaluations in a run folder.
 TEST_EVALUATIONS = "test_evaluations.jsonl"
 
 

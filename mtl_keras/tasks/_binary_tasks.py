@@ -46,7 +46,7 @@ def binary_tasks(
     Example:
         >>> import mtl_keras as mtl
         >>> groups = {"round": {"no": [1, 2, 4, 5, 7], "yes": [0, 3, 6, 8, 9]}}
-        >>> list(mtl.binary_tasks(4, "digit", 10, groups=groups, n_random=1))
+        >>> list(mtl.tasks.binary_tasks(4, "digit", 10, groups=groups, n_random=1))
         ['round', 'equal', 'half_3', 'random_1']
     """
     for name, value, minimum in (("n", n, 1), ("classes", classes, 2), ("n_random", n_random, 0), ("seed", seed, 0)):

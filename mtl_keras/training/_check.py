@@ -10,6 +10,7 @@ from mtl_keras.data.cache import digest_trunk
 from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.tasks import Tasks
+from mtl_keras.training._freezing import freezing
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._stacking import plan_stacking
 
@@ -42,10 +43,9 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
                 f"A global batch must have a row for each replica. Received: batch_size={phase.batch_size} on {replicas} "
                 f"replicas. Pass batch_size={replicas} or more, or train without a strategy."
             )
-        phase.weighting.state(tuple(phase.active(tasks)))  # type: ignore[union-attr]  # Phase has turned it into a Weighting
         phase.direction(tasks)
-        for name in phase.freeze or ():
-            model.layers_by_name(name)
+        with freezing(model, phase):
+            model.check_weighting(phase.weighting, tuple(phase.active(tasks)))  # type: ignore[arg-type]  # Phase has turned it
         _check_monitor(phase, data, tasks)
         data.train.steps(phase.batch_size)
     plan_stacking(model, phases, len(data.train))

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtl_keras.callbacks import assign_values, get_values
 from mtl_keras.data import Data
-from mtl_keras.model import MultiTaskModel, Objective
+from mtl_keras.model import At, MultiTaskModel, Objective
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._stacking import InitialState, sources_of
 
@@ -63,10 +63,14 @@ class CompiledPhases:
         alone = model.distribute_strategy.num_replicas_in_sync == 1
         steps_per_call = _steps_per_call(steps, callbacks) if on_features and alone else 1
         complete = data.train.complete
+        # Of the phase's own tasks: labels of others do not matter to the gradients that are compared.
+        all_labeled = all((data.train.weight[name] > 0).all() for name in phase.active(model.recipe.tasks))
+        at: At = "activations" if all_labeled else "parameters"
         key = json.dumps(
             [
                 phase.config(),
                 complete,
+                at,
                 on_features,
                 steps_per_call,
                 steps if phase.schedule == "cosine" else None,
@@ -79,18 +83,21 @@ class CompiledPhases:
                 model.restore_compiled_state(state)
                 assign_values(initial, own_variables(model))
             else:
-                self._compile_anew(phase, steps, steps_per_call, on_features, complete)
+                self._compile_anew(phase, steps, steps_per_call, on_features, complete, at)
                 initial = get_values(own_variables(model))
             objective = model.objective
             assert objective is not None
-            yield objective
-            self._compiled[key] = model.compiled_state(), initial
+            try:
+                yield objective
+            finally:
+                # With the functions that were traced, also where the training was interrupted.
+                self._compiled[key] = model.compiled_state(), initial
         finally:
             weighting = model.weighting_variables
             model.restore_compiled_state(before)
             model.weighting_variables = weighting
 
-    def _compile_anew(self, phase: Phase, steps: int, steps_per_call: int, on_features: bool, complete: bool) -> None:
+    def _compile_anew(self, phase: Phase, steps: int, steps_per_call: int, on_features: bool, complete: bool, at: At) -> None:
         model, tasks = self.model, self.model.recipe.tasks
         with model.distribute_strategy.scope():
             part = model.part(on_features, sources_of(model.recipe, phase))
@@ -103,6 +110,8 @@ class CompiledPhases:
                 heads=model.head_layers,
                 groups=model.recipe.batch_norm_groups,
                 others=() if part is model else (model,),
+                representation=model.recipe.shared.representation,
+                at=at,
             )
             optimizer = phase.new_optimizer(steps * phase.epochs)
         model.compile_objective(objective, optimizer, steps_per_execution=steps_per_call)

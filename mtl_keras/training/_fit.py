@@ -92,6 +92,8 @@ class PhaseJob:
             TrialError: If a loss or the monitor is not finite.
         """
         with self.compiled.compile(self.phase, self.data, self.on_features, self.callbacks) as objective:
+            if (line := objective.describe_gradients()) is not None:
+                logger.info(line)
             weights = changing_weights(objective.network)
             best = BestEpoch(
                 self.phase.monitor,

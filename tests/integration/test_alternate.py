@@ -80,26 +80,19 @@ def test_reproduce_alternates_as_each_configuration_says(study: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("changes", "options", "offender"),
     [
-        (
-            [('"digits": ("digit",), turned: ("odd",)', 'turned: ("odd",)')],
-            [],
-            "at least two data sets. Received: turned alone",
-        ),
         ([('"digits": ("digit",), turned', '"digits": ("digt",), turned')], [], "received 'digt'. Did you mean 'digit'"),
-        ([('("digit",), turned: ("odd",)', '("digit", "odd"), turned: ("odd",)')], [], "'odd' in both 'digits' and 'turned'"),
         ([('name="turned"', 'name="digits"')], [], "Received twice: 'digits'"),
         ([("s.x[:60, ::-1]", "s.x[:60, ::-2]")], [], "8 x 8 x 1 in 'digits' and 4 x 8 x 1 in 'turned'"),
-        ([('s.y["odd"][:60]', 's.y["odd"][:60] * float("nan")')], [], "'turned' without a single one"),
-        ([("s.x[:60, ::-1]", "s.x[:0]"), ('s.y["odd"][:60]', 's.y["odd"][:0]')], [], "0 rows for the train split"),
-        ([("train_rows=600", "train_rows=1")], [], "'turned' with none left of it"),
+        ([("train_rows=600", "train_rows=1")], [], "Received: none of 'turned'"),
         ([], ["sampling=coins"], "Did you mean 'coin'"),
-        ([], ['sampling={"method": "fixed", "ratios": {"digits": 1, "turned": -2}}'], "'turned': -2"),
-        ([], ['sampling={"method": "fixed", "ratios": {"digits": 0, "turned": 0}}'], "not all of them 0"),
+        ([], ['sampling={"method": "fixed", "ratios": {"digits": 1, "turned": -2}}'], "ratios['turned']=-2"),
         ([], ['steps={"digits": 3}'], "without 'turned'"),
         ([('"digits": ("digit",), turned: ("odd",)', ""), ("TASKS, DATA,", 'TASKS, "digits",')], ["sampling=coin"], "has one"),
     ],
 )
-def test_a_fault_is_told_in_one_line(tmp_path: Path, changes: list[tuple[str, str]], options: list[str], offender: str) -> None:
+def test_a_fault_is_refused_in_one_line(
+    tmp_path: Path, changes: list[tuple[str, str]], options: list[str], offender: str
+) -> None:
     sets = [word for option in options for word in ("--set", option)]
     done = command("train", study_file(tmp_path, *changes, text=PAIR), "--output-dir", tmp_path / "run", *sets)
     assert done.code == 2, done.err

@@ -76,7 +76,7 @@ def test_without_a_fault_it_is_accepted(tmp_path: Path) -> None:
         ({"LABEL": 'mtl.ClassMap("digit", {"small": range(6), "large": range(5, 10)})'}, "5 in 'small' and 'large'"),
         ({"LABEL": 'mtl.ClassMap("number", {"small": range(5), "large": range(5, 10)})'}, "'number'"),
         ({"LABEL": 'mtl.ClassMap("digit", {"small": range(10), "large": ()})'}, "none for 'large'"),
-        ({"LABEL": 'mtl.binary_tasks(2, "digit", 10, n_random=3)'}, "n_random=3, n=2"),
+        ({"LABEL": 'mtl.tasks.binary_tasks(2, "digit", 10, n_random=3)'}, "n_random=3, n=2"),
         ({"STACK": 'stack={"digit": "large", "large": "digit"}'}, "circular"),
         ({"STACK": 'stack={"digit": "digit"}'}, "digit"),
         ({"STACK": 'stack={"digit": "larg"}'}, "Did you mean 'large'"),

@@ -122,7 +122,7 @@ def test_reproduce_in_python_takes_options_and_settings(noise: Path, tmp_path: P
         (["--configuration", "jiont"], ["Unknown configuration of 'noise': received 'jiont'. Did you mean 'joint'"]),
         (["--set", "learning_rate=0.1"], ["a configuration with a plan of its own", "learning_rate"]),
         (["--set", "epoch=1"], ["'epochs'"]),
-        (["--configuration", "values", "--set", "views=flip"], ["iews ", "flip"]),
+        (["--configuration", "values", "--set", "views=flip"], ["must be a sequence of views", "flip"]),
     ],
 )
 def test_what_cannot_be_reproduced_is_refused(arguments: list[str], said: list[str], noise: Path, tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""A record as a folder that can be committed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtl_keras.errors import MTLError
+from mtl_keras.files import atomic, read_json_lines, write_json
+from mtl_keras.report._finding import finding
+from mtl_keras.report._page import page
+from mtl_keras.report._pictures import pictures
+from mtl_keras.report._record import PUBLISHED_COLUMNS, Picture, Record, Table
+from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, HistoryRow, read_csv, read_history, read_metrics, write_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["read_record", "write_record"]
+
+#: Holds what was written by hand or by a study: title, finding, notes, captions.
+WRITTEN = "record.json"
+
+
+def write_record(folder: str | Path, record: Record) -> None:
+    """Write a record: config.json, environment.json, metrics.csv, history.csv, published.csv, record.json, pictures, page.
+
+    The page, README.md, is written last. Files that a search appends to (trials.jsonl, test_evaluations.jsonl) stay as they
+    are. Equal records give equal files.
+
+    Args:
+        folder: Created if it does not exist.
+        record: What to write.
+
+    Raises:
+        MTLError: If the disk is full or the folder cannot be written.
+    """
+    folder = Path(folder)
+    # Keras logs in single precision: further digits only make the file grow.
+    history: list[HistoryRow] = [{**row, "value": float(f"{row['value']:.7g}")} for row in record.history]
+    record = replace(record, history=history, finding=record.finding or finding(record))
+    write_json(folder / "config.json", record.config)
+    write_json(folder / "environment.json", record.environment)
+    write_csv(folder / "metrics.csv", METRICS_COLUMNS, record.metrics)
+    write_csv(folder / "history.csv", HISTORY_COLUMNS, record.history)
+    if record.published:
+        write_csv(folder / "published.csv", PUBLISHED_COLUMNS, record.published)
+    drawn = pictures(record)
+    for picture in drawn:
+        if picture.draw:
+            _write_picture(folder / picture.name, picture.draw())
+    write_json(
+        folder / WRITTEN,
+        {
+            "title": record.title,
+            "finding": record.finding,
+            "question": record.question,
+            "command": record.command,
+            "notes": list(record.notes),
+            "claims": [dict(row) for row in record.claims],
+            "summaries": dict(record.summaries),
+            "tables": [{"caption": table.caption, "markdown": table.markdown} for table in record.tables],
+            "pictures": [{"name": picture.name, "caption": picture.caption} for picture in drawn],
+        },
+    )
+    with atomic(folder / "README.md") as temporary:
+        temporary.write_text(page(record, drawn), encoding="utf-8")
+
+
+def read_record(folder: str | Path, *, history: bool = True) -> Record:
+    """Read a record back.
+
+    Args:
+        folder: Of `write_record`, or of a run.
+        history: Whether to read history.csv, by far the largest file; default True.
+
+    Returns:
+        The record. Its `plots` are the pictures in the folder, and its `evaluation` is None. `write_record` draws again what
+        follows from rows and keeps the other pictures.
+
+    Raises:
+        MTLError: If the folder holds no record.
+    """
+    folder = Path(folder)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        metrics = read_metrics(folder / "metrics.csv")
+        epochs = read_history(folder / "history.csv") if history else []
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise MTLError(
+            f"A record must hold config.json, environment.json, metrics.csv and history.csv as write_record writes them. "
+            f"Received: {folder} ({type(error).__name__}: {error}). Name the folder of a record."
+        ) from error
+    written: dict[str, Any] = {}
+    if (folder / WRITTEN).exists():
+        written = json.loads((folder / WRITTEN).read_text(encoding="utf-8"))
+    named = {each["name"]: each["caption"] for each in written.get("pictures", ())}
+    captions = named or {path.name: path.stem.replace("_", " ") for path in sorted(folder.glob("*.png"))}
+    published = folder / "published.csv"
+    return Record(
+        title=written.get("title", folder.name),
+        question=written.get("question", ""),
+        command=written.get("command", environment.get("command", "")),
+        config=config,
+        environment=environment,
+        metrics=metrics,
+        history=epochs,
+        trials=read_json_lines(folder / "trials.jsonl"),
+        finding=written.get("finding", ""),
+        notes=written.get("notes", ()),
+        published=read_csv(published) if published.exists() else (),
+        claims=written.get("claims", ()),
+        summaries=written.get("summaries", {}),
+        plots=[Picture(name, caption) for name, caption in captions.items() if (folder / name).exists()],
+        tables=[Table(each["markdown"], each["caption"]) for each in written.get("tables", ())],
+    )
+
+
+def _write_picture(path: Path, figure: Figure) -> None:
+    from mtl_keras.report._drawing import png
+
+    with atomic(path) as temporary:
+        temporary.write_bytes(png(figure))

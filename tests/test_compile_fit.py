@@ -1,0 +1,295 @@
+"""`compile(weighting=...)` and `fit` train what a phase of `train` trains, from whatever Keras takes as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import mtl_keras as mtl
+from mtl_keras.errors import MTLError
+from mtl_keras.model import MultiTaskModel
+from mtl_keras.tasks import Binary, Reconstruction, Regression, Tasks
+from mtl_keras.training import Phase, train
+from tests import _tiny
+
+IMAGES, COLUMNS = _tiny.rows(24, 0)
+MASKED = {name: np.where(np.arange(24) % (5 + len(name)) == 0, np.nan, column) for name, column in COLUMNS.items()}
+
+
+def fresh(tasks: Tasks = _tiny.TASKS) -> MultiTaskModel:
+    keras.utils.set_random_seed(3)
+    return _tiny.model(tasks)
+
+
+# The same as a phase
+
+
+@pytest.mark.parametrize("weighting", ["dwa", "uncertainty"])
+def test_fit_trains_what_a_phase_trains(weighting: str) -> None:
+    """With labels that are absent, for a whole batch too, a state that moves at steps or epochs, and validation."""
+    absent: Any = {"train": {"odd": slice(None, None, 3), "kind": slice(20)}, "validation": {"odd": slice(5)}}
+    data = _tiny.data(absent=absent)
+    optimizer = {"class_name": "Adam", "config": {"learning_rate": 0.01}}
+    phase = Phase(epochs=3, batch_size=16, weighting=weighting, optimizer=optimizer, monitor="loss")
+    by_phase, by_fit = fresh(), fresh()
+    run = train(by_phase, data, phase, seed=5)
+    assert run.best.epoch == 3, "or the state below would be another one"
+    by_fit.compile(keras.optimizers.Adam(0.01), weighting=weighting)
+    history = by_fit.fit(
+        data.train.batches(16, seed=5, epochs=3),
+        epochs=3,
+        steps_per_epoch=3,
+        validation_data=data.validation.batches(512),
+        shuffle=False,
+        callbacks=mtl.callbacks.Skill(data),
+        verbose=0,
+    ).history
+    for number, row in enumerate(run.history):
+        for name in set(row) - {"phase", "epoch", "learning_rate"}:
+            assert history[name][number] == pytest.approx(row[name], rel=1e-5), name
+    for one, other in zip(by_fit.get_weights(), by_phase.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    for name, value in by_phase.weighting_state.items():
+        np.testing.assert_allclose(by_fit.weighting_state[name], value, rtol=1e-5)
+
+
+def test_an_idle_head_does_not_move() -> None:
+    model = fresh()
+    model.compile(keras.optimizers.Adam(0.05), weighting="equal", run_eagerly=True)
+    model.fit(IMAGES, COLUMNS, batch_size=12, verbose=0)
+    before = _tiny.weights(model)
+    model.train_on_batch(IMAGES, {**COLUMNS, "odd": np.full(24, np.nan)})
+    own = {weight.path for layer in model.head_layers["odd"] for weight in layer.weights}
+    moved = {w.path for w, old in zip(model.weights, before, strict=True) if not np.array_equal(np.array(w), old)}
+    assert not moved & own
+    assert any("kind" in path for path in moved)
+
+
+# Data
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, *parts: Any) -> None:
+        super().__init__()
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Any:
+        return tf.nest.map_structure(lambda array: array[12 * index : 12 * index + 12], self.parts)
+
+
+PRESENT = {name: np.isfinite(column).astype(np.float32) for name, column in MASKED.items()}
+FILLED = {name: np.nan_to_num(column).astype(np.int32) for name, column in MASKED.items()}
+INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "NaN": (IMAGES, {"y": MASKED}),
+    "columns": (IMAGES, {"y": {name: column[:, None] for name, column in MASKED.items()}}),
+    "targets": (IMAGES, {"y": {**MASKED, "image": IMAGES / 255.0}}),
+    "stored images": (IMAGES, {"y": {**MASKED, "image": IMAGES}}),
+    "weights": (IMAGES, {"y": FILLED, "sample_weight": {**PRESENT, "image": np.ones(24)}}),
+    "some weights": (IMAGES, {"y": {**MASKED, "odd": FILLED["odd"]}, "sample_weight": {"odd": PRESENT["odd"]}}),
+    "tf.data": (tf.data.Dataset.from_tensor_slices((IMAGES, MASKED)).batch(12), {}),
+    "tf.data, weights": (tf.data.Dataset.from_tensor_slices((IMAGES, FILLED, PRESENT)).batch(12), {}),
+    "PyDataset": (Batches(IMAGES, MASKED), {}),
+    "PyDataset, weights": (Batches(IMAGES, FILLED, PRESENT), {}),
+}
+
+
+def fitted(x: Any, options: dict[str, Any]) -> tuple[MultiTaskModel, dict[str, Any]]:
+    model = fresh()
+    model.compile("adam", weighting={"kind": 1, "odd": 2, "image": 3}, run_eagerly=True)
+    size = {} if isinstance(x, tf.data.Dataset | keras.utils.PyDataset) else {"batch_size": 12}
+    return model, model.fit(x, **options, **size, shuffle=False, verbose=0).history
+
+
+@pytest.fixture(scope="module")
+def expected() -> tuple[MultiTaskModel, dict[str, Any]]:
+    return fitted(*INPUTS["NaN"])
+
+
+@pytest.mark.parametrize("given", [name for name in INPUTS if name != "NaN"])
+def test_every_form_of_data_trains_the_same(given: str, expected: tuple[MultiTaskModel, dict[str, Any]]) -> None:
+    model, history = fitted(*INPUTS[given])
+    assert set(history) == set(expected[1])
+    for name, values in expected[1].items():
+        assert history[name] == pytest.approx(values, rel=1e-5), name
+    for one, other in zip(model.get_weights(), expected[0].get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_losses_are_means_over_the_labels_that_are_there(expected: tuple[MultiTaskModel, dict[str, Any]]) -> None:
+    model = expected[0]
+    logs = model.evaluate(IMAGES, MASKED, verbose=0, return_dict=True)
+    outputs = model.predict(IMAGES, verbose=0)
+    here = np.isfinite(MASKED["kind"])
+    truth = MASKED["kind"][here].astype(int)
+    assert logs["kind_loss"] == pytest.approx(-np.log(outputs["kind"][here][np.arange(len(truth)), truth]).mean(), rel=1e-4)
+    assert logs["kind_accuracy"] == pytest.approx((outputs["kind"][here].argmax(-1) == truth).mean())
+    assert logs["image_mse"] == pytest.approx(np.square(outputs["image"] - IMAGES / 255).mean(), rel=1e-4)
+    total = logs["kind_loss"] + 2 * logs["odd_loss"] + 3 * logs["image_loss"]
+    on_batch = model.test_on_batch(IMAGES, MASKED, return_dict=True)
+    assert on_batch["loss"] == pytest.approx(total, rel=1e-4)
+    as_list = model.evaluate(IMAGES, MASKED, verbose=0)
+    assert dict(zip(model.metrics_names, as_list, strict=True)) == pytest.approx(logs)
+    weights = {"odd": np.zeros(24)}
+    assert model.evaluate(IMAGES, MASKED, sample_weight=weights, verbose=0, return_dict=True)["odd_loss"] == 0
+
+
+def test_one_task_takes_its_labels_alone() -> None:
+    model = fresh(Tasks(Binary("odd")))
+    model.compile("adam", run_eagerly=True)
+    by_name = model.test_on_batch(IMAGES, {"odd": COLUMNS["odd"]}, return_dict=True)
+    assert model.test_on_batch(IMAGES, COLUMNS["odd"], return_dict=True) == by_name
+    assert set(by_name) == {"loss", "odd_loss", "odd_accuracy"}
+
+
+def test_several_numbers_a_row_are_absent_together() -> None:
+    model = fresh(Tasks(Regression("two", size=2), Reconstruction("image")))
+    model.compile("adam", run_eagerly=True)
+    labels = np.ones((24, 2))
+    labels[:6, 1] = np.nan
+    outputs = model.predict(IMAGES, verbose=0)
+    logs = model.test_on_batch(IMAGES, {"two": labels}, return_dict=True)
+    assert logs["two_mse"] == pytest.approx(np.square(outputs["two"][6:] - 1).mean(), rel=1e-4)
+
+
+# Compiled again, fitted again
+
+
+def test_the_state_of_a_weighting_continues_until_compile() -> None:
+    model = fresh()
+    model.compile("adam", weighting="dwa", run_eagerly=True)
+    options: dict[str, Any] = {"batch_size": 24, "verbose": 0}
+    model.fit(IMAGES, COLUMNS, **options)
+    first = model.weighting_state
+    assert first["last_losses"].all()
+    model.fit(IMAGES, COLUMNS, **options)
+    second = model.weighting_state
+    assert not np.array_equal(second["weights"], first["weights"])
+    logs = model.fit(IMAGES, COLUMNS, **options).history
+    assert [logs[f"loss_weight_{task}"][0] for task in _tiny.TASKS] == pytest.approx(second["weights"].tolist())
+    model.compile("adam", weighting="dwa", run_eagerly=True)
+    assert not model.weighting_state["last_losses"].any()
+    model.weighting_state = second
+    np.testing.assert_array_equal(model.weighting_state["weights"], second["weights"])
+    with pytest.raises(MTLError, match=r"`weighting_state` must have the variables of the weighting .* Received: log_variance"):
+        model.weighting_state = {"log_variance": np.zeros(3)}
+
+
+def test_averaged_weights_are_those_of_the_optimizer() -> None:
+    """Keras pairs its moving averages with the trained variables by position, the weighting's among them."""
+    model = fresh()
+    optimizer = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.5)
+    model.compile(optimizer, weighting="uncertainty", run_eagerly=True)
+    model.fit(IMAGES, COLUMNS, batch_size=12, verbose=0)
+    averages = {v.path.split("/")[-1]: np.array(v) for v in optimizer.variables if "average" in v.path}
+    kernel = model.get_layer("kind").kernel
+    average = next(value for path, value in averages.items() if path.startswith(kernel.path.replace("/", "_")))
+    np.testing.assert_allclose(kernel, average)
+    assert len(model.trainable_weights) == len(optimizer._trainable_variables) - 1
+
+
+def test_a_training_leaves_what_the_user_compiled(tmp_path: Any) -> None:
+    """And a callback of a phase on cached features may predict and evaluate images."""
+    data = _tiny.data()
+    keras.utils.set_random_seed(3)
+    model = _tiny.model(freeze=True)
+    optimizer = keras.optimizers.Adam()
+    model.compile(optimizer, weighting="mean")
+    logs: list[dict[str, Any]] = []
+
+    class Evaluate(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, log: Any = None) -> None:
+            assert self.model is model
+            found = model.evaluate(data.validation.x, data.validation.y, verbose=0, return_dict=True)
+            accuracy = (model.predict(data.validation.x, verbose=0)["kind"].argmax(-1) == data.validation.y["kind"]).mean()
+            logs.append({**found, "predicted": accuracy, **log})
+
+    phase = Phase(epochs=1, batch_size=16, weighting="dwa")
+    train(model, data, phase, cache_dir=tmp_path, callbacks=[Evaluate()])
+    (log,) = logs
+    assert log["predicted"] == pytest.approx(log["val_kind_accuracy"])
+    assert model.optimizer is optimizer
+    assert model.objective is not None
+    assert model.objective.weighting == mtl.weighting.get("mean")
+    assert set(model.weighting_state) == {"weights", "last_losses"}, "that of the training"
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "mse", "weighting": "equal"}, r"must have either `weighting` or Keras losses. Received: loss, weighting"),
+        ({"weighting": "equal", "loss_weights": {"kind": 1}}, r"Received: loss_weights, weighting"),
+        ({"weighting": "equal", "metrics": ["accuracy"]}, r"Received: metrics, weighting"),
+        ({"metrics": ["accuracy"]}, r"Received: metrics without loss. Pass weighting= alone, or loss="),
+        ({"weighting": "eqaul"}, r"Did you mean 'equal'"),
+        ({"weighting": {"kind": 1}}, r"none for odd, image"),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(MTLError, match=message) as info:
+        fresh().compile("adam", **options)
+    assert "\n" not in str(info.value)
+
+
+def test_a_used_optimizer_cannot_train_a_weighting() -> None:
+    model, optimizer = fresh(), keras.optimizers.Adam()
+    model.compile(optimizer, weighting="equal")
+    with pytest.raises(MTLError, match=r"must have a new optimizer. Received: Adam, which was used"):
+        model.compile(optimizer, weighting="uncertainty")
+
+
+@pytest.mark.parametrize(
+    ("y", "sample_weight", "message"),
+    [
+        ({"kind": COLUMNS["kind"]}, None, r"`y` must have labels of every task. Received: none of odd. Pass NaN"),
+        ({**COLUMNS, "evn": COLUMNS["odd"]}, None, r"Unknown task in y: received 'evn'"),
+        (COLUMNS["kind"], None, r"`y` must be a dict of labels by task. Received: .*Tensor. Pass {'kind': \.\.\."),
+        (COLUMNS, {"odds": COLUMNS["odd"]}, r"Unknown task in sample_weight: received 'odds'. Did you mean 'odd'"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(y: Any, sample_weight: Any, message: str) -> None:
+    model = fresh()
+    model.compile("adam", run_eagerly=True)
+    with pytest.raises(MTLError, match=message):
+        model.fit(IMAGES, y, sample_weight=sample_weight, verbose=0)
+
+
+def test_backups_are_refused(tmp_path: Any) -> None:
+    model = fresh()
+    model.compile("adam")
+    with pytest.raises(MTLError, match=r"Received: BackupAndRestore"):
+        model.fit(IMAGES, COLUMNS, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "backup")])
+
+
+# Progress
+
+
+@pytest.mark.parametrize("verbose", ["auto", 0, 1])
+def test_progress_is_a_line_an_epoch(verbose: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from mtl_keras.callbacks import Progress
+
+    logs = {"loss": 0.5, "kind_loss": 1.25, "odd_loss": 0.75, "skill": 0.1, "val_loss": 0.6, "val_skill": 0.25}
+    for interactive in (False, True):
+        monkeypatch.setattr("sys.stdout.isatty", lambda interactive=interactive: interactive)
+        callback = Progress(verbose, 0, 2, _tiny.TASKS.only("kind", "odd"))
+        callback.set_params({"epochs": 3})
+        callback.on_epoch_begin(1)
+        callback.on_epoch_end(1, logs)
+        shown = capsys.readouterr().out
+        if verbose == 1 or (verbose == "auto" and interactive):
+            values = "loss 0.5, kind_loss 1.25, odd_loss 0.75, skill 0.1, val_loss 0.6, val_skill 0.25"
+            assert shown.startswith(f"Phase 1/2, epoch 2/3: {values} (")
+            assert shown.count("\n") == 1
+        else:
+            assert shown == ""
+    with pytest.raises(MTLError, match='`verbose` must be "auto", 0 or 1. Received: verbose=2'):
+        Progress(2, 0, 1, _tiny.TASKS)  # type: ignore[arg-type]
