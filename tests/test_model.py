@@ -48,7 +48,7 @@ def test_a_recipe_checks_its_values() -> None:
         MTLError, match=r"`image_shape` must be fully specified. Received: \(None, None, 3\). Pass image_shape="
     ):
         Recipe(Tasks(Reconstruction("image")), DEEP)
-    with pytest.raises(MTLError, match=r"known \(height, width, channels\). Received: \(8, 8\)"):
+    with pytest.raises(MTLError, match=r"must be \(height, width, channels\). Received: \(8, 8\)"):
         Recipe(TASKS, DEEP, (8, 8))
     with pytest.raises(MTLError, match=r"Unknown backbone: received 'SmalCNN'. Did you mean 'SmallCNN'"):
         build_model(TASKS, "SmalCNN", image_shape=_tiny.SHAPE)

@@ -220,7 +220,6 @@ def _plans(recipe: Recipe | Mapping[str, Plan], approaches: Mapping[str, Phase |
         MTLError: If approaches are neither phases by name nor plans by name, or both are given.
     """
     if isinstance(recipe, Recipe):
-        approaches = {} if approaches is None else approaches
         if not isinstance(approaches, Mapping):
             raise MTLError(
                 f"`approaches` must be a dict of mtl.Phase, or sequences of them, by name. Received: {describe(approaches)}. "
