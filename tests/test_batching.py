@@ -15,6 +15,7 @@ from mtl_keras.data import from_arrays
 from mtl_keras.model import MultiTaskModel, Objective, build_model
 from mtl_keras.model._batching import batch_by_task_type
 from mtl_keras.tasks import Binary, Classification, MultiLabel, Ordinal, Reconstruction, Regression, Tasks
+from mtl_keras.weighting import LossWeighting
 from mtl_keras.training import Phase, train
 from tests import _tiny
 
@@ -88,9 +89,12 @@ def task_by_task(made: MultiTaskModel, y: Any, outputs: Any, weight: Any) -> tup
         logs[f"{name}_loss"] = float(losses[name])
         counted = np.asarray(task.row_metrics(y[name], outputs[name])[task.metric.name])[np.asarray(present)]
         logs[f"{name}_{task.metric.name}"] = float(counted.mean()) if counted.size else 0.0
-    state = {name: variable.value for name, variable in made.objective.state.variables.items()}
-    vectors = [tf.stack([values[name] for name in made.objective.active]) for values in (losses, counts)]
-    return made.objective.weighting.total(vectors[0], vectors[1], state), logs
+    objective = made.objective
+    assert objective is not None
+    assert isinstance(objective.weighting, LossWeighting)
+    state = {name: variable.value for name, variable in objective.state.variables.items()}
+    vectors = [tf.stack([values[name] for name in objective.active]) for values in (losses, counts)]
+    return objective.weighting.total(vectors[0], vectors[1], state), logs
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -340,7 +340,7 @@ def test_loss_scaling_leaves_the_weights_alone(data: Data) -> None:
 def test_steps_whose_gradients_overflow_leave_no_trace(data: Data) -> None:
     """An optimizer with loss scaling skips them."""
     model = fresh()
-    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1e38)
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=float("inf"))
     model.compile(optimizer, weighting="gradnorm")
     model.train_on_batch(data.train.x, labels_of(data))
     np.testing.assert_array_equal(model.weighting_state["first_losses"], 0)
