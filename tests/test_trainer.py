@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import mtl_keras as mtl
-from mtl_keras.model import Objective
 from mtl_keras.runs import Options, Plan, Reporter, Trainer, _trainer
 
 TASKS = mtl.Tasks(mtl.Classification("digit", classes=10), mtl.Binary("parity"))
@@ -100,27 +99,6 @@ def test_the_last_epoch_is_given_for_as_long_as_it_is_asked_for(data: mtl.data.D
     for one, other in zip(run.model.get_weights(), best, strict=True):
         np.testing.assert_array_equal(one, other)
     assert run.best.epoch == 3 or any((one != other).any() for one, other in zip(best, copy.get_weights(), strict=True))
-
-
-def test_a_step_is_traced_once_for_all_seeds_of_a_plan(
-    data: mtl.data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    traced = []
-    step = Objective.loss
-
-    def noted(self: Objective, *args: Any, **kwargs: Any) -> Any:
-        traced.append(self)
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(Objective, "loss", noted)
-    shop = trainer(tmp_path)
-    outcome(shop, plan(), data, 1)
-    first = len(traced)
-    outcome(shop, plan(), data, 2)
-    assert first
-    assert len(traced) == first
-    outcome(shop, plan(weighting="equal"), data, 2)
-    assert len(traced) > first
 
 
 def test_what_is_kept_is_bounded(data: mtl.data.Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
