@@ -15,8 +15,8 @@ from mtl_keras.data import from_arrays
 from mtl_keras.model import MultiTaskModel, Objective, build_model
 from mtl_keras.model._batching import batch_by_task_type
 from mtl_keras.tasks import Binary, Classification, MultiLabel, Ordinal, Reconstruction, Regression, Tasks
-from mtl_keras.weighting import LossWeighting
 from mtl_keras.training import Phase, train
+from mtl_keras.weighting import LossWeighting
 from tests import _tiny
 
 N = 5
