@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -117,9 +117,10 @@ def api_page() -> str:
     import mtl_keras
 
     top = set(mtl_keras.__all__)
+    modules = {name: import_module(f"mtl_keras.{name}" if name else "mtl_keras") for name in (*PACKAGES, *MODULES)}
+    public = {id(getattr(module, name)) for module in modules.values() for name in module.__all__}
     parts = ["# Python API", "Generated from the docstrings; a test compares the two. `mtl` is `mtl_keras`."]
-    for package in (*PACKAGES, *MODULES):
-        module = import_module(f"mtl_keras.{package}" if package else "mtl_keras")
+    for package, module in modules.items():
         names = [name for name in module.__all__ if name != "__version__" and not inspect.ismodule(getattr(module, name))]
         own = sorted((name for name in names if not package or name not in top), key=str.lower)
         heading = f"mtl_keras.{package}" if package in MODULES else f"mtl.{package}" if package else "mtl"
@@ -127,31 +128,47 @@ def api_page() -> str:
         if also := [f"`{name}`" for name in sorted(names, key=str.lower) if package and name in top]:
             parts.append(f"Also at the top level: {', '.join(also)}.")
         if own:
-            parts.append("\n".join(entry(module, name) for name in own))
+            parts.append("\n".join(entry(module, name, public) for name in own))
     return "\n\n".join(parts) + "\n"
 
 
-def entry(module: ModuleType, name: str) -> str:
-    """Return the lines of one public name: its own, and one for each public method or property of a class."""
+def entry(module: ModuleType, name: str, public: Collection[int]) -> str:
+    """Return the lines of one public name: its own, and one for each public method or property of a class.
+
+    Args:
+        module: The package that the name is public in.
+        name: The name.
+        public: Identities of all public values. Members of a public base class are listed there alone.
+    """
     value = getattr(module, name)
     if inspect.isclass(value):
-        lines = [f"- `{name}{signature(value)}`: {summary(value)}"]
-        for member, definition in vars(value).items():
-            function = definition.__func__ if isinstance(definition, classmethod | staticmethod) else definition
-            documented = (definition.fget if isinstance(definition, property) else function) or None
-            if member.startswith("_") or not getattr(documented, "__doc__", None):
-                continue
-            if isinstance(definition, property):
-                lines.append(f"  - `.{member}`: {summary(documented)}")
-            elif inspect.isfunction(function):
-                skip = 0 if isinstance(definition, staticmethod) else 1
-                lines.append(f"  - `.{member}{signature(function, skip)}`: {summary(function)}")
-        return "\n".join(lines)
+        bases = [base for base in value.__mro__ if base is value or id(base) not in public]
+        members: dict[str, Any] = {}
+        for base in bases:
+            if base.__module__.startswith("mtl_keras"):
+                members = {**vars(base), **members}
+        lines = [member_line(member, definition) for member, definition in members.items()]
+        return "\n".join([f"- `{name}{signature(value)}`: {summary(value)}", *filter(None, lines)])
     if callable(value) and not get_origin(value):
         return f"- `{name}{signature(value)}`: {summary(value)}"
+    if get_origin(value):
+        return f"- `{name}`: A type, `{str(value).replace('typing.', '')}`."
     # More names than that come from the version of a library.
     listed = isinstance(value, Mapping) and len(value) < 20
     return f"- `{name}`: {comment(module, name)}" + (f" Keys: {', '.join(f'`{key}`' for key in value)}." if listed else "")
+
+
+def member_line(name: str, definition: Any) -> str | None:
+    """Return the line of a method or property of a class; None for anything else, and for what has no docstring."""
+    function = definition.__func__ if isinstance(definition, classmethod | staticmethod) else definition
+    documented = definition.fget if isinstance(definition, property) else function
+    if name.startswith("_") or not getattr(documented, "__doc__", None):
+        return None
+    if isinstance(definition, property):
+        return f"  - `.{name}`: {summary(documented)}"
+    if inspect.isfunction(function):
+        return f"  - `.{name}{signature(function, 0 if isinstance(definition, staticmethod) else 1)}`: {summary(function)}"
+    return None
 
 
 def signature(value: Callable[..., Any], skip: int = 0) -> str:
@@ -192,8 +209,8 @@ def summary(value: Any) -> str:
 def comment(module: ModuleType, name: str) -> str:
     """Return the `#:` comment of a constant, from the files of its package."""
     assert module.__file__
-    path = Path(module.__file__)
-    for path in sorted(path.parent.glob("*.py")) if path.name == "__init__.py" else [path]:
+    home = Path(module.__file__)
+    for path in sorted(home.parent.glob("*.py")) if home.name == "__init__.py" else [home]:
         found = re.search(rf"((?:^#: .*\n)+)^(?:\w+, )*{name}\b[^\n]*=", path.read_text(encoding="utf-8"), re.M)
         if found:
             return " ".join(line.removeprefix("#: ") for line in found.group(1).splitlines())
