@@ -25,7 +25,7 @@ import keras
 import tensorflow as tf
 
 from mtl_keras import distribute
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import TrialError
 from mtl_keras.model._graph import origin
 from mtl_keras.weighting import GradientWeighting, Weighting
 
@@ -77,12 +77,12 @@ def check_weighting(
     """Refuse a gradient-based weighting of tasks that share no trained layer; arguments as for `find_shared_point`.
 
     Raises:
-        MTLError: If so.
+        TrialError: If so. A search counts such a trial as failed, since the number of shared layers may be searched.
     """
     if not isinstance(weighting, GradientWeighting) or len(tasks) == 1:
         return
     if find_shared_point(network, tasks, heads, representation) is None:
-        raise MTLError(
+        raise TrialError(
             "A gradient-based weighting must have a trained layer that all tasks share. Received: weighting="
             f"{weighting.name!r} and no such layer for {', '.join(tasks)}. Pass shared=(512,), or train the backbone."
         )
@@ -147,7 +147,7 @@ class TaskGradients:
         representation: As for `find_shared_point`.
 
     Raises:
-        MTLError: If there are several tasks and they share no trained layer.
+        TrialError: If there are several tasks and they share no trained layer.
     """
 
     def __init__(

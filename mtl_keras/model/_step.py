@@ -152,7 +152,7 @@ class Objective:
         # Within a phase, a callback may hand anything to `evaluate`.
         if self.labels == "unknown" or not isinstance(weights, Mapping) or set(weights) != set(self.tasks):
             return (x, *standardize(self.tasks, x, y, weights))
-        return x, y, weights, self.labels == "complete"
+        return x, y, dict(weights), self.labels == "complete"
 
     def forward(self, x: Any, training: bool) -> dict[str, Any]:
         """Return the outputs by task, of the first network that takes such an input."""
