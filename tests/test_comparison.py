@@ -439,6 +439,7 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
         ({"seeds": "5"}, "`seeds` must be at least 2 to estimate a spread. Received: seeds='5'"),
         ({"approaches": {}}, "must have at least one approach. Received: none"),
         ({"approaches": None}, "must be a dict of mtl.Phase"),
+        ({"approaches": [PHASE]}, "must be a dict of mtl.Phase"),
         *(
             ({"approaches": {name: PHASE}}, f"an approach called {name!r}")
             for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all", "a/b", "")

@@ -80,13 +80,13 @@ def test_what_is_refused(arguments: Sequence[str], said: Sequence[str], study: P
         ("STUDY = mtl.Study", "study = mtl.Study", ["must define STUDY", "tiny.py with STUDY missing"]),
         ("import mtl_keras as mtl", "import mtl_kreas as mtl", ["tiny.py: ModuleNotFoundError", "mtl_kreas"]),
         ("def space(hp, context):", "def space(hp, context)", ["tiny.py: SyntaxError"]),
-        ("classes=10", "classes=5", ["Labels of task 'digit' are whole numbers from 0 to 4", "in row "]),
+        ("classes=10", "classes=5", ["Labels of task 'digit' must be integers from 0 to 4", "in row "]),
         ('mtl.Binary("parity")', 'mtl.Binary("party")', ["Unknown column: received 'party'. Did you mean 'parity'"]),
         ('"digits", (8, 8, 1)', '"digitz", (8, 8, 1)', ["Unknown data set: received 'digitz'. Did you mean 'digits'"]),
         ('"val_skill"', '"val_digit_acuracy"', ["Unknown metric to monitor", "'val_digit_accuracy'"]),
-        ("weighting=weights", 'weighting={"digit": 0, "parity": 0}', ["At least one loss weight is above 0"]),
-        ("weighting=weights", 'weighting={"digit": 1, "parity": -1}', ["Loss weights are finite and at least 0"]),
-        ("weighting=weights", 'weighting={"digit": 1}', ["Every task needs a loss weight", "parity"]),
+        ("weighting=weights", 'weighting={"digit": 0, "parity": 0}', ["At least one loss weight must be above 0"]),
+        ("weighting=weights", 'weighting={"digit": 1, "parity": -1}', ["Loss weights must be finite and at least 0"]),
+        ("weighting=weights", 'weighting={"digit": 1}', ["Loss weights must name every task", "parity"]),
         ("weighting=weights", 'weighting="equall"', ["Unknown weighting: received 'equall'. Did you mean 'equal'"]),
         ("(8, 8, 1)", "(8, 8, 3)", ["(8, 8, 1) for a study of (8, 8, 3)"]),
         ("epochs=settings.epochs", "epochs=0", ["epochs=0"]),
@@ -109,7 +109,7 @@ def test_weights_that_no_network_brings_are_refused(study: Path, tmp_path: Path,
     monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(tmp_path / "keras"))
     vgg = ("--set", "backbone=VGG16", "--set", "backbone_options={}", "--set", "image_size=32")
     done = command("tune", study, *vgg, "--output-dir", tmp_path / "out")
-    refused(done, "VGG16", "name resolution", "Without a network use one of CifarEfficientNetB0, EfficientNetLite0")
+    refused(done, "VGG16", "name resolution", "Without a network connection use one of CifarEfficientNetB0, EfficientNetLite0")
     assert not (tmp_path / "out").exists()
 
 
@@ -152,7 +152,7 @@ def test_a_resume_with_another_search_is_refused(
 def test_a_folder_that_cannot_be_made_is_refused(study: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for verb in ("tune", "train"):
-        refused(command(verb, study, "--output-dir", tmp_path / "file" / "out"), "can be written", "Not a directory")
+        refused(command(verb, study, "--output-dir", tmp_path / "file" / "out"), "must be writable", "Not a directory")
         refused(command(verb, study, "--output-dir", tmp_path / "file"), "which is a file")
     assert (tmp_path / "file").stat().st_size == 0
 
