@@ -10,7 +10,6 @@ import pytest
 
 import mtl_keras as mtl
 from mtl_keras import report
-from mtl_keras.tasks import KINDS
 from mtl_keras.training import Run
 
 TASKS = mtl.Tasks(
@@ -59,10 +58,6 @@ def run(data: mtl.data.Data) -> Run:
     weights = {"image": 20.0, **dict.fromkeys(set(TASKS) - {"image"}, 1.0)}
     optimizer = keras.optimizers.Adam(5e-3)
     return mtl.train(model, data, mtl.Phase(epochs=6, batch_size=64, weighting=weights, optimizer=optimizer))
-
-
-def test_all_kinds_are_here() -> None:
-    assert {type(task) for task in TASKS.values()} == set(KINDS.values())
 
 
 def test_every_kind_is_learned_and_random_labels_are_not(run: Run, data: mtl.data.Data) -> None:
