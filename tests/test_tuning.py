@@ -56,7 +56,7 @@ def test_the_defaults_are_a_plan(name: str) -> None:
     assert set(plan.recipe.tasks) <= set(study.tasks)
     for name, task in plan.recipe.tasks.items():
         assert (type(task), task.label) == (type(study.tasks[name]), study.tasks[name].label)
-    assert study.image_shape in (None, plan.recipe.image_shape)
+    assert plan.recipe.image_shape == study.image_shape
     assert plan.phases[0].epochs <= study.settings.epochs
     for name in plan.recipe.tasks:
         assert list(plan.only(name).recipe.tasks) == [name]
