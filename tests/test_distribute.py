@@ -169,7 +169,7 @@ def test_strategies_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert distribute.replicas() == 1
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
     assert distribute.strategy() is tf.distribute.get_strategy()
-    with pytest.raises(MTLError, match=r"'mirrored' needs GPUs. Received: a host with none"):
+    with pytest.raises(MTLError, match=r"'mirrored' must have at least one GPU. Received: a machine without"):
         distribute.strategy("mirrored")
     with pytest.raises(MTLError, match=r"Unknown strategy: received 'miror'. Did you mean 'mirrored'"):
         distribute.strategy("miror")

@@ -48,7 +48,10 @@ def test_a_recipe_checks_its_values() -> None:
         MTLError, match=r"`image_shape` must be fully specified. Received: \(None, None, 3\). Pass image_shape="
     ):
         Recipe(Tasks(Reconstruction("image")), DEEP)
-    with pytest.raises(MTLError, match=r"must be \(height, width, channels\). Received: \(8, 8\)"):
+    for shape in (None, (None, None, 3)):
+        with pytest.raises(MTLError, match=r"`image_shape` must be fully specified. Received: .*Pass image_shape="):
+            build_model(TASKS, DEEP, image_shape=shape)  # type: ignore[arg-type]
+    with pytest.raises(MTLError, match=r"`image_shape` must be \(height, width, channels\). Received: \(8, 8\)"):
         Recipe(TASKS, DEEP, (8, 8))
     with pytest.raises(MTLError, match=r"Unknown backbone: received 'SmalCNN'. Did you mean 'SmallCNN'"):
         build_model(TASKS, "SmalCNN", image_shape=_tiny.SHAPE)
@@ -185,6 +188,7 @@ def test_the_trunk_shares_its_layers_and_can_be_used_again(model: MultiTaskModel
     features = np.asarray(model.trunk(images))
     assert features.shape == (3, 5) == (3, *model.features.shape[1:])
     baseline = build_model(model.recipe.only("fine"), trunk=model.trunk)
+    assert build_model(TASKS, DEEP, trunk=model.trunk).recipe.image_shape == _tiny.SHAPE
     assert baseline.get_layer("backbone") is model.get_layer("backbone")
     np.testing.assert_array_equal(baseline.trunk(images), features)
     assert json.loads(json.dumps(model.fingerprint())) == model.fingerprint()
@@ -198,20 +202,3 @@ def test_plain_is_keras_own_class_and_the_same_network(model: MultiTaskModel) ->
     assert plain.get_layer("fine") is model.get_layer("fine")
     for task, output in plain(images).items():
         np.testing.assert_array_equal(output, model(images)[task])
-
-
-def test_a_user_compiles_and_fits_as_with_any_keras_model() -> None:
-    made = _tiny.model()
-    images, columns = _tiny.rows(24, 0)
-    made.compile(
-        optimizer=keras.optimizers.Adam(0.01),
-        loss={"kind": "sparse_categorical_crossentropy", "odd": "binary_crossentropy", "image": "mse"},
-        loss_weights={"kind": 1.0, "odd": 0.5, "image": 2.0},
-        metrics={"kind": "accuracy"},
-        jit_compile=False,
-    )
-    history = made.fit(images, {**columns, "image": images / 255.0}, epochs=8, batch_size=12, verbose=0).history
-    assert {"loss", "kind_loss", "odd_loss", "image_loss", "kind_accuracy"} <= set(history)
-    assert history["loss"][-1] < history["loss"][0]
-    outputs = made.predict(images, verbose=0)
-    assert {task: output.shape for task, output in outputs.items()} == {"kind": (24, 3), "odd": (24, 1), "image": (24, 8, 8, 1)}

@@ -18,12 +18,13 @@ import tensorflow as tf
 import mtl_keras as mtl
 from mtl_keras import distribute
 from mtl_keras.backbones import Backbone
+from mtl_keras.callbacks import assign_values, get_values
 from mtl_keras.data import Data, from_arrays, stratified_folds
 from mtl_keras.errors import MTLError
 from mtl_keras.heads import Head
 from mtl_keras.model import MultiTaskModel, Recipe, build_model
 from mtl_keras.tasks import Binary, Classification, Reconstruction, Regression, Tasks
-from mtl_keras.training import Phase, Run, train
+from mtl_keras.training import CompiledPhases, Phase, Run, train, train_compiled
 from mtl_keras.training import _stacking as stacking
 from tests import _tiny
 
@@ -160,7 +161,7 @@ def test_a_split_carries_more_inputs_along() -> None:
             np.testing.assert_array_equal(rows[bytes(image)], row)
     x, _, _ = next(iter(plain.batches(4)))
     assert x.shape == (4, *_tiny.SHAPE)
-    with pytest.raises(MTLError, match=r"equally many rows. Received: 10 and 9 for 'kind'"):
+    with pytest.raises(MTLError, match=r"must have the same number of rows. Received: 10 and 9 for 'kind'"):
         replace(plain, side={"kind": side[:9]})
 
 
@@ -210,13 +211,18 @@ def test_the_log_is_that_of_the_delivered_model_and_the_source_does_not_move(
 ) -> None:
     data, made = _tiny.data(tasks=TASKS), model(freeze=freeze, shared=(5,))
     first, second = phases(freeze=("backbone", "shared"), epochs=4, monitor="val_odd_loss")
-    alone = model(freeze=freeze, shared=(5,))
+    parts = [made.get_layer(name) for name in ("backbone", "shared_dense_1", "kind")]
+    snapshots: list[list[np.ndarray]] = []
+
+    class Snapshot(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            snapshots.append([weight for part in parts for weight in _tiny.weights(part)])
+
     cache_dir: Any = tmp_path if cached else False
-    train(alone, data, first, cache_dir=cache_dir)
-    run = train(made, data, first, second, cache_dir=cache_dir)
-    for layer in ("backbone", "shared_dense_1", "kind"):
-        for ours, theirs in zip(_tiny.weights(made.get_layer(layer)), _tiny.weights(alone.get_layer(layer)), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+    run = train(made, data, first, second, cache_dir=cache_dir, callbacks=[Snapshot()])
+    assert len(snapshots) == 2
+    for ours, theirs in zip([w for part in parts for w in _tiny.weights(part)], snapshots[1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     assert made.get_layer("kind").trainable
     rows = [row for row in run.history if row["phase"] == 1]
     best = rows[run.best.epoch - 1]
@@ -228,18 +234,8 @@ def test_the_log_is_that_of_the_delivered_model_and_the_source_does_not_move(
     assert mtl.evaluate(run.model, data, cache_dir=cache_dir).value("odd", "accuracy") == pytest.approx(
         best["val_odd_accuracy"]
     )
-
-
-def test_features_that_are_given_and_images_train_alike(tmp_path: Path) -> None:
-    data, (first, second) = _tiny.data(tasks=TASKS), phases()
-    runs = []
-    for featurized in (False, True):
-        made = model()
-        seen = data.featurize(made.trunk, made.fingerprint(), tmp_path) if featurized else data
-        runs.append(train(made, seen, first, second, cache_dir=tmp_path if featurized else False))
-    for one, other in zip(runs[0].history, runs[1].history, strict=True):
-        assert other == pytest.approx(one, rel=1e-4)
-    assert len(mtl.data.cache.entries(tmp_path)) == 2, "the copies compute no features of their own"
+    if cached:
+        assert len(mtl.data.cache.entries(tmp_path)) == 2, "the copies compute no features of their own"
 
 
 def test_a_chain_of_three_holds_rows_out_of_each_link(sides: list[Data]) -> None:
@@ -263,14 +259,26 @@ def test_tasks_trained_together_need_no_folds(sides: list[Data]) -> None:
     assert sides == []
 
 
-def test_two_replicas_train_as_one() -> None:
-    data, histories = _tiny.data(24, tasks=TASKS), []
-    for replicas in (1, 2):
-        with distribute.strategy("mirrored" if replicas == 2 else "none", ["CPU:0", "CPU:1"]).scope():
-            made = model()
-        histories.append(train(made, data, *phases(), cache_dir=False).history)
-    for one, two in zip(*histories, strict=True):
-        assert two == pytest.approx(one, rel=1e-3, abs=1e-5)
+@pytest.fixture(scope="module")
+def bench() -> tuple[CompiledPhases, list[np.ndarray]]:
+    """A model whose phases are traced once, and the values it starts each training with."""
+    compiled = CompiledPhases(model())
+    return compiled, get_values(compiled.model.variables)
+
+
+def train_again(bench: tuple[CompiledPhases, list[np.ndarray]], shift: float = 0.0, **options: Any) -> Run:
+    compiled, initial = bench
+    assign_values([v + shift if v.dtype == np.float32 else v for v in initial], compiled.model.variables)
+    return train_compiled(compiled, _tiny.data(24, tasks=TASKS), *phases(), cache_dir=False, **options)
+
+
+def test_two_replicas_train_as_one(bench: tuple[CompiledPhases, list[np.ndarray]]) -> None:
+    one = train_again(bench).history
+    with distribute.strategy("mirrored", ["CPU:0", "CPU:1"]).scope():
+        made = model()
+    two = train(made, _tiny.data(24, tasks=TASKS), *phases(), cache_dir=False).history
+    for single, mirrored in zip(one, two, strict=True):
+        assert mirrored == pytest.approx(single, rel=1e-3, abs=1e-5)
 
 
 class Killed(Exception):
@@ -291,22 +299,26 @@ class Kill(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("after", [1, 3])
-def test_a_killed_training_ends_as_an_undisturbed_one(after: int, tmp_path: Path, sides: list[Data]) -> None:
-    data = _tiny.data(24, tasks=TASKS)
-    whole: Run = train(model(), data, *phases(), cache_dir=False)
+def test_an_interrupted_training_ends_as_an_undisturbed_one(
+    after: int, tmp_path: Path, sides: list[Data], bench: tuple[CompiledPhases, list[np.ndarray]]
+) -> None:
+    whole = train_again(bench)
+    best, history = _tiny.weights(whole.model), whole.history
+    with whole.at_last_epoch() as at_last:
+        last = _tiny.weights(at_last)
     with pytest.raises(Killed):
-        train(model(), data, *phases(), cache_dir=False, output_dir=tmp_path, callbacks=[Kill(after)])
+        train_again(bench, output_dir=tmp_path, callbacks=[Kill(after)])
     # Another process has drawn other initial weights.
-    again = train(model(seed=9), data, *phases(), cache_dir=False, output_dir=tmp_path)
-    assert again.history == whole.history
-    for ours, theirs in zip(_tiny.weights(again.model), _tiny.weights(whole.model), strict=True):
+    again = train_again(bench, shift=1.0, output_dir=tmp_path)
+    assert again.history == history
+    for ours, theirs in zip(_tiny.weights(again.model), best, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     count = len(sides)
-    finished = train(model(seed=8), data, *phases(), cache_dir=False, output_dir=tmp_path)
+    finished = train_again(bench, shift=2.0, output_dir=tmp_path)
     assert len(sides) == count, "what is finished is not computed again"
-    assert finished.history == whole.history
-    for name, value in finished.last_model.predict(IMAGES, verbose=0).items():
-        np.testing.assert_array_equal(value, whole.last_model.predict(IMAGES, verbose=0)[name])
+    assert finished.history == history
+    for ours, theirs in zip(_tiny.weights(finished.last_model), last, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 PROGRAM = """
@@ -362,6 +374,6 @@ def test_phases_that_cannot_be_stacked_are_refused(options: dict[str, Any], orde
 
 def test_folds_are_checked() -> None:
     for folds in (1, 2.5, True):
-        with pytest.raises(MTLError, match=rf"`folds` is a whole number of at least 2. Received: folds={folds}"):
+        with pytest.raises(MTLError, match=rf"`folds` must be an integer of at least 2. Received: folds={folds}"):
             Phase(1, folds=folds)  # type: ignore[arg-type]
     assert Phase(1, folds=3).config()["folds"] == 3
