@@ -168,20 +168,34 @@ def test_a_split_carries_more_inputs_along() -> None:
 # Outputs of rows not trained on
 
 
-def test_a_row_s_output_comes_from_a_model_that_was_trained_without_it(sides: list[Data]) -> None:
-    data = _tiny.data(30, tasks=TASKS)
-    made = model()
-    run = train(made, data, *phases(), seed=5, cache_dir=False)
+@pytest.fixture(scope="module")
+def bench() -> tuple[CompiledPhases, list[np.ndarray]]:
+    """A model whose phases are traced once, and the values it starts each training with."""
+    compiled = CompiledPhases(model())
+    return compiled, get_values(compiled.model.variables)
+
+
+def train_again(bench: tuple[CompiledPhases, list[np.ndarray]], shift: float = 0.0, **options: Any) -> Run:
+    compiled, initial = bench
+    assign_values([v + shift if v.dtype == np.float32 else v for v in initial], compiled.model.variables)
+    return train_compiled(compiled, _tiny.data(24, tasks=TASKS), *phases(), cache_dir=False, **options)
+
+
+def test_the_output_for_a_row_comes_from_a_model_that_was_trained_without_it(
+    sides: list[Data], bench: tuple[CompiledPhases, list[np.ndarray]]
+) -> None:
+    data, made = _tiny.data(24, tasks=TASKS), bench[0].model
+    train_again(bench, seed=5)
     (seen,) = sides
-    held = stratified_folds(data.train, 2, 5)[0]
-    by_hand = model()
-    rest = replace(data, train=data.train.take(np.setdiff1d(np.arange(30), held)))
-    train(by_hand, rest, phases()[0], seed=5, cache_dir=False)
-    np.testing.assert_allclose(seen.train.side["kind"][held], by_hand(data.train.x[held])["kind"], rtol=1e-4)
-    own = np.asarray(run.model(data.train.x)["kind"])
+    own, for_validation = (np.asarray(made(rows.x)["kind"]) for rows in (data.train, data.validation))
     assert np.abs(seen.train.side["kind"] - own).max(axis=1).min() > 1e-4, "no training row gets the model's own output"
-    np.testing.assert_allclose(seen.validation.side["kind"], run.model(data.validation.x)["kind"], rtol=1e-4)
+    np.testing.assert_allclose(seen.validation.side["kind"], for_validation, rtol=1e-4)
     np.testing.assert_allclose(seen.train.side["kind"].sum(axis=1), 1, rtol=1e-4)
+    held_out = stratified_folds(data.train, 2, 5)[0]
+    rest = replace(data, train=data.train.take(np.setdiff1d(np.arange(24), held_out)))
+    assign_values(bench[1], made.variables)
+    train_compiled(bench[0], rest, phases()[0], seed=5, cache_dir=False)
+    np.testing.assert_allclose(seen.train.side["kind"][held_out], made(data.train.x[held_out])["kind"], rtol=1e-4)
 
 
 def test_a_memorised_coin_tells_nothing_of_rows_that_were_held_out(tmp_path: Path) -> None:
@@ -259,19 +273,6 @@ def test_tasks_trained_together_need_no_folds(sides: list[Data]) -> None:
     assert sides == []
 
 
-@pytest.fixture(scope="module")
-def bench() -> tuple[CompiledPhases, list[np.ndarray]]:
-    """A model whose phases are traced once, and the values it starts each training with."""
-    compiled = CompiledPhases(model())
-    return compiled, get_values(compiled.model.variables)
-
-
-def train_again(bench: tuple[CompiledPhases, list[np.ndarray]], shift: float = 0.0, **options: Any) -> Run:
-    compiled, initial = bench
-    assign_values([v + shift if v.dtype == np.float32 else v for v in initial], compiled.model.variables)
-    return train_compiled(compiled, _tiny.data(24, tasks=TASKS), *phases(), cache_dir=False, **options)
-
-
 def test_two_replicas_train_as_one(bench: tuple[CompiledPhases, list[np.ndarray]]) -> None:
     one = train_again(bench).history
     with distribute.strategy("mirrored", ["CPU:0", "CPU:1"]).scope():
@@ -330,9 +331,8 @@ np.savez(sys.argv[1] + "/plain.npz", **plain.predict(np.load(sys.argv[1] + "/ima
 """
 
 
-def test_the_delivered_model_is_plain_keras(tmp_path: Path) -> None:
-    made = model()
-    train(made, _tiny.data(24, tasks=TASKS), *phases(), cache_dir=False)
+def test_the_delivered_model_is_plain_keras(tmp_path: Path, bench: tuple[CompiledPhases, list[np.ndarray]]) -> None:
+    made = train_again(bench).model
     made.save(tmp_path / "model.keras")
     np.save(tmp_path / "images.npy", IMAGES)
     keep = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

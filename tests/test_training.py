@@ -353,7 +353,7 @@ def test_a_phase_checks_its_values(options: dict[str, Any], message: str) -> Non
     ("phases", "message"),
     [
         ([], r"at least one phase. Received: none"),
-        ([[Phase(1)]], r"passed one by one, each an mtl.Phase. Received: list. Pass e.g. train\(model, data, mtl.Phase"),
+        ([[Phase(1)]], r"passed one by one, each a mtl.Phase. Received: list. Pass e.g. train\(model, data, mtl.Phase"),
         ([Phase(1, tasks=("knid",))], r"Unknown task: received 'knid'. Did you mean 'kind'"),
         ([Phase(1, tasks=())], r"at least one task"),
         (
