@@ -130,6 +130,6 @@ def third_party(path: Path) -> set[str]:
     roots = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
         roots |= {name.split(".")[0] for name in names}
     return roots - set(sys.stdlib_module_names) - {"mtl_keras"} - OPTIONAL
