@@ -76,7 +76,7 @@ class Bench:
 
     @property
     def variables(self) -> list[Any]:
-        return self.compiled.model.variables  # type: ignore[no-any-return]
+        return self.compiled.model.variables
 
     def interrupt(self, folder: Path, epoch: int, *phases: Phase, callbacks: Any = (), **options: Any) -> None:
         with pytest.raises(KeyboardInterrupt):
