@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from mtl_keras.callbacks._keras_callbacks import STATE
-from mtl_keras.model._joint_training import COMPILED
+from mtl_keras.model._compiled import COMPILED
 
 
 def test_a_symbolic_tensor_knows_its_operation_and_an_operation_its_calls() -> None:
@@ -52,7 +52,7 @@ def test_optimizers_keep_slots_in_lists_in_the_order_of_the_variables(optimizer:
 
 
 def test_compile_sets_the_attributes_that_are_kept_for_a_phase() -> None:
-    """Used by `mtl_keras/model/_joint_training.py`, which swaps them between phases."""
+    """Used by `mtl_keras/model/_compiled.py`, which swaps them between phases."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     before = set(vars(model))
     model.compile("sgd", "mse", metrics=["mae"])

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from mtl_keras.errors import MTLError
+from mtl_keras.model._compiled import get_compiled, set_compiled
 from mtl_keras.model._gramian import At, check_weighting
 from mtl_keras.model._hooks import with_hooks
 from mtl_keras.model._inputs import all_labeled, complete_arrays
@@ -20,13 +21,6 @@ from mtl_keras.weighting import Weighting
 from mtl_keras.weighting import get as get_weighting
 
 __all__ = ["JointTraining"]
-
-#: What `compile` sets, and the functions that are traced for it.
-COMPILED = (
-    *("optimizer", "loss", "compiled", "steps_per_execution", "stop_training", "_jit_compile", "_run_eagerly", "_compile_loss"),
-    *("_compile_metrics", "_loss_tracker", "_compile_config", "_compiled_trainable_state", "_objective"),
-    *("train_function", "test_function", "predict_function"),
-)
 
 
 class JointTraining(keras.Model):
@@ -183,14 +177,11 @@ class JointTraining(keras.Model):
 
     def compiled_state(self) -> dict[str, Any]:
         """Return what the model is compiled with, traced functions included, for `restore_compiled_state`."""
-        return {name: self.__dict__[name] for name in COMPILED if name in self.__dict__}
+        return get_compiled(self)
 
     def restore_compiled_state(self, state: Mapping[str, Any]) -> None:
         """Compile the model again with what `compiled_state` returned; nothing is traced again."""
-        for name in COMPILED:
-            self.__dict__.pop(name, None)
-        # Not by `setattr`, since Keras would track the metrics as parts of the model.
-        self.__dict__.update(state)
+        set_compiled(self, state)
         self.weighting_variables = None if self._objective is None else self._objective.state
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

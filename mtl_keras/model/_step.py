@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -15,10 +14,11 @@ import tensorflow as tf
 from keras import ops
 
 from mtl_keras import distribute
-from mtl_keras.model._batching import VectorMean, batch_by_task_type
+from mtl_keras.model._batching import VectorMean
 from mtl_keras.model._gramian import At, TaskGradients
 from mtl_keras.model._idle import IdleHeads
 from mtl_keras.model._inputs import standardize
+from mtl_keras.model._losses import TaskLosses, TaskMeasures
 from mtl_keras.model._weighting_state import WeightingState
 from mtl_keras.normalization import training_domain
 from mtl_keras.tasks import Tasks
@@ -30,30 +30,7 @@ __all__ = ["Labels", "Objective"]
 Labels = Literal["complete", "partial", "unknown"]
 
 
-@dataclass(frozen=True, eq=False)
-class TaskLosses:
-    """The losses of one batch.
-
-    Attributes:
-        rows: `[tasks, batch]`; the loss of each row, trained tasks first.
-        row_weights: `[tasks, batch]`; 0 where a label is absent.
-        values: `[active]`; the mean loss of each trained task over the labeled rows of all replicas. Its gradient is that
-            of this replica's share, since the optimizer sums the gradients of all replicas.
-        shares: This replica's share of each of them, as scalars that depend on one task only; for a gradient-based
-            weighting in training, else empty.
-        counts: `[active]`; the sum of row weights of each trained task over all replicas.
-        regularization: The sum of the losses of layers; None if there are none.
-    """
-
-    rows: Any
-    row_weights: Any
-    values: Any
-    shares: tuple[Any, ...]
-    counts: Any
-    regularization: Any
-
-
-class Objective:
+class Objective(TaskMeasures):
     """What a network is trained for: the losses of its tasks, how they are weighted, and how they are measured.
 
     All tasks are measured; those in `active` are trained. An objective owns the variables of the weighting and of the
@@ -98,13 +75,7 @@ class Objective:
         self.state = WeightingState.of(weighting, self.active)
         #: What the optimizer trains, in this order.
         self.variables = [*network.trainable_weights, *self.state.trained]
-        # Trained tasks come first: what is only measured is stacked apart from what a gradient flows through.
-        self._trained = {name: tasks[name] for name in self.active}
-        self._measured = {name: task for name, task in tasks.items() if name not in self._trained}
-        in_order = {**self._trained, **self._measured}
-        self._total = keras.metrics.Mean(name="loss")
-        self._mean_losses = VectorMean("mean_losses", [f"{name}_loss" for name in in_order])
-        self._mean_metrics = VectorMean("mean_metrics", [f"{name}_{task.metric.name}" for name, task in in_order.items()])
+        super().__init__(network, tasks, self.active, weighting, self.state)
         self._idle_heads = IdleHeads(tasks, active, heads)
         self.at: At | None = at
         self._task_gradients: TaskGradients | None = None
@@ -116,15 +87,6 @@ class Objective:
     def network(self) -> keras.Model:
         """The network that is trained."""
         return self.networks[0]
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The metrics that are reset at the start of each epoch."""
-        return [self._total, self._mean_losses, self._mean_metrics]
-
-    def results(self) -> dict[str, Any]:
-        """Return the log: `loss`, then the loss and the metric of every task."""
-        return {"loss": self._total.result(), **self._mean_losses.result(), **self._mean_metrics.result()}
 
     # Steps
 
@@ -205,92 +167,6 @@ class Objective:
             changes |= self.weighting.after_step(losses.values, after, {**state, **changes})
         distribute.assign([self.state.variables[name] for name in changes], list(changes.values()))
 
-    # Loss and metrics
-
-    def loss(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any]) -> Any:
-        """Return this replica's share of the loss, and add the batch to the mean losses.
-
-        Args:
-            y: Targets by task.
-            outputs: Outputs by task.
-            weights: Row weights `[batch]` by task; 0 where a label is absent.
-        """
-        return self._record(self.task_losses(y, outputs, weights))
-
-    def task_losses(
-        self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any], separate: bool = False
-    ) -> TaskLosses:
-        """Return the losses of a batch.
-
-        The loss of a task is the sum of row weight x row loss over all replicas divided by the sum of row weights over all
-        replicas, so that it does not depend on absent labels, on the scale of weights or on the number of replicas.
-
-        Args:
-            y: As for `loss`.
-            outputs: As for `loss`.
-            weights: As for `loss`.
-            separate: Whether each task is computed by itself, so that its gradient does not pass through other heads.
-        """
-        row_weights = self._row_weights(weights)
-
-        def measure(task: Any, target: Any, output: Any, weight: Any) -> Any:
-            return task.loss(_mask_absent(target, weight), output)
-
-        trained, n = row_weights[: len(self.active)], len(self.active)
-        count = distribute.sum_over_replicas(ops.sum(trained, axis=1))
-        divisor = ops.where(count > 0, count, 1.0)
-        alone = []
-        if separate:
-            alone = [batch_by_task_type({name: task}, measure, y, outputs, weights)[0] for name, task in self._trained.items()]
-            rows = ops.stack(alone)
-            if self._measured:
-                rows = ops.concatenate([rows, batch_by_task_type(self._measured, measure, y, outputs, weights)])
-            rows = ops.stop_gradient(rows)
-        else:
-            rows = self._rows(measure, y, outputs, weights)
-        share = ops.sum(trained * rows[:n], axis=1) / divisor
-        return TaskLosses(
-            rows=rows,
-            row_weights=row_weights,
-            # Value: the mean over all replicas. Gradient: this replica's own part, which the optimizer sums.
-            values=share + distribute.sum_over_replicas(share) - ops.stop_gradient(share),
-            shares=tuple(ops.sum(trained[i] * row) / divisor[i] for i, row in enumerate(alone)),
-            counts=count,
-            regularization=sum(self.network.losses) if self.network.losses else None,
-        )
-
-    def _record(self, losses: TaskLosses) -> Any:
-        """Return this replica's share of the loss, and add the batch to the mean losses."""
-        self._mean_losses.update_state(losses.rows, losses.row_weights)
-        if isinstance(self.weighting, LossWeighting):
-            state = {name: _share_gradient(variable.value) for name, variable in self.state.variables.items()}
-            total = self.weighting.total(losses.values, losses.counts, state)
-        else:
-            # The weights of a gradient-based method are those of one step: a weighted sum says nothing of its progress.
-            total = ops.sum(losses.values)
-        regularization = 0 if losses.regularization is None else losses.regularization
-        labeled = ops.any(losses.row_weights[: len(self.active)] > 0, axis=0)
-        self._total.update_state(total + regularization, sample_weight=ops.sum(ops.cast(labeled, "float32")))
-        return total + regularization / distribute.replicas()
-
-    def measure(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any]) -> dict[str, Any]:
-        """Add the batch to the metrics, and return the log; arguments as for `loss`."""
-        present = ops.cast(self._row_weights(weights) > 0, "float32")
-        rows = self._rows(lambda task, target, output: task.row_metrics(target, output)[task.metric.name], y, outputs)
-        self._mean_metrics.update_state(ops.where(present > 0, rows, 0.0), present)
-        return self.results()
-
-    def _row_weights(self, weights: Mapping[str, Any]) -> Any:
-        """Return `[tasks, batch]` float32."""
-        return ops.stack([ops.cast(weights[name], "float32") for name in (*self._trained, *self._measured)])
-
-    def _rows(self, measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
-        """Return `measure` of each row, `[tasks, batch]`, without a gradient for tasks that are only measured."""
-        trained = batch_by_task_type(self._trained, measure, *by_task)
-        if not self._measured:
-            return trained
-        return ops.concatenate([trained, ops.stop_gradient(batch_by_task_type(self._measured, measure, *by_task))])
-
     def _training_domain(self, weights: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
         """Tell domain-specific batch normalization which group of tasks has labels in the global batch; -1 if none has."""
         if not self.groups:
@@ -306,10 +182,6 @@ class Objective:
         return self._task_gradients.describe(self.at)
 
     # Epochs
-
-    def label_counts(self) -> np.ndarray:
-        """Return `[active]`, the sum of row weights of each trained task since the metrics were reset."""
-        return self._mean_losses.counts()[: len(self.active)]
 
     def begin_epoch(self) -> None:
         """Forget the weights of the steps of the epoch before. Validation, which resets the metrics, leaves them alone."""
@@ -352,17 +224,3 @@ def _takes(network: keras.Model, x: Any) -> bool:
         if any(None not in (a, b) and a != b for a, b in zip(symbolic.shape[1:], tuple(shape)[1:], strict=True)):
             return False
     return True
-
-
-def _share_gradient(value: Any) -> Any:
-    """Return the value, with each replica's share of its gradient: every replica computes the total of all of them."""
-    if distribute.replicas() == 1:
-        return value
-    share = value / distribute.replicas()
-    return share + ops.stop_gradient(value - share)
-
-
-def _mask_absent(target: Any, weight: Any) -> Any:
-    """Return the targets with 0 where the label is absent: what is stored there may be NaN, and NaN x 0 is NaN."""
-    present = ops.reshape(weight > 0, (-1,) + (1,) * (len(target.shape) - 1))
-    return ops.where(present, target, ops.zeros_like(target))
