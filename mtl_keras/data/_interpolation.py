@@ -19,10 +19,9 @@ def sample_bilinear(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndar
         uint8 `[n, h, w, c]`.
     """
     h, w = images.shape[1:3]
-    y, x = np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)
-    top, left = y.astype(np.intp), x.astype(np.intp)
-    below, right = np.minimum(top + 1, h - 1), np.minimum(left + 1, w - 1)
-    down, across = (y - top).astype(np.float32)[..., None], (x - left).astype(np.float32)[..., None]
+    top, below, down = _neighbors(y, h)
+    left, right, across = _neighbors(x, w)
+    down, across = down[..., None], across[..., None]
     flat = images.reshape(len(images), h * w, -1)
     upper = flat.take(top * w + left, 1) * (1 - across) + flat.take(top * w + right, 1) * across
     lower = flat.take(below * w + left, 1) * (1 - across) + flat.take(below * w + right, 1) * across
@@ -40,11 +39,9 @@ def crop_and_resize(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndar
     Returns:
         uint8 `[n, h, w, c]`.
     """
-    h, w = images.shape[1:3]
-    y, x = np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)
-    top, left = y.astype(np.intp), x.astype(np.intp)
-    below, right = np.minimum(top + 1, h - 1), np.minimum(left + 1, w - 1)
-    down, across = (y - top).astype(np.float32)[..., None, None], (x - left).astype(np.float32)[..., None]
+    top, below, down = _neighbors(y, images.shape[1])
+    left, right, across = _neighbors(x, images.shape[2])
+    down, across = down[..., None, None], across[..., None]
     result = np.empty((len(images), y.shape[1], x.shape[1], images.shape[3]), np.uint8)
     for i, image in enumerate(images):
         rows = image.take(left[i], 1) * (1 - across[i]) + image.take(right[i], 1) * across[i]
@@ -55,3 +52,10 @@ def crop_and_resize(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndar
 def to_uint8(values: np.ndarray) -> np.ndarray:
     """Round and clip values to 0 to 255."""
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+def _neighbors(at: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the pixels before and after each position, and its float32 distance from the first, in px."""
+    at = np.clip(at, 0, side - 1)
+    before = at.astype(np.intp)
+    return before, np.minimum(before + 1, side - 1), (at - before).astype(np.float32)
