@@ -12,7 +12,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 from mtl_keras import distribute
-from mtl_keras.model._gramian import At, TaskGradients, _draw_order, find_shared_point, gramian
+from mtl_keras.model._gramian import At, TaskGradients, _draw_order, gramian
+from mtl_keras.model._shared_point import find_shared_point
 from mtl_keras.weighting import MGDA
 
 N = 8

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -16,7 +14,9 @@ from mtl_keras.backbones._cifar_efficientnet import CifarEfficientNetB0
 from mtl_keras.backbones._efficientnet_lite import EfficientNetLite0
 from mtl_keras.backbones._family import Family, rename_operation, repeat_gray
 from mtl_keras.backbones._small_cnn import SmallCNN
+from mtl_keras.backbones._weights_file import check_file, load_file
 from mtl_keras.errors import MTLError, check_integer, describe, unknown
+from mtl_keras.layers import apply_pooling
 
 __all__ = ["BACKBONES", "Backbone", "get", "names", "offline_names"]
 
@@ -31,11 +31,6 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "preprocessing": (True, False),
     "pooling": ("avg", "max", "flatten", None),
     "interpolation": ("bicubic", "bilinear", "nearest"),
-}
-POOLS = {
-    "avg": keras.layers.GlobalAveragePooling2D,
-    "max": keras.layers.GlobalMaxPooling2D,
-    "flatten": keras.layers.Flatten,
 }
 
 
@@ -196,7 +191,7 @@ class Backbone:
             )
         if resolved.weights not in (None, "imagenet"):
             if files:
-                _check_file(resolved.weights)
+                check_file(resolved.weights)
         elif resolved.weights == "imagenet" and not family.pretrained:
             raise MTLError(
                 f"`weights` of {self.name} must be None or a file, since there are no ImageNet weights. "
@@ -247,7 +242,7 @@ class Backbone:
                 f"{', '.join(name for name in offline_names() if name != self.name)}, or pass weights=None."
             ) from error
         if resolved.weights not in (None, "imagenet"):
-            _load_file(network, resolved.weights, self.name)
+            load_file(network, resolved.weights, self.name)
         if transform is not None:
             network = transform(network)
         if x.shape[1:3] != images.shape[1:3] and self.interpolation == "bicubic":
@@ -255,10 +250,7 @@ class Backbone:
             network.supports_jit = False
         self.fix_inference_mode(network)
         features = network(x)
-        # Pooling
-        if self.pooling is None:
-            return features
-        return POOLS[self.pooling](name="backbone_pool")(features)
+        return apply_pooling(features, self.pooling, "backbone")
 
     def fix_inference_mode(self, network: keras.Model) -> None:
         """Keep the network in inference mode if `batch_norm` is `"inference"`; call it again after changing `trainable`.
@@ -304,25 +296,3 @@ def get(spec: Backbone | str) -> Backbone:
         f"`backbone` must be a name or a mtl.Backbone. Received: {describe(spec)}. "
         "Pass e.g. 'SmallCNN' or mtl.Backbone('SmallCNN', filters=(32, 64))."
     )
-
-
-def _check_file(path: str) -> None:
-    if not path.endswith(".weights.h5") or not Path(path).is_file():
-        raise MTLError(
-            f"`weights` must be 'auto', 'imagenet', None or an existing .weights.h5 file. Received: weights={path!r}. "
-            "Write such a file with model.get_layer('backbone').save_weights(path)."
-        )
-
-
-def _load_file(network: keras.Model, path: str, name: str) -> None:
-    try:
-        # Keras only warns about layers without weights in the file.
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)
-            network.load_weights(path)
-    except (ValueError, OSError, KeyError, UserWarning) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise MTLError(
-            f"`weights` must be a file of the same network. Received: {path!r} for {name}: {reason} "
-            f"Pass a file that was written from a {name} with the same options."
-        ) from error

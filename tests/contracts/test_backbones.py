@@ -7,9 +7,6 @@ all 42 complete networks.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ import numpy as np
 import pytest
 
 from mtl_keras.backbones import BACKBONES, Backbone, names
+from tests._fresh_process import load_without_mtl_keras
 from tests._networks import truncated
 
 pytestmark = pytest.mark.filterwarnings("ignore:In the future `np.object` will be defined:FutureWarning")
@@ -128,34 +126,10 @@ def test_shapes_at_two_sizes(built: Built) -> None:
     assert built.other.output_shape == (None, 96 // built.stride, 128 // built.stride, channels)
 
 
-LOAD = """
-import sys
-from pathlib import Path
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "mtl_keras":
-            raise ImportError("mtl_keras is not installed here")
-
-sys.meta_path.insert(0, Absent())
-import keras, numpy as np
-for path in sorted(Path(sys.argv[1]).glob("*.keras")):
-    model = keras.models.load_model(path, safe_mode=True)
-    data = np.load(path.with_suffix(".npz"))
-    for training in (None, True):
-        np.testing.assert_allclose(model(data["images"], training=training), data["features"], rtol=1e-5, atol=1e-6)
-    print(path.stem)
-assert "mtl_keras" not in sys.modules
+CHECK = """
+for training in (None, True):
+    np.testing.assert_allclose(model(data["images"], training=training), data["features"], rtol=1e-5, atol=1e-6)
 """
-
-
-def load_elsewhere(folder: Path) -> list[str]:
-    """Load all models in a process without mtl_keras, compare their features with the stored ones, and return their names."""
-    keep = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    command = [sys.executable, "-I", "-c", LOAD, str(folder)]
-    done = subprocess.run(command, cwd=folder, env=keep, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout.split()
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +147,7 @@ def test_loads_in_a_fresh_process_without_mtl_keras(folder: Path) -> None:
     saved = sorted(path.stem for path in folder.glob("*.keras"))
     if len(saved) < len(CASES):
         pytest.skip("needs test_saves of every case")
-    assert load_elsewhere(folder) == saved
+    assert load_without_mtl_keras(folder, CHECK) == saved
 
 
 @pytest.mark.soak
@@ -196,4 +170,4 @@ def test_every_backbone_whole(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(model.predict(images, verbose=0), features, rtol=1e-4, atol=close)
     model.save(tmp_path / f"{name}.keras")
     np.savez(tmp_path / f"{name}.npz", images=images, features=features)
-    assert load_elsewhere(tmp_path) == [name]
+    assert load_without_mtl_keras(tmp_path, CHECK) == [name]

@@ -8,9 +8,6 @@ from __future__ import annotations
 import copy
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +23,7 @@ from mtl_keras.model import MultiTaskModel, Recipe
 from mtl_keras.sharing import SHARINGS, DenseStack, Sharing
 from mtl_keras.tasks import KINDS, Binary, Classification, MultiLabel, Ordinal, Reconstruction, Regression, Tasks
 from tests import _pair, _tiny
+from tests._fresh_process import load_without_mtl_keras
 from tests._networks import truncated
 
 #: One task of each kind; a new kind adds one line.
@@ -165,25 +163,10 @@ def names(layers: list[Any]) -> list[str]:
 # Files
 
 
-LOAD = """
-import sys
-from pathlib import Path
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "mtl_keras":
-            raise ImportError("mtl_keras is not installed here")
-
-sys.meta_path.insert(0, Absent())
-import keras, numpy as np
-for path in sorted(Path(sys.argv[1]).glob("*.keras")):
-    model = keras.models.load_model(path, safe_mode=True)
-    assert all(type(layer).__module__.startswith("keras.") for layer in model._flatten_layers())
-    data = np.load(path.with_suffix(".npz"))
-    for name, output in model(data["images"]).items():
-        np.testing.assert_allclose(output, data[f"output_{name}"], rtol=1e-5, atol=1e-6)
-    print(path.stem)
-assert "mtl_keras" not in sys.modules
+CHECK = """
+assert all(type(layer).__module__.startswith("keras.") for layer in model._flatten_layers())
+for name, output in model(data["images"]).items():
+    np.testing.assert_allclose(output, data[f"output_{name}"], rtol=1e-5, atol=1e-6)
 """
 
 
@@ -211,12 +194,7 @@ def test_the_plain_file_loads_in_a_process_without_mtl_keras(folder: Path) -> No
     saved = sorted(path.stem for path in folder.glob("*.keras"))
     if len(saved) < len(set(CASES) - CUSTOM):
         pytest.skip("needs test_it_is_saved_and_loaded of every case")
-    keep = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", LOAD, str(folder)], cwd=folder, env=keep, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines() == saved
+    assert load_without_mtl_keras(folder, CHECK) == saved
 
 
 def test_keras_saves_and_loads_the_class_itself(built: Built, tmp_path: Path) -> None:
