@@ -142,21 +142,23 @@ def test_a_lock_leaves_other_errors_alone(tmp_path: Path) -> None:
 
 
 def test_old_names_of_settings_are_read(tmp_path: Path) -> None:
-    settings = dict(CONFIG["settings"])
+    config = {**CONFIG, "settings": {**CONFIG["settings"], "domain_batch_norm": True}}
+    settings = dict(config["settings"])
     old = {"executions": "seeds_per_trial", "final_seeds": "n_final_seeds", "twins": "baselines", "enlarge": "repeat"}
+    old["own_statistics"] = "domain_batch_norm"
     for before, now in old.items():
         settings[before] = settings.pop(now)
-    write_config(tmp_path, {**CONFIG, "settings": settings})
+    write_config(tmp_path, {**config, "settings": settings})
     read = read_config(tmp_path)
     assert read is not None
-    assert read["settings"].keys() == CONFIG["settings"].keys()
-    folder(tmp_path).check(CONFIG)
+    assert read["settings"].keys() == config["settings"].keys()
+    folder(tmp_path).check(config)
     reproduction = {"command": "reproduce", "study": "x", "by_split": True, "configurations": {"a": {"settings": settings}}}
     write_config(tmp_path / "other", reproduction)
     read = read_config(tmp_path / "other")
     assert read is not None
     assert read["split_per_seed"] is True
-    assert read["configurations"]["a"]["settings"].keys() == CONFIG["settings"].keys()
+    assert read["configurations"]["a"]["settings"].keys() == config["settings"].keys()
 
 
 # --- open runs --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,13 @@ from mtl_keras.tasks import from_config as tasks_from_config
 __all__ = ["with_new_names"]
 
 #: Old name: new name, of settings and at the top of a reproduction's configuration.
-SETTINGS = {"executions": "seeds_per_trial", "final_seeds": "n_final_seeds", "twins": "baselines", "enlarge": "repeat"}
+SETTINGS = {
+    "executions": "seeds_per_trial",
+    "final_seeds": "n_final_seeds",
+    "twins": "baselines",
+    "enlarge": "repeat",
+    "own_statistics": "domain_batch_norm",  # of the study two_datasets
+}
 REPRODUCTION = {"by_split": "split_per_seed"}
 
 
