@@ -62,10 +62,11 @@ def predict(
         features = True
     names = list(model.recipe.tasks if tasks is None else tasks)
     network = keras.Model(model.features if features else model.input, {name: model.output[name] for name in names})
+    # On some CPUs, a convolution of TensorFlow answers an empty batch with a wrong shape. The shape is that for one row.
+    given = rows if len(rows) else np.zeros((1, *network.input_shape[1:]), rows.dtype)
     # Called directly: `keras.Model.predict` traces a function, which is used only once here.
-    starts = range(0, max(len(rows), 1), batch_size)
-    batches = [network(rows[start : start + batch_size], training=False) for start in starts]
-    return {name: np.concatenate([keras.ops.convert_to_numpy(batch[name]) for batch in batches]) for name in names}
+    batches = [network(given[start : start + batch_size], training=False) for start in range(0, len(given), batch_size)]
+    return {name: np.concatenate([keras.ops.convert_to_numpy(b[name]) for b in batches])[: len(rows)] for name in names}
 
 
 def decode(
