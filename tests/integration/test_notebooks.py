@@ -10,15 +10,36 @@ import nbformat
 import papermill
 import pytest
 
+import mtl_keras as mtl
+from tests.integration._tiny import command, table
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-#: Parameters of a quick run of each notebook. A notebook without an entry fails.
+COMMON = {"data_dir": "", "seeds": 2, "quick": True}
+#: Parameters of a quick run of each notebook: fewer configurations, as the cells need them, since each network that is traced
+#: takes seconds. A notebook without an entry fails.
 QUICK: dict[str, dict[str, Any]] = {
     "00_quickstart.ipynb": {"trials": 1, "epochs": 1, "n_final_seeds": 1},
-    "01_cifar100.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
-    "02_cifar10_reconstruction.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
-    "03_landmarks.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
-    "04_cifar100_binary.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
-    "05_two_datasets.ipynb": {"data_dir": "", "seeds": 2, "quick": True},
+    "01_cifar100.ipynb": {
+        **COMMON,
+        "configurations": [
+            "initial",
+            "lite0_before_as_run",
+            "lite0_before_as_written",
+            "lite0_enhanced_as_run",
+            "lite0_enhanced_as_written",
+            "tuned",
+        ],
+        "changes": {"image_size": 32},
+    },
+    "02_cifar10_reconstruction.ipynb": {**COMMON, "configurations": ["exp1", "exp3", "uncertainty"]},
+    "03_landmarks.ipynb": {
+        **COMMON,
+        "configurations": ["parallel", "category_first", "landmark_first", "landmark_as_feature"],
+        "changes": {"image_size": 32, "train_rows": 60},
+    },
+    "04_cifar100_binary.ipynb": {**COMMON, "configurations": ["tasks_3", "tasks_5", "tasks_10", "tasks_5_random_5"]},
+    # On features of a frozen trunk: the network from scratch takes a minute to trace.
+    "05_two_datasets.ipynb": {**COMMON, "changes": {"pretrained": True, "image_size": 32}},
 }
 #: Notebooks that need the folder of real data.
 REAL = sorted(name for name, parameters in QUICK.items() if "data_dir" in parameters)
@@ -66,3 +87,15 @@ def test_runs_quickly(name: str, tmp_path: Path, request: pytest.FixtureRequest)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == before
     ran = nbformat.read(tmp_path / name, as_version=4)
     assert all(cell.execution_count for cell in ran.cells if cell.cell_type == "code")
+
+
+@pytest.mark.soak
+@pytest.mark.real_data
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", sorted({path.stem[3:] for path in NOTEBOOKS.glob("*.ipynb")} - {"quickstart"}))
+def test_every_configuration_is_reproduced_quickly(name: str, tmp_path: Path, real_data: Path) -> None:
+    arguments = ("reproduce", name, "--quick", "--seeds", 2, "--data-dir", real_data, "--output-dir", tmp_path / "run")
+    done = command(*arguments)
+    assert done.code == 0, done.err
+    runs = {row["run"] for row in table(tmp_path / "run" / "metrics.csv")}
+    assert set(mtl.load_study(name).configurations) <= runs
