@@ -27,20 +27,32 @@ os.environ["TFDS_DATA_DIR"] = f"{REAL_DATA}/tfds" if REAL_DATA else f"{_scratch.
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Split the CPU into two logical devices, which is possible only before TensorFlow starts.
+    """Split the CPU into two logical devices, which is possible only before TensorFlow starts, and trace without Grappler.
 
-    Done for all tests: one session then holds replicas and everything else, and on one of two devices sharing a thread
-    pool nothing else runs slower.
+    The devices are there for all tests: one session then holds replicas and everything else, and on one of two devices
+    sharing a thread pool nothing else runs slower. Grappler, which optimizes a traced function before its first call, takes a
+    quarter of the time of a small training. Notebooks and commands in processes of their own run with it.
     """
     import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark real-data tests in the JUnit report, and skip them only where no folder was named."""
+    """Mark real-data tests in the JUnit report, skip them only where no folder was named, and group tests by worker.
+
+    A module, whose tests share fixtures, runs in one worker of pytest-xdist. The long tests of notebooks share none, and the
+    other integration tests share runs.
+    """
     for item in items:
+        module = item.nodeid.split("::")[0]
+        alone = item.get_closest_marker("own_worker")
+        group = item.nodeid if alone else "integration" if "/integration/" in module else module
+        item.add_marker(pytest.mark.xdist_group(group))
         if item.get_closest_marker("real_data"):
             item.user_properties.append(("real_data", True))
             if REAL_DATA is None:

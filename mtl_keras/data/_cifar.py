@@ -115,9 +115,9 @@ def _find_builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
     return builder
 
 
-@functools.lru_cache(2)
+@functools.lru_cache(4)
 def _decode_split(folder: Any, split: str) -> Mapping[str, np.ndarray]:
-    """Decode one split into read-only arrays, in the order of the files; both splits of the last data set are kept."""
+    """Decode one split into read-only arrays, in the order of the files; the splits of the last two are kept."""
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(folder)
