@@ -91,7 +91,9 @@ def _read(path: str | os.PathLike[str], use: Callable[[Image.Image], np.ndarray]
         raise UnreadableImage(path, "its content is of another kind") from error
     # A damaged file makes a decoder raise anything: SyntaxError, ValueError, TypeError, struct.error, EOFError ...
     except Exception as error:
-        raise UnreadableImage(path, " ".join(str(error).split())[:120].rstrip(".") or type(error).__name__) from error
+        text = " ".join(str(getattr(error, "strerror", None) or error).split())[:120].rstrip(".")
+        said = text and isinstance(error, OSError | SyntaxError | ValueError)
+        raise UnreadableImage(path, text if said else f"{type(error).__name__} {text}".rstrip()) from error
 
 
 def _too_large(path: str | os.PathLike[str], received: str) -> MTLError:

@@ -171,8 +171,8 @@ def _find_images(root: Path, depth: int) -> tuple[list[Path], int]:
             f"Images must lie {depth} folders below the root. Received: {root}, "
             f"{elsewhere if root.is_dir() else 'which is not a folder'}. Pass the folder above the first level."
         )
-    _warn_of(root, "have the ending of no image format that is read", others)
-    _warn_of(root, "are images at another depth", [file for file in images if len(file.parts) != above + depth + 1])
+    _warn_of(root, "without the ending of an image", others)
+    _warn_of(root, "with images at another depth", [file for file in images if len(file.parts) != above + depth + 1])
     return found, above
 
 
@@ -189,15 +189,15 @@ def _list_files(root: Path, depth: int) -> list[Path]:
 def _warn_of(root: Path, what: str, files: Sequence[object]) -> None:
     """Say which files are left out, and why."""
     if files:
-        more = ", ..." if len(files) > 3 else ""
-        _log.warning("%d files in %s %s and are left out: %s%s.", len(files), root, what, ", ".join(map(str, files[:3])), more)
+        shown = ", ".join(map(str, files[:3])) + (", ..." if len(files) > 3 else "")
+        _log.warning("Left out of %s: %d files %s: %s.", root, len(files), what, shown)
 
 
 def _read_images(root: Path, files: Sequence[Path], image_size: int | tuple[int, int] | None) -> tuple[np.ndarray, list[Path]]:
     """Return the images `[n, height, width, 3]` and the files that they were read from."""
     images, unreadable = read_images(root, files, image_size)
     broken = [f"{files[number]} ({reason})" for number, reason in unreadable.items()]
-    _warn_of(root, f"of {len(files)} are not readable images", broken)
+    _warn_of(root, f"(of {len(files)}) that are not readable images", broken)
     if not len(images):
         raise MTLError(
             f"Images must be readable. Received: {len(files)} files in {root}, of which none is, e.g. {broken[0]}. Check them."
