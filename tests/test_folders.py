@@ -107,7 +107,7 @@ def test_files_that_are_not_images_are_left_out_with_a_word(tmp_path: Path, capl
     # Of lion 4 of 6 and the TIFF are left, of which 3 are held out.
     assert np.bincount(data.train.y["kind"]).tolist() == [3, 2, 3, 3, 3]
     assert [record.getMessage().removeprefix(f"Left out of {root}: ") for record in caplog.records] == [
-        "1 files without the ending of an image: cats/lion/notes.txt.",
+        "1 file without the ending of an image: cats/lion/notes.txt.",
         "2 files with images at another depth: cats/high.png, cats/lion/deep/low.png.",
         "2 files (of 31) that are not readable images: cats/lion/0.png (its content is of another kind), "
         "cats/lion/1.png (Decompressed data too large for PngImagePlugin.MAX_TEXT_CHUNK).",

@@ -69,7 +69,7 @@ def _classes(values: np.ndarray, absent: np.ndarray, column: str, tasks: Tasks) 
     _check_spaces(names, values, column)
     for task in plain:
         if isinstance(task, Classification) and len(names) != task.classes:
-            rarest = [f"{name!r} in {list_rows(_rows_of(values, name))}" for name, _ in counts.most_common()[:-6:-1]]
+            rarest = [f"{name!r} in {list_rows(_rows_of(values, name))}" for name, _ in counts.most_common()[:-3:-1]]
             hint = f"The rarest are {', '.join(rarest)}: correct them" if len(names) > task.classes else "Add what is missing"
             raise MTLError(
                 f"A task must have a class for each string of its column. Received: classes={task.classes} for task "

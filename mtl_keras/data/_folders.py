@@ -190,7 +190,7 @@ def _warn_of(root: Path, what: str, files: Sequence[object]) -> None:
     """Say which files are left out, and why."""
     if files:
         shown = ", ".join(map(str, files[:3])) + (", ..." if len(files) > 3 else "")
-        _log.warning("Left out of %s: %d files %s: %s.", root, len(files), what, shown)
+        _log.warning("Left out of %s: %d file%s %s: %s.", root, len(files), "s" if len(files) > 1 else "", what, shown)
 
 
 def _read_images(root: Path, files: Sequence[Path], image_size: int | tuple[int, int] | None) -> tuple[np.ndarray, list[Path]]:
