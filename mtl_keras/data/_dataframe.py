@@ -212,11 +212,15 @@ def _assign_sides(
 
 def _read_sides(names: Sequence[Any], column: str) -> np.ndarray:
     """Return the split of each row from the names in a column."""
-    wrong = [row for row, name in enumerate(names) if not isinstance(name, str) or name not in SPLITS]
+    wrong: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        if not isinstance(name, str) or name not in SPLITS:
+            wrong.setdefault(name if isinstance(name, str) else "", []).append(row)
     if wrong:
-        hint = f"It is in {list_rows(wrong)} of column {column!r}."
-        others = {repr(names[row]) for row in wrong} - {repr(names[wrong[0]])}
-        raise unknown("split", names[wrong[0]], SPLITS, f"{hint[:-1]}, as {', '.join(sorted(others))}." if others else hint)
+        shown = "; ".join(f"{name!r} in {list_rows(rows)}" for name, rows in [*wrong.items()][:5])
+        raise MTLError(
+            f"A split must be one of {', '.join(SPLITS)}. Received: {shown} of column {column!r}. Correct these rows."
+        )
     sides = np.array([SPLITS[name] for name in names])
     if "train" not in sides:
         raise MTLError(
