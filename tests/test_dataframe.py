@@ -224,8 +224,8 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (
         {"new": ["no", "yes"] * 20},
         {},
-        "Labels of task 'new' must be class indices from 0 to 1. Received: 'no' in rows 0, 1, 2, 3, 4 and 35 more. Map them, "
-        "e.g. df[column].map({'no': 0, 'yes': 1}), or use mtl.Classification, which takes texts in a table.",
+        "Labels of task 'new' must be class indices from 0 to 1. Received: 'no' in rows 0, 1, 2, 3, 4 and 35 more. Map them in "
+        "the right order, e.g. by {'no': 0, 'yes': 1}; from_dataframe does so for a mtl.Classification.",
     ),
     ({"kind": [0, 1, 2, 3] * 10}, {}, "must be integers from 0 to 2. Received: 3.0 in row 3"),
     (

@@ -25,7 +25,7 @@ def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.
         raise MTLError(
             f"Task {task!r} must have one label per row. Received: labels of shape {list(column.shape)}. Pass class indices."
         )
-    values = _to_floats(column, f"class indices from 0 to {classes - 1}", task, classes)
+    values = to_floats(column, f"class indices from 0 to {classes - 1}", f"task {task!r}", classes)
     present = ~np.isnan(values)
     indices = np.where(present, values, 0)
     wrong = np.flatnonzero((indices < 0) | (indices >= classes) | (indices != np.floor(indices)))
@@ -67,36 +67,37 @@ def read_numbers(column: np.ndarray, size: int, task: str) -> tuple[np.ndarray, 
             f"Task {task!r} must have {what} per row. Received: labels of shape {list(column.shape)}. Pass "
             f"{'[n]' if size == 1 else f'[n, {size}]'}."
         )
-    values = _to_floats(column, "numbers", task)
+    values = to_floats(column, "numbers", f"task {task!r}")
     missing = np.isnan(values).reshape(len(values), -1).any(axis=1)
     values[missing] = 0
     return values, np.asarray(~missing, np.float32)
 
 
-def _to_floats(column: np.ndarray, rule: str, task: str, classes: int = 0) -> np.ndarray:
+def to_floats(column: np.ndarray, rule: str, of: str, classes: int = 0) -> np.ndarray:
     """Return labels as float64, NaN where missing.
 
     Args:
         column: Labels `[n, ...]`.
         rule: What they must be.
-        task: Name of the task.
+        of: What they belong to, e.g. `"task 'kind'"`.
         classes: Number of classes, for the remedy; 0 (default) for numbers.
 
     Raises:
         MTLError: If some are not numbers; the message names the first of them.
     """
     try:
+        if column.dtype.kind in "cmM":
+            raise TypeError("Dates and complex numbers would become others.")
         return column.astype(np.float64)
     except (TypeError, ValueError):
-        odd = [(row, value) for row, values in enumerate(column) for value in np.ravel(values) if not _is_number(value)]
+        values = [(row, value) for row, labels in enumerate(column) for value in np.ravel(labels)]
+        odd = [(row, value) for row, value in values if not _is_number(value)] or values
         texts, rows = sorted({str(value) for _, value in odd}), list(dict.fromkeys(row for row, _ in odd))
         remedy = "Replace them by numbers, or by NaN where the label is missing"
         if len(texts) == classes:
             numbers = {text: number for number, text in enumerate(texts)}
-            remedy = f"Map them, e.g. df[column].map({numbers}), or use mtl.Classification, which takes texts in a table"
-        raise MTLError(
-            f"Labels of task {task!r} must be {rule}. Received: {str(odd[0][1])!r} in {list_rows(rows)}. {remedy}."
-        ) from None
+            remedy = f"Map them in the right order, e.g. by {numbers}; from_dataframe does so for a mtl.Classification"
+        raise MTLError(f"Labels of {of} must be {rule}. Received: {str(odd[0][1])!r} in {list_rows(rows)}. {remedy}.") from None
 
 
 def _is_number(value: object) -> bool:
