@@ -128,7 +128,8 @@ def test_an_image_with_too_many_pixels_is_an_error(tmp_path: Path) -> None:
     [
         (
             {"validation_per_class": 4},
-            "Received: 6 of 'birds/other', of which 4 go to validation and 2",
+            "Received: 6 of 'birds/other', 6 of 'lion', 6 of 'tiger', 6 of 'husky', 6 of 'dogs/other', of which 4 each go to "
+            "validation and 2 to test.",
         ),
         (
             {"validation_per_class": 0},

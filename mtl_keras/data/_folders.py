@@ -215,13 +215,16 @@ def _choose_rows(classes: np.ndarray, names: Sequence[str], validation: int, tes
     """Return the rows of train, validation and test, ascending, with the given numbers of each class held out."""
     rng = np.random.default_rng(seed)
     chosen: list[list[np.ndarray]] = [[], [], []]
+    small = []
     for index, name in enumerate(names):
         rows = rng.permutation(np.flatnonzero(classes == index))
         if len(rows) <= validation + test:
-            raise MTLError(
-                f"Each class must keep an image to train on. Received: {len(rows)} of {name!r}, of which {validation} go to "
-                f"validation and {test} to test. Hold out fewer, or add images."
-            )
+            small.append(f"{len(rows)} of {name!r}")
         for part, rows_of_part in zip(chosen, np.split(rows, [len(rows) - validation - test, len(rows) - test]), strict=True):
             part.append(rows_of_part)
+    if small:
+        raise MTLError(
+            f"Each class must keep an image to train on. Received: {', '.join(small[:12])}{', ...' if len(small) > 12 else ''}, of "
+            f"which {validation} each go to validation and {test} to test. Hold out fewer, or add images."
+        )
     return [np.sort(np.concatenate(part)) for part in chosen]
