@@ -223,8 +223,9 @@ def _choose_rows(classes: np.ndarray, names: Sequence[str], validation: int, tes
         for part, rows_of_part in zip(chosen, np.split(rows, [len(rows) - validation - test, len(rows) - test]), strict=True):
             part.append(rows_of_part)
     if small:
+        shown = ", ".join(small[:12]) + (", ..." if len(small) > 12 else "")
         raise MTLError(
-            f"Each class must keep an image to train on. Received: {', '.join(small[:12])}{', ...' if len(small) > 12 else ''}, of "
-            f"which {validation} each go to validation and {test} to test. Hold out fewer, or add images."
+            f"Each class must keep an image to train on. Received: {shown}, of which {validation} each go to validation and "
+            f"{test} to test. Hold out fewer, or add images."
         )
     return [np.sort(np.concatenate(part)) for part in chosen]
