@@ -96,6 +96,13 @@ def test_values_of_images_are_checked_once(change: Any, said: str | None, caplog
     assert said is None or f"Images are expected in [0, 255], but {said}" in caplog.text
 
 
+def test_inputs_mapped_from_a_file_stay_so(tmp_path: Path) -> None:
+    x, columns = arrays(12)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert data.from_arrays(TASKS, (mapped, columns), (mapped, columns)).validation.x is mapped
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("side", ["train", "validation"])
 def test_inputs_that_are_not_finite_are_named_by_row(value: float, side: str, tmp_path: Path) -> None:
@@ -104,7 +111,9 @@ def test_inputs_that_are_not_finite_are_named_by_row(value: float, side: str, tm
     x[:] = parts[side][0]
     x[[3, 7], 1, 0, 0] = value
     parts[side] = (x, parts[side][1])
-    with pytest.raises(MTLError, match=rf"Inputs must be finite\. Received: NaN or infinity in rows 3, 7 of 12 in {side}\."):
+    with pytest.raises(
+        MTLError, match=rf"Inputs must be finite as float32\. Received: NaN or infinity in rows 3, 7 of 12 in {side}\."
+    ):
         data.from_arrays(TASKS, **parts)
 
 
@@ -141,6 +150,7 @@ def test_class_names_may_be_given_by_task() -> None:
             r"Received: inputs of several shapes, \[2, 2, 1\] in row 0 and \[3, 2, 1\] in row 5 in train. Resize",
         ),
         ({"x": [np.zeros((2, 2, 1))] * 7 + [None]}, r"Received: None in row 7 in train"),
+        ({"x": np.full((8, 2, 2, 1), 1e39)}, r"Inputs must be finite as float32. Received: NaN or infinity in rows 0, 1"),
         ({"x": (np.zeros((8, 2)), np.zeros((8, 2)))}, "Received: a tuple of 2 in train. A model has one input"),
         ({"x": {"image": np.zeros((8, 2))}}, "Received: a dict of 1 in train. A model has one input"),
         ({"x": tf.data.Dataset.range(8)}, "Received: a tf.data.Dataset in train. Pass np.stack"),

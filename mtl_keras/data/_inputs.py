@@ -17,6 +17,8 @@ _log = logging.getLogger("mtl_keras")
 #: Bytes of inputs that are looked at together.
 PIECE = 2**24
 
+FLOAT_MAX = float(np.finfo(np.float32).max)
+
 
 def check_part(side: str, part: Any) -> None:
     """Raise an error if a split is not given as inputs and a mapping of label columns.
@@ -92,7 +94,8 @@ def _as_array(x: Any, split: str) -> np.ndarray:
     if hasattr(x, "element_spec"):
         raise _refuse("a tf.data.Dataset", split, "Pass np.stack([*x.as_numpy_iterator()]), or use model.fit")
     try:
-        array = np.asarray(x)
+        # An array as it is: one that is mapped from a file stays so.
+        array = x if isinstance(x, np.ndarray) else np.asarray(x)
     except ValueError:
         array = np.fromiter(x, object, len(x))
     if array.dtype == object:
@@ -111,7 +114,7 @@ def _refuse(received: str, split: str, remedy: str) -> MTLError:
 
 def _describe_objects(array: np.ndarray) -> str:
     """Return in words why inputs are no array of numbers."""
-    shapes = [np.shape(value) if isinstance(value, np.ndarray | list) else None for value in array]
+    shapes = [getattr(value, "shape", (len(value),) if isinstance(value, list) else None) for value in array]
     row = next((row for row, shape in enumerate(shapes) if shape != shapes[0]), 0)
     if row and None not in (shapes[0], shapes[row]):
         return f"inputs of several shapes, {list(shapes[0] or ())} in row 0 and {list(shapes[row] or ())} in row {row}"
@@ -123,15 +126,15 @@ def _find_range(x: np.ndarray, split: str) -> tuple[float, float]:
     step = max(1, PIECE // max(x[:1].nbytes, 1))
     ends = [(piece.min(), piece.max()) for piece in (x[i : i + step] for i in range(0, len(x), step))]
     # NaN is the minimum and the maximum of whatever holds one.
-    if not np.isfinite(ends).all():
+    if not (np.abs(ends) <= FLOAT_MAX).all():
         found = [i + row for i in range(0, len(x), step) for row in _rows_not_finite(x[i : i + step])]
         raise MTLError(
-            f"Inputs must be finite. Received: NaN or infinity in {list_rows(found)} of {len(x)} in {split}. Replace these "
+            f"Inputs must be finite as float32. Received: NaN or infinity in {list_rows(found)} of {len(x)} in {split}. Replace these "
             "values, or remove the rows."
         )
     return float(min((low for low, _ in ends), default=0)), float(max((high for _, high in ends), default=0))
 
 
 def _rows_not_finite(piece: np.ndarray) -> list[int]:
-    """Return the rows that hold NaN or an infinity."""
-    return np.flatnonzero(~np.isfinite(piece).reshape(len(piece), -1).all(axis=1)).tolist()
+    """Return the rows that hold NaN or an infinity, or what is one as float32."""
+    return np.flatnonzero(~(np.abs(piece) <= FLOAT_MAX).reshape(len(piece), -1).all(axis=1)).tolist()
