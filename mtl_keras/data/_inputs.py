@@ -129,8 +129,8 @@ def _find_range(x: np.ndarray, split: str) -> tuple[float, float]:
     if not (np.abs(ends) <= FLOAT_MAX).all():
         found = [i + row for i in range(0, len(x), step) for row in _rows_not_finite(x[i : i + step])]
         raise MTLError(
-            f"Inputs must be finite as float32. Received: NaN or infinity in {list_rows(found)} of {len(x)} in {split}. Replace "
-            "these values, or remove the rows."
+            f"Inputs must be finite as float32. Received: NaN or infinity in {list_rows(found)} of {len(x)} in {split}. "
+            "Replace these values, or remove the rows."
         )
     return float(min((low for low, _ in ends), default=0)), float(max((high for _, high in ends), default=0))
 
