@@ -205,6 +205,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     ({"kind": [*["dress"] * 39, 3]}, {}, "Received: 3 in row 39 of column 'kind', unlike most others."),
     ({"price": [*range(39), "dear"]}, {}, "Received: 'dear' in row 39 of column 'price', unlike most others."),
+    ({"price": [*map(str, range(39)), "dear"]}, {}, "'price' must be numbers. Received: 'dear' in row 39. Replace"),
     (
         {"kind": [*["jeans", "Skirt", "dress"] * 13, "dres"]},
         {},
