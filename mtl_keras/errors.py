@@ -16,7 +16,7 @@ import dataclasses
 import difflib
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "check_number",
     "choice_config",
     "describe",
+    "list_rows",
     "parse_choice",
     "unknown",
 ]
@@ -56,6 +57,20 @@ def describe(value: object) -> str:
     text = repr(value)
     # A Keras model or a data frame would fill many lines.
     return text if len(text) <= 80 and "\n" not in text else f"an object of type {type(value).__name__}"
+
+
+def list_rows(rows: Sequence[int]) -> str:
+    """Return row numbers in words, at most five of them.
+
+    Example:
+        >>> list_rows([7])
+        'row 7'
+        >>> list_rows(range(9))
+        'rows 0, 1, 2, 3, 4 and 4 more'
+    """
+    shown = ", ".join(str(row) for row in rows[:5])
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    return f"row{'' if len(rows) == 1 else 's'} {shown}{more}"
 
 
 def unknown(kind: str, name: object, options: Iterable[str], hint: str = "") -> MTLError:

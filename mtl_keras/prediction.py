@@ -42,6 +42,9 @@ def predict(
     Returns:
         Outputs `[n, ...]` by task, in the order of the rows.
 
+    Raises:
+        MTLError: If the inputs do not have the shape that the model was built for.
+
     Example:
         >>> import mtl_keras as mtl
         >>> from mtl_keras.prediction import predict
@@ -54,7 +57,8 @@ def predict(
         split = x.first_view()
         rows, pieces = split.x, split.dataset_slices()
     else:
-        rows, pieces = x, [slice(None)]
+        rows, pieces = np.asarray(x), [slice(None)]
+    model.check_inputs(rows.shape[1:], features=features)
     if not features and cache_dir is not False and model.frozen_trunk:
         folder, trunk = cache_dir or cache.default_cache_dir(), model.trunk
         found = [cache.features(trunk, rows[piece], model.fingerprint(), folder) for piece in pieces]

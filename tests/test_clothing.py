@@ -82,7 +82,7 @@ def test_invalid_arguments_are_refused(options: dict[str, Any], message: str, fo
 
 def test_a_missing_photo_is_named(folder: Path) -> None:
     (folder / "clothing" / "images" / "001003.png").unlink()
-    with pytest.raises(MTLError, match=r"1 of 150 that do not, the first .*images/001003.png in row 3"):
+    with pytest.raises(MTLError, match=r"1 of 150 that do not, the first .*images/001003.png, row 3"):
         mtl.data.load("clothing", TASKS, data_dir=folder)
 
 

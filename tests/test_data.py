@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,10 +78,43 @@ def test_inputs_are_uint8_or_float32(given: str, held: str) -> None:
     assert made.train.y["image"] is made.train.x
 
 
-def test_images_in_zero_to_one_are_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: x / 255, "those of train are in [0, 0.027451]. Do not divide by 255"),
+        (lambda x: (x - 3.5) / 2, "those of train are in [-1.75, 1.75]. Do not standardize"),
+        (lambda x: x.astype(np.uint16) * 8192, "those of train are in [0, 57344]. Scale them by their bit depth"),
+        (lambda x: x.astype(np.int16) - 5, "those of train are in [-5, 2]. Scale them by their bit depth"),
+        (lambda x: x, None),
+        (lambda x: x[..., 0] / 255, None),
+    ],
+)
+def test_values_of_images_are_checked_once(change: Any, said: str | None, caplog: pytest.LogCaptureFixture) -> None:
     x, columns = arrays(8)
-    data.from_arrays(TASKS, (x / 255, columns))
-    assert "[0, 255]" in caplog.text
+    data.from_arrays(TASKS, (change(x), columns))
+    assert len(caplog.records) == (said is not None)
+    assert said is None or f"Images are expected in [0, 255], but {said}" in caplog.text
+
+
+def test_inputs_mapped_from_a_file_stay_so(tmp_path: Path) -> None:
+    x, columns = arrays(12)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert data.from_arrays(TASKS, (mapped, columns), (mapped, columns)).validation.x is mapped
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("side", ["train", "validation"])
+def test_inputs_that_are_not_finite_are_named_by_row(value: float, side: str, tmp_path: Path) -> None:
+    parts: dict[str, Any] = {"train": arrays(12), "validation": arrays(12)}
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, parts[side][0].shape)
+    x[:] = parts[side][0]
+    x[[3, 7], 1, 0, 0] = value
+    parts[side] = (x, parts[side][1])
+    with pytest.raises(
+        MTLError, match=rf"Inputs must be finite as float32\. Received: NaN or infinity in rows 3, 7 of 12 in {side}\."
+    ):
+        data.from_arrays(TASKS, **parts)
 
 
 def test_aliases_fill_in_columns_that_tasks_leave_out() -> None:
@@ -107,8 +141,26 @@ def test_class_names_may_be_given_by_task() -> None:
         ),
         ({"tasks": Tasks(Classification("kind", classes=3))}, "from 0 to 2. Received: 3 in row 3"),
         ({"columns": {"kind": np.zeros(7), "large": np.zeros(8)}}, "Received: 8 inputs and 7 labels in column 'kind' of train"),
-        ({"x": np.array(["a"] * 8).reshape(8, 1)}, "Inputs must be real numbers"),
+        ({"x": np.array(["a"] * 8).reshape(8, 1)}, r"Inputs must be real numbers.*Received: <U1 \[8, 1\] in train. Convert"),
         ({"x": np.zeros(8)}, r"Inputs must be real numbers.*shape \[8\]"),
+        ({"x": np.zeros((8, 0, 2, 1))}, r"with sides of at least 1. Received: shape \[8, 0, 2, 1\]"),
+        ({"x": np.zeros((8, 2, 2, 1), bool)}, r"Received: booleans in train. Pass x.astype\('uint8'\) \* 255"),
+        (
+            {"x": [np.zeros((2, 2, 1))] * 5 + [np.zeros((3, 2, 1))] * 3},
+            r"Received: inputs of several shapes, \[2, 2, 1\] in row 0 and \[3, 2, 1\] in row 5 in train. Resize",
+        ),
+        ({"x": [np.zeros((2, 2, 1))] * 7 + [None]}, r"Received: None in row 7 in train"),
+        ({"x": np.full((8, 2, 2, 1), 1e39)}, r"Inputs must be finite as float32. Received: NaN or infinity in rows 0, 1"),
+        ({"x": (np.zeros((8, 2)), np.zeros((8, 2)))}, "Received: a tuple of 2 in train. A model has one input"),
+        ({"x": {"image": np.zeros((8, 2))}}, "Received: a dict of 1 in train. A model has one input"),
+        ({"x": tf.data.Dataset.range(8)}, "Received: a tf.data.Dataset in train. Pass np.stack"),
+        ({"columns": {"kind": [0, 1, 2, 3, 0, 1, 2, "b"], "large": [0] * 8}}, "Received: 'b' in row 7. Replace"),
+        (
+            {"columns": {"kind": [4] * 8, "large": [0, 2] * 4}},
+            r"2 kinds of problems: \(1\) .*'kind'.*4 in row 0 \(8 of 8.* \(2\) .*'large'.*2 in row 1 \(4 of 8",
+        ),
+        ({"columns": [0] * 8}, r"`train` must be a pair of inputs and label columns by name. Received: labels of type list"),
+        ({"validation": tf.data.Dataset.range(8)}, "`validation` must be a pair of .* a tf.data.Dataset goes to model.compile"),
         ({"x": np.zeros((1, 2)), "columns": {"kind": [0], "large": [0]}}, "at least 2 training rows"),
         ({"validation_fraction": 0.0}, "validation_fraction=0.0"),
         ({"validation_fraction": 1.0}, "validation_fraction=1.0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import mtl_keras as mtl
 from mtl_keras.errors import MTLError
@@ -85,15 +87,40 @@ def test_images_are_resized(image_size: Any, shape: tuple[int, ...], tmp_path: P
     assert len(data.train) == 16
 
 
-def test_files_that_are_not_images_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_that_are_not_images_are_left_out_with_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = tree(tmp_path)
-    (root / "cats" / "lion" / "0.png").write_bytes(b"torn")
-    (root / "cats" / "lion" / "notes.txt").write_text("mine", encoding="utf-8")
+    lion = root / "cats" / "lion"
+    (lion / "0.png").write_bytes(b"torn")
+    info = PngInfo()
+    info.add_text("note", "x" * 3_000_000, zip=True)
+    Image.new("RGB", (6, 8)).save(lion / "1.png", pnginfo=info)
+    Image.fromarray(np.full((8, 6, 3), 9, np.uint8)).save(lion / "2.tif")
+    (lion / "notes.txt").write_text("mine", encoding="utf-8")
+    for silent in (lion / ".hidden.png", lion / "Thumbs.db", root / "cats" / ".cache" / "a.png"):
+        silent.parent.mkdir(exist_ok=True)
+        silent.write_bytes(b"of the system")
+    (lion / "deep").mkdir()
+    for path in (root / "cats" / "high.png", lion / "deep" / "low.png"):
+        path.write_bytes((lion / "3.png").read_bytes())
     with caplog.at_level(logging.WARNING, "mtl_keras"):
         data = load(root)
-    assert len(data.train) == 14
-    assert "1 of 30 files" in caplog.text
-    assert "cats/lion/0.png" in caplog.text
+    # Of lion 4 of 6 and the TIFF are left, of which 3 are held out.
+    assert np.bincount(data.train.y["kind"]).tolist() == [3, 2, 3, 3, 3]
+    assert [record.getMessage().removeprefix(f"Left out of {root}: ") for record in caplog.records] == [
+        "1 file without the ending of an image: cats/lion/notes.txt.",
+        "2 files with images at another depth: cats/high.png, cats/lion/deep/low.png.",
+        "2 files (of 31) that are not readable images: cats/lion/0.png (its content is of another kind), "
+        "cats/lion/1.png (Decompressed data too large for PngImagePlugin.MAX_TEXT_CHUNK).",
+    ]
+
+
+def test_an_image_with_too_many_pixels_is_an_error(tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    (root / "cats" / "lion" / "0.png").write_bytes(
+        b"BM" + struct.pack("<IIIIiiHHIIiiII", 99, 0, 54, 40, 13_000, 13_000, 1, 24, 0, 0, 0, 0, 0, 0)
+    )
+    with pytest.raises(MTLError, match=r"at most 89,478,485 pixels\. Received: .*lion/0\.png: 13000 x 13000 px"):
+        load(root)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +128,8 @@ def test_files_that_are_not_images_are_left_out(tmp_path: Path, caplog: pytest.L
     [
         (
             {"validation_per_class": 4},
-            "Received: 6 of 'birds/other', of which 4 go to validation and 2",
+            "Received: 6 of 'birds/other', 6 of 'lion', 6 of 'tiger', 6 of 'husky', 6 of 'dogs/other', of which 4 each go to "
+            "validation and 2 to test.",
         ),
         (
             {"validation_per_class": 0},

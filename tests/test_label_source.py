@@ -109,6 +109,22 @@ def of(groups: dict[str, Any]) -> mtl.Tasks:
     return mtl.Tasks(mtl.Binary("animal", label=mtl.ClassMap("label", groups)))
 
 
+@pytest.mark.parametrize(
+    ("column", "names", "message"),
+    [
+        ([0, 1, "cat"], "ab", r"Labels of column 'label' must be class indices\. Received: 'cat' in row 2\."),
+        ([0, 1, 2], "ab", r"must be class indices below 2\. Received: 2 in row 2\. Correct"),
+        ([0, 0.5, 1], "", r"must be class indices\. Received: 0\.5 in row 1\."),
+        ([0, -1, -1], "", r"Received: -1 in rows 1, 2\."),
+        (np.array(["2020-01-01", "2020-01-02"], "datetime64[ns]"), "", r"Received: '2020-01-01T00:00:00.0+' in rows 0, 1\."),
+    ],
+)
+def test_a_column_that_holds_no_indices_is_refused(column: Any, names: str, message: str) -> None:
+    label = mtl.ClassMap("label", {"no": [0], "yes": [1]})
+    with pytest.raises(MTLError, match=message):
+        label.read(np.asarray(column, None if isinstance(column, np.ndarray) else object), len(column), "train", names)
+
+
 def test_configs_of_earlier_versions_are_read() -> None:
     config = {"kind": "Binary", "name": "control", "label": {"kind": "Coin", "seed": 3}}
     assert from_config([config]) == mtl.Tasks(mtl.Binary("control", label=mtl.RandomLabels(3)))

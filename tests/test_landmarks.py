@@ -44,9 +44,9 @@ def test_photos_are_decoded_once_for_all_seeds(folder: Path, monkeypatch: pytest
     opened: list[Any] = []
     original = Image.open
 
-    def record(path: Any) -> Any:
+    def record(path: Any, **options: Any) -> Any:
         opened.append(path)
-        return original(path)
+        return original(path, **options)
 
     monkeypatch.setattr(Image, "open", record)
     for seed in range(3):

@@ -183,6 +183,13 @@ def test_a_task_whose_name_begins_like_the_shared_stack_is_no_part_of_it() -> No
     assert [layer.name for layer in made.layers_by_name("shared")] == ["shared_dense_1"]
 
 
+def test_a_task_called_like_a_layer_of_another_one_is_refused() -> None:
+    tasks = Tasks(Binary("mood"), Binary("mood_dense_1"))
+    with pytest.raises(MTLError, match=r"must not be called like a layer of the model. Received: mood_dense_1, a task and"):
+        build_model(tasks, DEEP, image_shape=_tiny.SHAPE, heads={"mood": (3,)})
+    assert build_model(tasks, DEEP, image_shape=_tiny.SHAPE).output_names == ["mood", "mood_dense_1"]
+
+
 def test_the_trunk_shares_its_layers_and_can_be_used_again(model: MultiTaskModel) -> None:
     images = _tiny.rows(3, 0)[0]
     features = np.asarray(model.trunk(images))

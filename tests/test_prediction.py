@@ -73,6 +73,27 @@ def test_no_row_gives_no_output(model: MultiTaskModel, images: np.ndarray) -> No
     assert predict(model, images[:0])["kind"].shape == (0, 3)
 
 
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((9, 8, 1), r"\[8, 8, 1\]\. Received: \[9, 8, 1\]\. Resize the images, or build a model with image_shape="),
+        ((1, 8, 8), r"Received: \[1, 8, 8\]\. The channels come first: pass np.moveaxis\(x, 1, -1\)"),
+        ((8, 8), r"Received: \[8, 8\]\. The channels are missing: pass x\[..., None\]"),
+        ((8, 8, 1, 1), r"Received: \[8, 8, 1, 1\]\. Resize"),
+        ((64,), r"Received: \[64\]\. Resize"),
+    ],
+)
+def test_inputs_of_another_shape_are_refused(model: MultiTaskModel, shape: tuple[int, ...], message: str) -> None:
+    x = np.zeros((2, *shape), np.uint8)
+    with pytest.raises(MTLError, match=message):
+        predict(model, x)
+    columns = {"kind": np.arange(2), "odd": np.arange(2)}
+    data = mtl.data.from_arrays(model.recipe.tasks, (x, columns), (x, columns))
+    for run in (lambda: mtl.train(model, data, mtl.Phase(epochs=1), cache_dir=False), lambda: mtl.evaluate(model, data)):
+        with pytest.raises(MTLError, match=message):
+            run()
+
+
 def test_label_sets_are_named() -> None:
     decoded = Decoded(np.array([[1, 0], [1, 1], [0, 0]]), np.zeros((3, 2)), ("red", "round"))
     assert decoded.names == [("red",), ("red", "round"), ()]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mtl_keras.data._data import Data
+from mtl_keras.data._inputs import as_column, check_part, convert_inputs
+from mtl_keras.data._problems import Problems
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import label_strata, stratified_choice
 from mtl_keras.errors import MTLError, check_fraction, unknown
@@ -17,9 +18,7 @@ from mtl_keras.errors import MTLError, check_fraction, unknown
 if TYPE_CHECKING:
     from mtl_keras.tasks import Task, Tasks
 
-__all__ = ["collect_class_names", "encode_columns", "from_arrays", "hold_out", "resolve_columns"]
-
-_log = logging.getLogger("mtl_keras")
+__all__ = ["collect_class_names", "encode_labels", "from_arrays", "hold_out", "make_split", "resolve_columns"]
 
 Columns = Mapping[str, np.ndarray]
 
@@ -40,8 +39,8 @@ def from_arrays(
 
     Args:
         tasks: What is predicted; each task reads the column it names.
-        train: Inputs `[n, ...]` (uint8, or numbers in `[0, 255]` that are converted to float32) and label columns
-            `[n, ...]` by name. NaN or None in a column is an absent label.
+        train: Inputs `[n, ...]` (uint8, or finite numbers in `[0, 255]` that are converted to float32) and label columns
+            `[n, ...]` by name. NaN or None in a column is an absent label. Images out of `[0, 255]` are warned about.
         validation: The same for validation. None (default) takes it from `train`, at random and stratified over the
             classes of all tasks jointly; the training split is then a copy. Inputs mapped from a file larger than the
             memory therefore need a validation split of their own.
@@ -54,7 +53,7 @@ def from_arrays(
 
     Raises:
         MTLError: If a column is missing or has another number of rows, a label is outside its task's range, or inputs
-            are not numeric.
+            are not one array of finite numbers.
 
     Example:
         >>> import numpy as np
@@ -64,6 +63,9 @@ def from_arrays(
         >>> len(data.train), len(data.validation), data.test
         (9, 1, None)
     """
+    for side, part in (("train", train), ("validation", validation), ("test", test)):
+        if part is not None:
+            check_part(side, part)
     tasks = resolve_columns(tasks, train[1], aliases)
     given = class_names or {}
     whole = encode_columns(tasks, *train, name="train", class_names=given)
@@ -106,18 +108,54 @@ def resolve_columns(tasks: Tasks, columns: Sequence[str] | Columns, aliases: Map
 
 
 def encode_columns(
-    tasks: Tasks, x: np.ndarray, columns: Columns, *, name: str, class_names: Mapping[str, Sequence[str]] | None = None
+    tasks: Tasks, x: Any, columns: Columns, *, name: str, class_names: Mapping[str, Sequence[str]] | None = None
 ) -> Split:
     """Encode the columns that the tasks read and return them as a split."""
     resolve_columns(tasks, columns)
-    x = _convert_inputs(x)
-    y, weight = {}, {}
+    x = convert_inputs(x, name)
+    problems = Problems()
+    labels = encode_labels(tasks, len(x), columns, problems, name=name, class_names=class_names)
+    problems.raise_all()
+    return make_split(tasks, x, labels, name)
+
+
+def encode_labels(
+    tasks: Tasks,
+    n: int,
+    columns: Columns,
+    problems: Problems,
+    *,
+    name: str,
+    class_names: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return stored labels and presence of the tasks that have labels; what is wrong with them is added to `problems`.
+
+    Args:
+        tasks: What is predicted.
+        n: Number of rows.
+        columns: Label columns by name; a task whose column is left out has none.
+        problems: Where errors are collected.
+        name: Name of the split.
+        class_names: Names of the classes, by column.
+    """
+    labels = {}
     for task in tasks.values():
-        y[task.name], weight[task.name] = task.encode(_read_labels(task, x, columns, name, class_names or {}))
+        if task.from_input or (task.column is not None and task.column not in columns):
+            continue
+        with problems.collect():
+            labels[task.name] = task.encode(_read_labels(task, n, columns, name, class_names or {}))
     for task in tasks.values():
-        if task.source is not None:
-            both = (weight[task.name] > 0) & (weight[task.source] > 0)
-            task.check_labels(y[task.name], y[task.source], both)
+        if task.source in labels and task.name in labels:
+            (stored, present), (source, known) = labels[task.name], labels[task.source]
+            with problems.collect():
+                task.check_labels(stored, source, (present > 0) & (known > 0))
+    return labels
+
+
+def make_split(tasks: Tasks, x: np.ndarray, labels: Mapping[str, tuple[np.ndarray, np.ndarray]], name: str) -> Split:
+    """Return inputs and encoded labels as a split; targets that are the input follow from `x`."""
+    encoded = {task.name: task.encode(x) if task.from_input else labels[task.name] for task in tasks.values()}
+    y, weight = ({task: pair[part] for task, pair in encoded.items()} for part in (0, 1))
     return Split(tasks, x, y, weight, name)
 
 
@@ -140,32 +178,12 @@ def _hold_out_validation(whole: Split, fraction: float, seed: int) -> tuple[Spli
     return hold_out(whole, min(max(round(n * fraction), 1), n - 1), seed, "validation")
 
 
-def _read_labels(
-    task: Task, x: np.ndarray, columns: Columns, split: str, class_names: Mapping[str, Sequence[str]]
-) -> np.ndarray:
-    """Return what a task encodes: the inputs, a column, or what its label source derives from one."""
-    if task.from_input:
-        return x
-    column = None if task.column is None else np.asarray(columns[task.column])
-    if column is not None and len(column) != len(x):
+def _read_labels(task: Task, n: int, columns: Columns, split: str, class_names: Mapping[str, Sequence[str]]) -> np.ndarray:
+    """Return what a task encodes: a column, or what its label source derives from one."""
+    column = None if task.column is None else as_column(columns[task.column])
+    if column is not None and len(column) != n:
         raise MTLError(
-            f"Inputs and columns must have the same number of rows. Received: {len(x)} inputs and {len(column)} labels in "
+            f"Inputs and columns must have the same number of rows. Received: {n} inputs and {len(column)} labels in "
             f"column {task.column!r} of {split}. Pass one label per row, NaN where it is absent."
         )
-    return task.read(column, len(x), split, class_names.get(task.column or "", ()))
-
-
-def _convert_inputs(x: np.ndarray) -> np.ndarray:
-    """Return inputs as uint8 or float32, without a copy if they are that already."""
-    if not isinstance(x, np.ndarray):
-        x = np.asarray(x)
-    if x.ndim < 2 or not np.issubdtype(x.dtype, np.number) or np.issubdtype(x.dtype, np.complexfloating):
-        raise MTLError(
-            f"Inputs must be real numbers [n, ...]. Received: shape {list(x.shape)}, {x.dtype}. Stack the images into one "
-            "array."
-        )
-    if x.dtype == np.uint8:
-        return x
-    if x.ndim == 4 and len(x) and np.issubdtype(x.dtype, np.floating) and x[:64].max() <= 1:
-        _log.warning("No value of the first images is above 1, but inputs are expected in [0, 255]: do not divide them by 255.")
-    return x if x.dtype == np.float32 else x.astype(np.float32)
+    return task.read(column, n, split, class_names.get(task.column or "", ()))

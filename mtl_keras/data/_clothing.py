@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mtl_keras.data._arrays import resolve_columns
 from mtl_keras.data._data import Data
-from mtl_keras.data._dataframe import from_dataframe
+from mtl_keras.data._dataframe import from_dataframe, read_table
 from mtl_keras.errors import MTLError, unknown
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ def load_clothing(
 
 def _select_most_frequent(root: Path, garments: int) -> pd.DataFrame:
     """Return the rows of the most frequent garments, with the names of the photos' files in `path`."""
-    import pandas as pd
-
-    table = pd.read_csv(root / "labels.csv", dtype={"image": str})
+    table, _, _ = read_table(root / "labels.csv", "image")
     for column in ("image", *COLUMNS):
         if column not in table.columns:
             raise unknown("column of labels.csv", column, map(str, table.columns))
@@ -94,4 +92,5 @@ def _select_most_frequent(root: Path, garments: int) -> pd.DataFrame:
         )
     kept = table[table.label.isin(counts.index[:garments])]
     endings = {path.stem: path.suffix for path in (root / "images").glob("*")}
-    return kept.assign(path=[f"{image}{endings.get(image, '.png')}" for image in kept.image])
+    names = [f"{image}{endings.get(image, '.png')}" if isinstance(image, str) else image for image in kept.image]
+    return kept.assign(path=names)

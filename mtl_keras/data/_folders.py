@@ -13,6 +13,7 @@ import numpy as np
 
 from mtl_keras.data._arrays import from_arrays, resolve_columns
 from mtl_keras.data._data import Data
+from mtl_keras.data._decode import SUFFIXES
 from mtl_keras.data._images import SPLITS, read_images
 from mtl_keras.errors import MTLError, check_integer
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tree", "from_folders", "read_tree", "split_tree"]
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+#: Files that systems leave in folders, besides hidden ones.
+SYSTEM_FILES = ("desktop.ini", "thumbs.db")
 
 #: The splits that are not trained on.
 HELD_OUT = ("validation", "test")
@@ -79,10 +81,13 @@ def from_folders(
         name: Name of the data set in reports; default the folder's name.
 
     Returns:
-        RGB images, uint8 `[n, height, width, 3]`. Files that are not readable images are left out with a warning.
+        RGB images, uint8 `[n, height, width, 3]`: upright by the EXIF orientation, of 16 bits a channel the upper 8, and
+        transparent pixels over white. Files that are not readable JPEG, PNG, WebP, GIF, BMP or TIFF images, or lie at
+        another depth, are left out with a warning.
 
     Raises:
-        MTLError: If there is no such tree, a class has too few images, sizes differ, or a task does not read a level.
+        MTLError: If there is no such tree, a class has too few images, sizes differ, an image has more than 89 million
+            pixels, or a task does not read a level.
 
     Example:
         data = mtl.data.from_folders("photos", tasks, levels=("category", "landmark"), validation_per_class=2)
@@ -153,28 +158,51 @@ def _find_images(root: Path, depth: int) -> tuple[list[Path], int]:
 
     They lie `depth` folders below the root or, with folders for the splits, one more.
     """
+    files = _list_files(root, depth + 2)
+    others = [file for file in files if file.suffix.lower() not in SUFFIXES]
+    images = [file for file in files if file.suffix.lower() in SUFFIXES]
     for above in (0, 1):
-        names = root.glob("/".join("*" * (above + depth + 1)))
-        found = sorted(path.relative_to(root) for path in names if path.suffix.lower() in SUFFIXES)
+        found = [file for file in images if len(file.parts) == above + depth + 1]
         if found:
             break
     if not found or (above and not {"train"} <= {file.parts[0] for file in found} <= set(SPLITS)):
+        elsewhere = f"which has none there, but e.g. {images[0]}" if images else "which has none there"
         raise MTLError(
             f"Images must lie {depth} folders below the root. Received: {root}, "
-            f"{'which has none there' if root.is_dir() else 'which is not a folder'}. Pass the folder above the first level."
+            f"{elsewhere if root.is_dir() else 'which is not a folder'}. Pass the folder above the first level."
         )
+    _warn_of(root, "without the ending of an image", others)
+    _warn_of(root, "with images at another depth", [file for file in images if len(file.parts) != above + depth + 1])
     return found, above
+
+
+def _list_files(root: Path, depth: int) -> list[Path]:
+    """Return the files at most `depth` folders below the root, relative to it and sorted, without hidden and system files."""
+    files = []
+    for folder, below, names in os.walk(root, followlinks=True):
+        inside = Path(folder).relative_to(root)
+        below[:] = [name for name in below if not name.startswith(".") and len(inside.parts) < depth]
+        files += [inside / name for name in names if not name.startswith(".") and name.lower() not in SYSTEM_FILES]
+    return sorted(files)
+
+
+def _warn_of(root: Path, what: str, files: Sequence[object]) -> None:
+    """Say which files are left out, and why."""
+    if files:
+        shown = ", ".join(map(str, files[:3])) + (", ..." if len(files) > 3 else "")
+        _log.warning("Left out of %s: %d file%s %s: %s.", root, len(files), "s" if len(files) > 1 else "", what, shown)
 
 
 def _read_images(root: Path, files: Sequence[Path], image_size: int | tuple[int, int] | None) -> tuple[np.ndarray, list[Path]]:
     """Return the images `[n, height, width, 3]` and the files that they were read from."""
-    images, readable = read_images(root, files, image_size)
-    broken = [file for file, fine in zip(files, readable, strict=True) if not fine]
-    if broken:
-        _log.warning("%d of %d files in %s are not images and are left out, e.g. %s.", len(broken), len(files), root, broken[0])
+    images, unreadable = read_images(root, files, image_size)
+    broken = [f"{files[number]} ({reason})" for number, reason in unreadable.items()]
+    _warn_of(root, f"(of {len(files)}) that are not readable images", broken)
     if not len(images):
-        raise MTLError(f"Images must be readable. Received: {len(files)} files in {root}, of which none is. Check them.")
-    return images, [file for file, fine in zip(files, readable, strict=True) if fine]
+        raise MTLError(
+            f"Images must be readable. Received: {len(files)} files in {root}, of which none is, e.g. {broken[0]}. Check them."
+        )
+    return images, [file for number, file in enumerate(files) if number not in unreadable]
 
 
 def _name_classes(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -187,13 +215,17 @@ def _choose_rows(classes: np.ndarray, names: Sequence[str], validation: int, tes
     """Return the rows of train, validation and test, ascending, with the given numbers of each class held out."""
     rng = np.random.default_rng(seed)
     chosen: list[list[np.ndarray]] = [[], [], []]
+    small = []
     for index, name in enumerate(names):
         rows = rng.permutation(np.flatnonzero(classes == index))
         if len(rows) <= validation + test:
-            raise MTLError(
-                f"Each class must keep an image to train on. Received: {len(rows)} of {name!r}, of which {validation} go to "
-                f"validation and {test} to test. Hold out fewer, or add images."
-            )
+            small.append(f"{len(rows)} of {name!r}")
         for part, rows_of_part in zip(chosen, np.split(rows, [len(rows) - validation - test, len(rows) - test]), strict=True):
             part.append(rows_of_part)
+    if small:
+        shown = ", ".join(small[:12]) + (", ..." if len(small) > 12 else "")
+        raise MTLError(
+            f"Each class must keep an image to train on. Received: {shown}, of which {validation} each go to validation and "
+            f"{test} to test. Hold out fewer, or add images."
+        )
     return [np.sort(np.concatenate(part)) for part in chosen]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mtl_keras.data._decode import UnreadableImage, check_header, decode_image
 from mtl_keras.errors import MTLError, check_integer
 
-__all__ = ["SPLITS", "read_images"]
+__all__ = ["SPLITS", "check_headers", "read_images"]
 
 #: The split that a name in a folder or table stands for.
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
 
-def read_images(root: Path, files: Sequence[Path], image_size: int | tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray]:
+def read_images(
+    root: Path, files: Sequence[Path], image_size: int | tuple[int, int] | None
+) -> tuple[np.ndarray, dict[int, str]]:
     """Decode images in threads, in the order of the files.
 
     Args:
@@ -26,48 +31,76 @@ def read_images(root: Path, files: Sequence[Path], image_size: int | tuple[int, 
             size.
 
     Returns:
-        RGB images of the m readable files, uint8 `[m, height, width, 3]`, and whether each file is readable, bool `[n]`.
+        RGB images of the m readable files, uint8 `[m, height, width, 3]`, and what is wrong with each of the others, by the
+        number of the file.
 
     Raises:
-        MTLError: If the readable images have different sizes, or `image_size` is below 1.
+        MTLError: If the readable images have different sizes or too many pixels, or `image_size` is not a size.
     """
-    size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    for side in size or ():
-        check_integer("image_size", side, 1, example=128)
+    size = _parse_size(image_size)
     images = np.empty((0, 0, 0, 3), np.uint8)
-    readable = np.zeros(len(files), bool)
+    first, unreadable = 0, {}
+
+    def decode(file: Path) -> np.ndarray | str:
+        try:
+            return decode_image(root / file, size)
+        except UnreadableImage as error:
+            return error.reason
+
     # Threads suffice: Pillow releases the interpreter lock while it decodes.
-    with ThreadPool() as pool:
-        for number, pixels in enumerate(pool.imap(lambda file: _decode(root / file, size), files, chunksize=8)):
-            if pixels is None:
+    with _without_warning(), ThreadPool() as pool:
+        for number, pixels in enumerate(pool.imap(decode, files, chunksize=8)):
+            if isinstance(pixels, str):
+                unreadable[number] = pixels
                 continue
-            if not readable.any():
-                images = np.empty((len(files), *pixels.shape), np.uint8)
+            if not images.size:
+                images, first = np.empty((len(files), *pixels.shape), np.uint8), number
             elif pixels.shape != images.shape[1:]:
                 raise MTLError(
-                    f"All images must have one size. Received: {files[int(readable.argmax())]} of {_size(images[0])} and "
-                    f"{files[number]} of {_size(pixels)}. Pass image_size=, to which all are resized."
+                    f"All images must have one size. Received: {files[first]} of {_describe_size(images[first])} and "
+                    f"{files[number]} of {_describe_size(pixels)}. Pass image_size=, to which all are resized."
                 )
             images[number] = pixels
-            readable[number] = True
-    return images if readable.all() else images[readable[: len(images)]], readable
+    if unreadable and images.size:
+        images = np.delete(images, list(unreadable), axis=0)
+    return images, unreadable
 
 
-def _decode(path: Path, size: tuple[int, int] | None) -> np.ndarray | None:
-    """Return one image `[height, width, 3]`, or None if the file is not a readable image."""
+def check_headers(root: Path, files: Sequence[Path]) -> dict[int, str]:
+    """Return what is wrong with the headers of files, by the number of the file; their pixels are not decoded."""
+
+    def check(file: Path) -> str:
+        try:
+            check_header(root / file)
+        except UnreadableImage as error:
+            return error.reason
+        return ""
+
+    with _without_warning(), ThreadPool() as pool:
+        return {number: reason for number, reason in enumerate(pool.imap(check, files, chunksize=64)) if reason}
+
+
+def _parse_size(image_size: Any) -> tuple[int, int] | None:
+    """Return height and width."""
+    sides = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
+    if image_size is None:
+        return None
+    if len(sides) != 2:
+        raise MTLError(
+            f"`image_size` must be a side, or height and width, in px. Received: image_size={image_size!r}. Pass e.g. "
+            "image_size=128."
+        )
+    height, width = (check_integer("image_size", side, 1, example=128) for side in sides)
+    return height, width
+
+
+def _without_warning() -> warnings.catch_warnings[None]:
+    """Return a context in which Pillow does not warn of many pixels, which are an error here."""
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            pixels = image.convert("RGB")
-    # Pillow raises an OSError for a file that is no image; a damaged one may raise a SyntaxError or claim a huge size.
-    except (OSError, SyntaxError, Image.DecompressionBombError):
-        return None
-    if size is not None and (pixels.height, pixels.width) != size:
-        pixels = pixels.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(pixels)
+    return warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
 
 
-def _size(image: np.ndarray) -> str:
+def _describe_size(image: np.ndarray) -> str:
     """Return an image's height and width in words."""
     return f"{image.shape[0]} x {image.shape[1]} px"

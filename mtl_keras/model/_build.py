@@ -14,7 +14,7 @@ from mtl_keras.backbones import Backbone
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.layers import apply_pooling
-from mtl_keras.model._graph import layers_on_path
+from mtl_keras.model._graph import layers_on_path, repeated_names
 from mtl_keras.model._model import MultiTaskModel
 from mtl_keras.normalization import RepeatForDomains, SelectDomain, use_domain_batch_norm
 from mtl_keras.recipe import Recipe
@@ -109,6 +109,11 @@ def build_model(
         own = head.apply(own, name, recipe.image_shape)
         outputs[name] = task.head(own, recipe.image_shape, None if task.source is None else outputs[task.source])
     outputs = {name: outputs[name] for name in recipe.tasks}
+    if repeated := repeated_names(outputs.values()):
+        raise MTLError(
+            f"A task must not be called like a layer of the model. Received: {', '.join(repeated)}, a task and a layer of "
+            f"another one of {', '.join(recipe.tasks)}. Rename the task; `label=` still names the column it reads."
+        )
 
     # Config
     shared_layers = [layer for tensor in shared_features.values() for layer in layers_on_path(tensor, [features])]

@@ -6,12 +6,13 @@ Keras has no public way to ask either, so this module reads `KerasTensor._keras_
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 
-__all__ = ["layers_on_path", "network_from", "origin"]
+__all__ = ["layers_on_path", "network_from", "origin", "repeated_names"]
 
 
 def layers_on_path(end: Any, stops: Iterable[Any] = ()) -> tuple[str, ...]:
@@ -36,6 +37,19 @@ def layers_on_path(end: Any, stops: Iterable[Any] = ()) -> tuple[str, ...]:
 
     visit(end)
     return tuple(names)
+
+
+def repeated_names(ends: Iterable[Any]) -> list[str]:
+    """Return the names that several operations have, of those by which symbolic tensors are computed; Keras refuses them."""
+    operations: dict[int, Any] = {}
+    rest = [*ends]
+    while rest:
+        operation, node = origin(rest.pop())
+        if id(operation) not in operations:
+            operations[id(operation)] = operation
+            rest += node.input_tensors
+    counts = Counter(operation.name for operation in operations.values())
+    return sorted(name for name, count in counts.items() if count > 1)
 
 
 def network_from(start: Any, outputs: Mapping[str, Any], replaced: Sequence[tuple[str, Any]] = ()) -> keras.Model:

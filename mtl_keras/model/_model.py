@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from mtl_keras.errors import unknown
+from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import _saving
 from mtl_keras.model._graph import layers_on_path, network_from
 from mtl_keras.model._joint_training import JointTraining
@@ -126,6 +126,31 @@ class MultiTaskModel(JointTraining):
         if name in own or name in inner:
             return [own.get(name) or inner[name]]
         raise unknown("layer", name, ["backbone", "shared", *self._head_layer_names, *own, *inner])
+
+    def check_inputs(self, shape: Sequence[int], *, features: bool = False) -> None:
+        """Raise an error if inputs do not have the shape that the model was built for.
+
+        Keras itself would add or drop an axis of size 1, and name only its own layers.
+
+        Args:
+            shape: Shape of one input, e.g. `x.shape[1:]`.
+            features: Whether they are features of the trunk instead of images; default False.
+
+        Raises:
+            MTLError: If it is another one.
+        """
+        expected = tuple(self.features.shape[1:] if features else self.input.shape[1:])
+        shape = tuple(shape)
+        if len(shape) == len(expected) and all(side in (None, own) for side, own in zip(expected, shape, strict=True)):
+            return
+        remedy = "Resize the images, or build a model with image_shape=data.image_shape"
+        if (*shape[1:], *shape[:1]) == expected:
+            remedy = "The channels come first: pass np.moveaxis(x, 1, -1)"
+        elif (*shape, 1) == expected:
+            remedy = "The channels are missing: pass x[..., None]"
+        raise MTLError(
+            f"Inputs must have the shape that the model was built for, {list(expected)}. Received: {list(shape)}. {remedy}."
+        )
 
     def part(self, on_features: bool, sources: Iterable[str] = ()) -> keras.Model:
         """Return the part of the network that a phase runs through; it shares this model's layers.

@@ -19,6 +19,9 @@ __all__ = ["Metric", "Task"]
 #: Names that would collide with other entries of logs and results, or with layers.
 RESERVED_NAMES = frozenset({"loss", "skill", "all", "val", "learning_rate", "backbone", "shared", "input", "input_image"})
 
+#: Patterns of such names.
+RESERVED_PATTERN = r"val_.*|backbone_.*|shared_pool|shared_(dense|dropout)_\d+"
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -77,9 +80,10 @@ class Task(ABC):
                 f"A task's name must consist of letters, digits and underscores and start with a letter. Received: "
                 f"name={self.name!r}. Rename the task; `label=` still names the column it reads."
             )
-        if self.name in RESERVED_NAMES or self.name.startswith("val_"):
+        if self.name in RESERVED_NAMES or re.fullmatch(RESERVED_PATTERN, self.name):
             raise MTLError(
-                f"A task's name must not be a reserved name of logs and layers. Received: name={self.name!r}. Rename the task."
+                f"A task's name must not be a reserved name of logs and layers. Received: name={self.name!r}. Rename the task; "
+                "`label=` still names the column it reads."
             )
 
     @property

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, check_integer, unknown
+from mtl_keras.errors import MTLError, check_integer, list_rows, unknown
+from mtl_keras.tasks._labels import to_floats
 
 __all__ = ["ClassMap", "LabelSource", "RandomLabels"]
 
@@ -115,8 +116,14 @@ class ClassMap(LabelSource):
         return tuple(name for name, _ in self.groups)
 
     def read(self, column: np.ndarray | None, n: int, split: str, names: Sequence[str]) -> np.ndarray:
-        values = np.asarray(column, np.float64)
+        values = to_floats(np.asarray(column), "class indices", f"column {self._column!r}")
         present = ~np.isnan(values)
+        wrong = np.flatnonzero(present & ((values < 0) | (values != np.floor(values)) | (values >= (len(names) or np.inf))))
+        if wrong.size:
+            raise MTLError(
+                f"Labels of column {self._column!r} must be class indices{f' below {len(names)}' if names else ''}. Received: "
+                f"{values[wrong[0]]:g} in {list_rows(wrong.tolist())}. Correct the column."
+            )
         known = {name: index for index, name in enumerate(names)}
         group_of: dict[int, int] = {}
         kind = f"class of {self._column!r} in the class map"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, list_rows
 
 
 def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.ndarray, np.ndarray]:
@@ -25,20 +25,17 @@ def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.
         raise MTLError(
             f"Task {task!r} must have one label per row. Received: labels of shape {list(column.shape)}. Pass class indices."
         )
-    try:
-        values = column.astype(np.float64)
-    except (TypeError, ValueError):
-        raise MTLError(
-            f"Labels of task {task!r} must be class indices from 0 to {classes - 1}. Received: values such as "
-            f"{column.tolist()[0]!r}. Map names to indices first."
-        ) from None
+    values = to_floats(column, f"class indices from 0 to {classes - 1}", f"task {task!r}", classes)
     present = ~np.isnan(values)
     indices = np.where(present, values, 0)
     wrong = np.flatnonzero((indices < 0) | (indices >= classes) | (indices != np.floor(indices)))
     if wrong.size:
+        remedy = "Correct `classes` or the column"
+        if present.any() and values[present].min() >= 1 and values[present].max() == classes:
+            remedy = "They seem to count from 1: subtract 1"
         raise MTLError(
             f"Labels of task {task!r} must be integers from 0 to {classes - 1}. Received: {column[wrong[0]]} in row {wrong[0]} "
-            f"({wrong.size} of {len(column)} rows are out of range). Correct `classes` or the column."
+            f"({wrong.size} of {len(column)} rows are out of range{_list_more(wrong)}). {remedy}."
         )
     return indices.astype(np.int32), present.astype(np.float32)
 
@@ -57,21 +54,64 @@ def read_numbers(column: np.ndarray, size: int, task: str) -> tuple[np.ndarray, 
     column = np.asarray(column)
     if size == 1 and column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
+    what = "one number" if size == 1 else f"{size} numbers"
     if column.shape[1:] != (() if size == 1 else (size,)):
+        texts = [value for value in column.tolist() if isinstance(value, str)] if column.ndim == 1 else []
+        if texts:
+            mark = next((mark for mark in "|;," if any(mark in text for text in texts)), "|")
+            raise MTLError(
+                f"Task {task!r} must have {what} per row. Received: texts such as {texts[0]!r}. Turn them into lists of "
+                f"numbers, e.g. by df[column].str.get_dummies({mark!r}).values.tolist()."
+            )
         raise MTLError(
-            f"Task {task!r} must have {'one number' if size == 1 else f'{size} numbers'} per row. Received: labels of shape "
-            f"{list(column.shape)}. Pass {'[n]' if size == 1 else f'[n, {size}]'}."
+            f"Task {task!r} must have {what} per row. Received: labels of shape {list(column.shape)}. Pass "
+            f"{'[n]' if size == 1 else f'[n, {size}]'}."
         )
-    try:
-        values = column.astype(np.float64)
-    except (TypeError, ValueError):
-        raise MTLError(
-            f"Labels of task {task!r} must be numbers. Received: values such as {column.reshape(-1).tolist()[0]!r}. "
-            "Map them to numbers first."
-        ) from None
+    values = to_floats(column, "numbers", f"task {task!r}")
     missing = np.isnan(values).reshape(len(values), -1).any(axis=1)
     values[missing] = 0
     return values, np.asarray(~missing, np.float32)
+
+
+def to_floats(column: np.ndarray, rule: str, of: str, classes: int = 0) -> np.ndarray:
+    """Return labels as float64, NaN where missing.
+
+    Args:
+        column: Labels `[n, ...]`.
+        rule: What they must be.
+        of: What they belong to, e.g. `"task 'kind'"`.
+        classes: Number of classes, for the remedy; 0 (default) for numbers.
+
+    Raises:
+        MTLError: If some are not numbers; the message names the first of them.
+    """
+    try:
+        if column.dtype.kind in "cmM":
+            raise TypeError("Dates and complex numbers would become others.")
+        return column.astype(np.float64)
+    except (TypeError, ValueError):
+        values = [(row, value) for row, labels in enumerate(column) for value in np.ravel(labels)]
+        odd = [(row, value) for row, value in values if not _is_number(value)] or values
+        texts, rows = sorted({str(value) for _, value in odd}), list(dict.fromkeys(row for row, _ in odd))
+        remedy = "Replace them by numbers, or by NaN where the label is missing"
+        if len(texts) == classes:
+            numbers = {text: number for number, text in enumerate(texts)}
+            remedy = f"Map them in the right order, e.g. by {numbers}; from_dataframe does so for a mtl.Classification"
+        raise MTLError(f"Labels of {of} must be {rule}. Received: {str(odd[0][1])!r} in {list_rows(rows)}. {remedy}.") from None
+
+
+def _is_number(value: object) -> bool:
+    """Return whether a label is a number, a text that stands for one, or missing."""
+    try:
+        np.asarray(value, object).astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _list_more(rows: np.ndarray) -> str:
+    """Return which rows are meant, if there are several."""
+    return f", {list_rows(rows.tolist())}" if len(rows) > 1 else ""
 
 
 def count_confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -35,6 +35,10 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
             f"Model and data must have the same tasks. Received: a model of {', '.join(tasks)} and data of "
             f"{', '.join(data.tasks)}. Use data.only(...), or load the data with the tasks of the model."
         )
+    for split in (data.train, data.validation):
+        shape = split.first_view().x.shape[1:]
+        if data.features is None or shape != model.features.shape[1:]:
+            model.check_inputs(shape)
     _check_batch_norm_groups(model, data)
     replicas = model.distribute_strategy.num_replicas_in_sync
     for phase in phases:

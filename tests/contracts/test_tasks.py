@@ -222,8 +222,10 @@ def test_labels_out_of_range_are_named_with_their_row(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.classes])
 def test_columns_that_hold_no_indices_are_refused(name: str) -> None:
     task = CASES[name].task
-    with pytest.raises(MTLError, match=r"Received: values such as 'cat'"):
+    with pytest.raises(MTLError, match=r"Received: 'cat' in rows 0, 1\."):
         task.encode(np.array(["cat", "dog"]))
+    with pytest.raises(MTLError, match=r"Received: 'cat' in row 2\. Replace them by numbers, or by NaN"):
+        task.encode(np.array([0, 1, "cat"]))
     with pytest.raises(MTLError, match=r"Received: labels of shape \[3, 5\]"):
         task.encode(np.eye(5)[:3])
     np.testing.assert_array_equal(task.encode(np.array([[0], [1]]))[0], [0, 1])
@@ -233,8 +235,12 @@ def test_columns_that_hold_no_indices_are_refused(name: str) -> None:
 def test_columns_that_hold_no_such_numbers_are_refused(name: str) -> None:
     case = CASES[name]
     column = case.labels(np.random.default_rng(0), ROWS)
-    with pytest.raises(MTLError, match=r"must be numbers. Received: values such as 'cat'"):
+    with pytest.raises(MTLError, match=r"must be numbers. Received: 'cat' in rows 0, 1, 2, 3, 4 and 7 more"):
         case.task.encode(np.full(column.shape, "cat", object))
+    mixed = column.astype(object)
+    mixed[5] = "cat"
+    with pytest.raises(MTLError, match=r"must be numbers. Received: 'cat' in row 5\. Replace"):
+        case.task.encode(mixed)
     with pytest.raises(MTLError, match=r"numbers? per row. Received: labels of shape \[12, 7\]"):
         case.task.encode(np.zeros((ROWS, 7)))
     if name == "regression":
@@ -425,7 +431,9 @@ def test_skill_is_0_where_nothing_can_be_gained() -> None:
     assert Metric("m", "unit", "max", 1.0).skill(0.2, 1.0) == 0
 
 
-@pytest.mark.parametrize("name", ["", "1st", "a b", "a/b", "a-b", "loss", "skill", "backbone", "val_kind"])
+@pytest.mark.parametrize(
+    "name", ["", "1st", "a b", "a/b", "a-b", "loss", "skill", "backbone", "val_kind", "shared_dense_1", "backbone_pool"]
+)
 def test_names_that_cannot_be_wiring_are_refused(name: str) -> None:
     with pytest.raises(MTLError, match=r"A task's name .*Received: name="):
         Binary(name)

@@ -1,0 +1,140 @@
+"""Inputs and label columns as users pass them: what is refused, and what is said about values."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mtl_keras.errors import MTLError, describe, list_rows
+
+__all__ = ["as_column", "check_part", "convert_inputs"]
+
+_log = logging.getLogger("mtl_keras")
+
+#: Bytes of inputs that are looked at together.
+PIECE = 2**24
+
+FLOAT_MAX = float(np.finfo(np.float32).max)
+
+
+def check_part(side: str, part: Any) -> None:
+    """Raise an error if a split is not given as inputs and a mapping of label columns.
+
+    Args:
+        side: Name of the argument.
+        part: Its value.
+    """
+    # A DataFrame is no Mapping, but holds columns by name as well.
+    if isinstance(part, tuple | list) and len(part) == 2 and hasattr(part[1], "keys"):
+        return
+    received = describe(part)
+    if isinstance(part, tuple | list):
+        received = f"{len(part)} values" if len(part) != 2 else f"labels of type {type(part[1]).__name__}"
+    raise MTLError(
+        f"`{side}` must be a pair of inputs and label columns by name. Received: {received}. Pass {side}=(images, "
+        "{'column': labels}); a tf.data.Dataset goes to model.compile and model.fit."
+    )
+
+
+def convert_inputs(x: Any, split: str) -> np.ndarray:
+    """Return inputs as uint8 or float32, without a copy if they are that already.
+
+    Values are checked once: any that is not finite is an error; images (`[n, height, width, channels]`) that are not in
+    `[0, 255]`, or whose values are all at most 1, are warned about.
+
+    Args:
+        x: Inputs `[n, ...]`, an array or a list of arrays of one shape.
+        split: Name of the split, for messages.
+
+    Raises:
+        MTLError: If they are not one array of finite real numbers, or an input is empty.
+    """
+    x = _as_array(x, split)
+    if x.ndim < 2 or 0 in x.shape[1:]:
+        raise MTLError(
+            f"Inputs must be real numbers [n, ...] with sides of at least 1. Received: shape {list(x.shape)} in {split}. Pass "
+            "one array with a row for each input."
+        )
+    if x.dtype == np.uint8:
+        return x
+    lowest, highest = _find_range(x, split)
+    if x.ndim == 4 and len(x) and not (lowest >= 0 and 1 < highest <= 255):
+        # A loss of bits, or a scale that the preprocessing inside of the models does not expect.
+        remedy = "Do not divide by 255" if lowest >= 0 and highest <= 1 else "Do not standardize"
+        if np.issubdtype(x.dtype, np.integer) and (lowest < 0 or highest > 255):
+            remedy = "Scale them by their bit depth, e.g. (x >> 8).astype('uint8') for 16 bits"
+        _log.warning(
+            "Images are expected in [0, 255], but those of %s are in [%g, %g]. %s, since models preprocess images themselves.",
+            *(split, lowest, highest, remedy),
+        )
+    return x if x.dtype == np.float32 else x.astype(np.float32)
+
+
+def as_column(values: Any) -> np.ndarray:
+    """Return a label column as an array; a text among numbers does not turn the numbers into texts."""
+    if isinstance(values, np.ndarray):
+        return values
+    if isinstance(values, list | tuple) and any(isinstance(value, str) for value in values):
+        return np.fromiter(values, object, len(values))
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise MTLError(
+            f"A label column must have rows of one shape. Received: {describe(values)}. Pass numbers, or lists of one length."
+        ) from error
+
+
+def _as_array(x: Any, split: str) -> np.ndarray:
+    """Return inputs as an array of numbers."""
+    if isinstance(x, Mapping | tuple):
+        raise _refuse(f"a {type(x).__name__} of {len(x)}", split, "A model has one input: pass one array, or a list of images")
+    if hasattr(x, "element_spec"):
+        raise _refuse("a tf.data.Dataset", split, "Pass np.stack([*x.as_numpy_iterator()]), or use model.fit")
+    try:
+        # An array as it is: one that is mapped from a file stays so.
+        array = x if isinstance(x, np.ndarray) else np.asarray(x)
+    except ValueError:
+        array = np.fromiter(x, object, len(x))
+    if array.dtype == object:
+        raise _refuse(_describe_objects(np.atleast_1d(array)), split, "Resize the images to one shape and stack them")
+    if array.dtype == bool:
+        raise _refuse("booleans", split, "Pass x.astype('uint8') * 255")
+    if not np.issubdtype(array.dtype, np.number) or np.issubdtype(array.dtype, np.complexfloating):
+        raise _refuse(f"{array.dtype} {list(array.shape)}", split, "Convert them")
+    return array
+
+
+def _refuse(received: str, split: str, remedy: str) -> MTLError:
+    """Return the error for inputs of another kind."""
+    return MTLError(f"Inputs must be real numbers [n, ...] in one array. Received: {received} in {split}. {remedy}.")
+
+
+def _describe_objects(array: np.ndarray) -> str:
+    """Return in words why inputs are no array of numbers."""
+    shapes = [getattr(value, "shape", (len(value),) if isinstance(value, list) else None) for value in array]
+    row = next((row for row, shape in enumerate(shapes) if shape != shapes[0]), 0)
+    if row and None not in (shapes[0], shapes[row]):
+        return f"inputs of several shapes, {list(shapes[0] or ())} in row 0 and {list(shapes[row] or ())} in row {row}"
+    return f"{describe(array[row])} in row {row}"
+
+
+def _find_range(x: np.ndarray, split: str) -> tuple[float, float]:
+    """Return the lowest and the highest value, after checking that all are finite; a mapped array is read in pieces."""
+    step = max(1, PIECE // max(x[:1].nbytes, 1))
+    ends = [(piece.min(), piece.max()) for piece in (x[i : i + step] for i in range(0, len(x), step))]
+    # NaN is the minimum and the maximum of whatever holds one.
+    if not (np.abs(ends) <= FLOAT_MAX).all():
+        found = [i + row for i in range(0, len(x), step) for row in _rows_not_finite(x[i : i + step])]
+        raise MTLError(
+            f"Inputs must be finite as float32. Received: NaN or infinity in {list_rows(found)} of {len(x)} in {split}. "
+            "Replace these values, or remove the rows."
+        )
+    return float(min((low for low, _ in ends), default=0)), float(max((high for _, high in ends), default=0))
+
+
+def _rows_not_finite(piece: np.ndarray) -> list[int]:
+    """Return the rows that hold NaN or an infinity, or what is one as float32."""
+    return np.flatnonzero(~(np.abs(piece) <= FLOAT_MAX).reshape(len(piece), -1).all(axis=1)).tolist()

@@ -1,0 +1,162 @@
+"""Decoding image files: what they say about their pixels is followed, and every failure names the file."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import EpsImagePlugin, Image
+from PIL.PngImagePlugin import PngInfo
+
+from mtl_keras.data._decode import MAX_PIXELS, UnreadableImage, check_header, decode_image
+from mtl_keras.errors import MTLError
+
+#: 64 levels of 16 bits, of which 63 are above 255.
+LEVELS = (np.arange(64) * 1024).astype(np.uint16).reshape(8, 8)
+#: 12 different pixels in 3 rows.
+COLORS = np.arange(36, dtype=np.uint8).reshape(3, 4, 3) * 7
+
+#: How an image lies upright whose EXIF orientation is the number, by the table of the EXIF standard.
+UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: np.rot90,
+}
+
+
+def store(path: Path, pixels: np.ndarray, **options: Any) -> Path:
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_sixteen_bits_are_scaled_by_depth(ending: str, tmp_path: Path) -> None:
+    decoded = decode_image(store(tmp_path / f"gray.{ending}", LEVELS))
+    assert len(np.unique(decoded)) == 64
+    np.testing.assert_array_equal(decoded, np.repeat(LEVELS[..., None] // 256, 3, axis=2))
+
+
+def test_values_from_white_to_black_are_inverted_and_unknown_ranges_refused(tmp_path: Path) -> None:
+    Image.fromarray(LEVELS).save(tmp_path / "inverted.tif", tiffinfo={262: 0})
+    np.testing.assert_array_equal(decode_image(tmp_path / "inverted.tif")[..., 0], 255 - LEVELS // 256)
+    for name, dtype in (("float", np.float32), ("long", np.int32)):
+        with pytest.raises(UnreadableImage, match=rf"{name}\.tif: its pixels are signed, or of 32 bits; convert them"):
+            decode_image(store(tmp_path / f"{name}.tif", LEVELS.astype(dtype)))
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "webp"])
+def test_the_orientation_is_applied(ending: str, tmp_path: Path) -> None:
+    for orientation, upright in UPRIGHT.items():
+        exif = Image.Exif()
+        exif[274] = orientation
+        path = store(
+            tmp_path / f"{orientation}.{ending}", COLORS, exif=exif, **({"lossless": True} if ending == "webp" else {})
+        )
+        np.testing.assert_array_equal(decode_image(path), upright(COLORS), f"orientation {orientation}")
+
+
+def test_a_jpeg_is_turned_before_it_is_resized(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    pixels = np.zeros((8, 16, 3), np.uint8)
+    pixels[:, 8:] = 255
+    decoded = decode_image(store(tmp_path / "photo.jpg", pixels, exif=exif, quality=100), (4, 2))
+    assert decoded[0].max() <= 5
+    assert decoded[-1].min() >= 250, "the right half lies below"
+
+
+def test_transparent_pixels_are_composited_over_white(tmp_path: Path) -> None:
+    red = np.full((1, 3, 4), (255, 0, 0, 255), np.uint8)
+    red[0, :, 3] = (0, 128, 255)
+    for name, options in (("red.png", {}), ("red.webp", {"lossless": True, "exact": True})):
+        # 128 of 255 red, and the rest white.
+        assert decode_image(store(tmp_path / name, red, **options)).tolist() == [[[255] * 3, [255, 127, 127], [255, 0, 0]]]
+    palette = Image.fromarray(COLORS).quantize(4)
+    palette.save(tmp_path / "clear.gif", transparency=2)
+    assert (decode_image(tmp_path / "clear.gif")[np.asarray(palette) == 2] == 255).all()
+    decoded = decode_image(store(tmp_path / "clear.png", LEVELS, transparency=1024))
+    assert decoded[0, :3, 0].tolist() == [0, 255, 8]
+
+
+@pytest.mark.parametrize(("mode", "ending"), [("RGB", "jpg"), ("L", "jpg"), ("CMYK", "jpg"), ("P", "png"), ("1", "bmp")])
+def test_other_files_are_what_pillow_reads(mode: str, ending: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    Image.fromarray(noise).convert(mode).save(tmp_path / f"a.{ending}")
+    with Image.open(tmp_path / f"a.{ending}") as image:
+        expected = image.convert("RGB")
+    np.testing.assert_array_equal(decode_image(tmp_path / f"a.{ending}"), np.asarray(expected))
+    resized = expected.resize((7, 9), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(decode_image(tmp_path / f"a.{ending}", (9, 7)), np.asarray(resized))
+
+
+def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: started.append("gs"))
+    text = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    (tmp_path / "photo.jpg").write_bytes(text)
+    for read in (decode_image, check_header):
+        with pytest.raises(UnreadableImage, match=r"photo\.jpg: its content is of another kind"):
+            read(tmp_path / "photo.jpg")
+    assert not started
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_too_many_pixels_are_an_error(tmp_path: Path) -> None:
+    # The header of a bitmap of .5 GB; Pillow itself only warns of it.
+    header = struct.pack("<IIIIiiHHIIiiII", 99, 0, 54, 40, 13_000, 13_001, 1, 24, 0, 0, 0, 0, 0, 0)
+    (tmp_path / "large.png").write_bytes(b"BM" + header)
+    for read in (decode_image, check_header):
+        with pytest.raises(
+            MTLError, match=rf"at most {MAX_PIXELS:,} pixels\. Received: .*large\.png: 13001 x 13000 px\. Reduce"
+        ):
+            read(tmp_path / "large.png")
+
+
+def with_text() -> bytes:
+    """A PNG with a text that is too large for Pillow, which raises a ValueError."""
+    stream, info = io.BytesIO(), PngInfo()
+    info.add_text("note", "x" * 3_000_000, zip=True)
+    Image.fromarray(COLORS).save(stream, "PNG", pnginfo=info)
+    return stream.getvalue()
+
+
+def with_wrong_tag() -> bytes:
+    """A TIFF whose tag of sizes is a text, over which Pillow raises a TypeError."""
+    stream = io.BytesIO()
+    Image.fromarray(COLORS[..., 0]).save(stream, "TIFF")
+    content = bytearray(stream.getvalue())
+    content[72] = 2
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (with_text(), "Decompressed data too large for PngImagePlugin.MAX_TEXT_CHUNK"),
+        (with_wrong_tag(), "TypeError '<' not supported"),
+        (b"text", "its content is of another kind"),
+        (b"", "its content is of another kind"),
+    ],
+)
+def test_what_a_decoder_raises_names_the_file(content: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(content)
+    with pytest.raises(UnreadableImage) as caught:
+        decode_image(tmp_path / "photo.jpg")
+    assert str(caught.value).startswith("An image must be a readable JPEG, PNG, WebP, GIF, BMP or TIFF file. Received: ")
+    assert f"photo.jpg: {reason}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match=r"none\.png: No such file or directory\. Replace it"):
+        decode_image(tmp_path / "none.png")
