@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from keras import ops
 
 from mtl_keras.errors import MTLError
 
@@ -44,10 +47,10 @@ def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.
 
 
 def read_numbers(column: np.ndarray, size: int, task: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return float64 numbers (0 where missing) and float32 presence.
+    """Return float64 numbers (NaN where missing) and float32 presence.
 
     Args:
-        column: `[n, size]`, or `[n]` if `size` is 1; a row that holds NaN or None is missing.
+        column: `[n, size]`, or `[n]` if `size` is 1; NaN or None marks a missing number. A row without any is missing.
         size: Numbers per row.
         task: Name of the task, for error messages.
 
@@ -69,9 +72,21 @@ def read_numbers(column: np.ndarray, size: int, task: str) -> tuple[np.ndarray, 
             f"Labels of task {task!r} must be numbers. Received: values such as {column.reshape(-1).tolist()[0]!r}. "
             "Map them to numbers first."
         ) from None
-    missing = np.isnan(values).reshape(len(values), -1).any(axis=1)
-    values[missing] = 0
+    missing = np.isnan(values).reshape(len(values), -1).all(axis=1)
     return values, np.asarray(~missing, np.float32)
+
+
+def mean_of_known(values: Any, known: Any) -> Any:
+    """Return the mean of each row's known values, `[batch]`; 0 for a row without any.
+
+    Args:
+        values: Tensor `[batch, n]`.
+        known: Booleans `[batch, n]`.
+    """
+    size = values.shape[-1]
+    count = ops.sum(ops.cast(known, values.dtype), axis=-1)
+    # Where all are known, the plain mean to the bit.
+    return ops.mean(ops.where(known, values, ops.zeros_like(values)), axis=-1) * (size / ops.maximum(count, 1))
 
 
 def count_confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
