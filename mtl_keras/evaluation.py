@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import keras
 import numpy as np
 
 from mtl_keras.data import Data, Split, trivial_scores
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.prediction import predict
 from mtl_keras.tasks import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Evaluation", "Score", "evaluate"]
 
 #: Number of pairs of image and reconstruction that an evaluation keeps.
 EXAMPLES = 16
+#: Number of tasks that a printed evaluation shows.
+SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,18 @@ class Score:
     skill: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Results of a model on one split.
+
+    Printed, it is a line for each task.
 
     Attributes:
         split: Name of the split.
         scores: Every metric of every task that has labels in the split.
         skill: Mean over tasks of the skill of each task's own metric.
         confusion: Counts `[classes, classes]` by task, rows = true, columns = predicted.
+        class_counts: By task with classes or labels, counts `[classes, 3]` of correct predictions, predictions and labels.
         class_names: Names of the classes by task, where known.
         examples: By task that reconstructs its input, up to 16 images and their reconstructions, each
             `[n, height, width, channels]` in `[0, 1]`.
@@ -66,8 +74,53 @@ class Evaluation:
     scores: tuple[Score, ...]
     skill: float
     confusion: Mapping[str, np.ndarray] = field(default_factory=dict)
+    class_counts: Mapping[str, np.ndarray] = field(default_factory=dict)
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     examples: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        lines = [f"Evaluation on the {self.split} split: skill {self.skill:.4f}"]
+        for task, values in list(self.values().items())[:SHOWN]:
+            own = [score for score in self.scores if score.task == task]
+            shown = ", ".join(f"{score.metric} {values[score.metric]:.4g} (trivial {score.trivial:.4g})" for score in own)
+            lines.append(f"  {task}: {shown}, {own[0].n} rows")
+        if len(self.values()) > SHOWN:
+            lines.append(f"  and {len(self.values()) - SHOWN} more tasks, see `scores`")
+        return "\n".join(lines)
+
+    def confusion_table(self, task: str) -> pd.DataFrame:
+        """Return the confusion matrix of a task with the names of its classes: rows are true, columns predicted classes.
+
+        Raises:
+            MTLError: If the task has no confusion matrix here.
+        """
+        import pandas as pd
+
+        if task not in self.confusion:
+            raise unknown("task with a confusion matrix", task, self.confusion)
+        names = self._names(task, len(self.confusion[task]))
+        return pd.DataFrame(self.confusion[task], pd.Index(names, name="true"), pd.Index(names, name="predicted"))
+
+    def class_table(self, task: str) -> pd.DataFrame:
+        """Return precision, recall and number of labels `n` of each class of a task, or of each label of a label set.
+
+        A precision without any prediction of the class is NaN, as is a recall without any label of it.
+
+        Raises:
+            MTLError: If the task has no classes.
+        """
+        import pandas as pd
+
+        if task not in self.class_counts:
+            raise unknown("task with classes", task, self.class_counts)
+        correct, predicted, labels = self.class_counts[task].T
+        shares = [np.divide(correct, n, np.full(len(n), np.nan), where=n > 0) for n in (predicted, labels)]
+        names = pd.Index(self._names(task, len(labels)), name="class")
+        return pd.DataFrame({"precision": shares[0], "recall": shares[1], "n": labels}, names)
+
+    def _names(self, task: str, classes: int) -> list[str]:
+        """Return the names of the classes of a task, or their numbers."""
+        return list(self.class_names.get(task) or map(str, range(classes)))
 
     def value(self, task: str, metric: str) -> float:
         """Return one value.
@@ -124,6 +177,7 @@ def evaluate(
     predictions = predict(model, rows, batch_size=batch_size, features=features, cache_dir=cache_dir)
     scores: list[Score] = []
     confusion: dict[str, np.ndarray] = {}
+    class_counts: dict[str, np.ndarray] = {}
     examples: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for name, task in tasks.items():
         if name not in trivial:
@@ -137,13 +191,16 @@ def evaluate(
             examples[name] = (keras.ops.convert_to_numpy(task.target(stored[:EXAMPLES])), predicted[:EXAMPLES])
         if (counts := task.confusion(stored, predicted)) is not None:
             confusion[name] = counts
+        if (counts := task.class_counts(stored, predicted)) is not None:
+            class_counts[name] = counts
     if not scores:
         raise MTLError(
             f"A split must have labels to be evaluated. Received: split={split!r} without a label. Pass labeled rows."
         )
     own = [(score.task, score) for score in scores if score.skill is not None]
     skill = tasks.mean_skill({name: score.value for name, score in own}, {name: score.trivial for name, score in own})
-    return Evaluation(split, tuple(scores), skill, confusion, data.class_names, examples)
+    names = {**model.class_names, **data.class_names}
+    return Evaluation(split, tuple(scores), skill, confusion, class_counts, names, examples)
 
 
 def _select_split(model: MultiTaskModel, data: Data, split: str) -> Split:

@@ -40,7 +40,7 @@ def predict(
             nothing.
 
     Returns:
-        Outputs `[n, ...]` by task, in the order of the rows.
+        Outputs `[n, ...]` by task, in the order of the rows; those of a regression as float64, with all digits.
 
     Raises:
         MTLError: If the inputs do not have the shape that the model was built for.
@@ -65,12 +65,14 @@ def predict(
         rows = found[0] if len(found) == 1 else np.concatenate(found)
         features = True
     names = list(model.recipe.tasks if tasks is None else tasks)
-    network = keras.Model(model.features if features else model.input, {name: model.output[name] for name in names})
+    standard = model.standard_outputs
+    network = keras.Model(model.features if features else model.input, {name: standard[name] for name in names})
     # On some CPUs, a convolution of TensorFlow answers an empty batch with a wrong shape. The shape is that for one row.
     given = rows if len(rows) else np.zeros((1, *network.input_shape[1:]), rows.dtype)
     # Called directly: `keras.Model.predict` traces a function, which is used only once here.
     batches = [network(given[start : start + batch_size], training=False) for start in range(0, len(given), batch_size)]
-    return {name: np.concatenate([keras.ops.convert_to_numpy(b[name]) for b in batches])[: len(rows)] for name in names}
+    outputs = {name: np.concatenate([keras.ops.convert_to_numpy(b[name]) for b in batches])[: len(rows)] for name in names}
+    return model.in_units(outputs)
 
 
 def decode(

@@ -38,10 +38,14 @@ class Heard(Reporter):
 
     def __init__(self, last: int | None = None) -> None:
         self.labels: list[str] = []
+        self.skills: dict[str, float] = {}
         self.last = last
 
     def on_training_begin(self, label: str, number: int, total: int, epochs: int) -> None:
         self.labels.append(label)
+
+    def on_training_end(self, row: Mapping[str, Any]) -> None:
+        self.skills[row["trial"]] = row["values"]["skill"]
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         if self.last == len(self.labels):
@@ -226,6 +230,19 @@ def test_approaches_have_the_same_seeds(done: tuple[Comparison, Heard]) -> None:
     assert losses["equal", 0] == pytest.approx(losses["again", 0], rel=1e-5)
     assert losses["equal", 0] != pytest.approx(losses["equal", 1], rel=1e-4)
     assert losses["equal", 0] != pytest.approx(losses["unequal", 0], rel=1e-4)
+
+
+def test_what_is_reported_of_a_training_is_its_best_epoch(tmp_path: Path) -> None:
+    heard, folder = Heard(), tmp_path / "run"
+    options: dict[str, Any] = {"seeds": 2, "baseline": None, "strategy": "none", "reporter": heard}
+    steep = replace(PHASE, epochs=4, optimizer={"class_name": "SGD", "config": {"learning_rate": 5.0}})
+    compare(RECIPE, data(test=False), {"steep": steep}, output_dir=folder, cache_dir=tmp_path / "cache", **options)
+    found = values(folder)
+    best, last = (
+        {f"steep-{seed}": found["steep", str(seed), kind, "validation", "all", "skill"] for seed in (0, 1)}
+        for kind in ("best", "last")
+    )
+    assert heard.skills == best != last
 
 
 def test_with_nothing_shared_a_baseline_is_its_task(done: tuple[Comparison, Heard]) -> None:

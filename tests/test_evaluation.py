@@ -60,6 +60,35 @@ def f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean(found))
 
 
+def test_tables_of_classes_have_their_names(evaluation: Evaluation, model: MultiTaskModel, data: Data) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    assert data.test is not None
+    present = np.arange(N) % 3 > 0
+    truth, guess = data.test.y["kind"][present], model.predict(data.test.x, verbose=0)["kind"].argmax(-1)[present]
+    confusion = evaluation.confusion_table("kind")
+    assert confusion.loc["b", "a"] == np.sum((truth == 1) & (guess == 0))
+    table = evaluation.class_table("kind")
+    assert list(table.index) == ["a", "b", "c"]
+    precision, recall, _, n = precision_recall_fscore_support(truth, guess, labels=range(3), zero_division=np.nan)
+    np.testing.assert_allclose(table.to_numpy(), np.stack([precision, recall, n], 1))
+    assert list(evaluation.class_table("odd").index) == ["0", "1"]
+    with pytest.raises(MTLError, match=r"Unknown task with classes"):
+        evaluation.class_table("image")
+
+
+def test_what_holds_arrays_is_printed_in_a_few_lines(evaluation: Evaluation, data: Data) -> None:
+    for value, line in (
+        (evaluation, f"  kind: accuracy {evaluation.value('kind', 'accuracy'):.4g} (trivial "),
+        (data, "  kind: Classification, labels of 31, 20, 26 rows; a, b, c"),
+        (data.train, "Split 'train': 36 rows, inputs (8, 8, 1), labels of kind, odd, image"),
+    ):
+        text = str(value)
+        assert line in text
+        assert len(text.splitlines()) <= 4
+        assert all(len(each) < 128 for each in text.splitlines())
+
+
 def test_classes_are_scored_on_the_rows_that_have_a_label(evaluation: Evaluation, model: MultiTaskModel, data: Data) -> None:
     assert data.test is not None
     outputs = model.predict(data.test.x, verbose=0)

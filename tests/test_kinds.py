@@ -17,7 +17,7 @@ TASKS = mtl.Tasks(
     mtl.Binary("parity"),
     mtl.MultiLabel("bits", classes=4),
     mtl.Ordinal("rank", label="digit", classes=10),
-    mtl.Regression("ink", location=77.0, scale=8.0),
+    mtl.Regression("ink"),
     mtl.Regression("middle", size=2, location=3.5, scale=0.4),
     mtl.Reconstruction("image"),
     mtl.Binary("control", label=mtl.RandomLabels()),
@@ -42,6 +42,7 @@ def data() -> mtl.data.Data:
     }
     columns = {name: column.astype(np.float64) for name, column in columns.items()}
     columns["bits"][::3] = np.nan
+    columns["bits"][1::3, 2] = np.nan
     columns["ink"][1::3] = np.nan
     parts = [
         (images[rows], {name: column[rows] for name, column in columns.items()})

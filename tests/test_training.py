@@ -12,8 +12,9 @@ import keras
 import numpy as np
 import pytest
 
+import mtl_keras as mtl
 from mtl_keras.callbacks import assign_values, get_values
-from mtl_keras.data import Data
+from mtl_keras.data import Data, from_arrays
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.evaluation import evaluate
 from mtl_keras.model import MultiTaskModel
@@ -97,6 +98,43 @@ def test_ties_go_to_the_earliest_epoch_and_patience_ends_the_phase(data: Data) -
     tied = train(fresh(), data, Phase(epochs=5, batch_size=16, optimizer=still, monitor="val_kind_loss", patience=2))
     assert len({row["val_kind_loss"] for row in tied.history}) == 1
     assert (tied.best.epoch, len(tied.history)) == (1, 3)
+
+
+@pytest.fixture(scope="module")
+def one_class() -> Data:
+    """Validation rows that all have the most frequent class of the training rows."""
+    images, columns = _tiny.rows(150, 1)
+    kind = columns["kind"]
+    parts = [np.concatenate([np.flatnonzero(kind == 0)[:8], np.flatnonzero(kind == 2)[:32]]), np.flatnonzero(kind == 2)[32:]]
+    return from_arrays(_tiny.TASKS.only("kind"), *((images[rows], {"kind": kind[rows]}) for rows in parts))
+
+
+def test_equal_monitors_are_told_apart_by_the_loss_and_one_that_is_always_equal_is_announced(
+    one_class: Data, caplog: pytest.LogCaptureFixture
+) -> None:
+    keras.utils.set_random_seed(3)
+    model = _tiny.model(one_class.tasks)
+    # It begins with another class.
+    model.get_layer("kind").bias.assign([2.0, 0.0, 0.0])
+    run = train(model, one_class, Phase(epochs=6, batch_size=16, optimizer=keras.optimizers.Adam(0.02), patience=3))
+    losses = [row["val_loss"] for row in run.history]
+    assert {row["val_skill"] for row in run.history} == {0.0}
+    assert run.best.epoch == 1 + int(np.argmin(losses)) > 1
+    assert run.history[0]["val_kind_accuracy"] < evaluate(run.model, one_class, cache_dir=False).value("kind", "accuracy") == 1
+    lines = [record.message for record in caplog.records if "cannot tell epochs apart" in record.message]
+    assert len(lines) == 1
+    assert "'val_skill' cannot tell epochs apart by kind" in lines[0]
+    assert "lowest val_loss is chosen" in lines[0]
+
+
+def test_a_finished_training_leaves_a_model_that_is_loaded_with_its_class_names(data: Data, tmp_path: Path) -> None:
+    named = replace(data, class_names={"kind": ("a", "b", "c")})
+    run = train(fresh(), named, replace(PHASE, epochs=1), output_dir=tmp_path)
+    loaded = mtl.load_model(tmp_path)
+    for ours, theirs in zip(_tiny.weights(run.model), _tiny.weights(loaded), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for model in (loaded, run.last_model):
+        assert model.class_names == {"kind": ("a", "b", "c")}
 
 
 def test_a_worse_last_epoch_is_not_delivered(data: Data) -> None:

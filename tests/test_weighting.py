@@ -245,6 +245,8 @@ class Bump(Regression):
 
     center: float = 0.0
 
+    standardized: ClassVar[bool] = False
+
     def head(self, features: Any, image_shape: Any, source: Any = None) -> Any:
         return keras.layers.Identity(name=self.name)(features)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ class TrainingState:
         epoch: Number of finished epochs of that phase.
         stopped: Whether the phase was stopped early.
         rows: The history so far, of all phases.
-        early: `best`, `best_epoch` and `wait` of `BestEpoch`.
+        early: `best`, `best_loss`, `best_epoch` and `wait` of `BestEpoch`.
         variables: Values of the network's variables, seeds of dropout included.
         slots: Values of the variables of the weighting and the optimizer.
         best_weights: Values of what `BestEpoch` restores, at the best epoch so far.
@@ -91,6 +92,8 @@ class Checkpoint(keras.callbacks.Callback):
         if self.resumed is not None:
             early = self.resumed.early
             self.best.best, self.best.best_epoch, self.best.wait = early["best"], early["best_epoch"], early["wait"]
+            # Checkpoints of earlier versions lack it.
+            self.best.best_loss = early.get("best_loss", -math.inf)
             self.best.best_values = self.resumed.best_weights
             set_states(self.callbacks, self.resumed.callbacks)
 
@@ -112,7 +115,7 @@ class Checkpoint(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "stopped": bool(self.model.stop_training),
             "rows": self.rows,
-            "early": {"best": self.best.best, "best_epoch": self.best.best_epoch, "wait": self.best.wait},
+            "early": {name: getattr(self.best, name) for name in ("best", "best_loss", "best_epoch", "wait")},
             "callbacks": states,
         }
         named = {f"{group}.{number}": array for group, values in arrays.items() for number, array in enumerate(values)}

@@ -13,7 +13,7 @@ import numpy as np
 from mtl_keras.comparison._approach import SINGLE, Approach
 from mtl_keras.comparison._jobs import Job, list_jobs
 from mtl_keras.comparison._results import Results, choose_best, keep_trivial_once, with_mean_skill
-from mtl_keras.evaluation import evaluate
+from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.files import write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import HistoryRow, MetricsRow, delta_m_rows, history_rows, metrics_rows, trivial_rows, with_roles
@@ -67,19 +67,21 @@ def _train(trainer: Trainer, folder: Path, job: Job, seed: int, number: int, tot
     logs = folder / "logs" / f"final-{job.folder.name}"
     own_seed = derived_seed(seed, FINAL, job.seed)
     run, data = trainer.train(job.plan, job.data(job.seed), own_seed, logs, output_dir=job.folder, keep=True)
+    found: dict[str, Evaluation] = {}
     rows = []
     for kind, at in (("best", contextlib.nullcontext(run.model)), ("last", run.at_last_epoch())):
         with at as model:
             job.save_weights(model, kind)
-            evaluation = evaluate(model, data, "validation", cache_dir=trainer.cache_dir)
-        rows += metrics_rows(evaluation, run=job.label, role=job.role, seed=job.seed, phase=run.best.phase, epoch_kind=kind)
+            found[kind] = evaluate(model, data, "validation", cache_dir=trainer.cache_dir)
+        rows += metrics_rows(found[kind], run=job.label, role=job.role, seed=job.seed, phase=run.best.phase, epoch_kind=kind)
+    best = found["best"]
     tasks = list(job.plan.recipe.tasks)
     seconds = round(time.perf_counter() - began, 3)
     # Written last: it marks the training as finished.
     write_json(
         job.summary_file,
         {
-            "metrics": [*rows, *trivial_rows(evaluation)],
+            "metrics": [*rows, *trivial_rows(best)],
             "history": history_rows(run.history, tasks, run=job.history_label, seed=job.seed, role=job.role),
             "best_epoch": run.best.epoch,
             "weighting_state": {name: value.tolist() for name, value in run.model.weighting_state.items()},
@@ -87,7 +89,7 @@ def _train(trainer: Trainer, folder: Path, job: Job, seed: int, number: int, tot
         },
     )
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
-    values = {"skill": evaluation.skill, **{f"{t}_{m}": v for t, vs in evaluation.values().items() for m, v in vs.items()}}
+    values = {"skill": best.skill, **{f"{t}_{m}": v for t, vs in best.values().items() for m, v in vs.items()}}
     about = {"trial": job.folder.name, "status": "completed", "hyperparameters": {}}
     trainer.reporter.on_training_end({**about, "values": values, "seconds": seconds, "error": None})
 
@@ -125,5 +127,6 @@ def _load_best(trainer: Trainer, job: Job) -> MultiTaskModel:
     """Return a trained model with its weights and weighting state at the best epoch."""
     model = trainer.model(job.plan)
     job.load_weights(model, "best")
+    model.class_names = {task: tuple(names) for task, names in job.rows().class_names.items()}
     model.weighting_state = {name: np.array(value, np.float32) for name, value in job.summary()["weighting_state"].items()}
     return model

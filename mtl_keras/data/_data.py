@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Data"]
 
+#: Number of tasks, and of classes of each, that printed data show.
+SHOWN = 20
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Data:
     """A data set in three splits: for training, for every choice, and for the final results.
+
+    Printed, it is a line for each task.
 
     Args:
         name: Name in reports.
@@ -45,6 +50,19 @@ class Data:
     class_names: Mapping[str, tuple[str, ...]]
     image_shape: tuple[int, ...]
     features: str | None = None
+
+    def __repr__(self) -> str:
+        splits = [split for split in (self.train, self.validation, self.test) if split is not None]
+        rows = ", ".join(f"{len(split):,} {split.name}" for split in splits)
+        lines = [f"Data {self.name!r}: {rows} rows, inputs {self.image_shape}{' as features' if self.features else ''}"]
+        for name, task in list(self.tasks.items())[:SHOWN]:
+            labels = ", ".join(f"{(split.weight[name] > 0).sum():,}" for split in splits)
+            names = self.class_names.get(name, ())
+            classes = f"; {', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}" if names else ""
+            lines.append(f"  {name}: {type(task).__name__}, labels of {labels} rows{classes}")
+        if len(self.tasks) > SHOWN:
+            lines.append(f"  and {len(self.tasks) - SHOWN} more tasks, see `tasks`")
+        return "\n".join(lines)
 
     @property
     def tasks(self) -> Tasks:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Split"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """Rows that belong together: the training, validation or test part of a data set.
 
@@ -87,6 +87,9 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def __repr__(self) -> str:
+        return f"Split {self.name!r}: {len(self):,} rows, inputs {self.x.shape[1:]}, labels of {', '.join(self.tasks)}"
 
     @property
     def views(self) -> int | None:

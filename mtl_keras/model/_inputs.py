@@ -1,4 +1,8 @@
-"""What a user hands to `fit`, as batches of labels and row weights of every task."""
+"""What a user hands to `fit`, as batches of labels and row weights of every task.
+
+A batch has labels in their own unit. The first operation of a step on them is to standardize those of kinds that ask for it,
+in float64, see `_units.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from mtl_keras.errors import MTLError, unknown
+from mtl_keras.model._units import join_digits, split_digits
 from mtl_keras.tasks import Task, Tasks
 
 __all__ = ["all_labeled", "complete_arrays", "standardize"]
@@ -26,6 +31,7 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
     Raises:
         MTLError: If a key names no task.
     """
+    y = split_digits(tasks, y)
     if not isinstance(y, Mapping) or not isinstance(sample_weight, Mapping):
         return y, sample_weight
     for name in sample_weight:
@@ -53,8 +59,8 @@ def all_labeled(y: Any, sample_weight: Any) -> bool:
 def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[str, Any], dict[str, Any], bool]:
     """Return the labels and row weights of a batch for every task.
 
-    A missing row weight is 1. A label that is NaN is absent: its weight is 0. Labels of a task that reconstructs the input
-    follow from the input where they are left out.
+    A missing row weight is 1. A label that is NaN, in all of its parts if these can be missing one by one, is absent: its
+    weight is 0. Labels of a task that reconstructs the input follow from the input where they are left out.
 
     Args:
         tasks: All tasks of the network.
@@ -76,7 +82,7 @@ def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[
         if label is None:
             targets[name] = task.target(x)
         else:
-            label = _flatten_column(ops.convert_to_tensor(label), task)
+            label = _flatten_column(join_digits(task, ops.convert_to_tensor(label)), task)
             # Integers are pixels as they are stored, floats are targets.
             stored = task.from_input and "int" in str(label.dtype)
             targets[name] = task.target(label) if stored else label
@@ -85,10 +91,14 @@ def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[
             weight = ops.ones(ops.shape(targets[name])[:1], "float32")
         weight = ops.reshape(ops.cast(weight, "float32"), (-1,))
         if label is not None and "float" in str(label.dtype):
-            targets[name] = ops.cast(targets[name], "float32")
-            absent = ops.any(ops.reshape(ops.isnan(targets[name]), (ops.shape(targets[name])[0], -1)), axis=1)
+            targets[name] = target = ops.cast(targets[name], "float64" if task.standardized else "float32")
+            share = task.known(target)
+            if share is None:
+                absent = ops.any(ops.reshape(ops.isnan(target), (ops.shape(target)[0], -1)), axis=1)
+                targets[name] = ops.where(ops.isnan(target), ops.zeros_like(target), target)
+            else:
+                absent = share == 0
             weight, masked = ops.where(absent, 0.0, weight), True
-            targets[name] = ops.where(ops.isnan(targets[name]), 0.0, targets[name])
         weights[name] = weight
     return targets, weights, not masked
 

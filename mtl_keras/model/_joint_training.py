@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from mtl_keras.model._gramian import At, check_weighting
 from mtl_keras.model._hooks import with_hooks
 from mtl_keras.model._inputs import all_labeled, complete_arrays
 from mtl_keras.model._step import Objective
+from mtl_keras.model._units import fit_units
 from mtl_keras.model._weighting_state import WeightingState
 from mtl_keras.recipe import Recipe
 from mtl_keras.weighting import Weighting
@@ -38,6 +39,15 @@ class JointTraining(keras.Model):
     @property
     def head_layers(self) -> dict[str, list[keras.layers.Layer]]:
         """The layers that belong to one task only, by task."""
+        raise NotImplementedError
+
+    @property
+    def unit_layers(self) -> dict[str, Any]:
+        """The layers that hold the units of standardized labels, by task."""
+        raise NotImplementedError
+
+    def part(self, on_features: bool, sources: Iterable[str] = ()) -> keras.Model:
+        """Return the part of the network that is trained."""
         raise NotImplementedError
 
     @property
@@ -119,13 +129,14 @@ class JointTraining(keras.Model):
                 )
             with self.distribute_strategy.scope():
                 objective = Objective(
-                    self,
+                    self.part(on_features=False),
                     tasks=self.recipe.tasks,
                     active=tuple(self.recipe.tasks),
                     weighting=get_weighting("equal" if weighting is None else weighting),
                     heads=self.head_layers,
                     groups=self.recipe.batch_norm_groups,
                     representation=self.recipe.shared.representation,
+                    units=self.unit_layers,
                 )
             self.compile_objective(objective, optimizer, **options)
             return
@@ -219,9 +230,12 @@ class JointTraining(keras.Model):
         """
         if self._objective is None:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **options)
+        if self._objective.labels == "unknown":
+            fit_units(self, x, y, options)
         y, options["sample_weight"] = complete_arrays(self.recipe.tasks, x, y, options.get("sample_weight"))
-        if isinstance(validation := options.get("validation_data"), tuple | list) and len(validation) == 3:
-            options["validation_data"] = (validation[0], *complete_arrays(self.recipe.tasks, *validation))
+        if isinstance(validation := options.get("validation_data"), tuple | list) and len(validation) in (2, 3):
+            inputs, labels, *weights = validation
+            options["validation_data"] = (inputs, *complete_arrays(self.recipe.tasks, inputs, labels, *weights or [None]))
         if self._objective.labels == "unknown":
             # A dataset is not read in advance; there the first batch says whether a label can be absent.
             at: At | None = "activations" if all_labeled(y, options["sample_weight"]) else None
@@ -274,14 +288,14 @@ class JointTraining(keras.Model):
         if self._objective is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         _, labels, weights, _ = self._objective.unpack((x, y, sample_weight))
-        return self._objective.loss(labels, y_pred, weights)
+        return self._objective.loss(labels, self._objective.in_standard_units(y_pred), weights)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add a batch to the metrics, and return the log."""
         if self._objective is None:
             return super().compute_metrics(x, y, y_pred, sample_weight)
         _, labels, weights, _ = self._objective.unpack((x, y, sample_weight))
-        return self._objective.measure(labels, y_pred, weights)
+        return self._objective.measure(labels, self._objective.in_standard_units(y_pred), weights)
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the log."""

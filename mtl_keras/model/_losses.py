@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from mtl_keras import distribute
+from mtl_keras.layers import read_unit
 from mtl_keras.model._batching import VectorMean, batch_by_task_type
 from mtl_keras.model._weighting_state import WeightingState
 from mtl_keras.tasks import Tasks
@@ -51,12 +52,20 @@ class TaskMeasures:
         active: Names of the tasks that are trained.
         weighting: How their losses are combined.
         state: Its variables.
+        units: The layers that hold the units of standardized labels, by task.
     """
 
     def __init__(
-        self, network: keras.Model, tasks: Tasks, active: Sequence[str], weighting: Weighting, state: WeightingState
+        self,
+        network: keras.Model,
+        tasks: Tasks,
+        active: Sequence[str],
+        weighting: Weighting,
+        state: WeightingState,
+        units: Mapping[str, keras.layers.Layer],
     ) -> None:
         self._network, self.active, self.weighting, self.state = network, tuple(active), weighting, state
+        self.units = units
         # Trained tasks come first: what is only measured is stacked apart from what a gradient flows through.
         self._trained = {name: tasks[name] for name in self.active}
         self._measured = {name: task for name, task in tasks.items() if name not in self._trained}
@@ -71,8 +80,14 @@ class TaskMeasures:
         return [self._total, self._mean_losses, self._mean_metrics]
 
     def results(self) -> dict[str, Any]:
-        """Return the log: `loss`, then the loss and the metric of every task."""
-        return {"loss": self._total.result(), **self._mean_losses.result(), **self._mean_metrics.result()}
+        """Return the log: `loss`, then the loss and the metric of every task, in the unit of its labels."""
+        metrics = self._mean_metrics.result()
+        for name, layer in self.units.items():
+            task = self._trained.get(name) or self._measured[name]
+            entry = f"{name}_{task.metric.name}"
+            # In float64: float32 holds no squares of numbers below 1e-23.
+            metrics[entry] = task.metric_in_unit(ops.cast(metrics[entry], "float64"), read_unit(layer)[1])
+        return {"loss": self._total.result(), **self._mean_losses.result(), **metrics}
 
     def loss(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any]) -> Any:
         """Return this replica's share of the loss, and add the batch to the mean losses.
@@ -98,7 +113,7 @@ class TaskMeasures:
             weights: As for `loss`.
             separate: Whether each task is computed by itself, so that its gradient does not pass through other heads.
         """
-        row_weights = self._row_weights(weights)
+        row_weights = self._row_weights(y, weights)
 
         def measure(task: Any, target: Any, output: Any, weight: Any) -> Any:
             return task.loss(_mask_absent(target, weight), output)
@@ -142,14 +157,22 @@ class TaskMeasures:
 
     def measure(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any]) -> dict[str, Any]:
         """Add the batch to the metrics, and return the log; arguments as for `loss`."""
-        present = ops.cast(self._row_weights(weights) > 0, "float32")
+        present = self._row_weights(y, weights, counted=True)
         rows = self._rows(lambda task, target, output: task.row_metrics(target, output)[task.metric.name], y, outputs)
         self._mean_metrics.update_state(ops.where(present > 0, rows, 0.0), present)
         return self.results()
 
-    def _row_weights(self, weights: Mapping[str, Any]) -> Any:
-        """Return `[tasks, batch]` float32."""
-        return ops.stack([ops.cast(weights[name], "float32") for name in (*self._trained, *self._measured)])
+    def _row_weights(self, y: Mapping[str, Any], weights: Mapping[str, Any], counted: bool = False) -> Any:
+        """Return `[tasks, batch]` float32: the weights, or 1 where they are positive, times the known shares of the labels."""
+        tasks = {**self._trained, **self._measured}
+        stacked = ops.stack([ops.cast(weights[name], "float32") for name in tasks])
+        if counted:
+            stacked = ops.cast(stacked > 0, "float32")
+        shares = {name: task.known(y[name]) for name, task in tasks.items()}
+        if all(share is None for share in shares.values()):
+            return stacked
+        ones = ops.ones_like(stacked[0])
+        return stacked * ops.stack([ones if share is None else share for share in shares.values()])
 
     def _rows(self, measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
         """Return `measure` of each row, `[tasks, batch]`, without a gradient for tasks that are only measured."""

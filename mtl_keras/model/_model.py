@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import _saving
 from mtl_keras.model._graph import layers_on_path, network_from
 from mtl_keras.model._joint_training import JointTraining
+from mtl_keras.model._units import set_units, standard_outputs, to_label_unit, unit_layers
 from mtl_keras.recipe import Recipe
 
 __all__ = ["MultiTaskModel"]
@@ -81,6 +83,29 @@ class MultiTaskModel(JointTraining):
     def head_layers(self) -> dict[str, list[keras.layers.Layer]]:
         """The layers that belong to one task only, by task."""
         return {name: [self.get_layer(layer) for layer in layers] for name, layers in self._head_layer_names.items()}
+
+    @property
+    def unit_layers(self) -> dict[str, Any]:
+        """The frozen layers that hold the units of standardized labels, by task: the last layer of each regression."""
+        return unit_layers(self.recipe.tasks, self.output)
+
+    @property
+    def standard_outputs(self) -> dict[str, Any]:
+        """The symbolic outputs that are trained, in front of `unit_layers`."""
+        return standard_outputs(self.recipe.tasks, self.output)
+
+    def set_units(self, labels: Mapping[str, np.ndarray]) -> None:
+        """Set the units of standardized labels from training rows, where the tasks do not give them and no training did.
+
+        Args:
+            labels: Present labels of the training rows by task, as `Task.encode` stores them.
+        """
+        set_units(self, labels)
+
+    def in_units(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return arrays of `standard_outputs` in the units of the labels; those that were standardized as float64."""
+        layers = self.unit_layers
+        return {name: to_label_unit(layers[name], array) if name in layers else array for name, array in outputs.items()}
 
     @property
     def trunk(self) -> keras.Model:
@@ -161,13 +186,13 @@ class MultiTaskModel(JointTraining):
 
         Returns:
             This model itself where the part is the whole; else a network from one tensor, or from a dict of `"input"` and
-            an entry for each source, to the outputs by task.
+            an entry for each source, to the outputs that are trained, by task.
         """
         sources = tuple(sources)
-        if not on_features and not sources:
+        if not on_features and not sources and not self.unit_layers:
             return self
         replaced = [(name, self.output[name]) for name in sources]
-        return network_from(self.features if on_features else self.input, self.output, replaced)
+        return network_from(self.features if on_features else self.input, self.standard_outputs, replaced)
 
     def plain(self) -> keras.Model:
         """Return the same network, sharing its weights, as a functional model of built-in Keras classes only.

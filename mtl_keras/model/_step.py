@@ -19,6 +19,7 @@ from mtl_keras.model._gramian import At, TaskGradients
 from mtl_keras.model._idle import IdleHeads
 from mtl_keras.model._inputs import standardize
 from mtl_keras.model._losses import TaskLosses, TaskMeasures
+from mtl_keras.model._units import to_standard_unit
 from mtl_keras.model._weighting_state import WeightingState
 from mtl_keras.normalization import training_domain
 from mtl_keras.tasks import Tasks
@@ -49,6 +50,8 @@ class Objective(TaskMeasures):
         representation: Name of the layer whose output the tasks share, if a sharing method names one.
         at: What the gradients of the tasks are taken by for a gradient-based weighting; None (default) decides by the
             first batch, whether a label can be absent.
+        units: By task, the layers that hold the units of standardized labels. The outputs of the networks are those in front
+            of these layers. Default none.
 
     Raises:
         MTLError: If the weighting does not fit the tasks, or is gradient-based and the tasks share no trained layer.
@@ -67,6 +70,7 @@ class Objective(TaskMeasures):
         others: Sequence[keras.Model] = (),
         representation: str | None = None,
         at: At | None = None,
+        units: Mapping[str, keras.layers.Layer] | None = None,
     ) -> None:
         self.networks = (network, *others)
         self.tasks, self.active, self.weighting = tasks, tuple(active), weighting
@@ -75,7 +79,7 @@ class Objective(TaskMeasures):
         self.state = WeightingState.of(weighting, self.active)
         #: What the optimizer trains, in this order.
         self.variables = [*network.trainable_weights, *self.state.trained]
-        super().__init__(network, tasks, self.active, weighting, self.state)
+        super().__init__(network, tasks, self.active, weighting, self.state, units or {})
         self._idle_heads = IdleHeads(tasks, active, heads)
         self.at: At | None = at
         self._task_gradients: TaskGradients | None = None
@@ -113,8 +117,14 @@ class Objective(TaskMeasures):
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
         # Within a phase, a callback may hand anything to `evaluate`.
         if self.labels == "unknown" or not isinstance(weights, Mapping) or set(weights) != set(self.tasks):
-            return (x, *standardize(self.tasks, x, y, weights))
-        return x, y, dict(weights), self.labels == "complete"
+            y, weights, complete = standardize(self.tasks, x, y, weights)
+        else:
+            y, weights, complete = y, dict(weights), self.labels == "complete"
+        return x, self.in_standard_units(y), weights, complete
+
+    def in_standard_units(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return labels or outputs in their units with standardized ones where the losses are those of these."""
+        return {**values, **{name: to_standard_unit(layer, values[name]) for name, layer in self.units.items()}}
 
     def forward(self, x: Any, training: bool) -> dict[str, Any]:
         """Return the outputs by task, of the first network that takes such an input."""

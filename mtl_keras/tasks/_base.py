@@ -73,6 +73,9 @@ class Task(ABC):
     from_input: ClassVar[bool] = False
     #: Whether the output is probabilities `[batch, n]`, on which another task can be stacked.
     probabilities: ClassVar[bool] = True
+    #: Whether loss and row metrics are those of standardized labels and outputs. The head then ends in a frozen layer that
+    #: holds location and scale (`mtl_keras.layers.unit_layer`); `encode`, `decode`, `trivial` and `score` keep the unit.
+    standardized: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
@@ -138,6 +141,30 @@ class Task(ABC):
         """Convert a batch of stored labels (tensor) to training targets; by default the labels themselves."""
         return stored
 
+    def known(self, target: Any) -> Any:
+        """Return the known share of each row's label, `[batch]`; None (default) for labels that are known or not as a whole.
+
+        A row counts in loss and metrics by this share, so that both are means over all known parts.
+        """
+        return None
+
+    def statistics(self, stored: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return what a kind that is `standardized` subtracts from its labels, `[size]`, and what it divides them by.
+
+        Args:
+            stored: Present labels of the training rows, from `encode`.
+        """
+        raise NotImplementedError
+
+    @property
+    def unit_given(self) -> bool:
+        """Whether the task itself says what its labels are standardized by, so that nothing is taken from training rows."""
+        return False
+
+    def metric_in_unit(self, value: Any, scale: Any) -> Any:
+        """Return the value of `metric` for labels in their own unit, given that for labels divided by `scale`."""
+        return value
+
     @abstractmethod
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         """Build the output layer, which is named after the task, and the layers that belong to it.
@@ -196,6 +223,18 @@ class Task(ABC):
             prediction: Outputs of the model for the same rows.
         """
         return None
+
+    def class_counts(self, stored: np.ndarray, prediction: np.ndarray) -> np.ndarray | None:
+        """Return counts `[classes, 3]` of correct predictions, predictions and labels, or None for a kind without classes.
+
+        Args:
+            stored: Present labels only, from `encode`.
+            prediction: Outputs of the model for the same rows.
+        """
+        confusion = self.confusion(stored, prediction)
+        if confusion is None:
+            return None
+        return np.stack([confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)], axis=1)
 
     def strata(self, stored: np.ndarray) -> np.ndarray | None:
         """Return `[n]` integers for stratified splits, or None for a kind without classes."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from keras import ops
 
 from mtl_keras.errors import MTLError, list_rows
 
@@ -41,10 +44,10 @@ def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.
 
 
 def read_numbers(column: np.ndarray, size: int, task: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return float64 numbers (0 where missing) and float32 presence.
+    """Return float64 numbers (NaN where missing) and float32 presence.
 
     Args:
-        column: `[n, size]`, or `[n]` if `size` is 1; a row that holds NaN or None is missing.
+        column: `[n, size]`, or `[n]` if `size` is 1; NaN or None marks a missing number. A row without any is missing.
         size: Numbers per row.
         task: Name of the task, for error messages.
 
@@ -68,8 +71,7 @@ def read_numbers(column: np.ndarray, size: int, task: str) -> tuple[np.ndarray, 
             f"{'[n]' if size == 1 else f'[n, {size}]'}."
         )
     values = to_floats(column, "numbers", f"task {task!r}")
-    missing = np.isnan(values).reshape(len(values), -1).any(axis=1)
-    values[missing] = 0
+    missing = np.isnan(values).reshape(len(values), -1).all(axis=1)
     return values, np.asarray(~missing, np.float32)
 
 
@@ -112,6 +114,19 @@ def _is_number(value: object) -> bool:
 def _list_more(rows: np.ndarray) -> str:
     """Return which rows are meant, if there are several."""
     return f", {list_rows(rows.tolist())}" if len(rows) > 1 else ""
+
+
+def mean_of_known(values: Any, known: Any) -> Any:
+    """Return the mean of each row's known values, `[batch]`; 0 for a row without any.
+
+    Args:
+        values: Tensor `[batch, n]`.
+        known: Booleans `[batch, n]`.
+    """
+    size = values.shape[-1]
+    count = ops.sum(ops.cast(known, values.dtype), axis=-1)
+    # Where all are known, the plain mean to the bit.
+    return ops.mean(ops.where(known, values, ops.zeros_like(values)), axis=-1) * (size / ops.maximum(count, 1))
 
 
 def count_confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -12,9 +12,10 @@ import numpy as np
 from keras import ops
 
 from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.layers import unit_layer
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._decoded import Decoded
-from mtl_keras.tasks._labels import read_numbers
+from mtl_keras.tasks._labels import mean_of_known, read_numbers
 
 __all__ = ["Regression"]
 
@@ -23,43 +24,49 @@ __all__ = ["Regression"]
 class Regression(Task):
     """Regression: linear output, mean squared error, MSE and MAE.
 
-    Labels are numbers `[n]`, or `[n, size]`; a row that holds NaN or None is missing. The output is `[batch, size]` in the
-    unit of the labels. The skill is R squared, the fraction of variance explained.
+    Labels are numbers `[n]`, or `[n, size]`; NaN or None marks a missing number. The output is `[batch, size]` in the unit of
+    the labels. The skill is R squared, the fraction of variance explained.
+
+    Labels are standardized in float64: the loss is the squared error in units of `scale`, and the head ends in a frozen layer
+    that returns to the unit of the labels. It is set from the training rows of the first training and then kept.
 
     Args:
         name: See `Task`.
         label: See `Task`.
-        size: Numbers per row, at least 1 (default).
-        location: About the mean of the labels, in their unit; default 0. The initial output of the model.
-        scale: About the standard deviation of the labels, in their unit, above 0; default 1. The loss is the squared error
-            in units of `scale`, which makes it comparable with the losses of other tasks.
+        size: Numbers per row, at least 1 (default). They share one unit and scale; numbers of different units are tasks of
+            their own.
+        location: What is subtracted from the labels, in their unit; None (default) for the mean of each number over the
+            training rows. The initial output of the model.
+        scale: What they are divided by, in their unit, above 0; None (default) for their standard deviation.
 
     Raises:
         MTLError: If a value is out of range.
 
     Example:
         >>> import mtl_keras as mtl
-        >>> mtl.Regression("age", location=40.0, scale=15.0).metric.name
+        >>> mtl.Regression("age").metric.name
         'mse'
     """
 
     size: int = 1
-    location: float = 0.0
-    scale: float = 1.0
+    location: float | None = None
+    scale: float | None = None
 
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("mse", "squared unit of the label", "min", 0.0),
         Metric("mae", "unit of the label", "min", 0.0),
     )
     probabilities: ClassVar[bool] = False
+    standardized: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_integer("size", self.size, 1, of="a regression")
-        if not (math.isfinite(self.location) and math.isfinite(self.scale) and self.scale > 0):
+        location, scale = 0.0 if self.location is None else self.location, 1.0 if self.scale is None else self.scale
+        if not (math.isfinite(location) and math.isfinite(scale) and scale > 0):
             raise MTLError(
                 f"`location` must be finite and `scale` finite and above 0. Received: location={self.location}, "
-                f"scale={self.scale}. Pass about the mean and the standard deviation of the labels."
+                f"scale={self.scale}. Pass about the mean and the standard deviation of the labels, or leave them out."
             )
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,31 +77,60 @@ class Regression(Task):
                 f"Labels of task {self.name!r} must be finite. Received: {column[wrong[0]]} in row {wrong[0]} "
                 f"({wrong.size} of {len(values)} rows). Correct the column; NaN marks a missing label."
             )
-        return values.astype(np.float32), present
+        values[present == 0] = 0
+        return values, present
+
+    def known(self, target: Any) -> Any:
+        if self.size == 1:
+            return None
+        return ops.mean(ops.cast(ops.logical_not(ops.isnan(self._rows(target))), "float32"), axis=-1)
+
+    def statistics(self, stored: np.ndarray) -> tuple[np.ndarray, float]:
+        rows = np.asarray(stored, np.float64).reshape(-1, self.size)
+        known = ~np.isnan(rows)
+        counts = np.maximum(known.sum(axis=0), 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.where(known, rows, 0).sum(axis=0) / counts
+            away = np.where(known, rows - mean, 0)
+            # One scale for all numbers of a row: their errors are summed up in one metric.
+            scale = float(np.sqrt((np.square(away).sum(axis=0) / counts).mean()))
+        constant = all(np.ptp(column[here]) == 0 for column, here in zip(rows.T, known.T, strict=True) if here.any())
+        location = mean if self.location is None else np.full(self.size, self.location)
+        return location, self.scale or (1.0 if constant else scale)
+
+    @property
+    def unit_given(self) -> bool:
+        return self.location is not None and self.scale is not None
+
+    def metric_in_unit(self, value: Any, scale: Any) -> Any:
+        return value * scale * scale
 
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         standard = keras.layers.Dense(self.size, name=f"{self.name}_standard")(features)
-        return keras.layers.Rescaling(self.scale, offset=self.location, name=self.name)(standard)
+        return unit_layer(self.name, self.size, self.location or 0.0, self.scale or 1.0)(standard)
 
     def loss(self, target: Any, prediction: Any) -> Any:
-        return ops.mean(ops.square((self._rows(target) - prediction) / self.scale), axis=-1)
+        rows = self._rows(target)
+        if self.size == 1:
+            return ops.mean(ops.square(rows - prediction), axis=-1)
+        known = ops.logical_not(ops.isnan(rows))
+        return mean_of_known(ops.square(ops.where(known, rows, ops.zeros_like(rows)) - prediction), known)
 
     def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
-        return {"mse": ops.mean(ops.square(self._rows(target) - prediction), axis=-1)}
+        return {"mse": self.loss(target, prediction)}
 
     def decode(self, outputs: np.ndarray, class_names: Sequence[str] = ()) -> Decoded:
         return Decoded(outputs[:, 0] if self.size == 1 else outputs)
 
     def trivial(self, stored: np.ndarray) -> np.ndarray:
-        rows = stored.reshape(len(stored), self.size)
-        mean = rows.mean(axis=0, dtype=np.float64) if len(rows) else np.zeros(self.size)
-        return np.asarray(mean, np.float32)
+        rows = np.asarray(stored, np.float64).reshape(len(stored), self.size)
+        known = ~np.isnan(rows)
+        return np.asarray(np.where(known, rows, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
     def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-        from sklearn.metrics import mean_absolute_error, mean_squared_error
-
-        true, predicted = stored.reshape(-1, self.size).astype(np.float64), prediction.astype(np.float64)
-        return {"mse": float(mean_squared_error(true, predicted)), "mae": float(mean_absolute_error(true, predicted))}
+        true = np.asarray(stored, np.float64).reshape(-1, self.size)
+        error = (true - prediction.astype(np.float64))[~np.isnan(true)]
+        return {"mse": float(np.square(error).mean()), "mae": float(np.abs(error).mean())}
 
     def _rows(self, target: Any) -> Any:
         """Return the targets as `[batch, size]`."""

@@ -100,7 +100,8 @@ class CompiledPhases:
     def _compile_anew(self, phase: Phase, steps: int, steps_per_call: int, on_features: bool, complete: bool, at: At) -> None:
         model, tasks = self.model, self.model.recipe.tasks
         with model.distribute_strategy.scope():
-            part = model.part(on_features, sources_of(model.recipe, phase))
+            sources, whole = sources_of(model.recipe, phase), model.part(on_features=False)
+            part = model.part(on_features, sources) if on_features or sources else whole
             objective = Objective(
                 part,
                 tasks=tasks,
@@ -109,9 +110,10 @@ class CompiledPhases:
                 labels="complete" if complete else "partial",
                 heads=model.head_layers,
                 groups=model.recipe.batch_norm_groups,
-                others=() if part is model else (model,),
+                others=() if part is whole else (whole,),
                 representation=model.recipe.shared.representation,
                 at=at,
+                units=model.unit_layers,
             )
             optimizer = phase.new_optimizer(steps * phase.epochs)
         model.compile_objective(objective, optimizer, steps_per_execution=steps_per_call)

@@ -36,6 +36,8 @@ def freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
             for name in phase.freeze:
                 for layer in model.layers_by_name(name):
                     layer.trainable = False
+            for layer in model.unit_layers.values():
+                layer.trainable = False
             model.recipe.backbone.fix_inference_mode(model.get_layer("backbone"))
         trained = trained_heads(model.recipe.tasks, phase)
         for name, head in model.head_layers.items():

@@ -17,7 +17,7 @@ __all__ = ["Best", "Run"]
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch with the best monitor, the earliest of equal ones.
+    """The epoch with the best monitor; of equal ones that with the lowest loss on the monitored rows, then the earliest.
 
     Attributes:
         phase: Number of the phase, from 0.
@@ -32,7 +32,7 @@ class Best:
     value: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """A finished training.
 
@@ -57,6 +57,13 @@ class Run:
     _last_values: Mapping[int, np.ndarray]
     _shares_trunk: bool
 
+    def __repr__(self) -> str:
+        phase = f" of phase {self.best.phase}" if len(self.phases) > 1 else ""
+        return (
+            f"Run of {len(self.history)} epochs in {self.seconds:.1f} s: best epoch {self.best.epoch}{phase}, "
+            f"{self.best.monitor} {self.best.value:.4g}"
+        )
+
     @property
     def recipe(self) -> Recipe:
         """What the model was built from."""
@@ -69,6 +76,7 @@ class Run:
         last = build_model(replace(self.recipe, backbone=backbone), trunk=self.model.trunk if self._shares_trunk else None)
         last.set_weights(self.model.get_weights())
         _assign(last, self._last_values)
+        last.class_names = dict(self.model.class_names)
         return last
 
     @contextlib.contextmanager

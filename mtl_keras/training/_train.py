@@ -12,8 +12,9 @@ from typing import Any, Literal
 import keras
 
 from mtl_keras.callbacks import TrainingState, Verbose, assign_values, check_callbacks, load_state, set_states
-from mtl_keras.data import Data
+from mtl_keras.data import Data, trivial_scores
 from mtl_keras.model import MultiTaskModel
+from mtl_keras.saving import MODEL
 from mtl_keras.training._check import check
 from mtl_keras.training._compiled import CompiledPhases
 from mtl_keras.training._features import PhaseInputs
@@ -54,9 +55,9 @@ def train(
         data: The `validation` split decides on the best epoch; `test` is not used.
         *phases: At least one.
         seed: Seed of the data order, which is a function of seed and epoch; at least 0, default 0.
-        output_dir: Folder of a checkpoint that is written after each epoch; None (default) writes none. If it holds a
-            checkpoint of the same training, that one is resumed as if it had not been interrupted, and one that is finished
-            is returned.
+        output_dir: Folder of a checkpoint that is written after each epoch, and at the end of `model.keras`, the model at
+            the best epoch, which `mtl.load_model` reads; None (default) writes none. If it holds a checkpoint of the same
+            training, that one is resumed as if it had not been interrupted, and one that is finished is returned.
         callbacks: Keras callbacks. Their `self.model` is `model`, and their `mode="auto"` knows the direction of every entry
             of the log. A resumed training needs the same callbacks of Keras, whose state is restored; a method
             `on_resume(rows)` is called with the history so far. `CSVLogger` starts its file anew in each phase unless it
@@ -82,7 +83,10 @@ def train(
         'val_skill'
     """
     fit = functools.partial(train_compiled, CompiledPhases(model), data, *phases)
-    return fit(seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=cache_dir, verbose=verbose)
+    run = fit(seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=cache_dir, verbose=verbose)
+    if output_dir is not None:
+        model.save(Path(output_dir) / MODEL)
+    return run
 
 
 def train_compiled(
@@ -105,6 +109,7 @@ def train_compiled(
     if output_dir is not None:
         checkpoint = (Path(output_dir) / CHECKPOINT, _identity(model, data, phases, seed))
         state = load_state(*checkpoint)
+    model.set_units({name: data.train.y[name][data.train.weight[name] > 0] for name in model.unit_layers})
     stacked = plan_stacking(model, phases, len(data.train))
     initial = InitialState.of(model, output_dir, state is not None) if any(stacked) else None
     rows = [] if state is None else _restore(model, state, callbacks)
@@ -116,6 +121,7 @@ def train_compiled(
         with freezing(model, phase):
             phase_data, on_features = inputs.for_phase(number)
             _log_idle_weighting(model, phase)
+            _announce_degenerate_monitor(model, data, phase)
             if (taken := stacked[number]) and initial and not (resumed and is_finished(resumed, phase)):
                 copy = compiled.copy_for_folds(initial)
                 phase_data = add_out_of_fold_predictions(
@@ -177,3 +183,28 @@ def _log_idle_weighting(model: MultiTaskModel, phase: Phase) -> None:
             "The trunk is frozen and no trained layer is shared, so each task trains alone and loss weights change next to "
             "nothing under Adam. Pass shared=(512,) to let the tasks share a dense layer."
         )
+
+
+def _announce_degenerate_monitor(model: MultiTaskModel, data: Data, phase: Phase) -> None:
+    """Warn of tasks whose skill is always 0, since the trivial predictor is perfect on the monitored rows."""
+    if phase.monitor.removeprefix("val_") != "skill":
+        return
+    held_out = phase.monitor.startswith("val_")
+    active = phase.active(model.recipe.tasks)
+    scores = trivial_scores(data.train, data.validation if held_out else data.train)
+    measured = [name for name in active if name in scores]
+    idle = [name for name in measured if scores[name][active[name].metric.name] == active[name].metric.perfect]
+    if idle:
+        rows, prefix = ("validation", "val_") if held_out else ("training", "")
+        decides = f"The epoch with the lowest {prefix}loss is chosen." if idle == measured else "The other tasks decide."
+        _warn_once(
+            f"The monitor {phase.monitor!r} cannot tell epochs apart by {', '.join(idle)}: the trivial predictor is right in "
+            f"all {rows} rows, as where they have one class, so that the skill is always 0. {decides} Take {rows} rows with "
+            "other labels as well, or monitor another entry."
+        )
+
+
+@functools.cache
+def _warn_once(line: str) -> None:
+    """Log a warning unless this process has logged it before: a search trains many models on the same rows."""
+    logger.warning(line)

@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import f1_score
 
 from mtl_keras.errors import MTLError
 from mtl_keras.tasks import (
@@ -95,7 +96,7 @@ NUMBER = Case(
     labels=lambda rng, n: rng.normal(40, 15, n).astype(np.float32),
     outputs=lambda rng, n: rng.normal(40, 15, (n, 1)).astype(np.float32),
     perfect=lambda stored: stored.reshape(len(stored), -1),
-    loss=lambda target, output: squared(target, output) / 15**2,
+    loss=squared,
     metric=squared,
     wrong=(math.inf, -math.inf),
     refusal="must be finite",
@@ -246,12 +247,40 @@ def test_columns_that_hold_no_such_numbers_are_refused(name: str) -> None:
     if name == "regression":
         np.testing.assert_array_equal(case.task.encode(column[:, None])[0], column)
     else:
-        # One absent number makes the row absent.
         column = column.astype(np.float64)
-        column[3, 1] = math.nan
-        stored, present = case.task.encode(column)
+        column[3] = math.nan
+        _, present = case.task.encode(column)
         assert present.tolist() == [float(row != 3) for row in range(ROWS)]
-        np.testing.assert_array_equal(stored[3], 0)
+
+
+@pytest.mark.parametrize("name", ["multi-label", "several numbers"])
+def test_what_is_known_of_a_row_counts(name: str) -> None:
+    """Loss, metrics and trivial prediction are those of the known entries, each counted once."""
+    case = CASES[name]
+    rng = np.random.default_rng(0)
+    column, outputs = case.labels(rng, ROWS).astype(np.float64), case.outputs(rng, ROWS)
+    column[::2, 0], column[5, 1] = math.nan, math.nan
+    known = ~np.isnan(column)
+    stored, present = case.task.encode(column)
+    assert present.all()
+    shares, losses = (
+        np.asarray(found) for found in (case.task.known(stored), case.task.loss(tf.constant(stored), tf.constant(outputs)))
+    )
+    np.testing.assert_allclose(shares, known.mean(axis=1), rtol=1e-6)
+    if name == "multi-label":
+        each = -np.log(np.where(column == 1, outputs, 1 - outputs))
+        hit = (outputs > 0.5) == (column == 1)
+        values = {
+            "accuracy": hit[known].mean(),
+            "macro_f1": np.mean([f1_score(column[k, c], outputs[k, c] > 0.5) for c, k in enumerate(known.T)]),
+            "exact_match": (hit | ~known).all(axis=1).mean(),
+        }
+    else:
+        each = np.square(column - outputs)
+        values = {"mse": each[known].mean(), "mae": np.sqrt(each)[known].mean()}
+    assert (shares * losses).sum() / shares.sum() == pytest.approx(each[known].mean(), rel=1e-5)
+    assert case.task.score(stored, outputs) == pytest.approx(values, rel=1e-6)
+    np.testing.assert_allclose(case.task.trivial(stored), np.nanmean(column, axis=0), rtol=1e-6)
 
 
 def test_a_regression_begins_at_its_location() -> None:
@@ -304,7 +333,7 @@ def test_no_constant_beats_the_trivial_prediction(seed: int, n: int) -> None:
         stored, _, outputs = sample(case, seed, n)
         row = case.task.trivial(stored)
         assert row.shape == case.output
-        assert row.dtype == np.float32
+        assert np.issubdtype(row.dtype, np.floating)
 
         def of_constant(row: np.ndarray, case: Case = case, stored: np.ndarray = stored) -> float:
             return case.task.score(stored, np.broadcast_to(row, (len(stored), *row.shape)))[case.task.metric.name]
