@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.errors import MTLError, check_number, check_size, store
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._labels import read_numbers
@@ -55,12 +54,12 @@ class Regression(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("size", self.size, 1, of="a regression")
-        if not (math.isfinite(self.location) and math.isfinite(self.scale) and self.scale > 0):
-            raise MTLError(
-                f"`location` must be finite and `scale` finite and above 0. Received: location={self.location}, "
-                f"scale={self.scale}. Pass about the mean and the standard deviation of the labels."
-            )
+        store(
+            self,
+            size=check_size("size", self.size, of="a regression"),
+            location=check_number("location", self.location, of="a regression"),
+            scale=check_number("scale", self.scale, 0, bounds="(]", of="a regression"),
+        )
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, present = read_numbers(column, self.size, self.name)

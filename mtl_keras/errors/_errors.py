@@ -1,0 +1,68 @@
+"""The errors, and how they show what was received."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["MTLError", "TrialError", "describe", "unknown"]
+
+#: Characters of a received value that a message shows.
+SHOWN = 80
+
+
+class MTLError(ValueError):
+    """An error that the user can fix; its message states rule, received value and remedy in one line."""
+
+    # As users import it; tracebacks show it.
+    __module__ = "mtl_keras.errors"
+
+
+class TrialError(MTLError):
+    """A training that failed because of its own configuration: a search counts the trial as failed and continues."""
+
+    __module__ = "mtl_keras.errors"
+
+
+def describe(value: object) -> str:
+    """Return a short text for a value that is refused, to follow "Received: " in an error message.
+
+    Example:
+        >>> describe(MTLError)
+        'the class MTLError'
+        >>> describe((32, 32))
+        '(32, 32)'
+        >>> describe("x" * 1000)
+        "'xxxxxxxxxxxxxxxxxxxx...' (1000 characters)"
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, str) and len(value) > SHOWN:
+        return f"{value[:20] + '...'!r} ({len(value)} characters)"
+    text = repr(value)
+    # A Keras model or a data frame would fill many lines.
+    return text if len(text) <= SHOWN and "\n" not in text else f"an object of type {type(value).__name__}"
+
+
+def unknown(kind: str, name: object, options: Iterable[str], hint: str = "") -> MTLError:
+    """Return the error for a name that is not among `options`, with the closest names first.
+
+    Args:
+        kind: What the name stands for, e.g. `"backbone"`.
+        name: The name received.
+        options: All accepted names.
+        hint: One more sentence, for instance how to list all names.
+
+    Example:
+        >>> str(unknown("tuner", "randm", ["random", "grid"]))
+        "Unknown tuner: received 'randm'. Did you mean 'random'?"
+    """
+    known = sorted(options)
+    folded = {option.lower(): option for option in known}
+    near = [folded[m] for m in difflib.get_close_matches(str(name)[:SHOWN].lower(), folded, n=3, cutoff=0.5)]
+    if near:
+        remedy = f"Did you mean {' or '.join(repr(n) for n in near)}?"
+    else:
+        shown = ", ".join(repr(n) for n in known[:12])
+        remedy = f"Expected one of {shown}{', ...' if len(known) > 12 else ''}."
+    return MTLError(f"Unknown {kind}: received {describe(name)}. {remedy}" + (f" {hint}" if hint else ""))
