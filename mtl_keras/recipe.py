@@ -119,6 +119,12 @@ class Recipe:
         """Names of the tasks whose heads take the shared features, rather than those of the backbone."""
         return tuple(name for name, head in self.heads.items() if head.pooling is None)
 
+    def trunk_config(self) -> dict[str, Any]:
+        """Return, as plain JSON values, what determines the layers of the trunk besides their weights."""
+        backbone = self.backbone.resolve().replace(weights=None)
+        groups = len(self.batch_norm_groups)
+        return {"backbone": backbone.config(), "image_shape": list(self.image_shape), "batch_norm_groups": groups}
+
     def only(self, *names: str) -> Recipe:
         """Return the recipe of a model with these tasks alone; with one name, a single-task baseline."""
         kept = self.tasks.only(*names)

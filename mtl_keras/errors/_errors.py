@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
-__all__ = ["MTLError", "TrialError", "describe", "unknown"]
+__all__ = ["MTLError", "TrialError", "describe", "describe_failure", "unknown"]
 
 #: Characters of a received value that a message shows.
 SHOWN = 80
@@ -42,6 +43,20 @@ def describe(value: object) -> str:
     text = repr(value)
     # A Keras model or a data frame would fill many lines.
     return text if len(text) <= SHOWN and "\n" not in text else f"an object of type {type(value).__name__}"
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return a short sentence for an exception of code that is not part of mtl-keras, with the place where it was raised.
+
+    Example:
+        >>> describe_failure(KeyError("label"))
+        "KeyError: 'label'."
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and "mtl_keras" not in frame.filename]
+    where = f" in line {own[-1].lineno} of {own[-1].filename}" if own else ""
+    said = " ".join(str(error).split())[:200].rstrip(".")
+    return f"{type(error).__name__}{': ' if said else ''}{said}{where}."
 
 
 def unknown(kind: str, name: object, options: Iterable[str], hint: str = "") -> MTLError:

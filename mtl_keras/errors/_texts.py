@@ -49,7 +49,7 @@ def check_path(name: str, value: Any, *, of: str = "") -> str | Path:
     """
     text = str(value) if isinstance(value, str | Path) else ""
     if text.strip() and "\0" not in text and all(len(os.fsencode(part)) <= PART for part in Path(text).parts):
-        return value  # type: ignore[no-any-return]
+        return value
     owner = f" of {of}" if of else ""
     raise MTLError(
         f"`{name}`{owner} must be a path whose parts have at most {PART} bytes. Received: {name}={describe(value)}. Pass "

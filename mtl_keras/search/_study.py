@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from mtl_keras.errors import (
     check_path,
     check_text,
     describe,
+    describe_failure,
     store,
     unknown,
 )
@@ -35,7 +36,9 @@ from mtl_keras.tasks import Tasks
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-__all__ = ["Configuration", "Context", "Study"]
+T = TypeVar("T")
+
+__all__ = ["Configuration", "Context", "Study", "call_study"]
 
 #: Where data comes from: a name, or a function of tasks, folder and seed of the split.
 Source = str | Callable[[Tasks, str | None, int], Data]
@@ -259,7 +262,7 @@ class Study:
         def load(source: Source, tasks: Tasks) -> Data:
             if isinstance(source, str):
                 return data_sets.load(source, tasks, data_dir=data_dir, seed=settings.split_seed)
-            return source(tasks, data_dir, settings.split_seed)
+            return call_study("data", f"study {self.name!r}", Data, source, tasks, data_dir, settings.split_seed)
 
         if isinstance(self.data, Mapping):
             parts = [(source, self.tasks.only(*names)) for source, names in self.data.items()]
@@ -271,3 +274,31 @@ class Study:
                 f"{settings.sampling!r}, steps={settings.steps!r} for study {self.name!r}, which has one. Leave both out."
             )
         return load(self.data, self.tasks)
+
+
+def call_study(field: str, owner: str, kind: type[T], function: Callable[..., T], *arguments: Any) -> T:
+    """Return what a function of a study returns, checked.
+
+    Args:
+        field: What the function is, e.g. `"space"`.
+        owner: Whose it is, e.g. `"study 'mine'"`.
+        kind: What it must return.
+        function: The function.
+        *arguments: Passed to it.
+
+    Raises:
+        MTLError: If it raises anything, `SystemExit` included, or returns something else.
+    """
+    try:
+        value = function(*arguments)
+    except MTLError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise MTLError(
+            f"`{field}` of {owner} must return a {kind.__name__}. Received: {describe_failure(error)} Correct the function."
+        ) from error
+    if isinstance(value, kind):
+        return value
+    raise MTLError(
+        f"`{field}` of {owner} must return a {kind.__name__}. Received: {describe(value)}. Correct what the function returns."
+    )

@@ -13,6 +13,8 @@ import keras
 
 from mtl_keras.callbacks import TrainingState, Verbose, assign_values, check_callbacks, load_state, set_states
 from mtl_keras.data import Data
+from mtl_keras.errors import check_seed
+from mtl_keras.files import check_folder
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.training._check import check
 from mtl_keras.training._compiled import CompiledPhases
@@ -26,6 +28,9 @@ from mtl_keras.training._stacking import InitialState, add_out_of_fold_predictio
 __all__ = ["train", "train_compiled"]
 
 CHECKPOINT = "checkpoint.npz"
+
+#: Steps per epoch below which a smaller batch would give more of them, and the batch size above which this is said.
+FEW_STEPS, SMALL_BATCH = 20, 32
 
 logger = logging.getLogger("mtl_keras")
 
@@ -81,6 +86,11 @@ def train(
         >>> run.best.monitor
         'val_skill'
     """
+    seed = check_seed("seed", seed)
+    if output_dir is not None:
+        check_folder("output_dir", output_dir)
+    if cache_dir is not None and cache_dir is not False:
+        check_folder("cache_dir", cache_dir)
     fit = functools.partial(train_compiled, CompiledPhases(model), data, *phases)
     return fit(seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=cache_dir, verbose=verbose)
 
@@ -97,7 +107,7 @@ def train_compiled(
 ) -> Run:
     """Train as `train` does, with a model that may have been compiled and trained before and was given new weights."""
     model = compiled.model
-    check(model, data, phases)
+    check(model, data, phases, cached=cache_dir is not False)
     check_callbacks(callbacks)
     model.class_names = {task: tuple(names) for task, names in data.class_names.items() if task in model.recipe.tasks}
     began = time.perf_counter()
@@ -116,6 +126,7 @@ def train_compiled(
         with freezing(model, phase):
             phase_data, on_features = inputs.for_phase(number)
             _log_idle_weighting(model, phase)
+            _log_few_steps(data, phase)
             if (taken := stacked[number]) and initial and not (resumed and is_finished(resumed, phase)):
                 copy = compiled.copy_for_folds(initial)
                 phase_data = add_out_of_fold_predictions(
@@ -176,4 +187,14 @@ def _log_idle_weighting(model: MultiTaskModel, phase: Phase) -> None:
         logger.info(
             "The trunk is frozen and no trained layer is shared, so each task trains alone and loss weights change next to "
             "nothing under Adam. Pass shared=(512,) to let the tasks share a dense layer."
+        )
+
+
+def _log_few_steps(data: Data, phase: Phase) -> None:
+    """Log where a large batch leaves few updates in an epoch."""
+    steps = data.train.steps(phase.batch_size)
+    if steps < FEW_STEPS and phase.batch_size > SMALL_BATCH:
+        logger.info(
+            f"An epoch has {steps} step{'' if steps == 1 else 's'} only: {len(data.train)} rows in batches of "
+            f"{phase.batch_size}. A smaller batch_size or more epochs give more updates."
         )
