@@ -29,7 +29,7 @@ from mtl_keras.search import (
     resolve,
 )
 from mtl_keras.search._reproduce import _approaches, _count_seeds
-from mtl_keras.search._space import describe
+from mtl_keras.search._space import describe_space
 from tests._search import SHAPE, STUDY, TASKS, images, space
 
 # --- settings and studies ---------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def test_a_dense_stack_asks_for_what_is_not_given() -> None:
     activation = ("relu", "gelu")
     stack = dense_stack(hp, "shared", depth=(1, 2), width=(4, 8), dropout=(0.0, 0.5), activation=activation, default_width=8)
     assert stack == mtl.Head(dense=(8,))
-    assert describe(hp) == {
+    assert describe_space(hp) == {
         "shared_depth": {"values": [1, 2]},
         "shared_width": {"values": [4, 8]},
         "shared_dropout": {"values": [0.0, 0.5]},
@@ -195,7 +195,7 @@ def test_loss_weights_are_ratios_on_a_log_scale_that_sum_to_the_number_of_tasks(
     context = Context(tasks, Settings(), (8, 8, 1))
     assert loss_weights(hp, context, low=0.2, high=5) == {"a": 1.0, "b": 1.0, "c": 1.0}
     ends = {"min": 0.2, "max": 5.0, "sampling": "log"}
-    assert describe(hp) == {"loss_ratio_b": ends, "loss_ratio_c": ends}
+    assert describe_space(hp) == {"loss_ratio_b": ends, "loss_ratio_c": ends}
     weights = loss_weights(values_of(hp, loss_ratio_b=0.2, loss_ratio_c=5.0), context, low=0.2, high=5)
     assert isinstance(weights, dict)
     assert sum(weights.values()) == pytest.approx(3)
@@ -206,7 +206,7 @@ def test_loss_weights_are_ratios_on_a_log_scale_that_sum_to_the_number_of_tasks(
 @pytest.mark.parametrize("given", ["uncertainty", {"method": "dwa", "temperature": 1.0}])
 def test_a_weighting_takes_the_place_of_searched_loss_weights(given: Any) -> None:
     resolved = resolve(STUDY, {"weighting": given})
-    assert not [name for name in describe(resolved.space) if name.startswith("loss_ratio")]
+    assert not [name for name in describe_space(resolved.space) if name.startswith("loss_ratio")]
     assert resolved.plan.phases[0].config()["weighting"] == given
     assert resolved.plan.only("digit").phases[0].config()["weighting"] == "equal"
     assert json.loads(json.dumps(resolved.config("tune")))["settings"]["weighting"] == given

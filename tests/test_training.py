@@ -93,7 +93,7 @@ def test_the_model_is_that_of_the_best_epoch_and_the_last_one_is_kept(run: Run, 
 
 
 def test_ties_go_to_the_earliest_epoch_and_patience_ends_the_phase(data: Data) -> None:
-    still = keras.optimizers.SGD(0.0)
+    still = keras.optimizers.SGD(1e-30)
     tied = train(fresh(), data, Phase(epochs=5, batch_size=16, optimizer=still, monitor="val_kind_loss", patience=2))
     assert len({row["val_kind_loss"] for row in tied.history}) == 1
     assert (tied.best.epoch, len(tied.history)) == (1, 3)

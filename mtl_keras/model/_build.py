@@ -59,8 +59,8 @@ def build_model(
         `keras.utils.set_random_seed` before, to repeat them.
 
     Raises:
-        MTLError: If the recipe is invalid, `trunk` is that of another backbone, the weights are unavailable, or the layer to train
-            from is unknown.
+        MTLError: If the recipe is invalid, `trunk` is that of another backbone, the weights are unavailable, or the layer to
+            train from is unknown.
 
     Example:
         >>> import mtl_keras as mtl

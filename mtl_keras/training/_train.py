@@ -92,7 +92,13 @@ def train(
     if cache_dir is not None and cache_dir is not False:
         check_folder("cache_dir", cache_dir)
     fit = functools.partial(train_compiled, CompiledPhases(model), data, *phases)
-    return fit(seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=cache_dir, verbose=verbose)
+    try:
+        return fit(seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=cache_dir, verbose=verbose)
+    except KeyboardInterrupt as stop:
+        # Python shows it below the traceback.
+        kept = f"continue with the same call and output_dir={str(output_dir)!r}" if output_dir else "nothing was written"
+        stop.add_note(f"Interrupted: {kept}{'' if output_dir else '; pass output_dir to be able to continue'}.")
+        raise
 
 
 def train_compiled(
