@@ -437,11 +437,11 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
     [
         (
             {"seeds": 1},
-            "`seeds` of a comparison, which estimates a spread, must be an integer of at least 2. Received: seeds=1",
+            "which estimates a spread, must be an integer of at least 2. Received: seeds=1",
         ),
         (
             {"seeds": "5"},
-            "`seeds` of a comparison, which estimates a spread, must be an integer of at least 2. Received: seeds='5'",
+            "which estimates a spread, must be an integer of at least 2. Received: seeds='5'",
         ),
         ({"approaches": {}}, "must have at least one approach. Received: none"),
         ({"approaches": None}, "must be a dict of mtl.Phase"),

@@ -1,7 +1,8 @@
-"""What a training, a comparison or a search would need later is checked before it starts, and results outlive a failed record."""
+"""What a run would need later is checked before it starts, and results outlive a record that cannot be written."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,7 @@ def test_folders_of_a_training_are_checked_before_it(tmp_path: Path) -> None:
     file.touch()
     for arguments in ({"output_dir": file}, {"cache_dir": file / "cache"}, {"output_dir": "a\0b"}, {"cache_dir": "x" * 300}):
         with pytest.raises(MTLError, match=f"`{next(iter(arguments))}` must be a"):
-            mtl.train(_tiny.model(), _tiny.data(16, 8), PHASE, **arguments)  # type: ignore[arg-type]
+            mtl.train(_tiny.model(), _tiny.data(16, 8), PHASE, **arguments)
     with pytest.raises(MTLError, match="`seed` must be an integer in"):
         mtl.train(_tiny.model(), _tiny.data(16, 8), PHASE, seed=-1)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -90,7 +91,7 @@ def test_only_the_trunk_of_a_model_with_the_same_backbone_is_taken() -> None:
     other = _tiny.model(backbone=mtl.Backbone("SmallCNN", filters=(5,))).trunk
     for trunk in (keras.Sequential([keras.Input(_tiny.SHAPE), keras.layers.Flatten()]), foreign, other, "SmallCNN"):
         with pytest.raises(MTLError, match=r"`trunk` must be the `trunk` of a model with the same backbone and image shape"):
-            mtl.build_model(model.recipe, trunk=trunk)  # type: ignore[arg-type]
+            mtl.build_model(model.recipe, trunk=trunk)
     assert mtl.build_model(model.recipe.only("odd"), trunk=model.trunk).get_layer("backbone") is model.get_layer("backbone")
 
 
@@ -130,9 +131,8 @@ def fail(*arguments: Any) -> NoReturn:
 def test_a_function_of_a_study_returns_what_it_must(
     field: str, function: Callable[..., Any], words: str, tmp_path: Path
 ) -> None:
-    import dataclasses
-
-    study = dataclasses.replace(_search.STUDY, **{field: function})
+    wrong: dict[str, Any] = {field: function}
+    study = dataclasses.replace(_search.STUDY, **wrong)
     kind = {"space": "Plan", "data": "Data"}[field]
     with pytest.raises(MTLError, match=rf"`{field}` of study 'made-up' must return a {kind}\. {words}") as caught:
         mtl.tune(study, output_dir=tmp_path / "run", trials=1)

@@ -228,7 +228,7 @@ def test_a_setting_of_the_command_line_is_refused_by_name_or_survives(field: str
         (lambda: LOOSE.Classification("kind", classes=2.5), "classes=2.5"),
         (
             lambda: LOOSE.Classification("kind", classes=10**9),
-            "`classes` of a classification must be an integer in [2, 1000000]",
+            "must be an integer in [2, 1000000]. Received: classes=",
         ),
         (lambda: LOOSE.Binary("odd", label=5), "`label` of task 'odd' must be a text that is not empty. Received: label=5"),
         (lambda: LOOSE.Binary("x" * 260), "at most 100 characters. Received: name='xxxxxxxxxxxxxxxxxxxx...' (260 characters)"),
@@ -237,7 +237,7 @@ def test_a_setting_of_the_command_line_is_refused_by_name_or_survives(field: str
         (lambda: LOOSE.weighting.Fixed({"kind": True}), "`weights['kind']` must be a number in [0, 1e+09]. Received"),
         (
             lambda: LOOSE.weighting.GradNorm(learning_rate=math.inf),
-            "`learning_rate` of 'gradnorm' must be a number in (0, 1000]",
+            "`learning_rate` of 'gradnorm' must be a number in",
         ),
         (lambda: LOOSE.Study("mine", None, TASKS, "digits"), "`summary` of a study must be a text that is not empty"),
         (lambda: LOOSE.Study("../evil", "Mine.", TASKS, "digits"), "`name` of a study must be"),

@@ -477,7 +477,7 @@ def test_gradnorm_balances_constant_gradients() -> None:
         ({"fine": -0.5, "coarse": 1}, r"`weights\['fine'\]` must be a number in \[0, 1e\+09\]. Received: .*=-0.5"),
         (
             {"fine": 0, "coarse": 0.0},
-            r"At least one loss weight must be above 0. Received: weights=\{'fine': 0.0, 'coarse': 0.0\}",
+            r"one loss weight must be above 0. Received: weights=\{'fine': 0.0, 'coarse': 0.0\}",
         ),
         ({"fine": math.nan, "coarse": 1}, r"must be a number in .*nan"),
         ({"fine": math.inf}, r"must be a number in .*inf"),
