@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from mtl_keras.errors._choices import check_choice, check_option, choice_config, parse_choice
 from mtl_keras.errors._containers import check_instance, check_integers, check_mapping, check_names, check_sizes, store
-from mtl_keras.errors._errors import MTLError, TrialError, describe, describe_failure, unknown
+from mtl_keras.errors._errors import MTLError, TrialError, describe, describe_failure, list_rows, unknown
 from mtl_keras.errors._numbers import (
     check_bool,
     check_fraction,
@@ -53,6 +53,7 @@ __all__ = [
     "choice_config",
     "describe",
     "describe_failure",
+    "list_rows",
     "parse_choice",
     "store",
     "unknown",

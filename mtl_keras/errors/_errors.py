@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-__all__ = ["MTLError", "TrialError", "describe", "describe_failure", "unknown"]
+__all__ = ["MTLError", "TrialError", "describe", "describe_failure", "list_rows", "unknown"]
 
 #: Characters of a received value that a message shows.
 SHOWN = 80
@@ -57,6 +57,20 @@ def describe_failure(error: BaseException) -> str:
     where = f" in line {own[-1].lineno} of {own[-1].filename}" if own else ""
     said = " ".join(str(error).split())[:200].rstrip(".")
     return f"{type(error).__name__}{': ' if said else ''}{said}{where}."
+
+
+def list_rows(rows: Sequence[int]) -> str:
+    """Return row numbers in words, at most five of them.
+
+    Example:
+        >>> list_rows([7])
+        'row 7'
+        >>> list_rows(range(9))
+        'rows 0, 1, 2, 3, 4 and 4 more'
+    """
+    shown = ", ".join(str(row) for row in rows[:5])
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    return f"row{'' if len(rows) == 1 else 's'} {shown}{more}"
 
 
 def unknown(kind: str, name: object, options: Iterable[str], hint: str = "") -> MTLError:

@@ -95,11 +95,8 @@ def build_model(
         trunk = keras.Model(images, features, name="trunk")
         _freeze(trunk.get_layer("backbone"), recipe.freeze)
         recipe.backbone.fix_inference_mode(trunk.get_layer("backbone"))
-    elif getattr(trunk, "built_as", None) != recipe.trunk_config():
-        raise MTLError(
-            f"`trunk` must be the `trunk` of a model with the same backbone and image shape. Received: {describe(trunk)}. A "
-            "network of your own cannot be a trunk yet: pass `backbone`, or model.trunk."
-        )
+    else:
+        _check_trunk(trunk, recipe)
     images, features = trunk.input, trunk.output
 
     # Functional model
@@ -119,6 +116,15 @@ def build_model(
     # Config
     shared_layers = [layer for tensor in shared_features.values() for layer in layers_on_path(tensor, [features])]
     return MultiTaskModel(recipe, images, features, outputs, shared_layers)
+
+
+def _check_trunk(trunk: keras.Model, recipe: Recipe) -> None:
+    """Refuse a trunk that is not `model.trunk` of a model with the same backbone: it could not be saved or loaded."""
+    if getattr(trunk, "built_as", None) != recipe.trunk_config():
+        raise MTLError(
+            f"`trunk` must be the `trunk` of a model with the same backbone and image shape. Received: {describe(trunk)}. A "
+            "network of your own cannot be a trunk yet: pass `backbone`, or model.trunk."
+        )
 
 
 def _full_shape(image_shape: Any, trunk: keras.Model | None) -> Any:

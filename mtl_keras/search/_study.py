@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,21 +24,19 @@ from mtl_keras.errors import (
     check_path,
     check_text,
     describe,
-    describe_failure,
     store,
     unknown,
 )
 from mtl_keras.report import Picture, Record, Table
 from mtl_keras.runs import Plan
+from mtl_keras.search._call import call_study
 from mtl_keras.search._settings import DATA_SETTINGS, Settings
 from mtl_keras.tasks import Tasks
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-T = TypeVar("T")
-
-__all__ = ["Configuration", "Context", "Study", "call_study"]
+__all__ = ["Configuration", "Context", "Study"]
 
 #: Where data comes from: a name, or a function of tasks, folder and seed of the split.
 Source = str | Callable[[Tasks, str | None, int], Data]
@@ -274,31 +272,3 @@ class Study:
                 f"{settings.sampling!r}, steps={settings.steps!r} for study {self.name!r}, which has one. Leave both out."
             )
         return load(self.data, self.tasks)
-
-
-def call_study(field: str, owner: str, kind: type[T], function: Callable[..., T], *arguments: Any) -> T:
-    """Return what a function of a study returns, checked.
-
-    Args:
-        field: What the function is, e.g. `"space"`.
-        owner: Whose it is, e.g. `"study 'mine'"`.
-        kind: What it must return.
-        function: The function.
-        *arguments: Passed to it.
-
-    Raises:
-        MTLError: If it raises anything, `SystemExit` included, or returns something else.
-    """
-    try:
-        value = function(*arguments)
-    except MTLError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise MTLError(
-            f"`{field}` of {owner} must return a {kind.__name__}. Received: {describe_failure(error)} Correct the function."
-        ) from error
-    if isinstance(value, kind):
-        return value
-    raise MTLError(
-        f"`{field}` of {owner} must return a {kind.__name__}. Received: {describe(value)}. Correct what the function returns."
-    )
