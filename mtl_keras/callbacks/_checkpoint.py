@@ -146,7 +146,8 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> TrainingState | None:
         if before.get(key) != now.get(key):
             raise MTLError(
                 f"A training must be resumed with what it was started with. Received: another {key} than that of {path}: "
-                f"{_first_difference(key, before.get(key), now.get(key))}. Pass another folder, or remove the checkpoint to restart."
+                f"{_first_difference(key, before.get(key), now.get(key))}. Pass another folder, or remove the checkpoint to "
+                "restart."
             )
     for number, state in enumerate(about.get("callbacks", ())):
         state["best_weights"] = groups.pop(f"callback_{number}", [])
