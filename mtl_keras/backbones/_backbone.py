@@ -16,7 +16,7 @@ from mtl_keras.backbones._efficientnet_lite import EfficientNetLite0
 from mtl_keras.backbones._family import Family, rename_operation, repeat_gray
 from mtl_keras.backbones._small_cnn import SmallCNN
 from mtl_keras.backbones._weights_file import check_file, load_file
-from mtl_keras.errors import MTLError, check_choice, check_option, check_path, check_side, describe, store, unknown
+from mtl_keras.errors import MTLError, check_choice, check_option, check_path, check_side, check_text, describe, store, unknown
 from mtl_keras.layers import apply_pooling
 
 __all__ = ["BACKBONES", "Backbone", "get", "names", "offline_names"]
@@ -114,13 +114,8 @@ class Backbone:
         BACKBONES[name].check_options(self._options())
         if image_size is not None:
             store(self, image_size=check_side("image_size", image_size, example=128))
-        if isinstance(weights, str) and weights:
-            check_path("weights", weights, of="a backbone")
-        elif weights is not None:
-            raise MTLError(
-                f"`weights` must be 'auto', 'imagenet', None or a path as text. Received: weights={describe(weights)}. "
-                "Pass e.g. weights='imagenet'."
-            )
+        if weights is not None:
+            check_path("weights", check_text("weights", weights, of="a backbone", example="imagenet"), of="a backbone")
 
     def __repr__(self) -> str:
         default = Backbone(self.name)

@@ -134,7 +134,7 @@ def resolve(
         )
     settings, fixed = resolve_settings(study, changes, saved, configuration=configuration)
     context = Context(study.tasks, settings, study.image_shape)
-    space, plan = _fix(study, context, fixed)
+    space, plan, fixed = _fix(study, context, fixed)
     if configuration is not None and not isinstance(named := study.configuration(configuration).plan, Mapping):
         if given := sorted(changes.keys() - settings.config().keys()):
             raise MTLError(
@@ -145,8 +145,8 @@ def resolve(
     return Resolved(study, settings, fixed, context, space, plan, configuration)
 
 
-def _fix(study: Study, context: Context, fixed: Mapping[str, Any]) -> tuple[HyperParameters, Plan]:
-    """Return a study's whole space with some hyperparameters fixed, and the plan of its default values.
+def _fix(study: Study, context: Context, fixed: Mapping[str, Any]) -> tuple[HyperParameters, Plan, dict[str, Any]]:
+    """Return a study's whole space with some hyperparameters fixed, the plan of its default values, and the fixed ones.
 
     Raises:
         MTLError: If a fixed hyperparameter is not in the space or of another type, or the values are refused.
@@ -165,13 +165,13 @@ def _fix(study: Study, context: Context, fixed: Mapping[str, Any]) -> tuple[Hype
             )
         if name not in names:
             raise unknown("setting or hyperparameter", name, [*names, *context.settings.config(), *Options.names()])
-    space = kt.HyperParameters()
+    space, checked = kt.HyperParameters(), dict(fixed)
     for parameter in hp.space:
         if parameter.name in fixed:
-            value = _check_type(parameter, fixed[parameter.name])
+            checked[parameter.name] = value = _check_type(parameter, fixed[parameter.name])
             parameter = kinds.Fixed(parameter.name, value, conditions=parameter.conditions)
         space.merge([parameter])
-    return space, _ask(study, space.copy(), context)
+    return space, _ask(study, space.copy(), context), checked
 
 
 def _ask(study: Study, hp: HyperParameters, context: Context) -> Plan:

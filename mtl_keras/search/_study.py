@@ -21,6 +21,7 @@ from mtl_keras.errors import (
     check_integers,
     check_mapping,
     check_names,
+    check_number,
     check_path,
     check_text,
     describe,
@@ -110,6 +111,7 @@ class Configuration:
                     "A published row must have task, metric and value, and may have note and run. Received: "
                     f"{dict(row)}. Pass e.g. {{'task': 'fine', 'metric': 'accuracy', 'value': 0.76, 'note': 'Table 2'}}."
                 )
+            check_number("published", row["value"], of=of, example=0.76)
 
 
 @dataclass(frozen=True)
