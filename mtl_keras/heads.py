@@ -111,7 +111,7 @@ class Decoder:
             latent=check_size("latent", self.latent, of="a decoder", example=32),
             filters=check_sizes("filters", self.filters, of="a decoder", example=32),
             kernel_size=check_side("kernel_size", self.kernel_size, of="a decoder", example=3),
-            strides=strides if isinstance(self.strides, Sequence) else strides[0],
+            strides=strides if isinstance(self.strides, Sequence) or len(strides) != 1 else strides[0],
             batch_norm=check_bool("batch_norm", self.batch_norm, of="a decoder"),
         )
         if not self.filters:

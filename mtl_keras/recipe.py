@@ -88,7 +88,7 @@ class Recipe:
                 f"`freeze` must be True, False, or the name of a layer or block. Received: freeze={describe(self.freeze)}. "
                 "Pass e.g. freeze=True."
             )
-        if not isinstance(self.image_shape, Sequence) or isinstance(self.image_shape, str):
+        if not isinstance(self.image_shape, Sequence) or isinstance(self.image_shape, str | bytes):
             raise MTLError(
                 f"`image_shape` must be (height, width, channels). Received: image_shape={describe(self.image_shape)}. "
                 "Pass image_shape=data.image_shape."

@@ -139,7 +139,7 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
 MADE = {"Decoded", "LabelSource", "Sharing", "Task", "Weighting", "LossWeighting", "GradientWeighting", "TrainingState"}
 MADE |= {"Prepared", "Resolved", "StudyResult", "CacheEntry"}
 #: Fields that a message calls by another word.
-CALLED = {"weighting": "weight", "groups": "group", "settings": "settings", "array_cache": "cache"}
+CALLED = {"name": "backbone", "backbone_options": "option of", "shared": "sharing", "weighting": "weight", "groups": "group"}
 #: Fields whose values are not checked: whatever a study's own settings are, and a cache.
 FREE = {("Context", "settings"), ("Split", "array_cache")}
 #: More fields than a constructor shows: the options of a backbone.

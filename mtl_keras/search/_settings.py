@@ -125,8 +125,8 @@ class Settings:
                 f"`freeze` must be true, false or the name of a layer. Received: freeze={describe(self.freeze)}. Pass "
                 "e.g. true."
             )
-        # Checks weights, image size and options.
-        Settings.new_backbone(self)
+        # Checks weights and options as well.
+        store(self, image_size=Settings.new_backbone(self).image_size)
         self._check_data()
         if self.weighting is not None:
             weightings.get(self.weighting)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, check_choice, check_text, describe, store
+from mtl_keras.errors import MTLError, check_choice, check_number, check_text, describe, store
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._label_source import LabelSource
 
@@ -43,11 +43,8 @@ class Metric:
         for field in ("name", "unit"):
             check_text(field, getattr(self, field), of="a metric")
         check_choice("direction", self.direction, ("max", "min"))
-        if not isinstance(self.perfect, float | int) or isinstance(self.perfect, bool) or math.isnan(self.perfect):
-            raise MTLError(
-                f"`perfect` of a metric must be a number or infinity. Received: perfect={describe(self.perfect)}. "
-                "Pass e.g. 1.0."
-            )
+        if not isinstance(self.perfect, float) or not math.isinf(self.perfect):
+            store(self, perfect=check_number("perfect", self.perfect, of="a metric", example=1.0))
 
     @property
     def description(self) -> str:

@@ -67,7 +67,7 @@ class Classification(Task):
             label_smoothing=check_fraction("label_smoothing", self.label_smoothing, bounds="[)", example=0.1),
         )
         if self.derive_from is not None:
-            check_text("derive_from", self.derive_from, example="fine")
+            check_text("derive_from", self.derive_from, maximum=100, example="fine")
         if (self.derive_from is None) != (self.mapping is None):
             raise MTLError(
                 f"`derive_from` and `mapping` must be given together. Received: derive_from={self.derive_from!r}, "
