@@ -370,7 +370,7 @@ def test_the_default_space_searches_loss_weights_over_a_frozen_trunk_only_with_a
     ("own", "asked", "trained"), [(None, None, 3), (5, None, 5), (2, None, 2), (None, 4, 4), (2, 4, 2), (5, 4, 4)]
 )
 def test_a_configuration_says_how_often_it_is_trained(own: int | None, asked: int | None, trained: int) -> None:
-    assert _count_seeds(Configuration("", {}, seeds=own), Settings(n_final_seeds=3), asked) == trained
+    assert _count_seeds(Configuration("One.", {}, seeds=own), Settings(n_final_seeds=3), asked) == trained
 
 
 @pytest.mark.parametrize(
@@ -384,8 +384,8 @@ def test_a_configuration_says_how_often_it_is_trained(own: int | None, asked: in
 )
 def test_a_configuration_checks_itself(wrong: dict[str, Any]) -> None:
     with pytest.raises(MTLError, match="Received"):
-        Configuration("", {}, **wrong)
-    assert Configuration("", {}, published=[{"task": "kind", "metric": "accuracy", "value": 1}]).seeds is None
+        Configuration("One.", {}, **wrong)
+    assert Configuration("One.", {}, published=[{"task": "kind", "metric": "accuracy", "value": 1}]).seeds is None
 
 
 @pytest.mark.parametrize("split_per_seed", [False, True])
@@ -396,7 +396,7 @@ def test_each_training_may_have_a_split_of_its_own(split_per_seed: bool) -> None
         asked.append(seed)
         return images()
 
-    configurations = {name: Configuration("", {}, {"batch_size": size}) for name, size in (("a", 8), ("b", 16))}
+    configurations = {name: Configuration("One.", {}, {"batch_size": size}) for name, size in (("a", 8), ("b", 16))}
     study = replace(STUDY, data=load, configurations=configurations, split_per_seed=split_per_seed)
     found = {name: resolve(study, {"split_seed": 5}, configuration=name) for name in configurations}
     one, other = _approaches(study, found, dict.fromkeys(configurations, 2), Options())

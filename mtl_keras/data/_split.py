@@ -78,8 +78,8 @@ class Split:
         check_instance("sampler", self.sampler, Sampler, "Leave it out, or call `augment`.", of="a split")
         if not len(self.x):
             raise MTLError(
-                f"`x` of a split must have at least one row. Received: 0 rows for the {self.name or 'unnamed'} split. Pass more "
-                "rows."
+                f"`x` of a split must have at least one row. Received: 0 rows for the {self.name or 'unnamed'} split. Pass "
+                "more rows."
             )
         for what, by_task in (("y", self.y), ("weight", self.weight)):
             if set(by_task) != set(self.tasks):

@@ -14,7 +14,6 @@ from mtl_keras.errors import (
     MTLError,
     check_integer,
     check_mapping,
-    check_seed,
     check_size,
     check_text,
     describe,
@@ -115,7 +114,7 @@ class ClassMap(LabelSource):
             seed: Integer of at least 0.
         """
         check_size("classes", classes, minimum=2)
-        order = np.random.default_rng(check_seed("seed", seed)).permutation(classes).tolist()
+        order = np.random.default_rng(check_integer("seed", seed, 0)).permutation(classes).tolist()
         return cls(column, {"first": sorted(order[: classes // 2]), "second": sorted(order[classes // 2 :])})
 
     @property
@@ -181,7 +180,7 @@ class RandomLabels(LabelSource):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        store(self, seed=check_seed("seed", self.seed, of="random labels"))
+        store(self, seed=check_integer("seed", self.seed, 0, of="random labels"))
 
     @property
     def column(self) -> None:
