@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -175,8 +176,8 @@ def test_every_frozen_value_is_in_the_table() -> None:
     packages = [importlib.import_module(f"mtl_keras{name}") for name in ("", ".backbones")]
     packages += [getattr(mtl, name) for name in ("tasks", "data", "sharing", "weighting", "search", "runs", "callbacks")]
     public: list[Any] = [getattr(package, name) for package in packages for name in package.__all__]
-    kinds = [kind for kind in public if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
-    frozen = {kind.__name__ for kind in kinds if vars(kind)["__dataclass_params__"].frozen}
+    kinds: list[Any] = [kind for kind in public if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
+    frozen = {kind.__name__ for kind in kinds if kind.__dataclass_params__.frozen}
     assert frozen - {kind.__name__ for kind in VALUES} <= MADE
 
 
@@ -264,6 +265,11 @@ def test_a_learning_rate_that_no_training_can_use_is_refused(rate: Any) -> None:
     fixed: Mapping[str, Any] = {"learning_rate": rate}
     with pytest.raises(MTLError, match="learning_rate"):
         resolve(_search.STUDY, fixed)
+
+
+def test_a_whole_number_is_a_learning_rate() -> None:
+    one = {"class_name": "SGD", "config": {"learning_rate": 1}}
+    assert mtl.Phase(epochs=1, optimizer=one) == mtl.Phase(epochs=1, optimizer=keras.optimizers.SGD(1.0))
 
 
 def test_numbers_of_numpy_are_taken_where_those_of_python_are() -> None:

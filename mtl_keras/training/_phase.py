@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -165,8 +166,10 @@ def _optimizer_config(optimizer: str | Mapping[str, Any] | keras.optimizers.Opti
             f"`optimizer` must be a name, a Keras configuration or an optimizer. Received: {describe(optimizer)}. Pass e.g. "
             "optimizer='adam'."
         )
+    if isinstance(optimizer, Mapping):
+        optimizer = _with_float_rate(optimizer)
     try:
-        instance = keras.optimizers.get(copy.deepcopy(dict(optimizer)) if isinstance(optimizer, Mapping) else optimizer)
+        instance = keras.optimizers.get(optimizer)
     except (ValueError, TypeError, KeyError) as error:
         raise MTLError(
             f"`optimizer` must be a name, a Keras configuration or an optimizer. Received: {describe(optimizer)} "
@@ -177,6 +180,15 @@ def _optimizer_config(optimizer: str | Mapping[str, Any] | keras.optimizers.Opti
     config["config"].pop("name", None)
     _check_numbers(config["config"])
     return config
+
+
+def _with_float_rate(optimizer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of an optimizer's configuration whose learning rate, unless a schedule, is a float, as Keras wants it."""
+    copied = copy.deepcopy(dict(optimizer))
+    config = copied.get("config")
+    if isinstance(config, dict) and isinstance(rate := config.get("learning_rate"), numbers.Number | str):
+        config["learning_rate"] = float(check_rate("learning_rate", rate, of="the optimizer"))
+    return copied
 
 
 def _check_numbers(config: Mapping[str, Any]) -> None:
