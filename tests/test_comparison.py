@@ -448,8 +448,9 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
         ({"approaches": [PHASE]}, "must be a dict of mtl.Phase"),
         *(
             ({"approaches": {name: PHASE}}, f"an approach called {name!r}")
-            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all", "a/b", "")
+            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all", "a/b")
         ),
+        ({"approaches": {"": PHASE}}, "`name` of an approach must be a text"),
         ({"approaches": {"a": ()}}, "at least one phase"),
         ({"approaches": {"a": replace(PHASE, monitor="val_old_accuracy")}}, "Did you mean 'val_odd_accuracy'"),
         ({"approaches": {"a": replace(PHASE, tasks=("kind",))}}, "of which no phase trains 'odd'"),
