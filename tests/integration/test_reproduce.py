@@ -180,7 +180,7 @@ def test_configurations_are_compared(noise: Path, tmp_path: Path, monkeypatch: p
         (["--approach", "fixed"], ["Unknown approach: received 'fixed'", "--fixed-from"]),
         (["--seeds", "1"], ["an integer of at least 2", "seeds=1"]),
         (["--fixed-from", "{tmp}"], ["which holds no completed trial of 'noise'"]),
-        (["--approach", "joint", "--approach", "values"], ["must have the same data", "views=()", "['identity'] of 'values'"]),
+        (["--approach", "joint", "--approach", "values"], ["must have the same data", "views=[]", "['identity'] of 'values'"]),
         (["--approach", "alone", "--set", "learning_rate=0.1"], ["learning_rate for 'alone'"]),
     ],
 )
