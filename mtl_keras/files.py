@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_path
 
-__all__ = ["append_json", "atomic", "read_json_lines", "writable_folder", "write_json"]
+__all__ = ["append_json", "atomic", "check_folder", "read_json_lines", "writable_folder", "write_json"]
 
 
 @contextlib.contextmanager
@@ -87,6 +87,27 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 def _whole_lines(path: Path) -> int:
     """Return the number of bytes up to and including the last newline."""
     return path.read_bytes().rfind(b"\n") + 1
+
+
+def check_folder(name: str, value: Any) -> Path:
+    """Return the path of a folder after checking that it can be written or made; nothing is made.
+
+    Args:
+        name: Name of the argument, e.g. `"output_dir"`.
+        value: The value received.
+
+    Raises:
+        MTLError: If it is no path, it or a folder above it is a file, or it may not be written.
+    """
+    path = Path(check_path(name, value))
+    there = next(folder for folder in (path.absolute(), *path.absolute().parents) if os.path.lexists(folder))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        problem = "may not be written" if there.is_dir() else "is no folder"
+        raise MTLError(
+            f"`{name}` must be a folder that can be written. Received: {path}, where {there} {problem}. Pass another "
+            f"--{name.replace('_', '-')}."
+        )
+    return path
 
 
 def writable_folder(path: Path) -> Path:

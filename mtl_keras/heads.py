@@ -9,7 +9,18 @@ from typing import Any, get_args
 
 import keras
 
-from mtl_keras.errors import MTLError, check_fraction, check_integer, describe, unknown
+from mtl_keras.errors import (
+    MTLError,
+    check_bool,
+    check_choice,
+    check_fraction,
+    check_side,
+    check_size,
+    check_sizes,
+    describe,
+    store,
+    unknown,
+)
 from mtl_keras.layers import Pooling, activation_names, apply_dense
 
 __all__ = ["Decoder", "Head", "check", "config", "from_config", "get"]
@@ -42,9 +53,7 @@ class Head:
     pooling: Pooling | None = None
 
     def __post_init__(self) -> None:
-        dense = self.dense if isinstance(self.dense, Sequence) else (self.dense,)
-        dense = tuple(check_integer("dense", units, 1, of="a head", example=256) for units in dense)
-        object.__setattr__(self, "dense", dense)
+        store(self, dense=check_sizes("dense", self.dense, of="a head", example=256))
         _check_common(self)
 
     def apply(self, features: Any, prefix: str, image_shape: Sequence[int | None] = ()) -> Any:
@@ -96,20 +105,17 @@ class Decoder:
     pooling: Pooling | None = "flatten"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "filters", tuple(self.filters))
-        if not isinstance(self.strides, int):
-            object.__setattr__(self, "strides", tuple(self.strides))
-        for name, numbers in {
-            "latent": (self.latent,),
-            "filters": self.filters,
-            "kernel_size": (self.kernel_size,),
-            "strides": self._strides,
-        }.items():
-            if not numbers or any(type(number) is not int or number < 1 for number in numbers):
-                raise MTLError(
-                    f"`{name}` of a decoder must hold integers of at least 1. Received: {name}={getattr(self, name)!r}. "
-                    "Pass e.g. mtl.Decoder(latent=32, filters=(32, 16, 8))."
-                )
+        strides = check_sizes("strides", self.strides, of="a decoder", example=2)
+        store(
+            self,
+            latent=check_size("latent", self.latent, of="a decoder", example=32),
+            filters=check_sizes("filters", self.filters, of="a decoder", example=32),
+            kernel_size=check_side("kernel_size", self.kernel_size, of="a decoder", example=3),
+            strides=strides if isinstance(self.strides, Sequence) or len(strides) != 1 else strides[0],
+            batch_norm=check_bool("batch_norm", self.batch_norm, of="a decoder"),
+        )
+        if not self.filters:
+            raise MTLError("`filters` of a decoder must not be empty. Received: filters=(). Pass e.g. filters=(32, 16, 8).")
         if len(self._strides) != len(self.filters):
             raise MTLError(
                 f"`strides` must be one integer, or one for each of `filters`. Received: strides={self.strides} for filters="
@@ -246,8 +252,7 @@ def check(
 
 def _check_common(head: Head | Decoder) -> None:
     """Check the options that both kinds of head have."""
-    check_fraction("dropout", head.dropout, bounds="[)", example=0.2)
-    if head.activation not in activation_names():
-        raise unknown("activation", head.activation, activation_names())
-    if head.pooling is not None and head.pooling not in get_args(Pooling):
-        raise unknown("pooling", head.pooling, get_args(Pooling))
+    store(head, dropout=check_fraction("dropout", head.dropout, bounds="[)", example=0.2))
+    check_choice("activation", head.activation, activation_names())
+    if head.pooling is not None:
+        check_choice("pooling", head.pooling, get_args(Pooling))

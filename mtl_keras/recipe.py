@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from mtl_keras import backbones, sharing
 from mtl_keras import heads as head_kinds
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
-from mtl_keras.errors import MTLError, describe, unknown
+from mtl_keras.errors import MTLError, check_mapping, check_names, check_text, describe, store, unknown
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.sharing import DenseStack
 from mtl_keras.tasks import Tasks
@@ -76,13 +78,17 @@ class Recipe:
     def _convert(self) -> None:
         """Replace short forms of the arguments by values, and check their types."""
         object.__setattr__(self, "tasks", task_kinds.get(self.tasks))
-        for attribute, value in (("heads", self.heads), ("stack", self.stack)):
-            if not isinstance(value, Mapping):
-                raise MTLError(
-                    f"`{attribute}` must be a dict by task name. Received: {attribute}={describe(value)}. "
-                    f"Pass e.g. {attribute}={{{next(iter(self.tasks))!r}: ...}}."
-                )
-        if not isinstance(self.image_shape, Sequence) or isinstance(self.image_shape, str):
+        first = next(iter(self.tasks))
+        heads = check_mapping("heads", self.heads, example=f"{{{first!r}: ...}}")
+        stack = check_mapping("stack", self.stack, example=f"{{{first!r}: ...}}")
+        for name, source in stack.items():
+            check_text(f"stack[{name!r}]", source, example=first)
+        if not isinstance(self.freeze, bool | str) or self.freeze == "":
+            raise MTLError(
+                f"`freeze` must be True, False, or the name of a layer or block. Received: freeze={describe(self.freeze)}. "
+                "Pass e.g. freeze=True."
+            )
+        if not isinstance(self.image_shape, Sequence) or isinstance(self.image_shape, str | bytes):
             raise MTLError(
                 f"`image_shape` must be (height, width, channels). Received: image_shape={describe(self.image_shape)}. "
                 "Pass image_shape=data.image_shape."
@@ -92,7 +98,7 @@ class Recipe:
                 f"`shared` must be a sharing method or the units of a dense stack. Received: {describe(self.shared)}. Pass the "
                 "decoder as the head of its task, heads={name: mtl.Decoder(...)}."
             )
-        for name in self.heads:
+        for name in heads:
             if name not in self.tasks:
                 raise unknown("task in heads", name, self.tasks)
         if None in self.image_shape:
@@ -100,19 +106,24 @@ class Recipe:
             raise MTLError(f"`image_shape` must be fully specified. Received: {shape}. Pass image_shape=data.image_shape.")
         converted: dict[str, Any] = {
             "backbone": backbones.get(self.backbone),
-            "image_shape": tuple(self.image_shape),
+            "image_shape": _as_integers(self.image_shape),
             "shared": DenseStack(**vars(self.shared)) if isinstance(self.shared, Head) else sharing.get(self.shared),
-            "heads": {name: head_kinds.get(self.heads.get(name, ())) for name in self.tasks},
-            "stack": dict(self.stack),
-            "batch_norm_groups": tuple(tuple(group) for group in self.batch_norm_groups),
+            "heads": {name: head_kinds.get(heads.get(name, ())) for name in self.tasks},
+            "stack": stack,
+            "batch_norm_groups": _as_groups(self.batch_norm_groups),
         }
-        for attribute, value in converted.items():
-            object.__setattr__(self, attribute, value)
+        store(self, **converted)
 
     @property
     def sharing_tasks(self) -> tuple[str, ...]:
         """Names of the tasks whose heads take the shared features, rather than those of the backbone."""
         return tuple(name for name, head in self.heads.items() if head.pooling is None)
+
+    def trunk_config(self) -> dict[str, Any]:
+        """Return, as plain JSON values, what determines the layers of the trunk besides their weights."""
+        backbone = self.backbone.resolve().replace(weights=None)
+        groups = len(self.batch_norm_groups)
+        return {"backbone": backbone.config(), "image_shape": list(self.image_shape), "batch_norm_groups": groups}
 
     def only(self, *names: str) -> Recipe:
         """Return the recipe of a model with these tasks alone; with one name, a single-task baseline."""
@@ -154,6 +165,21 @@ class Recipe:
             # Called `statistics` by earlier versions.
             batch_norm_groups=config.get("batch_norm_groups", config.get("statistics", ())),
         )
+
+
+def _as_integers(image_shape: Sequence[Any]) -> tuple[Any, ...]:
+    """Return an image shape with NumPy's integers as Python's; `Backbone.check` refuses what is none."""
+    return tuple(side.item() if isinstance(side, np.integer) else side for side in image_shape)
+
+
+def _as_groups(groups: Any) -> tuple[tuple[str, ...], ...]:
+    """Return groups of task names as tuples, checked."""
+    if not isinstance(groups, Sequence) or isinstance(groups, str | bytes):
+        raise MTLError(
+            f"`batch_norm_groups` must hold groups of task names. Received: batch_norm_groups={describe(groups)}. Pass "
+            "batch_norm_groups=data.task_groups of alternated data."
+        )
+    return tuple(check_names("batch_norm_groups", group) for group in groups)
 
 
 def _check_groups(

@@ -315,7 +315,7 @@ def unlabeled() -> Data:
         (
             [_pair.long, _pair.short],
             {"sampling": {"method": "fixed", "ratios": {"long": -1, "short": 2}}},
-            "must be a number of at least 0. Received: ratios\\['long'\\]=-1",
+            "must be a number in \\[0, 1e\\+09\\]. Received: ratios\\['long'\\]=-1",
         ),
         (
             [_pair.long, _pair.short],
@@ -332,7 +332,7 @@ def unlabeled() -> Data:
         (
             [_pair.long, _pair.short],
             {"steps": {"long": 5, "short": 0}},
-            "must be an integer of at least 1. Received: steps\\['short'\\]=0",
+            "must be an integer in \\[1, 10000000\\]. Received: steps\\['short'\\]=0",
         ),
         ([_pair.long, _pair.short], {"steps": "singl-task"}, "Received: steps='singl-task'"),
         (

@@ -49,14 +49,14 @@ def test_short_forms_are_accepted() -> None:
             {"shared": mtl.Decoder()},
             "`shared` must be a sharing method or the units of a dense stack. Received: an object of type Decoder",
         ),
-        ({"heads": mtl.Head()}, "`heads` must be a dict by task name. Received: heads=Head("),
-        ({"heads": [mtl.Head()]}, "`heads` must be a dict by task name. Received: heads=[Head("),
+        ({"heads": mtl.Head()}, "`heads` must map names to values. Received: heads=Head("),
+        ({"heads": [mtl.Head()]}, "`heads` must map names to values. Received: heads=[Head("),
         (
             {"heads": {"odd": mtl.Head}},
             "A head must be a mtl.Head, a mtl.Decoder or the units of dense layers. Received: the class",
         ),
         ({"heads": {"odd": 64}}, "Received: 64. Pass e.g. (256,)."),
-        ({"stack": "odd"}, "`stack` must be a dict by task name. Received: stack='odd'."),
+        ({"stack": "odd"}, "`stack` must map names to values. Received: stack='odd'."),
     ],
 )
 def test_other_types_are_refused(arguments: dict[str, Any], line: str) -> None:

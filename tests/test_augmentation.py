@@ -303,8 +303,8 @@ def test_invalid_augmentation_is_refused(plain: Data, viewed: Data, tmp_path: Pa
             "Unknown augmentation step: received 'rotate'. Expected one of 'crop', 'flip_lr'",
         ),
         (plain, {"method": "crop", "pad": 8}, {"mode": "online"}, "Received: pad=8 for a side of 8 px"),
-        (plain, "flip_lr", {"mode": "online", "seed": -1}, "`seed` must be an integer of at least 0. Received: seed=-1"),
-        (plain, VIEWS, {"mode": "views", "seed": -2}, "`seed` must be an integer of at least 0. Received: seed=-2"),
+        (plain, "flip_lr", {"mode": "online", "seed": -1}, r"must be an integer in \[0, 2147483647\]. Received: seed=-1"),
+        (plain, VIEWS, {"mode": "views", "seed": -2}, r"must be an integer in \[0, 2147483647\]. Received: seed=-2"),
         (plain, VIEWS, {"mode": "view"}, "Unknown mode of augmentation: received 'view'. Did you mean 'views'"),
     ):
         with pytest.raises(MTLError, match=message):

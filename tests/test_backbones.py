@@ -159,26 +159,7 @@ def test_unknown_values_are_refused_at_once(arguments: dict[str, Any], message: 
         ),
         (Backbone("SmallCNN"), 8, "must be (height, width, channels). Received: 8"),
         (Backbone("SmallCNN", weights="imagenet"), (8, 8, 1), "`weights` of SmallCNN must be None or a file"),
-        (Backbone("SmallCNN", filters=()), (8, 8, 1), "filters=()"),
-        (Backbone("SmallCNN", filters=32), (8, 8, 1), "filters=32"),
-        (Backbone("SmallCNN", strides=0), (8, 8, 1), "strides=0"),
-        (Backbone("SmallCNN", dropout=1), (8, 8, 1), "dropout=1"),
-        (Backbone("SmallCNN", dropout="0"), (8, 8, 1), "dropout='0'"),
-        (Backbone("SmallCNN", kernel_size=(3, 3)), (8, 8, 1), "kernel_size=(3, 3)"),
-        (Backbone("SmallCNN", strides=(2, 2, 2)), (8, 8, 1), "one for each of the 2 convolutions. Received: strides=(2, 2, 2)"),
-        (Backbone("SmallCNN", pool=(2, 0)), (8, 8, 1), "pool=(2, 0)"),
-        (Backbone("SmallCNN", padding="full"), (8, 8, 1), "must be one of 'same', 'valid'. Received: padding='full'"),
-        (Backbone("SmallCNN", norm="behind"), (8, 8, 1), "must be one of 'before', 'after', None. Received: norm='behind'"),
-        (Backbone("SmallCNN", dropout_at="first"), (8, 8, 1), "dropout_at='first'"),
         (Backbone("SmallCNN", padding="valid", strides=1, pool=2), (8, 9, 1), "none after convolution 2 of an image of 8 x 9"),
-        (Backbone("MobileNet", alpha="1", weights=None), (32, 32, 3), "alpha='1'"),
-        (Backbone("MobileNet", alpha=0, weights=None), (32, 32, 3), "must be a positive number. Received: alpha=0"),
-        (Backbone("MobileNet", alpha=True, weights=None), (32, 32, 3), "a positive number. Received: alpha=True"),
-        (
-            Backbone("MobileNetV3Small", minimalistic=1),
-            (32, 32, 3),
-            "must be True or False. Received: minimalistic=1. Pass e.g. minimalistic=False",
-        ),
         (Backbone("MobileNet"), (32, 32, 3), "128, 160, 192, 224 px. Received: 32 x 32. Pass image_size=128"),
         (Backbone("MobileNetV2"), (96, 128, 3), "square with sides of 96, 128, 160, 192, 224 px. Received: 96 x 128"),
         (
@@ -197,6 +178,36 @@ def test_invalid_options_are_refused_before_the_network_is_built(
 ) -> None:
     with pytest.raises(MTLError, match=re.escape(message)) as caught:
         backbone.check(shape)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("SmallCNN", {"filters": ()}, "filters=()"),
+        ("SmallCNN", {"filters": 32}, "filters=32"),
+        ("SmallCNN", {"strides": 0}, "strides=0"),
+        ("SmallCNN", {"dropout": 1}, "dropout=1"),
+        ("SmallCNN", {"dropout": "0"}, "dropout='0'"),
+        ("SmallCNN", {"kernel_size": (3, 3)}, "kernel_size=(3, 3)"),
+        ("SmallCNN", {"strides": (2, 2, 2)}, "one for each of the 2 convolutions. Received: strides=(2, 2, 2)"),
+        ("SmallCNN", {"pool": (2, 0)}, "pool=(2, 0)"),
+        ("SmallCNN", {"padding": "full"}, "must be one of 'same', 'valid'. Received: padding='full'"),
+        ("SmallCNN", {"norm": "behind"}, "must be one of 'before', 'after', None. Received: norm='behind'"),
+        ("SmallCNN", {"dropout_at": "first"}, "dropout_at='first'"),
+        ("MobileNet", {"alpha": "1"}, "alpha='1'"),
+        ("MobileNet", {"alpha": 0}, "of MobileNet must be a number in (0, 64]. Received: alpha=0"),
+        ("MobileNet", {"alpha": True}, "of MobileNet must be a number in (0, 64]. Received: alpha=True"),
+        (
+            "MobileNetV3Small",
+            {"minimalistic": 1},
+            "must be True or False. Received: minimalistic=1. Pass e.g.",
+        ),
+    ],
+)
+def test_invalid_options_are_refused_in_the_constructor(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(MTLError, match=re.escape(message)) as caught:
+        Backbone(name, **options)
     assert "\n" not in str(caught.value)
 
 

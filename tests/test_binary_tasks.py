@@ -54,7 +54,7 @@ def test_tasks_survive_json() -> None:
     ("arguments", "message"),
     [
         ({"n": 2, "n_random": 3}, "Received: n_random=3, n=2. Pass at least n=3."),
-        ({"n": 0}, "`n` must be an integer of at least 1. Received: n=0."),
+        ({"n": 0}, "`n` must be an integer in [1, 100000]. Received: n=0."),
         ({"n": 3, "classes": 1}, "Received: classes=1."),
         ({"n": 3, "seed": -1}, "Received: seed=-1."),
         ({"n": 3, "groups": {"round": {"no": (0, 1), "yes": (1, 2)}}}, "Received: 1 in"),

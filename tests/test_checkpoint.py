@@ -239,7 +239,8 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(bench: Bench, tmp_pat
 
 def test_a_training_that_diverged_is_refused_again(tmp_path: Path) -> None:
     """Its last epoch is in the checkpoint: repeating the call must not deliver it."""
-    hot = Phase(epochs=2, batch_size=16, optimizer=keras.optimizers.SGD(1e30), monitor="val_loss")
+    loud = dict.fromkeys(_tiny.TASKS, 1e9)
+    hot = Phase(epochs=2, batch_size=16, weighting=loud, optimizer=keras.optimizers.SGD(1000.0), monitor="val_loss")
     model, data = fresh(), _tiny.data()
     for _ in range(2):
         with pytest.raises(TrialError, match=r"must stay finite. Received: loss="):

@@ -452,15 +452,22 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"seeds": 1}, "`seeds` must be at least 2 to estimate a spread. Received: seeds=1"),
-        ({"seeds": "5"}, "`seeds` must be at least 2 to estimate a spread. Received: seeds='5'"),
+        (
+            {"seeds": 1},
+            "which estimates a spread, must be an integer of at least 2. Received: seeds=1",
+        ),
+        (
+            {"seeds": "5"},
+            "which estimates a spread, must be an integer of at least 2. Received: seeds='5'",
+        ),
         ({"approaches": {}}, "must have at least one approach. Received: none"),
         ({"approaches": None}, "must be a dict of mtl.Phase"),
         ({"approaches": [PHASE]}, "must be a dict of mtl.Phase"),
         *(
             ({"approaches": {name: PHASE}}, f"an approach called {name!r}")
-            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all", "a/b", "")
+            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all", "a/b")
         ),
+        ({"approaches": {"": PHASE}}, "`name` of an approach must be a text"),
         ({"approaches": {"a": ()}}, "at least one phase"),
         ({"approaches": {"a": replace(PHASE, monitor="val_old_accuracy")}}, "Did you mean 'val_odd_accuracy'"),
         ({"approaches": {"a": replace(PHASE, tasks=("kind",))}}, "of which no phase trains 'odd'"),

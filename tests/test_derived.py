@@ -166,7 +166,7 @@ def test_labels_that_disagree_are_named_with_their_row() -> None:
         ),
         (
             lambda: Classification("coarse", classes=2, derive_from="fine", mapping=(0, 2)),
-            "must hold classes from 0 to 1. Received: 2",
+            "must be an integer in [0, 1]. Received: mapping=2",
         ),
         (
             lambda: Classification("coarse", classes=3, derive_from="fine", mapping=(0, 2)),

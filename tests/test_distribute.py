@@ -15,7 +15,7 @@ from mtl_keras import distribute
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import evaluate
-from mtl_keras.model import MultiTaskModel, build_model
+from mtl_keras.model import MultiTaskModel
 from mtl_keras.tasks import Binary, Tasks
 from mtl_keras.training import Phase, Run, train
 from tests import _tiny
@@ -38,12 +38,8 @@ def data() -> Data:
 
 def built(weights: list[np.ndarray] | None = None) -> MultiTaskModel:
     """With a penalty on the trunk's weights, which has to count once whatever the number of replicas."""
-    images, inner = keras.Input(_tiny.SHAPE), keras.Input(_tiny.SHAPE)
-    x = keras.layers.Rescaling(1 / 255, name="scale")(inner)
-    x = keras.layers.Conv2D(4, 3, activation="relu", kernel_regularizer=keras.regularizers.L2(0.05), name="conv")(x)
-    backbone = keras.Model(inner, x, name="backbone")
-    trunk = keras.Model(images, keras.layers.GlobalAveragePooling2D(name="pool")(backbone(images)))
-    model = build_model(_tiny.model(TASKS).recipe, trunk=trunk)
+    model = _tiny.model(TASKS)
+    model.get_layer("backbone").get_layer("conv1").kernel.regularizer = keras.regularizers.L2(0.05)
     if weights is not None:
         model.set_weights(weights)
     return model

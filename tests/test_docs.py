@@ -75,7 +75,7 @@ def test_readme_starts_with_two_commands() -> None:
     commands = first.splitlines()
     assert len(commands) == 2
     assert commands[0].endswith("mtl-keras tune")
-    assert commands[1].endswith("pytest")
+    assert commands[1].endswith("pytest -n auto")
     assert all("-e " in command for command in commands)
 
 

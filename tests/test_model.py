@@ -28,7 +28,7 @@ def model() -> MultiTaskModel:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dense": (0,)}, r"`dense` of a head must be an integer of at least 1. Received: dense=0"),
+        ({"dense": (0,)}, r"`dense` of a head must be an integer in \[1, 1000000\]. Received: dense=0"),
         ({"dense": (8, 2.5)}, r"Received: dense=2.5"),
         ({"dropout": 1.0}, r"`dropout` must be a number in \[0, 1\). Received: dropout=1.0"),
         ({"dropout": -0.1}, r"Received: dropout=-0.1"),

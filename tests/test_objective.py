@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mtl_keras import weighting
 from mtl_keras.data import Split
-from mtl_keras.model import MultiTaskModel, Objective, build_model
+from mtl_keras.model import MultiTaskModel, Objective
 from tests import _tiny
 
 N = 6
@@ -119,13 +119,10 @@ def test_only_active_tasks_are_lost_and_all_are_measured(split: Split) -> None:
 
 
 def test_losses_of_layers_count_once(split: Split) -> None:
-    images = keras.Input(_tiny.SHAPE)
-    kernel = keras.layers.Conv2D(2, 3, kernel_regularizer=keras.regularizers.L2(0.1), name="conv")
-    inner = keras.Input(_tiny.SHAPE)
-    backbone = keras.Model(inner, kernel(keras.layers.Rescaling(1 / 255)(inner)), name="backbone")
-    trunk = keras.Model(images, keras.layers.GlobalAveragePooling2D()(backbone(images)))
-    recipe = _tiny.model().recipe
-    made = compiled(build_model(recipe, trunk=trunk))
+    network = _tiny.model()
+    kernel = network.get_layer("backbone").get_layer("conv1")
+    kernel.kernel.regularizer = keras.regularizers.L2(0.1)
+    made = compiled(network)
     x, y, weight = batch(split, {})
     outputs = made(x)
     regularized = float(made.compute_loss(x, y, outputs, weight))

@@ -22,7 +22,7 @@ import numpy as np
 from keras import layers, ops
 
 from mtl_keras.backbones._family import Family, rename_operation
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_bool, check_number
 
 __all__ = ["Application", "applications"]
 
@@ -30,6 +30,9 @@ __all__ = ["Application", "applications"]
 RESERVED = {"include_top", "weights", "input_tensor", "input_shape", "pooling", "classes", "classifier_activation", "name"}
 #: Arguments that only affect the classifier.
 TOP_ONLY = {"dropout", "dropout_rate", "include_preprocessing"}
+
+#: Largest factor of a number of channels.
+MAX_FACTOR = 64
 
 #: Smallest height and width in px; 32 for all others.
 MIN_SIZES = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
@@ -57,15 +60,15 @@ class Application(Family):
         self._function = function
         self._inner_preprocessing = "include_preprocessing" in parameters
 
-    def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
+    def check_options(self, options: Mapping[str, Any]) -> None:
         for option, value in options.items():
-            kind = bool if type(self.options[option]) is bool else (int, float)
-            if not isinstance(value, kind) or (kind is not bool and (isinstance(value, bool) or value <= 0)):
-                expected = "True or False" if kind is bool else "a positive number"
-                raise MTLError(
-                    f"`{option}` of {self.name} must be {expected}. Received: {option}={value!r}. "
-                    f"Pass e.g. {option}={self.options[option]!r}, the default."
-                )
+            default = self.options[option]
+            if isinstance(default, bool):
+                check_bool(option, value, of=self.name)
+            else:
+                check_number(option, value, 0, MAX_FACTOR, bounds="(]", of=self.name, example=default)
+
+    def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
         if weights != "imagenet" or self.name not in PUBLISHED:
             return
         sizes, published = PUBLISHED[self.name]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
+import numpy as np
 from keras import ops
 
 from mtl_keras.backbones._applications import applications
@@ -15,7 +16,7 @@ from mtl_keras.backbones._efficientnet_lite import EfficientNetLite0
 from mtl_keras.backbones._family import Family, rename_operation, repeat_gray
 from mtl_keras.backbones._small_cnn import SmallCNN
 from mtl_keras.backbones._weights_file import check_file, load_file
-from mtl_keras.errors import MTLError, check_integer, describe, unknown
+from mtl_keras.errors import MTLError, check_choice, check_option, check_path, check_side, check_text, describe, store, unknown
 from mtl_keras.layers import apply_pooling
 
 __all__ = ["BACKBONES", "Backbone", "get", "names", "offline_names"]
@@ -102,28 +103,19 @@ class Backbone:
         interpolation: Literal["bicubic", "bilinear", "nearest"] = "bicubic",
         **options: Any,
     ) -> None:
-        if not isinstance(name, str) or name not in BACKBONES:
-            raise unknown("backbone", name, BACKBONES)
+        check_choice("backbone", name, BACKBONES)
         for option in options:
             if option not in BACKBONES[name].options:
                 raise unknown(f"option of {name}", option, (*BACKBONES[name].options, *FIELDS))
-        frozen = {k: tuple(v) if isinstance(v, list) else v for k, v in sorted(options.items())}
+        frozen = {option: _plain(value) for option, value in sorted(options.items())}
         values = (weights, image_size, batch_norm, preprocessing, pooling, interpolation)
         for field, value in {"name": name, **dict(zip(FIELDS, values, strict=True)), "options": tuple(frozen.items())}.items():
-            if field in CHOICES and value not in CHOICES[field]:
-                expected = ", ".join(map(repr, CHOICES[field]))
-                raise MTLError(
-                    f"`{field}` of a backbone must be one of {expected}. Received: {field}={value!r}. "
-                    f"Pass e.g. {field}={CHOICES[field][0]!r}."
-                )
-            object.__setattr__(self, field, value)
+            store(self, **{field: check_option(field, value, CHOICES[field], of="a backbone") if field in CHOICES else value})
+        BACKBONES[name].check_options(self._options())
         if image_size is not None:
-            object.__setattr__(self, "image_size", check_integer("image_size", image_size, 1, example=128))
-        if weights is not None and not isinstance(weights, str):
-            raise MTLError(
-                f"`weights` must be 'auto', 'imagenet', None or a path as text. Received: weights={describe(weights)}. "
-                "Pass e.g. weights='imagenet'."
-            )
+            store(self, image_size=check_side("image_size", image_size, example=128))
+        if weights is not None:
+            check_path("weights", check_text("weights", weights, of="a backbone", example="imagenet"), of="a backbone")
 
     def __repr__(self) -> str:
         default = Backbone(self.name)
@@ -173,11 +165,11 @@ class Backbone:
                 f"`image_shape` must be (height, width, channels). Received: {describe(received)}. "
                 "Add the axis of channels, or pass image_shape=data.image_shape."
             )
-        sizes = [n for n in image_shape if isinstance(n, int) and not isinstance(n, bool) and n > 0]
-        if len(sizes) != 3:
+        if any(side is None for side in image_shape):
             raise MTLError(
                 f"`image_shape` must be fully specified. Received: {tuple(image_shape)}. Pass image_shape=data.image_shape."
             )
+        sizes = [check_side("image_shape", side) for side in image_shape]
         if family.channels is not None and sizes[2] not in (1, family.channels):
             raise MTLError(
                 f"Images for {self.name} must have 1 or {family.channels} channels. Received: {sizes[2]} channels. "
@@ -296,3 +288,10 @@ def get(spec: Backbone | str) -> Backbone:
         f"`backbone` must be a name or a mtl.Backbone. Received: {describe(spec)}. "
         "Pass e.g. 'SmallCNN' or mtl.Backbone('SmallCNN', filters=(32, 64))."
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return an option with lists as tuples and NumPy's numbers as Python's, so that the backbone can be hashed and written."""
+    if isinstance(value, list | tuple):
+        return tuple(_plain(each) for each in value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -35,8 +35,15 @@ class Family(ABC):
     min_size: int = 1
     channels: int | None = 3
 
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Raise `MTLError` if an option has a value that no image makes valid; called in the constructor of `Backbone`.
+
+        Args:
+            options: All options, including defaults.
+        """
+
     def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
-        """Raise `MTLError` if the options are invalid or no weights exist for them; fast, builds nothing.
+        """Raise `MTLError` if the options do not fit the images or no weights exist for them; fast, builds nothing.
 
         Args:
             side: Height and width in px of the network's input.

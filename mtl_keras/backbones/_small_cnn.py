@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from mtl_keras.backbones._family import Family
-from mtl_keras.errors import MTLError, check_integer, check_number
+from mtl_keras.errors import MTLError, check_fraction, check_option, check_side, check_sizes, describe
 
 __all__ = ["SmallCNN"]
 
@@ -49,28 +49,27 @@ class SmallCNN(Family):
         "dropout_at": "each",
     }
 
-    def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
+    def check_options(self, options: Mapping[str, Any]) -> None:
         filters = options["filters"]
-        if not isinstance(filters, tuple) or not filters or not all(type(f) is int and f > 0 for f in filters):
+        if not isinstance(filters, tuple) or not filters:
             raise MTLError(
                 "`filters` must be a sequence of positive integers, one per convolution. "
-                f"Received: filters={filters!r}. Pass e.g. filters=(32, 64)."
+                f"Received: filters={describe(filters)}. Pass e.g. filters=(32, 64)."
             )
-        check_integer("kernel_size", options["kernel_size"], 1, example=3)
+        check_sizes("filters", filters, of=self.name, example=32)
+        check_side("kernel_size", options["kernel_size"], of=self.name, example=3)
         for option in ("strides", "pool"):
             values = _per_convolution(options, option)
             if len(values) != len(filters) or not all(type(n) is int and n > 0 for n in values):
                 raise MTLError(
                     f"`{option}` must be a positive integer, or one for each of the {len(filters)} convolutions. "
-                    f"Received: {option}={options[option]!r}. Pass e.g. {option}=2."
+                    f"Received: {option}={describe(options[option])}. Pass e.g. {option}=2."
                 )
-        check_number("dropout", options["dropout"], 0, 1, bounds="[)", example=0.1)
+        check_fraction("dropout", options["dropout"], bounds="[)", of=self.name, example=0.1)
         for option, choices in CHOICES.items():
-            if options[option] not in choices:
-                raise MTLError(
-                    f"`{option}` must be one of {', '.join(map(repr, choices))}. Received: {option}={options[option]!r}. "
-                    f"Pass e.g. {option}={choices[0]!r}."
-                )
+            check_option(option, options[option], choices)
+
+    def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
         size = min(side)
         steps = zip(_per_convolution(options, "strides"), _per_convolution(options, "pool"), strict=True)
         for number, (stride, pool) in enumerate(steps, start=1):

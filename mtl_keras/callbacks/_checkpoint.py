@@ -17,7 +17,7 @@ import numpy as np
 from mtl_keras.callbacks._best_epoch import BestEpoch
 from mtl_keras.callbacks._keras_callbacks import get_states, set_states
 from mtl_keras.callbacks._values import get_values
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, describe
 from mtl_keras.files import atomic
 
 __all__ = ["Checkpoint", "TrainingState", "load_state"]
@@ -148,9 +148,23 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> TrainingState | None:
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             raise MTLError(
-                f"A training must be resumed with what it was started with. Received: another {key} than that of {path}. "
-                "Pass another folder, or remove the checkpoint to restart."
+                f"A training must be resumed with what it was started with. Received: another {key} than that of {path}: "
+                f"{_first_difference(key, before.get(key), now.get(key))}. Pass another folder, or remove the checkpoint to "
+                "restart."
             )
     for number, state in enumerate(about.get("callbacks", ())):
         state["best_weights"] = groups.pop(f"callback_{number}", [])
     return TrainingState(**about, **groups)
+
+
+def _first_difference(name: str, before: Any, now: Any) -> str:
+    """Return where two JSON values differ first, and how."""
+    pairs: list[tuple[str, Any, Any]] = []
+    if isinstance(before, dict) and isinstance(now, dict):
+        pairs = [(f"{name}.{key}", before.get(key), now.get(key)) for key in {**before, **now}]
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = [(f"{name}[{number}]", *both) for number, both in enumerate(zip(before, now, strict=True))]
+    for inner, one, other in pairs:
+        if one != other:
+            return _first_difference(inner, one, other)
+    return f"{name} is {describe(now)} and was {describe(before)}"

@@ -48,7 +48,7 @@ def read_changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, An
     """Return `--set key=value` and the options that were given as one mapping.
 
     Raises:
-        MTLError: If a pair has no `=`, or contradicts an option for the same key.
+        MTLError: If a pair has no `=`, or a key is given twice.
     """
     from mtl_keras.errors import MTLError
 
@@ -59,8 +59,12 @@ def read_changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, An
             raise MTLError(f"--set must be KEY=VALUE. Received: {pair!r}. Pass e.g. --set learning_rate=0.001.")
         try:
             value = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             value = text
+        if key in changes:
+            raise MTLError(
+                f"A setting must be given once. Received: --set {key}={changes[key]} and --set {pair}. Drop one of them."
+            )
         changes[key] = value
     for key, value in given.items():
         if value is not None and changes.setdefault(key, value) != value:

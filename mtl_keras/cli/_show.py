@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["show_cache", "show_comparison", "show_evaluation", "show_result"]
 
 #: Trials shown; all of them are in trials.jsonl.
-SHOWN = 15
+SHOWN = 10
 #: Maximum number of runs that TensorBoard selects by default.
 SELECTED = 40
 
@@ -33,25 +34,8 @@ def show_comparison(console: Console, result: Comparison) -> None:
 
 def show_result(console: Console, result: StudyResult) -> None:
     """Print the trials, the best hyperparameters, the test results, and how to open TensorBoard."""
-    trials = trials_table(result.trials)
-    more = f", best {SHOWN} of {len(trials)}" if len(trials) > SHOWN else ""
-    values = {row["trial"]: row["hyperparameters"] for row in result.trials}
     names = [f"{score.task}_{score.metric}" for score in result.evaluation.scores if score.skill is not None]
-    table = Table(
-        "trial",
-        "skill",
-        *names,
-        "seconds",
-        "status",
-        title=f"Trials of {result.study} by validation skill{more}",
-        title_justify="left",
-    )
-    # One column for all hyperparameters: one for each would not fit a terminal.
-    table.add_column("hyperparameters", ratio=1)
-    for row in trials.head(SHOWN).to_dict("records"):
-        values_shown = [f"{row[name]:.4f}" for name in ("skill", *names)]
-        table.add_row(str(row["trial"]), *values_shown, f"{row['seconds']:.1f}", row["status"], _compact(values[row["trial"]]))
-    console.print(table)
+    _show_trials(console, result.study, result.trials, names)
     best = Table("hyperparameter", "value", title=f"Best: trial {result.best}", title_justify="left")
     for name, value in result.hyperparameters.items():
         best.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
@@ -89,9 +73,50 @@ def show_cache(console: Console, where: Path, entries: Sequence[CacheEntry]) -> 
     console.print(table)
 
 
-def _compact(values: Mapping[str, Any]) -> str:
-    """Return hyperparameters as one line."""
-    return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items())
+def _show_trials(console: Console, study: str, trials: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> None:
+    """Print the best trials, one a line: as many columns as fit, and once what all trials have in common."""
+    rows = trials_table(trials).to_dict("records")
+    values = {row["trial"]: row["hyperparameters"] for row in trials}
+    searched = list(dict.fromkeys(name for own in values.values() for name in own))
+    same, differ = {}, []
+    for name in searched:
+        if all(own.get(name, ...) == values[rows[0]["trial"]].get(name) for own in values.values()):
+            same[name] = values[rows[0]["trial"]][name]
+        else:
+            differ.append(name)
+    shown = rows[:SHOWN]
+    columns = {
+        "trial": [str(row["trial"]) for row in shown],
+        "skill": [_number(row["skill"], ".4f") for row in shown],
+        **({"status": [row["status"] for row in shown]} if any(row["status"] != "completed" for row in shown) else {}),
+        **{name: [_number(row.get(name), ".4f") for row in shown] for name in metrics},
+        **{name: [_number(values[row["trial"]].get(name), ".3g") for row in shown] for name in differ},
+        "seconds": [_number(row["seconds"], ".1f") for row in shown],
+    }
+    # Each column has its border and a space on both sides.
+    widths = {name: 3 + max(map(len, (name, *cells))) for name, cells in columns.items()}
+    fitting: list[str] = []
+    for name in columns:
+        if 1 + sum(widths[each] for each in (*fitting, name)) <= console.width:
+            fitting.append(name)
+    more = f", best {SHOWN} of {len(rows)}" if len(rows) > SHOWN else ""
+    table = Table(title=f"Trials of {study} by validation skill{more}", title_justify="left")
+    for name in fitting:
+        table.add_column(name, no_wrap=True)
+    for cells in zip(*(columns[name] for name in fitting), strict=True):
+        table.add_row(*cells)
+    console.print(table)
+    if same:
+        console.print("In all trials: " + ", ".join(f"{name} {_number(value, '.3g')}" for name, value in same.items()))
+    if left := [name for name in columns if name not in fitting]:
+        console.print(f"In trials.jsonl only: {', '.join(left)}")
+
+
+def _number(value: Any, digits: str) -> str:
+    """Return a value as text, a number with some digits and a missing one as nothing."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else format(value, digits)
+    return "" if value is None else str(value)
 
 
 def _table(frame: Any, title: str) -> Table:

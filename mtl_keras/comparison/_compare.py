@@ -8,9 +8,10 @@ from typing import Literal
 
 from mtl_keras.comparison._approach import SINGLE, Approach
 from mtl_keras.comparison._comparison import Comparison
+from mtl_keras.comparison._jobs import list_jobs
 from mtl_keras.comparison._run import run_approaches
 from mtl_keras.data import Data
-from mtl_keras.errors import MTLError, describe, unknown
+from mtl_keras.errors import MTLError, check_integer, check_path, check_seed, check_text, describe, unknown
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Options, Plan, Reporter, RunFolder, Trainer
 from mtl_keras.tasks import Tasks
@@ -113,8 +114,8 @@ def compare_plans(
         seed: As for `compare`.
         baseline: As for `compare`.
     """
-    if type(seeds) is not int or seeds < 2:
-        raise MTLError(f"`seeds` must be at least 2 to estimate a spread. Received: seeds={seeds!r}. Give e.g. seeds=5.")
+    seeds = check_integer("seeds", seeds, 2, of="a comparison, which estimates a spread,", example=5)
+    seed = check_seed("seed", seed)
 
     def load(_: int) -> Data:
         return data
@@ -168,7 +169,8 @@ def check_approaches(trainer: Trainer, approaches: Sequence[Approach]) -> None:
             "A comparison must have at least one approach. Received: none. Give e.g. {'equal': mtl.Phase(epochs=10)}."
         )
     for each in approaches:
-        if each.name in RESERVED or SINGLE in each.name or not each.name or "/" in each.name:
+        check_text("name", each.name, of="an approach", maximum=100, example="equal")
+        if each.name in RESERVED or SINGLE in each.name or "/" in each.name or not each.name.isprintable():
             raise MTLError(
                 f"The name of an approach must not be one that results use. Received: an approach called {each.name!r}. "
                 f"Choose another name, without '/' and {SINGLE!r}."
@@ -184,6 +186,19 @@ def check_approaches(trainer: Trainer, approaches: Sequence[Approach]) -> None:
                 if name not in own:
                     raise unknown(f"task of approach {each.name!r} to train a baseline of", name, own)
         _check_baselines(trainer, each, data)
+    _check_folders(approaches)
+
+
+def _check_folders(approaches: Sequence[Approach]) -> None:
+    """Refuse names whose trainings would share a folder, or have one that no file system takes."""
+    names: dict[str, str] = {}
+    for job in list_jobs(approaches, Path()):
+        check_path("name", f"final-{job.folder.name}", of=f"the folder of {describe(job.label)}")
+        if names.setdefault(job.folder.name, job.label) != job.label:
+            raise MTLError(
+                f"The trainings of approaches must have folders of their own. Received: {names[job.folder.name]!r} and "
+                f"{job.label!r}, which share {job.folder.name}. Rename an approach."
+            )
 
 
 def _check_baselines(trainer: Trainer, approach: Approach, data: Data) -> None:

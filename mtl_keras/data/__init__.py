@@ -36,10 +36,12 @@ from mtl_keras.data._dataframe import from_dataframe
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._folders import from_folders
 from mtl_keras.data._landmarks import load_landmarks
+from mtl_keras.data._online import parse_online
 from mtl_keras.data._sampling import parse_sampling, parse_steps
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import stratified_folds
 from mtl_keras.data._trivial import trivial_scores
+from mtl_keras.data._views import parse_views
 from mtl_keras.errors import unknown
 
 if TYPE_CHECKING:
@@ -57,8 +59,10 @@ __all__ = [
     "from_dataframe",
     "from_folders",
     "load",
+    "parse_online",
     "parse_sampling",
     "parse_steps",
+    "parse_views",
     "stratified_folds",
     "trivial_scores",
 ]

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mtl_keras.data._online import ONLINE_STEPS, Online
+from mtl_keras.data._online import Online, parse_online
 from mtl_keras.data._rows import RowArrays, map_rows
 from mtl_keras.data._split import Split
-from mtl_keras.data._views import apply_view, parse_steps_of_view, parse_views
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.data._views import apply_view, parse_views
+from mtl_keras.errors import MTLError, check_seed
 
 __all__ = ["MODES"]
 
@@ -34,7 +34,7 @@ def _repeat_rows(train: Split, steps: Any, seed: int | None) -> Split:
 
 def _augment_online(train: Split, steps: Any, seed: int | None) -> Split:
     """Return rows whose images are changed in every epoch."""
-    online = Online(parse_steps_of_view(steps, ONLINE_STEPS), seed)
+    online = Online(parse_online(steps), seed)
     if train.x.ndim - (train.views is not None) != 4:
         raise MTLError(
             f"Online augmentation must be applied to images [n, h, w, c]. Received: inputs {list(train.x.shape)}. Pass images."
@@ -61,7 +61,7 @@ def _compute_views(train: Split, steps: Any, seed: int | None) -> np.ndarray:
             f"{'inputs' if train.views is None else 'views'} {list(x.shape)}, {x.dtype}. Pass all views in one call; convert "
             "other images to uint8."
         )
-    seed = check_integer("seed", 0 if seed is None else seed, 0)
+    seed = check_seed("seed", 0 if seed is None else seed)
     result = np.empty((len(x), len(views), *x.shape[1:]), np.uint8)
     # Each data set by itself, so that its views are those that it has alone.
     for rows in train.dataset_slices():

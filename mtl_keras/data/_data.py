@@ -14,7 +14,19 @@ from mtl_keras.data._augment import MODES
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import label_strata, stratified_choice
 from mtl_keras.data._views import View
-from mtl_keras.errors import MTLError, check_integer, unknown
+from mtl_keras.errors import (
+    MTLError,
+    check_choice,
+    check_instance,
+    check_integer,
+    check_integers,
+    check_mapping,
+    check_names,
+    check_seed,
+    check_text,
+    store,
+    unknown,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -50,6 +62,22 @@ class Data:
     class_names: Mapping[str, tuple[str, ...]]
     image_shape: tuple[int, ...]
     features: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("name", self.name, of="data", maximum=200, example="mine")
+        for field, required in (("train", True), ("validation", True), ("test", False)):
+            if required or getattr(self, field) is not None:
+                check_instance(field, getattr(self, field), Split, "Use mtl.data.from_arrays.", of="data")
+        names = check_mapping("class_names", self.class_names, of="data", example="{'kind': ('a', 'b')}")
+        checked = {task: check_names(f"class_names[{task!r}]", each) for task, each in names.items()}
+        store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="data"), class_names=checked)
+        for task, each in checked.items():
+            count = self.tasks[task].class_count if task in self.tasks else None
+            if each and count is not None and len(each) != count:
+                raise MTLError(
+                    f"`class_names` must have one name for each class. Received: {len(each)} names for the {count} classes of "
+                    f"task {task!r}. Correct the names or `classes`."
+                )
 
     def __repr__(self) -> str:
         splits = [split for split in (self.train, self.validation, self.test) if split is not None]
@@ -95,7 +123,7 @@ class Data:
         Raises:
             MTLError: If `n_train` is below 1.
         """
-        check_integer("n_train", n_train, 1, example=1000)
+        n_train, seed = check_integer("n_train", n_train, 1, example=1000), check_seed("seed", seed)
         share = min(n_train / len(self.train), 1.0)
 
         def choose(split: Split) -> Split:
@@ -145,8 +173,7 @@ class Data:
             >>> data.augment(("flip_lr", "crop"), mode="online").train.online.config()["steps"]
             [{'method': 'flip_lr'}, {'method': 'crop', 'pad': 4}]
         """
-        if mode not in MODES:
-            raise unknown("mode of augmentation", mode, MODES)
+        check_choice("mode of augmentation", mode, MODES)
         if self.features is not None:
             raise MTLError(
                 f"Images must be augmented before their features are computed. Received: features {list(self.train.x.shape)}. "

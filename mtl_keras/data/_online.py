@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mtl_keras.data._views import check_pad, count_pixels
-from mtl_keras.errors import check_integer, choice_config
+from mtl_keras.data._views import check_pad, count_pixels, parse_steps_of_view
+from mtl_keras.errors import check_seed, choice_config, store
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["ONLINE_STEPS", "Online", "OnlineStep", "sample_integers"]
+__all__ = ["ONLINE_STEPS", "Online", "OnlineStep", "parse_online", "sample_integers"]
 
 
 class OnlineStep(Protocol):
@@ -53,7 +53,7 @@ class RandomCrop:
     pad: float = 4
 
     def __post_init__(self) -> None:
-        check_pad(self.pad)
+        store(self, pad=check_pad(self.pad))
 
     def bounds(self, shape: Sequence[int]) -> tuple[int, ...]:
         return tuple(2 * count_pixels(self.pad, side) + 1 for side in shape[:2])
@@ -91,7 +91,7 @@ class Online:
 
     def __post_init__(self) -> None:
         if self.seed is not None:
-            check_integer("seed", self.seed, 0)
+            store(self, seed=check_seed("seed", self.seed, of="online augmentation"))
 
     def bounds(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the bounds of all steps for images `[h, w, c]`, one after the other.
@@ -113,6 +113,18 @@ class Online:
             images = step(images, draws[:, start:stop])
             start = stop
         return images
+
+
+def parse_online(steps: Any) -> tuple[OnlineStep, ...]:
+    """Return the steps of an online augmentation.
+
+    Args:
+        steps: As a user writes them: a step, or a sequence of steps.
+
+    Raises:
+        MTLError: If a name or an option is unknown, an option is out of range, or there is no step.
+    """
+    return parse_steps_of_view(steps, ONLINE_STEPS)
 
 
 def sample_integers(n: int, bounds: Sequence[int], seeds: Sequence[int], epoch: tf.Tensor) -> tf.Tensor:

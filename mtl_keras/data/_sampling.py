@@ -10,12 +10,24 @@ from typing import Any
 import numpy as np
 
 from mtl_keras.data._sampling_methods import SAMPLINGS, Epoch, SamplingMethod
-from mtl_keras.errors import MTLError, check_integer, choice_config, parse_choice, unknown
+from mtl_keras.errors import (
+    MTLError,
+    check_integer,
+    check_mapping,
+    check_seed,
+    choice_config,
+    describe,
+    parse_choice,
+    store,
+    unknown,
+)
 
 __all__ = ["SINGLE_TASK", "Sampling", "parse_sampling", "parse_steps"]
 
 #: Gives each data set the steps of a single-task baseline: one pass over its rows.
 SINGLE_TASK = "single-task"
+#: Largest number of prescribed steps of a data set per epoch.
+MOST = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("seed", self.seed, 0)
+        store(self, seed=check_seed("seed", self.seed))
         for what, given in {**self.method.options_by_dataset(), "steps": self.steps}.items():
             if not isinstance(given, Mapping):
                 continue
@@ -142,14 +154,16 @@ def parse_steps(value: Any) -> Mapping[str, int] | str | None:
     Raises:
         MTLError: If it is none of these.
     """
-    if value is None or value == SINGLE_TASK:
+    if value is None or (isinstance(value, str) and value == SINGLE_TASK):
         return value
     if not isinstance(value, Mapping) or not value:
         raise MTLError(
-            f"`steps` must be a mapping from data set to number of steps, or {SINGLE_TASK!r}. Received: steps={value!r}. "
+            f"`steps` must be a mapping from data set to number of steps, or {SINGLE_TASK!r}. Received: "
+            f"steps={describe(value)}. "
             "Pass e.g. {'cifar10': 391, 'clothing': 391}."
         )
-    return {name: check_integer(f"steps[{name!r}]", count, 1) for name, count in value.items()}
+    given = check_mapping("steps", value)
+    return {name: check_integer(f"steps[{name!r}]", count, 1, MOST) for name, count in given.items()}
 
 
 def _passes(rows: Sequence[int], batch_size: int) -> list[int]:

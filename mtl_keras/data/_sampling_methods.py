@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, check_fraction, check_number
+from mtl_keras.errors import MTLError, check_fraction, check_mapping, check_number, describe, store
 
 __all__ = ["SAMPLINGS", "Epoch", "SamplingMethod"]
 
@@ -122,7 +122,7 @@ class Proportional(_Shares):
     exponent: float = 1.0
 
     def __post_init__(self) -> None:
-        check_fraction("exponent", self.exponent, bounds="[]", of="sampling 'proportional'")
+        store(self, exponent=check_fraction("exponent", self.exponent, bounds="[]", of="sampling 'proportional'"))
 
     def shares(self, epoch: Epoch) -> np.ndarray:
         return _powers(epoch.rows, self.exponent)
@@ -143,7 +143,7 @@ class Annealed(_Shares):
     end: float = 0.2
 
     def __post_init__(self) -> None:
-        check_fraction("end", self.end, bounds="[]", of="sampling 'annealed'")
+        store(self, end=check_fraction("end", self.end, bounds="[]", of="sampling 'annealed'"))
 
     def shares(self, epoch: Epoch) -> np.ndarray:
         progress = epoch.number / (epoch.total - 1) if epoch.total > 1 else 0.0
@@ -163,11 +163,13 @@ class Fixed(_Shares):
     def __post_init__(self) -> None:
         if not isinstance(self.ratios, Mapping):
             raise MTLError(
-                f"`ratios` of sampling 'fixed' must be a mapping from data set to number. Received: ratios={self.ratios!r}. "
+                f"`ratios` of sampling 'fixed' must be a mapping from data set to number. Received: "
+                f"ratios={describe(self.ratios)}. "
                 "Pass e.g. {'method': 'fixed', 'ratios': {'cifar10': 3, 'clothing': 1}}."
             )
-        for name, ratio in self.ratios.items():
-            check_number(f"ratios[{name!r}]", ratio, 0, of="sampling 'fixed'")
+        given = check_mapping("ratios", self.ratios, of="sampling 'fixed'")
+        of = "sampling 'fixed'"
+        store(self, ratios={name: check_number(f"ratios[{name!r}]", ratio, 0, 1e9, of=of) for name, ratio in given.items()})
         if not any(self.ratios.values()):
             raise MTLError(
                 f"`ratios` of sampling 'fixed' must not all be 0. Received: ratios={dict(self.ratios)!r}. Pass e.g. "

@@ -14,7 +14,7 @@ from mtl_keras.data._online import Online
 from mtl_keras.data._rows import Key, RowArrays, map_rows
 from mtl_keras.data._sampler import BatchOrder, Sampler
 from mtl_keras.data._sampling import Sampling
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.errors import MTLError, check_instance, check_integer, check_mapping, describe
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -62,9 +62,24 @@ class Split:
     array_cache: ArrayCache = field(default_factory=ArrayCache, repr=False)
 
     def __post_init__(self) -> None:
+        check_mapping("tasks", self.tasks, of="a split")
+        arrays = {"x": self.x} | {n: a for n in ("group", "origin") if (a := getattr(self, n)) is not None}
+        for by_name in ("y", "weight", "side"):
+            given = check_mapping(by_name, getattr(self, by_name), of="a split")
+            arrays |= {f"{by_name}[{name!r}]": array for name, array in given.items()}
+        for what, value in arrays.items():
+            if not getattr(value, "ndim", 0):
+                raise MTLError(
+                    f"`{what}` of a split must be an array with a row for each image. Received: {what}={describe(value)}. "
+                    "Use mtl.data.from_arrays."
+                )
+        if not isinstance(self.name, str):
+            raise MTLError(f"`name` of a split must be a text. Received: name={describe(self.name)}. Pass e.g. name='train'.")
+        check_instance("sampler", self.sampler, Sampler, "Leave it out, or call `augment`.", of="a split")
         if not len(self.x):
             raise MTLError(
-                f"A split must have at least one row. Received: 0 rows for the {self.name or 'unnamed'} split. Pass more rows."
+                f"`x` of a split must have at least one row. Received: 0 rows for the {self.name or 'unnamed'} split. Pass "
+                "more rows."
             )
         for what, by_task in (("y", self.y), ("weight", self.weight)):
             if set(by_task) != set(self.tasks):

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mtl_keras.data._interpolation import crop_and_resize, sample_bilinear, to_uint8
-from mtl_keras.errors import MTLError, check_fraction, check_number, parse_choice
+from mtl_keras.errors import MTLError, check_fraction, check_number, describe, parse_choice, store
 
 __all__ = ["STEPS", "Step", "View", "apply_view", "check_pad", "count_pixels", "parse_steps_of_view", "parse_views"]
 
@@ -65,7 +65,7 @@ class Rotate:
     degrees: float = 30.0
 
     def __post_init__(self) -> None:
-        check_number("degrees", self.degrees, -360, 360, of="'rotate'", example=30)
+        store(self, degrees=check_number("degrees", self.degrees, -360, 360, of="'rotate'", example=30))
 
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         h, w = images.shape[1:3]
@@ -85,7 +85,7 @@ class Noise:
     variance: float = 0.2
 
     def __post_init__(self) -> None:
-        check_fraction("variance", self.variance, bounds="[]", of="'noise'", example=0.2)
+        store(self, variance=check_fraction("variance", self.variance, bounds="[]", of="'noise'", example=0.2))
 
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         sampled = rng.standard_normal(images.shape, np.float32)
@@ -114,7 +114,7 @@ class Crop:
     pad: float = 4
 
     def __post_init__(self) -> None:
-        check_pad(self.pad)
+        store(self, pad=check_pad(self.pad))
 
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         rows, columns = (
@@ -134,7 +134,7 @@ class Zoom:
     low: float = 0.7
 
     def __post_init__(self) -> None:
-        check_number("low", self.low, 0.05, 1, of="'zoom'", example=0.7)
+        store(self, low=check_number("low", self.low, 0.05, 1, of="'zoom'", example=0.7))
 
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         n, h, w = images.shape[:3]
@@ -173,7 +173,7 @@ def parse_steps_of_view(view: Any, steps: Mapping[str, type[Any]] = STEPS) -> tu
     listed = (view,) if isinstance(view, str | Mapping) else view
     if not isinstance(listed, Sequence) or not listed:
         raise MTLError(
-            f"An augmentation must be a step or a sequence of steps. Received: {view!r}. Pass e.g. ('flip_lr', 'crop')."
+            f"An augmentation must be a step or a sequence of steps. Received: {describe(view)}. Pass e.g. ('flip_lr', 'crop')."
         )
     return tuple(
         parse_choice("augmentation step", step, steps, example="'flip_lr' or {'method': 'crop', 'pad': 4}") for step in listed
@@ -188,7 +188,8 @@ def parse_views(views: Any) -> tuple[tuple[Step, ...], ...]:
     """
     if isinstance(views, str | Mapping) or not isinstance(views, Sequence) or not views:
         raise MTLError(
-            f"`steps` must be a sequence of views, at least one. Received: {views!r}. Pass e.g. ('identity', 'flip_lr')."
+            f"`steps` must be a sequence of views, at least one. Received: {describe(views)}. Pass e.g. "
+            "('identity', 'flip_lr')."
         )
     return tuple(parse_steps_of_view(view) for view in views)
 
@@ -218,18 +219,19 @@ def apply_view(images: np.ndarray, view: Sequence[Step], seed: Sequence[int]) ->
     return result
 
 
-def check_pad(pad: Any) -> None:
-    """Check a padding that is given in px, or below 1 as a fraction of the side.
+def check_pad(pad: Any) -> float:
+    """Return a padding after checking that it is given in px, or below 1 as a fraction of the side.
 
     Raises:
         MTLError: If it is neither.
     """
-    check_number("pad", pad, 0, 1024, bounds="(]", of="'crop'", example=4)
+    pad = check_number("pad", pad, 0, 1024, bounds="(]", of="'crop'", example=4)
     if pad > 1 and pad != int(pad):
         raise MTLError(
             f"`pad` of 'crop' must be a whole number of px or a fraction of the side below 1. Received: pad={pad}. Pass e.g. "
             "pad=4."
         )
+    return pad
 
 
 def count_pixels(pad: float, side: int) -> int:

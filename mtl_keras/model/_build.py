@@ -11,7 +11,7 @@ import keras
 from mtl_keras import backbones
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, describe, unknown
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.layers import apply_pooling
 from mtl_keras.model._graph import layers_on_path, repeated_names
@@ -51,15 +51,16 @@ def build_model(
             layer alone.
         stack: For some tasks, the task whose output is a feature of their heads; see `Recipe`.
         batch_norm_groups: Groups of tasks with their own statistics of batch normalization, `data.task_groups`; see `Recipe`.
-        trunk: A trunk built before by the same backbone (`model.trunk`) to be used again, with its weights, instead of
-            building a new one.
+        trunk: `model.trunk` of another model with the same backbone, to be used again, with its weights, instead of building
+            a new one. Networks of other origin are refused.
 
     Returns:
         A model whose output is a dict by task name. Draws its initial weights from Keras' global generator: call
         `keras.utils.set_random_seed` before, to repeat them.
 
     Raises:
-        MTLError: If the recipe is invalid, the weights are unavailable, or the layer to train from is unknown.
+        MTLError: If the recipe is invalid, `trunk` is that of another backbone, the weights are unavailable, or the layer to
+            train from is unknown.
 
     Example:
         >>> import mtl_keras as mtl
@@ -94,6 +95,8 @@ def build_model(
         trunk = keras.Model(images, features, name="trunk")
         _freeze(trunk.get_layer("backbone"), recipe.freeze)
         recipe.backbone.fix_inference_mode(trunk.get_layer("backbone"))
+    else:
+        _check_trunk(trunk, recipe)
     images, features = trunk.input, trunk.output
 
     # Functional model
@@ -118,6 +121,15 @@ def build_model(
     # Config
     shared_layers = [layer for tensor in shared_features.values() for layer in layers_on_path(tensor, [features])]
     return MultiTaskModel(recipe, images, features, outputs, shared_layers)
+
+
+def _check_trunk(trunk: keras.Model, recipe: Recipe) -> None:
+    """Refuse a trunk that is not `model.trunk` of a model with the same backbone: it could not be saved or loaded."""
+    if getattr(trunk, "built_as", None) != recipe.trunk_config():
+        raise MTLError(
+            f"`trunk` must be the `trunk` of a model with the same backbone and image shape. Received: {describe(trunk)}. A "
+            "network of your own cannot be a trunk yet: pass `backbone`, or model.trunk."
+        )
 
 
 def _full_shape(image_shape: Any, trunk: keras.Model | None) -> Any:

@@ -110,7 +110,10 @@ class MultiTaskModel(JointTraining):
     @property
     def trunk(self) -> keras.Model:
         """The network from images to features; it shares this model's layers."""
-        return keras.Model(self.input, self.features, name="trunk")
+        trunk = keras.Model(self.input, self.features, name="trunk")
+        # `build_model` takes it for a recipe with the same trunk. Not by `setattr`: Keras would wrap a dict.
+        trunk.__dict__["built_as"] = self.recipe.trunk_config()
+        return trunk
 
     @property
     def frozen_trunk(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import filelock
 import tensorflow as tf
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, describe_failure
 from mtl_keras.files import writable_folder, write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Record, write_record
@@ -95,7 +95,14 @@ class RunFolder:
             write_json(self.path / CONFIG, dict(config))
             with work_log(self.path, call, self._began) as log:
                 run = OpenRun(self.path, config, log)
-                yield run
+                try:
+                    yield run
+                except KeyboardInterrupt as stop:
+                    # Python shows it below the traceback.
+                    stop.add_note(
+                        f"Interrupted. Finished work is kept; continue with resume=True and output_dir={str(self.path)!r}."
+                    )
+                    raise
                 if not run.delivered:
                     log.forget()
 
@@ -138,8 +145,15 @@ class OpenRun:
         model.class_names = {task: tuple(names) for task, names in class_names.items() if task in model.recipe.tasks}
         model.save(self.path / MODEL)
         environment = self._log.environment()
-        whole = Record(command=environment["command"], config=self.config, environment=environment, **record)
-        write_record(self.path, complete(whole))
+        try:
+            whole = Record(command=environment["command"], config=self.config, environment=environment, **record)
+            write_record(self.path, complete(whole))
+        except (Exception, SystemExit) as error:
+            reason = str(error) if isinstance(error, MTLError) else describe_failure(error)
+            raise MTLError(
+                f"The record of a run must be written after its trainings. Received: {reason} All results are kept in "
+                f"{self.path}: correct the cause and write the record again with --resume --output-dir {self.path}."
+            ) from error
         self.delivered = True
 
 

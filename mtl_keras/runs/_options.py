@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from mtl_keras.errors import check_bool, check_instance, check_path, check_text, store
 from mtl_keras.runs._reporter import Reporter
 
 __all__ = ["Options"]
@@ -38,6 +39,14 @@ class Options:
     quick: bool = False
     strategy: str = "auto"
     reporter: Reporter = field(default_factory=Reporter)
+
+    def __post_init__(self) -> None:
+        for name in ("data_dir", "output_dir", "cache_dir"):
+            if (value := getattr(self, name)) is not None:
+                check_path(name, value)
+        store(self, **{name: check_bool(name, getattr(self, name)) for name in ("resume", "quick")})
+        check_text("strategy", self.strategy, example="auto")
+        check_instance("reporter", self.reporter, Reporter, "Pass a subclass of mtl.runs.Reporter.")
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

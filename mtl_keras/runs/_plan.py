@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mtl_keras.data import Data
+from mtl_keras.errors import MTLError, check_instance, describe, store
 from mtl_keras.model import Recipe
 from mtl_keras.training import Phase
 
@@ -29,6 +31,16 @@ class Plan:
 
     recipe: Recipe
     phases: tuple[Phase, ...]
+
+    def __post_init__(self) -> None:
+        check_instance("recipe", self.recipe, Recipe, "Pass mtl.Recipe(...), or model.recipe.", of="a plan")
+        phases = (self.phases,) if isinstance(self.phases, Phase) else self.phases
+        if not isinstance(phases, Sequence) or not all(isinstance(phase, Phase) for phase in phases):
+            raise MTLError(
+                f"`phases` of a plan must be a sequence of mtl.Phase. Received: phases={describe(self.phases)}. Pass e.g. "
+                "(mtl.Phase(epochs=10),)."
+            )
+        store(self, phases=tuple(phases))
 
     @property
     def epochs(self) -> int:

@@ -16,6 +16,7 @@ import tensorflow as tf
 from mtl_keras.callbacks import TensorBoardLog, assign_values, get_values
 from mtl_keras.data import Data, cache
 from mtl_keras.distribute import strategy
+from mtl_keras.files import check_folder
 from mtl_keras.model import MultiTaskModel, build_model
 from mtl_keras.runs._options import Options
 from mtl_keras.runs._plan import Plan
@@ -60,9 +61,9 @@ class Trainer:
         """Return a trainer; `cache_dir`, `strategy` and `reporter` of the options are used.
 
         Raises:
-            MTLError: If the strategy is unknown or unavailable.
+            MTLError: If the strategy is unknown or unavailable, or `cache_dir` is no folder that can be written.
         """
-        where = cache.default_cache_dir() if options.cache_dir is None else Path(options.cache_dir)
+        where = cache.default_cache_dir() if options.cache_dir is None else check_folder("cache_dir", options.cache_dir)
         # Once per process, see `seed_layers`.
         keras.utils.set_random_seed(seed)
         return cls(seed, options.reporter, where, strategy(options.strategy))

@@ -65,7 +65,8 @@ def prepare(
             f"A run must be continued by its own command and study. Received: {command} {study.name} where {folder.path} holds "
             f"{saved['command']} {saved['study']}. Name another --output-dir."
         )
-    configuration = configuration or (saved or {}).get("configuration")
+    if configuration is None:
+        configuration = (saved or {}).get("configuration")
     if study.image_shape is None:
         settings, _ = resolve_settings(study, changes, saved, configuration=configuration)
         data = data or load_data(study, settings, options)

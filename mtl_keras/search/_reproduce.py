@@ -10,11 +10,11 @@ from typing import Any
 
 from mtl_keras.comparison import Approach, Comparison, check_approaches, run_approaches
 from mtl_keras.data import Data
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_integer
 from mtl_keras.runs import Options, RunFolder, Trainer
 from mtl_keras.search._load_study import find_study
 from mtl_keras.search._prepare import load_data, with_image_shape
-from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
+from mtl_keras.search._resolve import Resolved, merge_changes, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Configuration, Study
 
@@ -53,7 +53,7 @@ def reproduce(
         result = mtl.reproduce("landmarks", data_dir="data", seeds=10)
     """
     options, given = Options.split(arguments)
-    changes = {**(changes or {}), **given}
+    changes = merge_changes(changes, given)
     return reproduce_study(find_study(study), changes, options, configurations=configurations, seeds=seeds)
 
 
@@ -84,8 +84,8 @@ def reproduce_study(
     changes = with_quick(study, changes, options)
     if not study.configurations:
         raise MTLError(f"`reproduce` must have configurations to run. Received: {study.name!r}, which names none. Use tune.")
-    if seeds is not None and seeds < 2:
-        raise MTLError(f"`seeds` must be at least 2 to estimate a spread. Received: seeds={seeds}. Give e.g. seeds=3.")
+    if seeds is not None:
+        seeds = check_integer("seeds", seeds, 2, of="a reproduction, which estimates a spread,", example=3)
     names = list(dict.fromkeys(configurations or study.configurations))
     if study.image_shape is None:
         settings, _ = resolve_settings(study, changes, configuration=names[0])

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_mapping, check_number, describe, unknown
 from mtl_keras.runs import Options, Plan
+from mtl_keras.search._call import call_study
 from mtl_keras.search._default_space import default_space
 from mtl_keras.search._settings import Settings
-from mtl_keras.search._space import describe
+from mtl_keras.search._space import describe_space
 from mtl_keras.search._study import Context, Study
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-__all__ = ["Resolved", "resolve", "resolve_settings", "with_quick"]
+__all__ = ["Resolved", "merge_changes", "resolve", "resolve_settings", "with_quick"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ class Resolved:
             "tasks": self.study.tasks.config(),
             "settings": self.settings.config(),
             "fixed": dict(self.fixed),
-            "space": describe(self.space),
+            "space": describe_space(self.space),
             **({} if self.configuration is None else {"configuration": self.configuration}),
         }
 
@@ -59,12 +61,27 @@ class Resolved:
         """Return the plan of a trial's hyperparameters."""
         hp = self.space.copy()
         hp.values = dict(values)
-        return (self.study.space or default_space)(hp, self.context)
+        return _ask(self.study, hp, self.context)
 
 
 def with_quick(study: Study, changes: Mapping[str, Any] | None, options: Options) -> dict[str, Any]:
     """Return the changes of a study, on top of its quick ones if the options ask for them."""
     return {**(study.quick if options.quick else {}), **(changes or {})}
+
+
+def merge_changes(changes: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes that were passed as a mapping and by keyword.
+
+    Raises:
+        MTLError: If one was passed both ways.
+    """
+    merged = {} if changes is None else check_mapping("changes", changes, example="{'trials': 3}")
+    for name in given:
+        if name in merged:
+            raise MTLError(
+                f"A setting must be given once. Received: {name} by keyword and in `changes`. Leave one of them out."
+            )
+    return {**merged, **given}
 
 
 def resolve_settings(
@@ -117,19 +134,19 @@ def resolve(
         )
     settings, fixed = resolve_settings(study, changes, saved, configuration=configuration)
     context = Context(study.tasks, settings, study.image_shape)
-    space, plan = _fix(study, context, fixed)
+    space, plan, fixed = _fix(study, context, fixed)
     if configuration is not None and not isinstance(named := study.configuration(configuration).plan, Mapping):
         if given := sorted(changes.keys() - settings.config().keys()):
             raise MTLError(
                 "Hyperparameters must be left out for a configuration with a plan of its own. Received: "
                 f"{', '.join(given)} for {configuration!r}. Change its settings only."
             )
-        plan = named(context)
+        plan = call_study("plan", f"configuration {configuration!r}", Plan, named, context)
     return Resolved(study, settings, fixed, context, space, plan, configuration)
 
 
-def _fix(study: Study, context: Context, fixed: Mapping[str, Any]) -> tuple[HyperParameters, Plan]:
-    """Return a study's whole space with some hyperparameters fixed, and the plan of its default values.
+def _fix(study: Study, context: Context, fixed: Mapping[str, Any]) -> tuple[HyperParameters, Plan, dict[str, Any]]:
+    """Return a study's whole space with some hyperparameters fixed, the plan of its default values, and the fixed ones.
 
     Raises:
         MTLError: If a fixed hyperparameter is not in the space or of another type, or the values are refused.
@@ -137,9 +154,8 @@ def _fix(study: Study, context: Context, fixed: Mapping[str, Any]) -> tuple[Hype
     import keras_tuner as kt
     from keras_tuner.engine import hyperparameters as kinds
 
-    ask = study.space or default_space
     hp = kt.HyperParameters()
-    ask(hp, context)
+    _ask(study, hp, context)
     names = {parameter.name for parameter in hp.space}
     for name in fixed:
         if name in Options.names():
@@ -149,26 +165,35 @@ def _fix(study: Study, context: Context, fixed: Mapping[str, Any]) -> tuple[Hype
             )
         if name not in names:
             raise unknown("setting or hyperparameter", name, [*names, *context.settings.config(), *Options.names()])
-    space = kt.HyperParameters()
+    space, checked = kt.HyperParameters(), dict(fixed)
     for parameter in hp.space:
         if parameter.name in fixed:
-            value = _check_type(parameter, fixed[parameter.name])
+            checked[parameter.name] = value = _check_type(parameter, fixed[parameter.name])
             parameter = kinds.Fixed(parameter.name, value, conditions=parameter.conditions)
         space.merge([parameter])
-    return space, ask(space.copy(), context)
+    return space, _ask(study, space.copy(), context), checked
+
+
+def _ask(study: Study, hp: HyperParameters, context: Context) -> Plan:
+    """Return the plan that a study's space builds from hyperparameters."""
+    return call_study("space", f"study {study.name!r}", Plan, study.space or default_space, hp, context)
 
 
 def _check_type(parameter: Any, value: Any) -> Any:
     """Return the value as the type of a hyperparameter, or refuse it."""
     like = parameter.default
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = number if isinstance(like, int | float) and not isinstance(like, bool) else isinstance(value, type(like))
-    if isinstance(like, int) and not isinstance(like, bool) and fits:
-        fits = float(value).is_integer()
-        value = int(value) if fits else value
-    if not fits:
-        raise MTLError(
-            f"Hyperparameter {parameter.name!r} must be of type {type(like).__name__}, such as {like!r}. Received: {value!r}. "
-            f"Pass --set {parameter.name}={like!r}."
-        )
-    return float(value) if isinstance(like, float) else value
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if isinstance(like, bool) and isinstance(value, bool):
+        return value
+    if isinstance(like, int | float) and not isinstance(like, bool) and number:
+        value = check_number(parameter.name, value, example=like)
+        if isinstance(like, float):
+            return float(value)
+        if float(value).is_integer():
+            return int(value)
+    elif isinstance(value, type(like)) and not isinstance(like, bool | int | float):
+        return value
+    raise MTLError(
+        f"Hyperparameter {parameter.name!r} must be of type {type(like).__name__}, such as {like!r}. Received: "
+        f"{describe(value)}. Pass --set {parameter.name}={like!r}."
+    )

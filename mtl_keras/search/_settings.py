@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from mtl_keras import weighting as weightings
 from mtl_keras.backbones import Backbone
-from mtl_keras.data import parse_sampling, parse_steps
-from mtl_keras.errors import MTLError, check_integer, unknown
+from mtl_keras.data import parse_online, parse_sampling, parse_steps, parse_views
+from mtl_keras.errors import (
+    MTLError,
+    check_bool,
+    check_choice,
+    check_integer,
+    check_mapping,
+    check_number,
+    check_option,
+    check_seed,
+    check_text,
+    describe,
+    store,
+)
+from mtl_keras.weighting import Weighting
 
 __all__ = ["DATA_SETTINGS", "TUNERS", "Settings"]
 
 #: Settings that `Study.load` reads. A study's own settings may be read by its own loader.
 DATA_SETTINGS = ("train_rows", "split_seed", "sampling", "steps", "views", "repeat", "online")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
+COUNTS = ("trials", "epochs", "batch_size", "seeds_per_trial", "n_final_seeds")
+OPTIONAL_COUNTS = ("train_rows", "patience", "final_epochs")
+#: Settings that hold mappings or sequences.
+NESTED = ("backbone_options", "weighting", "sampling", "steps", "views", "repeat", "online")
 
 
 @dataclass(frozen=True)
@@ -79,32 +99,68 @@ class Settings:
     online: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
-        for name in ("trials", "epochs", "batch_size", "seeds_per_trial", "n_final_seeds"):
-            check_integer(name, getattr(self, name), 1, example=3)
-        for name in ("train_rows", "patience", "final_epochs"):
-            if getattr(self, name) is not None:
-                check_integer(name, getattr(self, name), 1, example=3)
-        for name in ("seed", "split_seed"):
-            check_integer(name, getattr(self, name), 0, 2**31 - 1)
-        if self.tuner not in TUNERS:
-            raise unknown("tuner", self.tuner, TUNERS)
-        if not isinstance(self.backbone, str):
-            raise MTLError(f"`backbone` must be a name. Received: backbone={self.backbone!r}. Pass e.g. backbone=SmallCNN.")
-        options = self.backbone_options
-        if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        checked: dict[str, Any] = {
+            **{name: check_integer(name, getattr(self, name), 1, example=3) for name in COUNTS},
+            **{name: check_seed(name, getattr(self, name)) for name in ("seed", "split_seed")},
+            "baselines": check_bool("baselines", self.baselines),
+            "backbone_options": check_mapping("backbone_options", self.backbone_options, example='{"alpha": 0.25}'),
+        }
+        for name in OPTIONAL_COUNTS:
+            if (value := getattr(self, name)) is not None:
+                checked[name] = check_integer(name, value, 1, example=3)
+        store(self, **checked, **self._own())
+        # As a configuration that was written and read has them.
+        store(self, **{name: _as_json(getattr(self, name)) for name in NESTED})
+        check_choice("tuner", self.tuner, TUNERS)
+        check_text("backbone", self.backbone, example="SmallCNN")
+        for name in ("name", "weights", "image_size"):
+            if name in self.backbone_options:
+                setting = "backbone" if name == "name" else name
+                raise MTLError(
+                    f"`backbone_options` must leave out what is a setting of its own. Received: backbone_options with "
+                    f"{name!r}. Pass --set {setting}=... instead."
+                )
+        if not isinstance(self.freeze, bool | str) or self.freeze == "":
             raise MTLError(
-                f"`backbone_options` must map names to values. Received: backbone_options={options!r}. "
-                'Pass e.g. backbone_options={"alpha": 0.25}.'
+                f"`freeze` must be true, false or the name of a layer. Received: freeze={describe(self.freeze)}. Pass "
+                "e.g. true."
             )
-        if self.sampling is not None:
-            parse_sampling(self.sampling)
-        parse_steps(self.steps)
+        # Checks weights and options as well.
+        store(self, image_size=Settings.new_backbone(self).image_size)
+        self._check_data()
         if self.weighting is not None:
             weightings.get(self.weighting)
-        if not isinstance(self.freeze, bool | str):
-            raise MTLError(
-                f"`freeze` must be true, false or the name of a layer. Received: freeze={self.freeze!r}. Pass e.g. true."
-            )
+
+    def _check_data(self) -> None:
+        """Check the settings that `Study.load` reads."""
+        if self.sampling is not None:
+            if not isinstance(self.sampling, str | Mapping):
+                raise MTLError(
+                    f"`sampling` must be a name or a mapping. Received: sampling={describe(self.sampling)}. Pass e.g. "
+                    "sampling=coin."
+                )
+            parse_sampling(self.sampling)
+        parse_steps(self.steps)
+        for name, parse in (("views", parse_views), ("repeat", parse_views), ("online", parse_online)):
+            value = getattr(self, name)
+            try:
+                if not isinstance(value, Sequence) or len(value):
+                    parse(value)
+            except MTLError as error:
+                raise MTLError(f"The setting `{name}` must be valid steps: {error}") from error
+
+    def _own(self) -> dict[str, Any]:
+        """Return the settings that a study adds, checked by the types that they are annotated with."""
+        known = {each.name for each in dataclasses.fields(Settings)}
+        own = [each.name for each in dataclasses.fields(self) if each.name not in known]
+        if not own:
+            return {}
+        try:
+            hints = typing.get_type_hints(type(self))
+        except NameError:
+            # A study may import the types of its annotations for type checkers only.
+            return {}
+        return {name: _check_type(name, getattr(self, name), hints[name]) for name in own}
 
     def new_backbone(self) -> Backbone:
         """Return the backbone of these settings.
@@ -121,3 +177,30 @@ class Settings:
     def config(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
         return dataclasses.asdict(self)
+
+
+def _as_json(value: Any) -> Any:
+    """Return nested values as JSON holds them; a weighting as its configuration."""
+    if isinstance(value, Mapping):
+        return {name: _as_json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(each) for each in value]
+    if isinstance(value, Weighting):
+        return value.config()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_type(name: str, value: Any, hint: Any) -> Any:
+    """Return the value of a study's own setting after checking it against its annotation; others than these are not checked."""
+    kinds = typing.get_args(hint) or (hint,)
+    if typing.get_origin(hint) is typing.Literal:
+        return check_option(name, value, kinds)
+    if value is None and type(None) in kinds:
+        return value
+    if bool in kinds:
+        return check_bool(name, value)
+    if float in kinds:
+        return check_number(name, value)
+    if int in kinds:
+        return check_integer(name, value, -(2**31), 2**31, example=3)
+    return check_text(name, value) if str in kinds else value

@@ -13,7 +13,7 @@ from mtl_keras.search._study import Context
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-__all__ = ["dense_stack", "describe", "loss_weights"]
+__all__ = ["dense_stack", "describe_space", "loss_weights"]
 
 
 def dense_stack(
@@ -109,7 +109,7 @@ def loss_weights(
     return {name: ratio * scale for name, ratio in ratios.items()}
 
 
-def describe(hp: HyperParameters) -> dict[str, dict[str, Any]]:
+def describe_space(hp: HyperParameters) -> dict[str, dict[str, Any]]:
     """Return a space as plain JSON values: `{name: {"values": [...]} or {"min": ..., "max": ..., "sampling": ...}}`."""
     described: dict[str, dict[str, Any]] = {}
     for parameter in hp.space:

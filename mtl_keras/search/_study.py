@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mtl_keras import data as data_sets
 from mtl_keras.data import Data
-from mtl_keras.errors import MTLError, check_integer, unknown
+from mtl_keras.errors import (
+    MTLError,
+    check_bool,
+    check_instance,
+    check_integer,
+    check_integers,
+    check_mapping,
+    check_names,
+    check_number,
+    check_path,
+    check_text,
+    describe,
+    store,
+    unknown,
+)
 from mtl_keras.report import Picture, Record, Table
 from mtl_keras.runs import Plan
+from mtl_keras.search._call import call_study
 from mtl_keras.search._settings import DATA_SETTINGS, Settings
 from mtl_keras.tasks import Tasks
 
@@ -38,6 +56,10 @@ class Context:
     tasks: Tasks
     settings: Any
     image_shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        check_instance("tasks", self.tasks, Tasks, "Pass those of the study.", of="a context")
+        store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="a context"))
 
 
 @dataclass(frozen=True)
@@ -66,14 +88,30 @@ class Configuration:
     published: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
+        of = "a configuration"
+        check_text("summary", self.summary, of=of, example="As published.")
+        if not callable(self.plan):
+            example = "{'shared_depth': 1}, or a function (context) -> Plan"
+            store(self, plan=check_mapping("plan", self.plan, of=of, example=example))
+        store(self, changes=check_mapping("changes", self.changes, of=of, example="{'epochs': 3}"))
         if self.seeds is not None:
-            check_integer("seeds", self.seeds, 1, example=3)
+            store(self, seeds=check_integer("seeds", self.seeds, 1, of=of, example=3))
+        if isinstance(self.baselines, bool | np.bool_):
+            store(self, baselines=bool(self.baselines))
+        else:
+            store(self, baselines=check_names("baselines", self.baselines, of=of))
+        if not isinstance(self.published, Sequence) or not all(isinstance(row, Mapping) for row in self.published):
+            raise MTLError(
+                f"`published` of {of} must be a sequence of rows. Received: published={describe(self.published)}. Pass e.g. "
+                "[{'task': 'fine', 'metric': 'accuracy', 'value': 0.76}]."
+            )
         for row in self.published:
             if {"note", "run", *row} != {"task", "metric", "value", "note", "run"}:
                 raise MTLError(
                     "A published row must have task, metric and value, and may have note and run. Received: "
                     f"{dict(row)}. Pass e.g. {{'task': 'fine', 'metric': 'accuracy', 'value': 0.76, 'note': 'Table 2'}}."
                 )
+            check_number("published", row["value"], of=of, example=0.76)
 
 
 @dataclass(frozen=True)
@@ -126,6 +164,47 @@ class Study:
     plots: Callable[[Record], Sequence[Picture]] | None = None
     tables: Callable[[Record], Sequence[Table]] | None = None
     source: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or len(self.name) > 100 or not re.fullmatch(r"\w[\w .-]*", self.name):
+            raise MTLError(
+                "`name` of a study must be at most 100 letters, digits, spaces, dots, hyphens and underscores, since it names "
+                f"a folder. Received: name={describe(self.name)}. Pass e.g. name='mine'."
+            )
+        check_text("summary", self.summary, of="a study", example="Handwritten digits.")
+        check_instance("tasks", self.tasks, Tasks, "Pass e.g. mtl.Tasks(mtl.Binary('parity')).", of="a study")
+        self._check_source()
+        if self.image_shape is not None:
+            store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="a study"))
+        for name in ("space", "claims", "finding", "plots", "tables"):
+            if (value := getattr(self, name)) is not None and not callable(value):
+                raise MTLError(
+                    f"`{name}` of a study must be a function or None. Received: {name}={describe(value)}. Pass the function."
+                )
+        check_instance("settings", self.settings, Settings, "Pass mtl.search.Settings(...).", of="a study")
+        given = check_mapping("configurations", self.configurations, of="a study")
+        for name, each in given.items():
+            check_instance(f"configurations[{name!r}]", each, Configuration, "Pass mtl.search.Configuration(...).")
+        store(
+            self,
+            quick=check_mapping("quick", self.quick, of="a study", example="{'trials': 1}"),
+            configurations=given,
+            split_per_seed=check_bool("split_per_seed", self.split_per_seed, of="a study"),
+        )
+        if self.source is not None:
+            check_path("source", self.source, of="a study")
+
+    def _check_source(self) -> None:
+        """Check that the data is a name, a function, or a mapping of those to names of tasks."""
+        for source in self.data if isinstance(self.data, Mapping) else (self.data,):
+            if not (callable(source) or (isinstance(source, str) and source)):
+                raise MTLError(
+                    f"`data` of a study must be a name, a function, or a mapping of those to names of tasks. Received: "
+                    f"data={describe(source)}. Pass e.g. data='digits'."
+                )
+        if isinstance(self.data, Mapping):
+            for source, names in self.data.items():
+                check_names(f"data[{describe(source)}]", names, of="a study")
 
     @property
     def data_settings(self) -> tuple[str, ...]:
@@ -183,7 +262,7 @@ class Study:
         def load(source: Source, tasks: Tasks) -> Data:
             if isinstance(source, str):
                 return data_sets.load(source, tasks, data_dir=data_dir, seed=settings.split_seed)
-            return source(tasks, data_dir, settings.split_seed)
+            return call_study("data", f"study {self.name!r}", Data, source, tasks, data_dir, settings.split_seed)
 
         if isinstance(self.data, Mapping):
             parts = [(source, self.tasks.only(*names)) for source, names in self.data.items()]

@@ -18,7 +18,7 @@ from mtl_keras.runs import Plan, derived_seed, disk_is_full
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
 from mtl_keras.search._prepare import Prepared
 from mtl_keras.search._resolve import Resolved
-from mtl_keras.search._space import describe
+from mtl_keras.search._space import describe_space
 from mtl_keras.training import Run
 
 __all__ = ["LOG", "best_trial", "best_values", "run_trials"]
@@ -42,7 +42,7 @@ def run_trials(prepared: Prepared, folder: Path) -> list[dict[str, Any]]:
     """
     resolved, trainer = prepared.resolved, prepared.trainer
     settings, log = resolved.settings, folder / LOG
-    write_hparams_space(folder / "logs", describe(resolved.space), resolved.study.tasks)
+    write_hparams_space(folder / "logs", describe_space(resolved.space), resolved.study.tasks)
     rows = read_json_lines(log)
     proposals = Proposals(settings, resolved.space)
     try:

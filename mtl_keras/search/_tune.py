@@ -19,6 +19,7 @@ from mtl_keras.runs import Options
 from mtl_keras.search._finals import run_finals
 from mtl_keras.search._load_study import find_study
 from mtl_keras.search._prepare import prepare
+from mtl_keras.search._resolve import merge_changes
 from mtl_keras.search._study import Study
 from mtl_keras.search._trials import best_trial, run_trials
 
@@ -95,7 +96,7 @@ def tune(
         result = mtl.tune("cifar100", data=data, trials=40, seed=0)
     """
     options, given = Options.split(arguments)
-    return run_study(find_study(study), {**(changes or {}), **given}, options, data=data)
+    return run_study(find_study(study), merge_changes(changes, given), options, data=data)
 
 
 def run_study(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
-from mtl_keras.errors import MTLError, check_fraction, check_integer, unknown
+from mtl_keras.errors import MTLError, check_choice, check_fraction, check_sizes, store
 from mtl_keras.layers import Pooling, activation_names, apply_dense, apply_pooling
 from mtl_keras.sharing._base import Sharing
 
@@ -46,14 +46,14 @@ class DenseStack(Sharing):
     name: ClassVar[str] = "dense_stack"
 
     def __post_init__(self) -> None:
-        dense = self.dense if isinstance(self.dense, Sequence) else (self.dense,)
-        dense = tuple(check_integer("dense", units, 1, of="the shared stack", example=256) for units in dense)
-        object.__setattr__(self, "dense", dense)
-        check_fraction("dropout", self.dropout, bounds="[)", example=0.2)
-        if self.activation not in activation_names():
-            raise unknown("activation", self.activation, activation_names())
-        if self.pooling is not None and self.pooling not in get_args(Pooling):
-            raise unknown("pooling", self.pooling, get_args(Pooling))
+        store(
+            self,
+            dense=check_sizes("dense", self.dense, of="the shared stack", example=256),
+            dropout=check_fraction("dropout", self.dropout, bounds="[)", example=0.2),
+        )
+        check_choice("activation", self.activation, activation_names())
+        if self.pooling is not None:
+            check_choice("pooling", self.pooling, get_args(Pooling))
 
     @property
     def _pools(self) -> bool:

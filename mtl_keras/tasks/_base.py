@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_choice, check_number, check_text, describe, store
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._label_source import LabelSource
 
 __all__ = ["Metric", "Task"]
 
+#: Characters of a task's name: it is part of the names of layers, columns and files.
+LONGEST = 100
 #: Names that would collide with other entries of logs and results, or with layers.
 RESERVED_NAMES = frozenset({"loss", "skill", "all", "val", "learning_rate", "backbone", "shared", "input", "input_image"})
 
@@ -39,6 +42,13 @@ class Metric:
     direction: Literal["max", "min"]
     perfect: float
 
+    def __post_init__(self) -> None:
+        for field in ("name", "unit"):
+            check_text(field, getattr(self, field), of="a metric")
+        check_choice("direction", self.direction, ("max", "min"))
+        if not isinstance(self.perfect, float) or not math.isinf(self.perfect):
+            store(self, perfect=check_number("perfect", self.perfect, of="a metric", example=1.0))
+
     @property
     def description(self) -> str:
         """Unit and direction in words, e.g. `"fraction of images, higher is better"`."""
@@ -58,8 +68,8 @@ class Task(ABC):
     """One thing to predict. A frozen value that holds no Keras object.
 
     Args:
-        name: Output key, name of the output layer, prefix of losses and metrics, and row in results. Letters, digits and
-            underscores, starting with a letter.
+        name: Output key, name of the output layer, prefix of losses and metrics, and row in results. At most 100 letters,
+            digits and underscores, starting with a letter.
         label: Column of the data set that holds the labels; default: the name. Or a `ClassMap` of a column's classes, or
             `RandomLabels`.
     """
@@ -81,13 +91,20 @@ class Task(ABC):
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
             raise MTLError(
                 f"A task's name must consist of letters, digits and underscores and start with a letter. Received: "
-                f"name={self.name!r}. Rename the task; `label=` still names the column it reads."
+                f"name={describe(self.name)}. Rename the task; `label=` still names the column it reads."
+            )
+        if len(self.name) > LONGEST:
+            raise MTLError(
+                f"A task's name must have at most {LONGEST} characters. Received: name={describe(self.name)}. Rename the task; "
+                "`label=` still names the column it reads."
             )
         if self.name in RESERVED_NAMES or re.fullmatch(RESERVED_PATTERN, self.name):
             raise MTLError(
                 f"A task's name must not be a reserved name of logs and layers. Received: name={self.name!r}. Rename the task; "
                 "`label=` still names the column it reads."
             )
+        if self.label is not None and not isinstance(self.label, LabelSource):
+            store(self, label=str(check_text("label", self.label, of=f"task {self.name!r}", example=self.name)))
 
     @property
     def column(self) -> str | None:
@@ -98,6 +115,11 @@ class Task(ABC):
     def label_names(self) -> tuple[str, ...]:
         """Names of the classes that a label source defines; empty if the labels are a column of the data."""
         return self.label.class_names if isinstance(self.label, LabelSource) else ()
+
+    @property
+    def class_count(self) -> int | None:
+        """Number of classes or labels that can be named; None for a kind without."""
+        return getattr(self, "classes", None)
 
     def read(self, column: np.ndarray | None, n: int, split: str, names: Sequence[str]) -> np.ndarray:
         """Return the raw labels `[n, ...]`: the column itself, or the labels that the label source derives from it.

@@ -39,6 +39,10 @@ class Binary(Task):
         Metric("macro_f1", "mean F1 over classes", "max", 1.0),
     )
 
+    @property
+    def class_count(self) -> int:
+        return 2
+
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return read_class_indices(column, 2, self.name)
 

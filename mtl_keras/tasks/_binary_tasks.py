@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.errors import MTLError, check_integer, check_size
 from mtl_keras.tasks._base import Task
 from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._label_source import ClassMap, RandomLabels
 from mtl_keras.tasks._tasks import Tasks
 
 __all__ = ["binary_tasks"]
+
+#: Largest number of tasks; a network for more cannot be built.
+MOST = 100_000
 
 
 def binary_tasks(
@@ -49,8 +52,11 @@ def binary_tasks(
         >>> list(mtl.tasks.binary_tasks(4, "digit", 10, groups=groups, n_random=1))
         ['round', 'equal', 'half_3', 'random_1']
     """
-    for name, value, minimum in (("n", n, 1), ("classes", classes, 2), ("n_random", n_random, 0), ("seed", seed, 0)):
-        check_integer(name, value, minimum)
+    check_integer("n", n, 1, MOST)
+    check_size("classes", classes, minimum=2)
+    check_integer("n_random", n_random, 0)
+    # Not as other seeds: those of the tasks are this one plus their positions.
+    check_integer("seed", seed, 0)
     if n_random > n:
         raise MTLError(f"`n_random` must not exceed `n`. Received: n_random={n_random}, n={n}. Pass at least n={n_random}.")
     named = {name: ClassMap(column, sides) for name, sides in (groups or {}).items()}

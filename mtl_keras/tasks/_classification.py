@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_fraction, check_integer, unknown
+from mtl_keras.errors import MTLError, check_choice, check_fraction, check_integers, check_size, check_text, store
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._labels import count_confusion, read_class_indices, score_classes
@@ -61,23 +61,22 @@ class Classification(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("classes", self.classes, 2, of="a classification")
-        check_fraction("label_smoothing", self.label_smoothing, bounds="[)", example=0.1)
+        store(
+            self,
+            classes=check_size("classes", self.classes, minimum=2, of="a classification"),
+            label_smoothing=check_fraction("label_smoothing", self.label_smoothing, bounds="[)", example=0.1),
+        )
+        if self.derive_from is not None:
+            check_text("derive_from", self.derive_from, maximum=100, example="fine")
         if (self.derive_from is None) != (self.mapping is None):
             raise MTLError(
                 f"`derive_from` and `mapping` must be given together. Received: derive_from={self.derive_from!r}, "
                 f"mapping={'None' if self.mapping is None else '...'} for task {self.name!r}. Pass both or none."
             )
-        if self.derive not in get_args(Derive):
-            raise unknown("method `derive`", self.derive, get_args(Derive))
+        check_choice("method `derive`", self.derive, get_args(Derive))
         if self.mapping is not None:
-            object.__setattr__(self, "mapping", tuple(int(index) for index in self.mapping))
-            outside = [index for index in self.mapping if not 0 <= index < self.classes]
-            if outside:
-                raise MTLError(
-                    f"`mapping` must hold classes from 0 to {self.classes - 1}. Received: {outside[0]} for task {self.name!r}. "
-                    "Correct `mapping` or `classes`."
-                )
+            of = f"task {self.name!r}"
+            store(self, mapping=check_integers("mapping", self.mapping, 0, self.classes - 1, of=of))
             missing = sorted(set(range(self.classes)) - set(self.mapping))
             if missing:
                 raise MTLError(

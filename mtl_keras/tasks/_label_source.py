@@ -10,7 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, check_integer, list_rows, unknown
+from mtl_keras.errors import (
+    MTLError,
+    check_integer,
+    check_mapping,
+    check_size,
+    check_text,
+    describe,
+    list_rows,
+    store,
+    unknown,
+)
 from mtl_keras.tasks._labels import to_floats
 
 __all__ = ["ClassMap", "LabelSource", "RandomLabels"]
@@ -75,8 +85,9 @@ class ClassMap(LabelSource):
     groups: tuple[tuple[str, tuple[str | int, ...]], ...]
 
     def __init__(self, column: str, groups: Mapping[str, Iterable[str | int]]) -> None:
-        object.__setattr__(self, "_column", column)
-        object.__setattr__(self, "groups", tuple((str(name), tuple(members)) for name, members in groups.items()))
+        check_text("column", column, of="a ClassMap", example="label")
+        given = check_mapping("groups", groups, of="a ClassMap", example="{'small': [0, 1], 'large': [2, 3]}")
+        store(self, _column=column, groups=tuple((name, _members(name, each)) for name, each in given.items()))
         if len(self.groups) < 2:
             raise MTLError(
                 f"A ClassMap must have at least 2 groups. Received: {len(self.groups)} for {column!r}. Add the others."
@@ -104,7 +115,8 @@ class ClassMap(LabelSource):
             classes: Number of classes, at least 2.
             seed: Integer of at least 0.
         """
-        order = np.random.default_rng(seed).permutation(classes).tolist()
+        check_size("classes", classes, minimum=2)
+        order = np.random.default_rng(check_integer("seed", seed, 0)).permutation(classes).tolist()
         return cls(column, {"first": sorted(order[: classes // 2]), "second": sorted(order[classes // 2 :])})
 
     @property
@@ -176,7 +188,7 @@ class RandomLabels(LabelSource):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("seed", self.seed, 0, of="random labels")
+        store(self, seed=check_integer("seed", self.seed, 0, of="random labels"))
 
     @property
     def column(self) -> None:
@@ -187,3 +199,13 @@ class RandomLabels(LabelSource):
 
     def config(self) -> dict[str, Any]:
         return {"kind": "RandomLabels", "seed": self.seed}
+
+
+def _members(name: str, members: Any) -> tuple[str | int, ...]:
+    """Return the names or indices of the classes of a group, checked."""
+    if not isinstance(members, Iterable) or isinstance(members, str | bytes | Mapping):
+        raise MTLError(
+            f"`groups` must hold the classes of each group. Received: {describe(members)} for {name!r}. Pass e.g. [0, 1]."
+        )
+    what = f"groups[{name!r}]"
+    return tuple(each if isinstance(each, str) else check_integer(what, each, 0) for each in members)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.errors import MTLError, check_size, store
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._labels import mean_of_known, read_numbers
@@ -53,7 +53,7 @@ class MultiLabel(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("classes", self.classes, 2, of="a multi-label task")
+        store(self, classes=check_size("classes", self.classes, minimum=2, of="a multi-label task"))
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, present = read_numbers(column, self.classes, self.name)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import check_integer
+from mtl_keras.errors import check_size, store
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._labels import count_confusion, read_class_indices
@@ -55,7 +55,7 @@ class Ordinal(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("classes", self.classes, 2, of="an ordinal task")
+        store(self, classes=check_size("classes", self.classes, minimum=2, of="an ordinal task"))
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return read_class_indices(column, self.classes, self.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.errors import MTLError, check_number, check_size, store
 from mtl_keras.layers import unit_layer
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._decoded import Decoded
@@ -61,13 +60,11 @@ class Regression(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("size", self.size, 1, of="a regression")
-        location, scale = 0.0 if self.location is None else self.location, 1.0 if self.scale is None else self.scale
-        if not (math.isfinite(location) and math.isfinite(scale) and scale > 0):
-            raise MTLError(
-                f"`location` must be finite and `scale` finite and above 0. Received: location={self.location}, "
-                f"scale={self.scale}. Pass about the mean and the standard deviation of the labels, or leave them out."
-            )
+        store(self, size=check_size("size", self.size, of="a regression"))
+        if self.location is not None:
+            store(self, location=check_number("location", self.location, of="a regression"))
+        if self.scale is not None:
+            store(self, scale=check_number("scale", self.scale, 0, bounds="(]", of="a regression"))
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, present = read_numbers(column, self.size, self.name)

@@ -17,13 +17,14 @@ from mtl_keras.training._stacking import plan_stacking
 __all__ = ["check"]
 
 
-def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
+def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached: bool = True) -> None:
     """Refuse what `train` would refuse, without any work.
 
     Args:
         model: As for `train`.
         data: As for `train`.
         phases: As for `train`.
+        cached: Whether the features of a frozen trunk are computed once; default True.
 
     Raises:
         MTLError: If phases, tasks, data and model do not fit together, or an entry to monitor or a layer is unknown.
@@ -41,7 +42,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
             model.check_inputs(shape)
     _check_batch_norm_groups(model, data)
     replicas = model.distribute_strategy.num_replicas_in_sync
-    for phase in phases:
+    for number, phase in enumerate(phases):
         if phase.batch_size < replicas:
             raise MTLError(
                 f"A global batch must have a row for each replica. Received: batch_size={phase.batch_size} on {replicas} "
@@ -49,6 +50,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase]) -> None:
             )
         phase.direction(tasks)
         with freezing(model, phase):
+            _check_trained(model, data, number, cached)
             model.check_weighting(phase.weighting, tuple(phase.active(tasks)))  # type: ignore[arg-type]  # Phase has turned it
         _check_monitor(phase, data, tasks)
         data.train.steps(phase.batch_size)
@@ -77,6 +79,21 @@ def _check_types(model: Any, data: Any, phases: Any) -> None:
                 f"Phases must be passed one by one, each a mtl.Phase. Received: {type(phase).__name__}. Pass e.g. "
                 "train(model, data, mtl.Phase(epochs=10)), or *phases of a list."
             )
+
+
+def _check_trained(model: MultiTaskModel, data: Data, number: int, cached: bool) -> None:
+    """Refuse a phase that trains nothing, or whose images change although their features are computed once."""
+    if not model.trainable_variables:
+        raise MTLError(
+            f"A phase must train at least one layer. Received: phase {number}, in which everything is frozen. Leave something "
+            "out of `freeze`, or name another of `tasks`."
+        )
+    if cached and model.frozen_trunk and data.train.online is not None:
+        raise MTLError(
+            "Images must stay the same in every epoch while the backbone is frozen, since their features are computed once. "
+            f"Received: online augmentation and phase {number}, which trains no layer of the backbone. Use views instead, "
+            "train the backbone, or call train with cache_dir=False."
+        )
 
 
 def _check_batch_norm_groups(model: MultiTaskModel, data: Data) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -10,7 +11,18 @@ from typing import Any, Literal, get_args
 import keras
 
 from mtl_keras import weighting as weightings
-from mtl_keras.errors import MTLError, check_integer, unknown
+from mtl_keras.errors import (
+    MTLError,
+    check_choice,
+    check_integer,
+    check_names,
+    check_number,
+    check_rate,
+    check_text,
+    describe,
+    store,
+    unknown,
+)
 from mtl_keras.model import directions
 from mtl_keras.tasks import Tasks
 from mtl_keras.weighting import Weighting
@@ -74,19 +86,17 @@ class Phase:
         for field, minimum, example in (("epochs", 1, 10), ("batch_size", 1, 128), ("patience", 1, 5), ("folds", 2, 5)):
             value = getattr(self, field)
             if field != "patience" or value is not None:
-                object.__setattr__(self, field, check_integer(field, value, minimum, example=example))
+                store(self, **{field: check_integer(field, value, minimum, example=example)})
         for field in ("tasks", "freeze"):
             value = getattr(self, field)
-            if isinstance(value, str):
-                raise MTLError(
-                    f"`{field}` must be a sequence of names. Received: {field}={value!r}. Pass {field}=({value!r},)."
-                )
-            object.__setattr__(self, field, None if value is None else tuple(value))
-        if self.schedule not in get_args(Schedule):
-            raise unknown("schedule", self.schedule, get_args(Schedule))
-        object.__setattr__(self, "weighting", weightings.get(self.weighting))
+            if value is not None:
+                store(self, **{field: check_names(field, value)})
+        if self.tasks == ():
+            raise MTLError("`tasks` must name at least one task. Received: tasks=(). Leave it out to train all of them.")
+        check_text("monitor", self.monitor, example="val_skill")
+        check_choice("schedule", self.schedule, get_args(Schedule))
         config = _optimizer_config(self.optimizer)
-        object.__setattr__(self, "optimizer", config)
+        store(self, weighting=weightings.get(self.weighting), optimizer=config)
         rate = config["config"]["learning_rate"]
         if self.schedule != "constant" and not isinstance(rate, int | float):
             raise MTLError(
@@ -151,14 +161,45 @@ def _optimizer_config(optimizer: str | Mapping[str, Any] | keras.optimizers.Opti
     ]
     if isinstance(optimizer, str) and optimizer.lower() not in {name.lower() for name in known}:
         raise unknown("optimizer", optimizer, known)
+    if not isinstance(optimizer, str | Mapping | keras.optimizers.Optimizer):
+        raise MTLError(
+            f"`optimizer` must be a name, a Keras configuration or an optimizer. Received: {describe(optimizer)}. Pass e.g. "
+            "optimizer='adam'."
+        )
+    if isinstance(optimizer, Mapping):
+        optimizer = _with_float_rate(optimizer)
     try:
-        instance = keras.optimizers.get(copy.deepcopy(dict(optimizer)) if isinstance(optimizer, Mapping) else optimizer)
+        instance = keras.optimizers.get(optimizer)
     except (ValueError, TypeError, KeyError) as error:
         raise MTLError(
-            f"`optimizer` must be a name, a Keras configuration or an optimizer. Received: {optimizer!r} ({error}). Pass e.g. "
-            "optimizer='adam'."
+            f"`optimizer` must be a name, a Keras configuration or an optimizer. Received: {describe(optimizer)} "
+            f"({' '.join(str(error).split())[:200]}). Pass e.g. optimizer='adam'."
         ) from error
     config = keras.optimizers.serialize(instance)
     # Keras numbers the names of optimizers: two equal phases would differ by it.
     config["config"].pop("name", None)
+    _check_numbers(config["config"])
     return config
+
+
+def _with_float_rate(optimizer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of an optimizer's configuration whose learning rate, unless a schedule, is a float, as Keras wants it."""
+    copied = copy.deepcopy(dict(optimizer))
+    config = copied.get("config")
+    if isinstance(config, dict) and isinstance(rate := config.get("learning_rate"), numbers.Number | str):
+        config["learning_rate"] = float(check_rate("learning_rate", rate, of="the optimizer"))
+    return copied
+
+
+def _check_numbers(config: Mapping[str, Any]) -> None:
+    """Refuse numbers of an optimizer's or a schedule's configuration that no training can use."""
+    for name, value in config.items():
+        if name in ("learning_rate", "initial_learning_rate") and not isinstance(value, Mapping):
+            # A schedule may start from 0, to warm up.
+            if name == "initial_learning_rate" and value == 0:
+                continue
+            check_rate(name, value, of="the optimizer")
+        elif isinstance(value, Mapping):
+            _check_numbers(value)
+        elif isinstance(value, float):
+            check_number(name, value, of="the optimizer")

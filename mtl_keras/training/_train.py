@@ -13,6 +13,8 @@ import keras
 
 from mtl_keras.callbacks import TrainingState, Verbose, assign_values, check_callbacks, load_state, set_states
 from mtl_keras.data import Data, trivial_scores
+from mtl_keras.errors import check_seed
+from mtl_keras.files import check_folder
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.saving import MODEL
 from mtl_keras.training._check import check
@@ -27,6 +29,9 @@ from mtl_keras.training._stacking import InitialState, add_out_of_fold_predictio
 __all__ = ["train", "train_compiled"]
 
 CHECKPOINT = "checkpoint.npz"
+
+#: Steps per epoch below which a smaller batch would give more of them, and the batch size above which this is said.
+FEW_STEPS, SMALL_BATCH = 20, 32
 
 logger = logging.getLogger("mtl_keras")
 
@@ -82,8 +87,19 @@ def train(
         >>> run.best.monitor
         'val_skill'
     """
+    seed = check_seed("seed", seed)
+    if output_dir is not None:
+        check_folder("output_dir", output_dir)
+    if cache_dir is not None and cache_dir is not False:
+        check_folder("cache_dir", cache_dir)
     fit = functools.partial(train_compiled, CompiledPhases(model), data, *phases)
-    run = fit(seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=cache_dir, verbose=verbose)
+    try:
+        run = fit(seed=seed, output_dir=output_dir, callbacks=callbacks, cache_dir=cache_dir, verbose=verbose)
+    except KeyboardInterrupt as stop:
+        # Python shows it below the traceback.
+        kept = f"continue with the same call and output_dir={str(output_dir)!r}" if output_dir else "nothing was written"
+        stop.add_note(f"Interrupted: {kept}{'' if output_dir else '; pass output_dir to be able to continue'}.")
+        raise
     if output_dir is not None:
         model.save(Path(output_dir) / MODEL)
     return run
@@ -101,7 +117,7 @@ def train_compiled(
 ) -> Run:
     """Train as `train` does, with a model that may have been compiled and trained before and was given new weights."""
     model = compiled.model
-    check(model, data, phases)
+    check(model, data, phases, cached=cache_dir is not False)
     check_callbacks(callbacks)
     model.class_names = {task: tuple(names) for task, names in data.class_names.items() if task in model.recipe.tasks}
     began = time.perf_counter()
@@ -122,6 +138,7 @@ def train_compiled(
             phase_data, on_features = inputs.for_phase(number)
             _log_idle_weighting(model, phase)
             _announce_degenerate_monitor(model, data, phase)
+            _log_few_steps(data, phase)
             if (taken := stacked[number]) and initial and not (resumed and is_finished(resumed, phase)):
                 copy = compiled.copy_for_folds(initial)
                 phase_data = add_out_of_fold_predictions(
@@ -208,3 +225,13 @@ def _announce_degenerate_monitor(model: MultiTaskModel, data: Data, phase: Phase
 def _warn_once(line: str) -> None:
     """Log a warning unless this process has logged it before: a search trains many models on the same rows."""
     logger.warning(line)
+
+
+def _log_few_steps(data: Data, phase: Phase) -> None:
+    """Log where a large batch leaves few updates in an epoch."""
+    steps = data.train.steps(phase.batch_size)
+    if steps < FEW_STEPS and phase.batch_size > SMALL_BATCH:
+        logger.info(
+            f"An epoch has {steps} step{'' if steps == 1 else 's'} only: {len(data.train)} rows in batches of "
+            f"{phase.batch_size}. A smaller batch_size or more epochs give more updates."
+        )

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mtl_keras.errors import MTLError, parse_choice
+from mtl_keras.errors import MTLError, describe, parse_choice
 from mtl_keras.weighting._base import GradientWeighting, LossWeighting, Weighting
 from mtl_keras.weighting._dwa import DWA
 from mtl_keras.weighting._fixed import Fixed
@@ -79,9 +79,11 @@ def get(spec: Weighting | str | Mapping[str, Any]) -> Any:
     if isinstance(spec, Mapping):
         if not spec:
             raise MTLError(
-                "Fixed loss weights must name every task. Received: {}. Pass e.g. {'fine': 0.7, 'coarse': 0.3} or 'equal'."
+                "`weighting` must name every task if it is a mapping. Received: weighting={}. Pass e.g. "
+                "{'fine': 0.7, 'coarse': 0.3} or 'equal'."
             )
         return Fixed(spec)
     raise MTLError(
-        f"`weighting` must be a name, a mapping of task to weight, or a Weighting. Received: {spec!r}. Pass e.g. 'equal'."
+        f"`weighting` must be a name, a mapping of task to weight, or a Weighting. Received: "
+        f"weighting={describe(spec)}. Pass e.g. 'equal'."
     )

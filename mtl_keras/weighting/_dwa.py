@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import check_number
+from mtl_keras.errors import check_number, store
 from mtl_keras.weighting._base import LossWeighting
 
 __all__ = ["DWA"]
@@ -43,7 +43,7 @@ class DWA(LossWeighting):
     temperature: float = 2.0
 
     def __post_init__(self) -> None:
-        check_number("temperature", self.temperature, 0, bounds="(]", of="'dwa'", example=2.0)
+        store(self, temperature=check_number("temperature", self.temperature, 0, bounds="(]", of="'dwa'", example=2.0))
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         # A last loss of 0 means that there is none yet.

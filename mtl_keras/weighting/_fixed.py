@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_mapping, check_number, describe, store, unknown
 from mtl_keras.weighting._base import LossWeighting
 
 __all__ = ["Fixed"]
@@ -21,7 +20,7 @@ class Fixed(LossWeighting):
     """Minimize the sum of weight x loss. Tuned fixed weights are the baseline for every other method.
 
     Args:
-        weights: A mapping of task to weight, or `(task, weight)` pairs. Weights must be finite, at least 0 and not all 0,
+        weights: A mapping of task to weight, or `(task, weight)` pairs. Weights must be from 0 to 1e9 and not all 0,
             and every task needs one. Empty (the default) means 1 for every task.
 
     Raises:
@@ -38,15 +37,18 @@ class Fixed(LossWeighting):
 
     def __init__(self, weights: Mapping[str, float] | Sequence[tuple[str, float]] = ()) -> None:
         try:
-            pairs = tuple((str(name), float(value)) for name, value in dict(weights).items())
+            given = check_mapping("weights", dict(weights))
         except (TypeError, ValueError):
-            raise MTLError(f"Loss weights must be numbers by task. Received: {weights!r}. Pass e.g. {{'fine': 0.7}}.") from None
-        object.__setattr__(self, "weights", pairs)
-        shown = dict(pairs)
-        if any(not math.isfinite(value) or value < 0 for value in shown.values()):
-            raise MTLError(f"Loss weights must be finite and at least 0. Received: {shown}. Pass e.g. 1.0 for every task.")
-        if pairs and not any(shown.values()):
-            raise MTLError(f"At least one loss weight must be above 0. Received: {shown}. Pass e.g. 1.0 for every task.")
+            raise MTLError(
+                f"Loss weights must be numbers by task. Received: weights={describe(weights)}. Pass e.g. {{'fine': 0.7}}."
+            ) from None
+        # Beyond this, the sum of losses leaves the range of float32.
+        pairs = [(name, float(check_number(f"weights[{name!r}]", each, 0, 1e9, example=1))) for name, each in given.items()]
+        store(self, weights=tuple(pairs))
+        if pairs and not any(value for _, value in pairs):
+            raise MTLError(
+                f"At least one loss weight must be above 0. Received: weights={dict(pairs)}. Pass e.g. 1.0 for every task."
+            )
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         given = dict(self.weights)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import check_number
+from mtl_keras.errors import check_number, check_rate, store
 from mtl_keras.weighting._base import GradientWeighting
 
 __all__ = ["GradNorm"]
@@ -54,8 +54,11 @@ class GradNorm(GradientWeighting):
     learning_rate: float = 0.025
 
     def __post_init__(self) -> None:
-        check_number("alpha", self.alpha, 0, of="'gradnorm'", example=1.5)
-        check_number("learning_rate", self.learning_rate, 0, bounds="(]", of="'gradnorm'", example=0.025)
+        store(
+            self,
+            alpha=check_number("alpha", self.alpha, 0, 100, of="'gradnorm'", example=1.5),
+            learning_rate=check_rate("learning_rate", self.learning_rate, of="'gradnorm'", example=0.025),
+        )
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         # A first loss of 0 says that there is none yet.

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import check_fraction, check_integer
+from mtl_keras.errors import check_fraction, check_seed, store
 from mtl_keras.weighting._base import GradientWeighting
 
 __all__ = ["GradVac"]
@@ -60,8 +60,11 @@ class GradVac(GradientWeighting):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_fraction("beta", self.beta, bounds="[]", of="'gradvac'")
-        check_integer("seed", self.seed, 0, of="'gradvac'")
+        store(
+            self,
+            beta=check_fraction("beta", self.beta, bounds="[]", of="'gradvac'"),
+            seed=check_seed("seed", self.seed, of="'gradvac'"),
+        )
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         return {"targets": np.zeros((len(tasks), len(tasks)), np.float32)}

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import check_number
+from mtl_keras.errors import check_number, store
 from mtl_keras.weighting._base import LossWeighting
 
 __all__ = ["Uncertainty"]
@@ -28,10 +28,10 @@ class Uncertainty(LossWeighting):
     phase, without weight decay.
 
     Args:
-        initial: Initial value of every `s_i`; default 0, a variance of 1.
+        initial: Initial value of every `s_i`, from -50 to 50; default 0, a variance of 1.
 
     Raises:
-        MTLError: If `initial` is not a finite number.
+        MTLError: If `initial` is out of range.
 
     Example:
         >>> Uncertainty().config()
@@ -48,7 +48,8 @@ class Uncertainty(LossWeighting):
     initial: float = 0.0
 
     def __post_init__(self) -> None:
-        check_number("initial", self.initial, of="'uncertainty'")
+        # Beyond this, `exp` leaves the range of float32.
+        store(self, initial=check_number("initial", self.initial, -50, 50, of="'uncertainty'", example=0))
 
     def state(self, tasks: Sequence[str]) -> dict[str, np.ndarray]:
         return {"log_variance": np.full(len(tasks), self.initial, np.float32)}

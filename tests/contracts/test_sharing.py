@@ -132,7 +132,7 @@ def test_configs_of_earlier_versions_are_read(config: dict[str, Any]) -> None:
         ("dense_stak", "Did you mean 'dense_stack'?"),
         ({"method": "dense_stack", "units": 3}, "received 'units'"),
         (8, "The sharing method must be a name"),
-        ((0,), "`dense` of the shared stack must be an integer of at least 1. Received: dense=0"),
+        ((0,), "`dense` of the shared stack must be an integer in [1, 1000000]. Received: dense=0"),
         ({"method": "dense_stack", "dropout": 1.0}, "`dropout` must be a number in [0, 1). Received: dropout=1.0"),
         ({"method": "dense_stack", "activation": "rleu"}, "Did you mean 'relu'"),
         ({"method": "dense_stack", "pooling": "mean"}, "Unknown pooling: received 'mean'"),

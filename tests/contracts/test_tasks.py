@@ -471,13 +471,13 @@ def test_names_that_cannot_be_wiring_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: Classification("kind"), r"`classes` of a classification must be an integer of at least 2.*classes=0"),
+        (lambda: Classification("kind"), r"`classes` of a classification must be an integer in \[2, 1000000\].*classes=0"),
         (lambda: Classification("kind", classes=3, label_smoothing=1.0), r"\[0, 1\).*label_smoothing=1.0"),
         (lambda: MultiLabel("kind", classes=1), r"`classes` of a multi-label task must be.*classes=1"),
         (lambda: Ordinal("kind"), r"`classes` of an ordinal task must be.*classes=0"),
         (lambda: Regression("kind", size=0), r"`size` of a regression must be.*size=0"),
-        (lambda: Regression("kind", scale=0.0), r"`scale` finite and above 0.*scale=0.0"),
-        (lambda: Regression("kind", location=math.nan), r"`location` must be finite.*location=nan"),
+        (lambda: Regression("kind", scale=0.0), r"`scale` of a regression must be a number greater than 0.*scale=0.0"),
+        (lambda: Regression("kind", location=math.nan), r"`location` of a regression must be a finite number.*location=nan"),
         (lambda: Tasks(), r"at least one task. Received: none"),
         (lambda: Tasks(Binary("kind"), Classification("kind", classes=3)), r"unique. Received: kind more than once"),
         (lambda: Tasks("kind"), r"Received: 'kind'"),  # type: ignore[arg-type]  # what is refused

@@ -85,7 +85,7 @@ def test_what_is_refused(arguments: Sequence[str], said: Sequence[str], study: P
         ('"digits", (8, 8, 1)', '"digitz", (8, 8, 1)', ["Unknown data set: received 'digitz'. Did you mean 'digits'"]),
         ('"val_skill"', '"val_digit_acuracy"', ["Unknown metric to monitor", "'val_digit_accuracy'"]),
         ("weighting=weights", 'weighting={"digit": 0, "parity": 0}', ["At least one loss weight must be above 0"]),
-        ("weighting=weights", 'weighting={"digit": 1, "parity": -1}', ["Loss weights must be finite and at least 0"]),
+        ("weighting=weights", 'weighting={"digit": 1, "parity": -1}', ["`weights['parity']` must be a number in [0, 1e+09]"]),
         ("weighting=weights", 'weighting={"digit": 1}', ["Loss weights must name every task", "parity"]),
         ("weighting=weights", 'weighting="equall"', ["Unknown weighting: received 'equall'. Did you mean 'equal'"]),
         ("(8, 8, 1)", "(8, 8, 3)", ["(8, 8, 1) for a study of (8, 8, 3)"]),

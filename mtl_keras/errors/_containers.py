@@ -1,0 +1,98 @@
+"""Checks of sequences, mappings and objects; and how a frozen value stores what was checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from mtl_keras.errors._errors import MTLError, describe
+from mtl_keras.errors._numbers import MAX_SIZE, check_integer
+
+__all__ = ["check_instance", "check_integers", "check_mapping", "check_names", "check_sizes", "store"]
+
+T = TypeVar("T")
+
+
+def store(value: Any, **fields: Any) -> None:
+    """Set fields of a frozen value in its constructor."""
+    for name, content in fields.items():
+        object.__setattr__(value, name, content)
+
+
+def check_instance(name: str, value: Any, kind: type[T], remedy: str, *, of: str = "") -> T:
+    """Return `value` after checking that it is an instance of a class.
+
+    Args:
+        name: Name of the argument.
+        value: The value received.
+        kind: The class.
+        remedy: The last sentence of the message.
+        of: What the argument belongs to, for the message; default empty.
+
+    Raises:
+        MTLError: If it is not.
+    """
+    if isinstance(value, kind):
+        return value
+    raise MTLError(
+        f"`{name}`{f' of {of}' if of else ''} must be a {kind.__name__}. Received: {name}={describe(value)}. {remedy}"
+    )
+
+
+def check_mapping(name: str, value: Any, *, of: str = "", example: str = "{'name': ...}") -> dict[str, Any]:
+    """Return `value` as a dict after checking that it is a mapping whose keys are texts.
+
+    Args:
+        name: Name of the argument.
+        value: The value received.
+        of: What the argument belongs to, for the message; default empty.
+        example: A valid value for the message.
+
+    Raises:
+        MTLError: If it is not.
+    """
+    if isinstance(value, Mapping) and all(isinstance(key, str) and key for key in value):
+        return dict(value)
+    raise MTLError(
+        f"`{name}`{f' of {of}' if of else ''} must map names to values. Received: {name}={describe(value)}. Pass e.g. "
+        f"{name}={example}."
+    )
+
+
+def check_names(name: str, value: Any, *, of: str = "") -> tuple[str, ...]:
+    """Return `value` as a tuple after checking that it is a sequence of names.
+
+    Raises:
+        MTLError: If it is not, in particular if it is a single name.
+    """
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        names = tuple(value)
+        if all(isinstance(each, str) and each for each in names):
+            return names
+    example = f"({value!r},)" if isinstance(value, str) and 0 < len(value) < 80 else "('name',)"
+    raise MTLError(
+        f"`{name}`{f' of {of}' if of else ''} must be a sequence of names. Received: {name}={describe(value)}. Pass "
+        f"{name}={example}."
+    )
+
+
+def check_integers(
+    name: str, value: Any, minimum: int, maximum: int | None = None, *, of: str = "", example: int | None = None
+) -> tuple[int, ...]:
+    """Return one integer, or a sequence of them, as a tuple after checking each as `check_integer` does.
+
+    Raises:
+        MTLError: If one of them is not in the range.
+    """
+    several = (isinstance(value, Sequence) and not isinstance(value, str | bytes)) or getattr(value, "ndim", 0) == 1
+    given = value if several else (value,)
+    return tuple(check_integer(name, each, minimum, maximum, of=of, example=example) for each in given)
+
+
+def check_sizes(name: str, value: Any, *, of: str = "", example: int | None = None) -> tuple[int, ...]:
+    """Return numbers of units, channels or classes as a tuple after checking each as `check_size` does.
+
+    Raises:
+        MTLError: If one of them is not in the range.
+    """
+    return check_integers(name, value, 1, MAX_SIZE, of=of, example=example)
