@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +18,8 @@ from mtl_keras.comparison import Approach, Comparison, _results, compare
 from mtl_keras.comparison._jobs import Job, list_jobs
 from mtl_keras.comparison._results import _common_tasks, _validation_skill, choose_best
 from mtl_keras.errors import MTLError
-from mtl_keras.files import read_json_lines
+from mtl_keras.files import read_json_lines, write_json
+from mtl_keras.report import read_record
 from mtl_keras.runs import Plan, Reporter
 from tests._tiny import BACKBONE, SHAPE, rows
 
@@ -356,6 +358,35 @@ def test_another_comparison_is_not_continued_there(done: tuple[Comparison, Heard
         compared(folder)
     with pytest.raises(MTLError, match="seed=1 where"):
         compared(folder, resume=True, seed=1)
+
+
+def test_a_comparison_of_other_data_is_not_continued_there(done: tuple[Comparison, Heard], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(done[0].output_dir, tmp_path / "run"))
+
+    def resumed(part: str) -> None:
+        split = getattr(data(), part)
+        changes: dict[str, Any] = {part: replace(split, y={**split.y, "odd": 1 - split.y["odd"]})}
+        other = replace(data(), **changes)
+        compare(RECIPE, other, WAYS, seeds=2, output_dir=folder, cache_dir=tmp_path, strategy="none", resume=True)
+
+    for part, named in (("train", "training"), ("validation", "validation"), ("test", "test")):
+        with pytest.raises(MTLError, match=rf"other labels of task 'odd' in the {named} split than .*run was started with"):
+            resumed(part)
+    # As earlier versions wrote it: read, and not continued.
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({key: config[key] for key in config if key not in ("data", "checksum")}))
+    with pytest.raises(MTLError, match=r"kept no digest of data. Start again in another folder; this one can still be read"):
+        compared(folder, resume=True)
+    assert read_record(folder).mean("equal", "odd") == done[0].record.mean("equal", "odd")
+
+
+def test_a_finished_training_on_other_data_is_not_used(tmp_path: Path) -> None:
+    job = Job("equal", 0, Plan(RECIPE, (PHASE,)), lambda _: data(), tmp_path)
+    write_json(job.summary_file, {"data": data().digests()})
+    job.check_data()
+    other = replace(job, data=lambda _: replace(data(), train=data().validation))
+    with pytest.raises(MTLError, match=r"other inputs in the training split and 4 more than"):
+        other.check_data()
 
 
 # --- other data and other networks ------------------------------------------------------------------------------------

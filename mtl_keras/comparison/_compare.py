@@ -134,9 +134,10 @@ def compare_plans(
         "approaches": {name: plan.config() for name, plan in plans.items()},
     }
     folder.check(config)
+    folder.check_data(data)
     trainer = Trainer.open(seed, options)
     check_approaches(trainer, approaches)
-    with folder.open(config, "mtl.compare(...)") as run:
+    with folder.open({**config, "data": data.digests()}, "mtl.compare(...)") as run:
         options.reporter.on_stage(f"Comparing {', '.join(plans)} over {seeds} seeds in {run.path}")
         results = run_approaches(trainer, run.path, run.path / "jobs", approaches, seed=seed, what={"command": "compare"})
         if trainer.trainings or not run.has_record:

@@ -65,6 +65,14 @@ class Job:
         summary: dict[str, Any] = json.loads(self.summary_file.read_text(encoding="utf-8"))
         return summary
 
+    def check_data(self) -> None:
+        """Refuse other data than what a finished training had.
+
+        Raises:
+            MTLError: If it differs; the message names what differs.
+        """
+        self.data(self.seed).check_digests(self.summary().get("data"), self.folder)
+
     def rows(self) -> Data:
         """Return the data for the tasks of the plan."""
         return self.plan.rows(self.data(self.seed))

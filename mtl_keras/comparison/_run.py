@@ -43,7 +43,9 @@ def run_approaches(
     jobs = list_jobs(approaches, place)
     # Seed by seed: each may have data of its own, and whoever looks at the results early sees every approach.
     for number, job in enumerate(sorted(jobs, key=lambda job: job.seed), start=1):
-        if not job.finished:
+        if job.finished:
+            job.check_data()
+        else:
             _train(trainer, folder, job, seed, number, len(jobs))
     summaries = [job.summary() for job in jobs]
     metrics: list[MetricsRow] = with_roles(row for summary in summaries for row in summary["metrics"])
@@ -84,6 +86,7 @@ def _train(trainer: Trainer, folder: Path, job: Job, seed: int, number: int, tot
             "best_epoch": run.best.epoch,
             "weighting_state": {name: value.tolist() for name, value in run.model.weighting_state.items()},
             "seconds": seconds,
+            "data": job.data(job.seed).digests(),
         },
     )
     (job.folder / CHECKPOINT).unlink(missing_ok=True)

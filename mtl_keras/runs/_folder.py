@@ -13,6 +13,7 @@ from typing import Any, Literal
 import filelock
 import tensorflow as tf
 
+from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
 from mtl_keras.files import writable_folder, write_json
 from mtl_keras.model import MultiTaskModel
@@ -28,6 +29,10 @@ __all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_conf
 Command = Literal["tune", "train", "compare", "reproduce"]
 
 CONFIG, PAGE = "config.json", "README.md"
+#: Key of a configuration that holds the digests of the data.
+DATA = "data"
+#: Keys that are not compared as values: the data is compared by its digests, and a study file may have been moved.
+OWN_CHECKS = (DATA, "source")
 #: Keys that every configuration has.
 KEYS = {"command", "study"}
 
@@ -65,13 +70,26 @@ class RunFolder:
         old_values, new_values = _flat(self.saved), _flat(with_new_names(json.loads(json.dumps(dict(config)))))
         for key in sorted(old_values.keys() | new_values.keys()):
             old, new = old_values.get(key), new_values.get(key)
-            # A study file may have been moved.
-            if old == new or key == "source" or (key == "settings.trials" and new_values[key] > old_values[key]):
+            if old == new or key.partition(".")[0] in OWN_CHECKS or (key == "settings.trials" and (new or 0) > (old or 0)):
                 continue
             raise MTLError(
                 f"A resumed run must have the configuration that it started with; only the number of trials may grow. "
                 f"Received: {key}={new!r} where {self.path} has {old!r}. Leave it out, or start again in another --output-dir."
             )
+
+    def check_data(self, data: Data, name: str | None = None) -> None:
+        """Refuse other data than what the run was started with.
+
+        Args:
+            data: The data.
+            name: Of the configuration it belongs to, if a run has several; None (default) for the data of a run.
+
+        Raises:
+            MTLError: If it differs, or the folder does not say what it was; the message names what differs.
+        """
+        if self.saved is not None:
+            saved = self.saved.get(DATA)
+            data.check_digests(saved if name is None else (saved or {}).get(name), self.path)
 
     @contextlib.contextmanager
     def open(self, config: Mapping[str, Any], call: str) -> Iterator[OpenRun]:

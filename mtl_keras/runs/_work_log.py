@@ -15,6 +15,7 @@ from mtl_keras.distribute import gpu_names
 from mtl_keras.errors import MTLError
 from mtl_keras.files import write_json
 from mtl_keras.report import environment
+from mtl_keras.versions import warn_of_other_versions
 
 __all__ = ["WorkLog", "work_log"]
 
@@ -36,8 +37,12 @@ class WorkLog:
         self._environment = environment(gpu_names())
         command = self._environment["command"] if Path(sys.argv[0]).name == "mtl-keras" else call
         self._began = began
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self._own = {"command": command, "commit": self._environment["commit"], "began": now}
+        began_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self._own = {"command": command, "began": began_at, **_versions(self._environment)}
+        if self._before is not None:
+            last = {**_versions(self._before), **self._before["sessions"][-1]}
+            before, now = ({"commit": each["commit"], **each["packages"]} for each in (last, self._own))
+            warn_of_other_versions(before, now, folder)
         # A process that is killed writes nothing more: its time stays unknown.
         self._write(self._with_sessions(None))
 
@@ -65,6 +70,11 @@ class WorkLog:
 
     def _write(self, environment: Mapping[str, Any]) -> None:
         write_json(self._path, dict(environment))
+
+
+def _versions(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of an environment may change results. Sessions of earlier versions do not have all of it themselves."""
+    return {"commit": environment["commit"], "packages": environment["packages"]}
 
 
 @contextlib.contextmanager

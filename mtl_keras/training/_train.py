@@ -22,10 +22,13 @@ from mtl_keras.training._freezing import freezing
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Run
 from mtl_keras.training._stacking import InitialState, add_out_of_fold_predictions, plan_stacking
+from mtl_keras.versions import package_versions, warn_of_other_versions
 
 __all__ = ["train", "train_compiled"]
 
 CHECKPOINT = "checkpoint.npz"
+#: Splits that a training depends on.
+TRAINED_ON = ("train", "validation")
 
 logger = logging.getLogger("mtl_keras")
 
@@ -55,8 +58,8 @@ def train(
         *phases: At least one.
         seed: Seed of the data order, which is a function of seed and epoch; at least 0, default 0.
         output_dir: Folder of a checkpoint that is written after each epoch; None (default) writes none. If it holds a
-            checkpoint of the same training, that one is resumed as if it had not been interrupted, and one that is finished
-            is returned.
+            checkpoint of the same training on the same data, that one is resumed as if it had not been interrupted, and one
+            that is finished is returned.
         callbacks: Keras callbacks. Their `self.model` is `model`, and their `mode="auto"` knows the direction of every entry
             of the log. A resumed training needs the same callbacks of Keras, whose state is restored; a method
             `on_resume(rows)` is called with the history so far. `CSVLogger` starts its file anew in each phase unless it
@@ -103,8 +106,9 @@ def train_compiled(
     began = time.perf_counter()
     checkpoint = state = None
     if output_dir is not None:
-        checkpoint = (Path(output_dir) / CHECKPOINT, _identity(model, data, phases, seed))
-        state = load_state(*checkpoint)
+        path, identity = Path(output_dir) / CHECKPOINT, _identity(model, data, phases, seed)
+        state = load_state(path, identity)
+        checkpoint = (path, identity, _describe_process(data, state, path))
     stacked = plan_stacking(model, phases, len(data.train))
     initial = InitialState.of(model, output_dir, state is not None) if any(stacked) else None
     rows = [] if state is None else _restore(model, state, callbacks)
@@ -166,6 +170,22 @@ def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: 
         "seed": seed,
         "data": [data.name, len(train), len(data.validation), data.features, *(changes if any(changes) else ())],
     }
+
+
+def _describe_process(data: Data, state: TrainingState | None, path: Path) -> dict[str, Any]:
+    """Return digests of the data and versions of all processes so far, for the checkpoint.
+
+    Raises:
+        MTLError: If the data is not what a training that is resumed was started with.
+    """
+    versions, now = [], package_versions()
+    if state is not None:
+        data.check_digests(state.digests, path, TRAINED_ON)
+        versions = [*state.versions]
+        warn_of_other_versions(versions[-1], now, path)
+    if versions[-1:] != [now]:
+        versions.append(now)
+    return {"digests": data.digests(TRAINED_ON), "versions": versions}
 
 
 def _log_idle_weighting(model: MultiTaskModel, phase: Phase) -> None:

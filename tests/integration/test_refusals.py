@@ -135,6 +135,7 @@ SAME = ("batch_size=32", "batch_size=32")
         (SAME, ["--seed", "1"], "settings.seed=1 where"),
         (SAME, ["--trials", "1"], "settings.trials=1 where"),
         (SAME, ["--set", "learning_rate=0.001"], "fixed"),
+        (("test = (images[90:]", "test = (255 - images[90:]"), [], "other inputs in the test split than"),
         (('    "noise",\n    "What', '    "other",\n    "What'), [], "tune other where"),
     ],
 )
