@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,10 +32,13 @@ Command = Literal["tune", "train", "compare", "reproduce"]
 CONFIG, PAGE = "config.json", "README.md"
 #: Key of a configuration that holds the digests of the data.
 DATA = "data"
-#: Keys that are not compared as values: the data is compared by its digests, and a study file may have been moved.
-OWN_CHECKS = (DATA, "source")
+#: Keys that may differ or have a check of their own: a study file may have been moved, or have got another comment.
+OWN_CHECKS = (DATA, "source", "source_digest")
 #: Keys that every configuration has.
 KEYS = {"command", "study"}
+
+
+logger = logging.getLogger("mtl_keras")
 
 
 class RunFolder:
@@ -61,11 +65,15 @@ class RunFolder:
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse a configuration that differs from the saved one in anything but a larger number of trials.
 
+        Another study file is warned of: settings, space and plans are compared here, but not the code that uses them.
+
         Raises:
             MTLError: If it differs; the message names the first difference.
         """
         if self.saved is None:
             return
+        if self.saved.get("source_digest") not in (None, config.get("source_digest")):
+            logger.warning("%s goes on with another study file, which may change results: %s.", self.path, config["source"])
         # As JSON holds them: tuples become lists.
         old_values, new_values = _flat(self.saved), _flat(with_new_names(json.loads(json.dumps(dict(config)))))
         for key in sorted(old_values.keys() | new_values.keys()):

@@ -40,6 +40,8 @@ def load_study(name: str | Path) -> Study:
         raise unknown("study", text, study_summaries(), "`mtl-keras studies` lists them; the path of a Python file works too.")
     else:
         path = studies_folder() / f"{text}.py"
+    # Read before it is run.
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     module = _import(path)
     study = getattr(module, "STUDY", None)
     if not isinstance(study, Study):
@@ -47,7 +49,8 @@ def load_study(name: str | Path) -> Study:
             f"A study file must define STUDY = mtl_keras.Study(...). Received: {path} with STUDY "
             f"{'missing' if study is None else f'= {study!r}'}. Add it at the end of the file."
         )
-    return replace(study, source=text if text in study_summaries() else str(path.resolve()))
+    source = text if text in study_summaries() else str(path.resolve())
+    return replace(study, source=source, source_digest=digest)
 
 
 def find_study(study: str | Path | Study) -> Study:

@@ -136,6 +136,7 @@ def _config(study: Study, resolved: Mapping[str, Resolved], counts: Mapping[str,
         "command": "reproduce",
         "study": study.name,
         "source": study.source,
+        "source_digest": study.source_digest,
         "tasks": study.tasks.config(),
         "split_per_seed": study.split_per_seed,
         "configurations": {

@@ -103,6 +103,7 @@ class Study:
         plots: A function `(record) -> [Picture]` that returns plots to show in addition to the usual ones.
         tables: A function `(record) -> [Table]` that returns tables to show in addition to the usual one.
         source: The name or file from which `load_study` loaded it.
+        source_digest: SHA-256 of the file, in hexadecimal.
 
     Example:
         >>> import mtl_keras as mtl
@@ -126,6 +127,7 @@ class Study:
     plots: Callable[[Record], Sequence[Picture]] | None = None
     tables: Callable[[Record], Sequence[Table]] | None = None
     source: str | None = None
+    source_digest: str | None = None
 
     @property
     def data_settings(self) -> tuple[str, ...]:
