@@ -14,7 +14,7 @@ from mtl_keras.comparison._approach import SINGLE, Approach
 from mtl_keras.comparison._jobs import Job, list_jobs
 from mtl_keras.comparison._results import Results, choose_best, keep_trivial_once, with_mean_skill
 from mtl_keras.evaluation import evaluate
-from mtl_keras.files import write_json
+from mtl_keras.files import seal, write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import HistoryRow, MetricsRow, delta_m_rows, history_rows, metrics_rows, trivial_rows, with_roles
 from mtl_keras.runs import FINAL, Trainer, derived_seed, find_test_evaluation, log_test_evaluation
@@ -77,18 +77,16 @@ def _train(trainer: Trainer, folder: Path, job: Job, seed: int, number: int, tot
         rows += metrics_rows(evaluation, run=job.label, role=job.role, seed=job.seed, phase=run.best.phase, epoch_kind=kind)
     tasks = list(job.plan.recipe.tasks)
     seconds = round(time.perf_counter() - began, 3)
+    summary = {
+        "metrics": [*rows, *trivial_rows(evaluation)],
+        "history": history_rows(run.history, tasks, run=job.history_label, seed=job.seed, role=job.role),
+        "best_epoch": run.best.epoch,
+        "weighting_state": {name: value.tolist() for name, value in run.model.weighting_state.items()},
+        "seconds": seconds,
+        "data": job.data(job.seed).digests(),
+    }
     # Written last: it marks the training as finished.
-    write_json(
-        job.summary_file,
-        {
-            "metrics": [*rows, *trivial_rows(evaluation)],
-            "history": history_rows(run.history, tasks, run=job.history_label, seed=job.seed, role=job.role),
-            "best_epoch": run.best.epoch,
-            "weighting_state": {name: value.tolist() for name, value in run.model.weighting_state.items()},
-            "seconds": seconds,
-            "data": job.data(job.seed).digests(),
-        },
-    )
+    write_json(job.summary_file, seal(summary))
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
     values = {"skill": evaluation.skill, **{f"{t}_{m}": v for t, vs in evaluation.values().items() for m, v in vs.items()}}
     about = {"trial": job.folder.name, "status": "completed", "hyperparameters": {}}

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
-from mtl_keras.files import writable_folder, write_json
+from mtl_keras.files import damaged, read_json, seal, writable_folder, write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Record, write_record
 from mtl_keras.runs._old_config import with_new_names
@@ -34,8 +34,8 @@ CONFIG, PAGE = "config.json", "README.md"
 DATA = "data"
 #: Keys that may differ or have a check of their own: a study file may have been moved, or have got another comment.
 OWN_CHECKS = (DATA, "source", "source_digest")
-#: Keys that every configuration has.
-KEYS = {"command", "study"}
+#: Keys that the configuration of a command has besides those of every one.
+KINDS: dict[str, dict[str, type]] = {command: {"settings": dict, "fixed": dict} for command in ("tune", "train")}
 
 
 logger = logging.getLogger("mtl_keras")
@@ -118,7 +118,9 @@ class RunFolder:
         """
         with lock(self.path):
             writable_folder(self.path)
-            write_json(self.path / CONFIG, dict(config))
+            # As the record at the end has it, too.
+            config = seal(config)
+            write_json(self.path / CONFIG, config)
             with work_log(self.path, call, self._began) as log:
                 run = OpenRun(self.path, config, log)
                 yield run
@@ -173,23 +175,16 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     """Return the configuration of the run in a folder, or None if there is none. Old names of settings are replaced.
 
     Raises:
-        MTLError: If config.json is not the configuration of a run.
+        MTLError: If config.json is not the configuration of a run, or was changed after it was written.
     """
     path = folder / CONFIG
     if not path.is_file():
         return None
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise MTLError(
-            f"{CONFIG} in the folder of a run must be valid JSON. Received: {path} ({error}). Name another folder."
-        ) from error
-    if not isinstance(config, dict) or not config.keys() >= KEYS:
-        raise MTLError(
-            f"{CONFIG} in the folder of a run must name its command and study. Received: {path} without them. "
-            "Name another folder."
-        )
-    return with_new_names(config)
+    config = with_new_names(read_json(path, ("command", "study")))
+    for key, kind in {"command": str, "study": str, **KINDS.get(str(config["command"]), {})}.items():
+        if not isinstance(config.get(key), kind):
+            raise damaged(path, f"its {key!r} is missing or no {'text' if kind is str else 'object'}")
+    return config
 
 
 @contextlib.contextmanager
