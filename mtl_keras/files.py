@@ -27,6 +27,7 @@ __all__ = [
     "damaged",
     "read_json",
     "read_json_lines",
+    "read_text",
     "seal",
     "unseal",
     "writable_folder",
@@ -81,21 +82,29 @@ def read_json(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
     Raises:
         MTLError: If the file is not as it was written; the message has file and line.
     """
+    text = read_text(path)
     try:
-        text = path.read_bytes().decode()
-        value = json.loads(text)
-    except UnicodeDecodeError as error:
-        raise damaged(path, "it is not UTF-8", error.object[: error.start].count(b"\n") + 1) from error
+        value = unseal(json.loads(text))
+        _check_keys(value, keys)
     except json.JSONDecodeError as error:
         raise damaged(path, error.msg, error.lineno) from error
-    except (OSError, RecursionError) as error:
-        raise damaged(path, getattr(error, "strerror", None) or type(error).__name__) from error
-    try:
-        value = unseal(value)
-        _check_keys(value, keys)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise damaged(path, str(error)) from error
-    return dict(value)
+    return value
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that mtl-keras wrote.
+
+    Raises:
+        MTLError: If it cannot be read; the message has file and line.
+    """
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise damaged(path, "it is not UTF-8", error.object[: error.start].count(b"\n") + 1) from error
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error)) from error
 
 
 def seal(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from mtl_keras.files import atomic, damaged
+from mtl_keras.files import atomic, damaged, read_text
 from mtl_keras.report._roles import TRIVIAL, Role, with_roles
 
 if TYPE_CHECKING:
@@ -207,21 +208,16 @@ def read_csv(path: Path, columns: Sequence[str], numbers: Mapping[str, Callable[
         MTLError: If the file is not as it was written; the message has the line.
     """
     rows: list[dict[str, Any]] = []
-    line = 1
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if missing := [column for column in columns if column not in {"role", *(reader.fieldnames or ())}]:
-                raise ValueError(f"it must have the columns {', '.join(columns)}, and has no {missing[0]}")
-            for row in reader:
-                line = reader.line_num
-                if None in row or None in row.values():
-                    raise ValueError(f"it has not as many values as there are columns, {len(reader.fieldnames or ())}")
-                rows.append({**row, **{column: read(row[column]) for column, read in numbers.items()}})
-    except OSError as error:
-        raise damaged(path, error.strerror or str(error)) from error
+        if missing := [column for column in columns if column not in {"role", *(reader.fieldnames or ())}]:
+            raise ValueError(f"it must have the columns {', '.join(columns)}, and has no {missing[0]}")
+        for row in reader:
+            if None in row or None in row.values():
+                raise ValueError(f"it has not as many values as there are columns, {len(reader.fieldnames or ())}")
+            rows.append({**row, **{column: read(row[column]) for column, read in numbers.items()}})
     except (ValueError, csv.Error) as error:
-        raise damaged(path, str(error), line) from error
+        raise damaged(path, str(error), max(reader.line_num, 1)) from error
     return rows
 
 
