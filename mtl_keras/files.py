@@ -228,7 +228,7 @@ def check_hdf5(path: Path) -> None:
     def visit(group: Any) -> None:
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"{group.name}/{name} is a link to another place")
+                raise ValueError(f"{group.name.rstrip('/')}/{name} is a link to another place")
             if isinstance(inner := group[name], h5py.Group):
                 visit(inner)
             elif inner.external or inner.is_virtual:

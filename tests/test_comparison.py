@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 from matplotlib.figure import Figure
 
@@ -378,6 +379,20 @@ def test_a_comparison_of_other_data_is_not_continued_there(done: tuple[Compariso
     with pytest.raises(MTLError, match=r"kept no digest of data. Start again in another folder; this one can still be read"):
         compared(folder, resume=True)
     assert read_record(folder).mean("equal", "odd") == done[0].record.mean("equal", "odd")
+
+
+def test_weights_of_another_file_are_not_delivered(done: tuple[Comparison, Heard], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(done[0].output_dir, tmp_path / "run"))
+    path = next((folder / "jobs").glob(f"{done[0].best}-{done[0].results.seed}/best.weights.h5"))
+    shutil.move(path, tmp_path / "other.h5")
+    with h5py.File(path, "w") as file:
+        file["layers"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/layers")
+    with pytest.raises(MTLError, match=r"best\.weights\.h5: /layers is a link to another place"):
+        compared(folder, resume=True)
+    summary = path.parent / "summary.json"
+    summary.write_bytes(summary.read_bytes().replace(b'"value": 0.', b'"value": 0.9', 1))
+    with pytest.raises(MTLError, match=r"summary\.json: it was changed after it was written"):
+        compared(folder, resume=True)
 
 
 def test_a_finished_training_on_other_data_is_not_used(tmp_path: Path) -> None:

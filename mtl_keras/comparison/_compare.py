@@ -11,6 +11,7 @@ from mtl_keras.comparison._comparison import Comparison
 from mtl_keras.comparison._run import run_approaches
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, describe, unknown
+from mtl_keras.files import check_name
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Options, Plan, Reporter, RunFolder, Trainer
 from mtl_keras.tasks import Tasks
@@ -169,10 +170,11 @@ def check_approaches(trainer: Trainer, approaches: Sequence[Approach]) -> None:
             "A comparison must have at least one approach. Received: none. Give e.g. {'equal': mtl.Phase(epochs=10)}."
         )
     for each in approaches:
-        if each.name in RESERVED or SINGLE in each.name or not each.name or "/" in each.name:
+        check_name("an approach", each.name)
+        if each.name in RESERVED or SINGLE in each.name:
             raise MTLError(
                 f"The name of an approach must not be one that results use. Received: an approach called {each.name!r}. "
-                f"Choose another name, without '/' and {SINGLE!r}."
+                f"Choose another name, without {SINGLE!r}."
             )
         data = each.data(each.seeds[0])
         own = each.plan.recipe.tasks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
-from mtl_keras.files import damaged, read_json, seal, writable_folder, write_json
+from mtl_keras.files import check_name, damaged, read_json, seal, writable_folder, write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Record, write_record
 from mtl_keras.runs._old_config import with_new_names
@@ -50,7 +51,8 @@ class RunFolder:
         options: `output_dir` and `resume` choose the folder.
 
     Attributes:
-        path: The folder, which may not exist yet.
+        path: The folder, which may not exist yet. One with a number gets a later number from `open` if another run has taken
+            its own by then.
         saved: The configuration of the run that it holds, or None.
 
     Raises:
@@ -59,8 +61,9 @@ class RunFolder:
 
     def __init__(self, name: str, command: Command, options: Options) -> None:
         self._began = time.perf_counter()
-        self.path = _choose(name, command, options)
+        self.path = _choose(check_name("a study", name), command, options)
         self.saved = read_config(self.path)
+        self._numbered = options.output_dir is None and self.saved is None
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse a configuration that differs from the saved one in anything but a larger number of trials.
@@ -116,6 +119,8 @@ class RunFolder:
         Raises:
             MTLError: If another process has the folder open, or it cannot be written.
         """
+        if self._numbered:
+            self.path = _reserve(self.path)
         with lock(self.path):
             writable_folder(self.path)
             # As the record at the end has it, too.
@@ -231,6 +236,11 @@ def _choose(name: str, command: Command, options: Options) -> Path:
         # The runs of all commands share one numbering.
         return next((folder for folder in folders if (read_config(folder) or {}).get("command") == command), new)
     folder = Path(options.output_dir)
+    if len(os.fsencode(folder.name)) > 255:
+        raise MTLError(
+            f"The name of the output folder must have at most 255 bytes. Received: {folder.name[:40]}... of "
+            f"{len(os.fsencode(folder.name))}. Name another --output-dir."
+        )
     if folder.exists() and not folder.is_dir():
         raise MTLError(f"The output folder must be a folder. Received: {folder}, which is a file. Name another --output-dir.")
     if folder.is_dir() and any(folder.iterdir()):
@@ -242,6 +252,16 @@ def _choose(name: str, command: Command, options: Options) -> Path:
         if read_config(folder) is None and any(not p.name.startswith(".") for p in folder.iterdir()):
             raise MTLError(f"A resumed folder must hold a run. Received: {folder}, which holds no {CONFIG}. Name another.")
     return folder
+
+
+def _reserve(folder: Path) -> Path:
+    """Create a numbered folder, or the one of the next number that no other process has created."""
+    writable_folder(folder.parent)
+    while True:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+        folder = folder.with_name(str(int(folder.name) + 1))
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mtl_keras import data as data_sets
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, check_integer, unknown
+from mtl_keras.files import check_name
 from mtl_keras.report import Picture, Record, Table
 from mtl_keras.runs import Plan
 from mtl_keras.search._settings import DATA_SETTINGS, Settings
@@ -105,6 +106,9 @@ class Study:
         source: The name or file from which `load_study` loaded it.
         source_digest: SHA-256 of the file, in hexadecimal.
 
+    Raises:
+        MTLError: If the name cannot be that of a folder.
+
     Example:
         >>> import mtl_keras as mtl
         >>> study = mtl.Study("mine", "Handwritten digits.", mtl.Tasks(mtl.Classification("digit", classes=10)), "digits")
@@ -128,6 +132,9 @@ class Study:
     tables: Callable[[Record], Sequence[Table]] | None = None
     source: str | None = None
     source_digest: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name("a study", self.name)
 
     @property
     def data_settings(self) -> tuple[str, ...]:
