@@ -262,6 +262,13 @@ def test_other_labels_are_noticed(bench: Bench, epoch: int, tmp_path: Path) -> N
     assert len(bench.train(phase, output_dir=tmp_path, data=replace(same, test=same.validation)).history) == 2
 
 
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_first_epoch(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name, reason in (("file", "File exists"), ("x" * 300, "File name too long")):
+        with pytest.raises(MTLError, match=rf"The output folder must be writable\. Received: .*\({reason}\)"):
+            bench.train(output_dir=tmp_path / name, callbacks=[Kill(0)])
+
+
 def test_a_checkpoint_without_digests_is_not_resumed(bench: Bench, tmp_path: Path) -> None:
     bench.interrupt(tmp_path, 1)
     path = tmp_path / "checkpoint.npz"

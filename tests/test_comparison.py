@@ -488,7 +488,11 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
         ({"approaches": [PHASE]}, "must be a dict of mtl.Phase"),
         *(
             ({"approaches": {name: PHASE}}, f"an approach called {name!r}")
-            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all", "a/b", "")
+            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all")
+        ),
+        *(
+            ({"approaches": {name: PHASE}}, "The name of an approach must be a text of 1 to 100 bytes")
+            for name in ("a/b", "", "..", "x" * 300)
         ),
         ({"approaches": {"a": ()}}, "at least one phase"),
         ({"approaches": {"a": replace(PHASE, monitor="val_old_accuracy")}}, "Did you mean 'val_odd_accuracy'"),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mtl_keras import versions
+from mtl_keras.errors import MTLError
 from mtl_keras.runs._work_log import work_log
 
 
@@ -48,6 +49,24 @@ def test_other_versions_are_warned_of_and_recorded(
     assert f"{tmp_path} goes on with other versions, which may change results:" in caplog.text
     assert f"keras 1.2.3 -> {now}" in caplog.text
     assert [each["packages"]["keras"] for each in written(tmp_path)["sessions"]] == ["1.2.3", now]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "line 1: Expecting property name"),
+        ("[]", "it is a list"),
+        ('{"commit": null}', "it has no 'packages'"),
+        ('{"commit": null, "packages": {}, "sessions": [3]}', "its sessions are not a list of objects"),
+        ('{"commit": null, "packages": 3}', "its packages are no object"),
+    ],
+)
+def test_a_damaged_log_is_named(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "environment.json").write_text(text, encoding="utf-8")
+    with pytest.raises(MTLError) as refused:
+        session(tmp_path, 1)
+    assert f"{tmp_path}/environment.json" in str(refused.value)
+    assert said in str(refused.value)
 
 
 def test_a_typed_command_is_kept_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,7 +179,7 @@ def studies(json_: Json = False) -> None:
 
         found = study_summaries()
         for name, summary in found.items():
-            console.out.print(f"{name:<24} {summary}", highlight=False, markup=False)
+            console.out.print(f"{name:<24} {summary}", highlight=False, markup=False, soft_wrap=True)
         console.answer({"studies": [{"name": name, "summary": summary} for name, summary in found.items()]})
 
 

@@ -13,6 +13,7 @@ import keras
 
 from mtl_keras.callbacks import TrainingState, Verbose, assign_values, check_callbacks, load_state, set_states
 from mtl_keras.data import Data
+from mtl_keras.files import writable_folder
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.training._check import check
 from mtl_keras.training._compiled import CompiledPhases
@@ -102,6 +103,8 @@ def train_compiled(
     model = compiled.model
     check(model, data, phases)
     check_callbacks(callbacks)
+    if output_dir is not None:
+        writable_folder(Path(output_dir))
     model.class_names = {task: tuple(names) for task, names in data.class_names.items() if task in model.recipe.tasks}
     began = time.perf_counter()
     checkpoint = state = None
