@@ -8,7 +8,6 @@ from pathlib import Path
 import keras
 
 from mtl_keras.errors import MTLError
-from mtl_keras.files import check_hdf5
 
 __all__ = ["check_file", "load_file"]
 
@@ -29,7 +28,6 @@ def load_file(network: keras.Model, path: str, name: str) -> None:
         MTLError: If the file is not of the same network.
     """
     try:
-        check_hdf5(Path(path))
         # Keras only warns about layers without weights in the file.
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
