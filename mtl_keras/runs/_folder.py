@@ -75,7 +75,8 @@ class RunFolder:
         """
         if self.saved is None:
             return
-        if self.saved.get("source_digest") not in (None, config.get("source_digest")):
+        before, now = self.saved.get("source_digest"), config.get("source_digest")
+        if before and now and before != now:
             logger.warning("%s goes on with another study file, which may change results: %s.", self.path, config["source"])
         # As JSON holds them: tuples become lists.
         old_values, new_values = _flat(self.saved), _flat(with_new_names(json.loads(json.dumps(dict(config)))))
