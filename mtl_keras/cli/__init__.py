@@ -31,9 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         with INTERRUPTS:
-            code = _run(argv)
-            INTERRUPTS.check()
-            return code
+            try:
+                return _run(argv)
+            finally:
+                # A library may have swallowed it, or have made an error of its own of it.
+                INTERRUPTS.check()
     except Interrupted as interrupted:
         sys.stderr.write(f"mtl-keras: {interrupted}\n")
         return interrupted.code
