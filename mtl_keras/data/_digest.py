@@ -54,7 +54,7 @@ def describe_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | 
     for name, text in SPLITS.items():
         old, new = before.get(name), now.get(name)
         if (old is None) != (new is None):
-            changed.append(f"{'no' if new is None else 'a'} {text} split")
+            changed.append(f"rows in the {text} split ({'now' if new is None else 'before'} none)")
         elif old is not None and new is not None:
             changed += [f"{what} in the {text} split" for what in {**old, **new} if old.get(what) != new.get(what)]
     return None if not changed else changed[0] + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")
