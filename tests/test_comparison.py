@@ -397,7 +397,8 @@ def test_weights_of_another_file_are_not_delivered(done: tuple[Comparison, Heard
 
 def test_a_finished_training_on_other_data_is_not_used(tmp_path: Path) -> None:
     job = Job("equal", 0, Plan(RECIPE, (PHASE,)), lambda _: data(), tmp_path)
-    write_json(job.summary_file, {"data": data().digests()})
+    rest = dict.fromkeys(("metrics", "history", "best_epoch", "weighting_state"))
+    write_json(job.summary_file, {**rest, "data": data().digests()})
     job.check_data()
     other = replace(job, data=lambda _: replace(data(), train=data().validation))
     with pytest.raises(MTLError, match=r"other inputs in the training split and 4 more than"):

@@ -39,7 +39,7 @@ def changed(split: Split, what: str, name: str) -> Split:
     """Return a split of which one number of one array is another."""
     arrays = split.arrays()
     other = arrays[what, name].copy()
-    other.flat[-1] = 1 - other.flat[-1]
+    other.flat[-1] = other.flat[-1] == 0
     return split.with_arrays({**arrays, (what, name): other})
 
 
