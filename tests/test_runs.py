@@ -156,9 +156,12 @@ def test_a_configuration_without_a_part_is_refused(lost: str, tmp_path: Path) ->
 
 def test_another_study_file_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_config(tmp_path, {**CONFIG, "source": "mine.py", "source_digest": "12"})
-    folder(tmp_path).check({**CONFIG, "source": "mine.py", "source_digest": "12"})
-    assert not caplog.text
-    folder(tmp_path).check({**CONFIG, "source": "mine.py", "source_digest": "34"})
+    for digest in ("12", "34"):
+        assert not caplog.text
+        config = {**CONFIG, "source": "mine.py", "source_digest": digest}
+        folder(tmp_path).check(config)
+        with folder(tmp_path).open(config, "mtl.tune(...)"):
+            pass
     assert "goes on with another study file, which may change results: mine.py" in caplog.text
 
 

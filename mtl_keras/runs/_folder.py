@@ -68,16 +68,11 @@ class RunFolder:
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse a configuration that differs from the saved one in anything but a larger number of trials.
 
-        Another study file is warned of: settings, space and plans are compared here, but not the code that uses them.
-
         Raises:
             MTLError: If it differs; the message names the first difference.
         """
         if self.saved is None:
             return
-        before, now = self.saved.get("source_digest"), config.get("source_digest")
-        if before and now and before != now:
-            logger.warning("%s goes on with another study file, which may change results: %s.", self.path, config["source"])
         # As JSON holds them: tuples become lists.
         old_values, new_values = _flat(self.saved), _flat(with_new_names(json.loads(json.dumps(dict(config)))))
         for key in sorted(old_values.keys() | new_values.keys()):
@@ -122,6 +117,10 @@ class RunFolder:
         """
         if self._numbered:
             self.path = _reserve(self.path)
+        before, now = (self.saved or {}).get("source_digest"), config.get("source_digest")
+        # Settings, space and data are compared, but not the code that uses them.
+        if before and now and before != now:
+            logger.warning("%s goes on with another study file, which may change results: %s.", self.path, config["source"])
         with lock(self.path):
             writable_folder(self.path)
             # As the record at the end has it, too.

@@ -160,7 +160,7 @@ def test_a_resume_with_another_search_is_refused(
         ),
         ("environment.json", lambda text: text[:-20], "environment.json, line "),
         ("trials.jsonl", lambda text: text + text, "trials.jsonl, line 3: it was changed after it was written"),
-        ("trials.jsonl", lambda text: b"\xff" + text, "trials.jsonl, line 1: it is not UTF-8"),
+        ("trials.jsonl", lambda text: b"\xff\n" + text, "trials.jsonl, line 1: it is not UTF-8"),
         (
             "test_evaluations.jsonl",
             lambda text: text.replace(b'"value": 0.', b'"value": 0.9', 1),
