@@ -16,6 +16,8 @@ from mtl_keras.errors import MTLError, unknown
 __all__ = ["StrategyName", "assign", "gpu_names", "replicas", "strategy", "sum_over_replicas"]
 
 StrategyName = Literal["auto", "none", "mirrored"]
+#: How the names of TensorFlow's strategies for other devices begin, none of which is a misspelled name of ours.
+OTHER_MACHINES = ("multi", "parameter", "tpu", "central")
 
 
 def strategy(name: StrategyName | str = "auto", devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
@@ -33,6 +35,11 @@ def strategy(name: StrategyName | str = "auto", devices: Sequence[str] | None = 
         >>> with strategy("none").scope():
         ...     pass
     """
+    if str(name).lower().startswith(OTHER_MACHINES):
+        raise MTLError(
+            f"A strategy must be one of {', '.join(get_args(StrategyName))}, since mtl-keras trains on one machine. Received: "
+            f"{name!r}. Pass 'mirrored' for all its GPUs."
+        )
     if name not in get_args(StrategyName):
         raise unknown("strategy", name, get_args(StrategyName))
     gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]

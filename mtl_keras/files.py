@@ -1,19 +1,46 @@
-"""Atomic writes, and logs that survive a kill."""
+"""Atomic writes, logs that survive a kill, and the one reader of what was written.
+
+Each line of a log ends with a checksum of itself and the line before, and some JSON documents with one of their content: a line
+that was edited, repeated or removed is noticed. Files of earlier versions, without checksums, are read.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import re
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mtl_keras.errors import MTLError, check_path
 
-__all__ = ["append_json", "atomic", "check_folder", "read_json_lines", "writable_folder", "write_json"]
+__all__ = [
+    "append_json",
+    "atomic",
+    "check_folder",
+    "check_hdf5",
+    "check_name",
+    "damaged",
+    "read_json",
+    "read_json_lines",
+    "read_text",
+    "seal",
+    "unseal",
+    "writable_folder",
+    "write_json",
+]
+
+#: Key of a checksum in a document or a line, where it is the last one.
+CHECKSUM = "checksum"
+SEAL = re.compile(rb'(?:, )?"checksum": "([0-9a-f]{16})"\}$')
+CHANGED = "it was changed after it was written: its checksum is of other content"
+#: Most bytes of a name that becomes part of a file's name, of which file systems take 255.
+LONGEST_NAME = 100
 
 
 @contextlib.contextmanager
@@ -32,8 +59,8 @@ def atomic(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise MTLError(
-            f"Results must be written completely. Received: {error.strerror or error} at {path}. Free some space or pass "
-            "another --output-dir."
+            f"Results must be written completely. Received: {error.strerror or error} at {path}. Free some space and continue "
+            "with --resume, or pass another --output-dir."
         ) from error
     finally:
         if temporary is not None:
@@ -46,20 +73,77 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=True) + "\n", encoding="utf-8")
 
 
+def read_json(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
+    """Return the object in a JSON file that mtl-keras wrote, without its checksum.
+
+    Args:
+        path: The file.
+        keys: Which it must have.
+
+    Raises:
+        MTLError: If the file is not as it was written; the message has file and line.
+    """
+    text = read_text(path)
+    try:
+        value = unseal(json.loads(text))
+        _check_keys(value, keys)
+    except json.JSONDecodeError as error:
+        raise damaged(path, error.msg, error.lineno) from error
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, str(error)) from error
+    return value
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that mtl-keras wrote.
+
+    Raises:
+        MTLError: If it cannot be read; the message has file and line.
+    """
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise damaged(path, "it is not UTF-8", error.object[: error.start].count(b"\n") + 1) from error
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error)) from error
+
+
+def seal(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return plain JSON values with a checksum of all of them, which `unseal` removes."""
+    return {**value, CHECKSUM: _checksum(json.dumps(value).encode())}
+
+
+def unseal(value: Any) -> dict[str, Any]:
+    """Return an object as it was before `seal`; one without a checksum as it is.
+
+    Raises:
+        ValueError: If it is no object, or was changed.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"it is a {type(value).__name__}, not an object")
+    own = {key: each for key, each in value.items() if key != CHECKSUM}
+    if CHECKSUM in value and value != seal(own):
+        raise ValueError(CHANGED)
+    return own
+
+
 def append_json(path: Path, row: Mapping[str, Any]) -> None:
-    """Append one JSON line and sync it to the disk, so that a kill afterward loses nothing.
+    """Append one JSON line with a checksum and sync it to the disk, so that a kill afterward loses nothing.
 
     An incomplete last line, left by a kill or a full disk, is removed first.
 
     Raises:
         MTLError: If the disk is full or the file cannot be written; the file is then unchanged.
     """
-    line = (json.dumps(row, allow_nan=True) + "\n").encode()
+    body = json.dumps(row, allow_nan=True).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: bytes that a full disk refuses would be written again at each later flush, also that of truncate.
         with path.open("ab", buffering=0) as file:
-            whole = _whole_lines(path)
+            lines = _whole_lines(path)
+            whole = sum(len(line) + 1 for line in lines)
+            checksum = _checksum((lines[-1] if lines else b"") + body)
+            line = body[:-1] + (b", " if row else b"") + f'"{CHECKSUM}": "{checksum}"}}\n'.encode()
             file.truncate(whole)
             try:
                 rest = memoryview(line)
@@ -76,17 +160,122 @@ def append_json(path: Path, row: Mapping[str, Any]) -> None:
         ) from error
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the complete lines of a log written by `append_json`; an incomplete last line is ignored."""
+def read_json_lines(
+    path: Path, keys: Collection[str] = (), check: Callable[[dict[str, Any]], object] = lambda row: None
+) -> list[dict[str, Any]]:
+    """Return the complete lines of a log written by `append_json`; an incomplete last line is ignored.
+
+    Args:
+        path: The file; if there is none, there are no lines.
+        keys: Which each line must have.
+        check: Raises a KeyError, TypeError or ValueError for a line that is not one of this log.
+
+    Raises:
+        MTLError: If a line is not as it was written; the message has file and line.
+    """
     if not path.exists():
         return []
-    text = path.read_bytes()[: _whole_lines(path)].decode()
-    return [json.loads(line) for line in text.splitlines() if line]
+    rows, before, sealed, unsealed = [], b"", False, set()
+    for number, line in enumerate(_whole_lines(path), start=1):
+        if not line:
+            continue
+        found = SEAL.search(line)
+        body = line if found is None else line[: found.start()] + b"}"
+        try:
+            if found is None and (sealed or line in unsealed):
+                raise ValueError("it has no checksum, unlike the line before" if sealed else "it is there twice")
+            if found is not None and found[1].decode() != _checksum(before + body):
+                raise ValueError(f"{CHANGED}, or the line before is not the one that was there")
+            row = json.loads(body.decode())
+            if not isinstance(row, dict):
+                raise TypeError(f"it is a {type(row).__name__}, not an object")
+            _check_keys(row, keys)
+            check(row)
+        except UnicodeDecodeError as error:
+            raise damaged(path, "it is not UTF-8", number) from error
+        except json.JSONDecodeError as error:
+            raise damaged(path, error.msg, number) from error
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise damaged(path, str(error), number) from error
+        rows.append(row)
+        before, sealed = line, found is not None
+        unsealed |= set() if sealed else {line}
+    return rows
 
 
-def _whole_lines(path: Path) -> int:
-    """Return the number of bytes up to and including the last newline."""
-    return path.read_bytes().rfind(b"\n") + 1
+def damaged(path: Path, what: str, line: int | None = None) -> MTLError:
+    """Return the error for a file that is not as mtl-keras wrote it.
+
+    Args:
+        path: The file.
+        what: What is wrong with it.
+        line: Number of the line, from 1; None (default) for the whole file.
+    """
+    where = path if line is None else f"{path}, line {line}"
+    return MTLError(
+        f"A file must be as mtl-keras wrote it. Received: {where}: {' '.join(what.split())[:300]}. Restore it from a copy, or "
+        "start again in another folder."
+    )
+
+
+def check_hdf5(path: Path) -> None:
+    """Refuse a file of weights that takes values from other files, by links or external or virtual storage.
+
+    Raises:
+        MTLError: If it does, or is no HDF5 file.
+    """
+    import h5py
+
+    def visit(group: Any) -> None:
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{group.name.rstrip('/')}/{name} is a link to another place")
+            if isinstance(inner := group[name], h5py.Group):
+                visit(inner)
+            elif inner.external or inner.is_virtual:
+                raise ValueError(f"{inner.name} is stored in another file")
+
+    try:
+        with h5py.File(path) as file:
+            visit(file)
+    # Whatever a damaged file raises, the remedy is the same.
+    except Exception as error:
+        raise damaged(path, str(error)) from error
+
+
+def check_name(what: str, name: Any) -> str:
+    """Return a name that becomes part of file names, after checking that it can.
+
+    Args:
+        what: What it is the name of, for the message, e.g. `"a study"`.
+        name: The name received.
+
+    Raises:
+        MTLError: If it is no text, empty, too long, or not that of a file in its folder.
+    """
+    # Printable text has bytes; a lone surrogate has none.
+    text = name if isinstance(name, str) and name.isprintable() and name == name.strip() else ""
+    if 0 < len(text.encode()) <= LONGEST_NAME and text[0] != "." and not {"/", "\\"} & set(text):
+        return text
+    shown = repr(name) if len(repr(name)) <= LONGEST_NAME else f"{repr(name)[:40]}... of {len(repr(name))} characters"
+    raise MTLError(
+        f"The name of {what} must be a text of 1 to {LONGEST_NAME} bytes that can be part of a file's name, without slashes, "
+        f"line breaks or a leading dot. Received: {shown}. Choose another name."
+    )
+
+
+def _check_keys(value: Mapping[str, Any], keys: Collection[str]) -> None:
+    if missing := [key for key in keys if key not in value]:
+        raise ValueError(f"it has no {missing[0]!r}")
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """Return the complete lines of a file."""
+    return path.read_bytes().split(b"\n")[:-1]
 
 
 def check_folder(name: str, value: Any) -> Path:
@@ -123,7 +312,7 @@ def writable_folder(path: Path) -> Path:
             probe.flush()
     except OSError as error:
         raise MTLError(
-            f"The output folder must be writable. Received: {path} ({error.strerror or error}). Pass another --output-dir or "
-            "free some space."
+            f"The output folder must be writable. Received: {path} ({error.strerror or error}). Pass another --output-dir, or "
+            "free some space and continue with --resume."
         ) from error
     return path

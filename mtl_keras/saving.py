@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 
 from mtl_keras.errors import MTLError
+from mtl_keras.files import check_hdf5, damaged, read_json
 from mtl_keras.model import MultiTaskModel, read_metadata
 
 __all__ = ["MODEL", "load_model"]
@@ -32,7 +32,7 @@ def load_model(path: str | Path) -> MultiTaskModel:
         are neither needed nor downloaded.
 
     Raises:
-        MTLError: If there is no such file, or it was not written by a multi-task model.
+        MTLError: If there is no such file, it is damaged, or it was not written by a multi-task model.
 
     Example:
         >>> import mtl_keras as mtl, tempfile
@@ -49,6 +49,17 @@ def load_model(path: str | Path) -> MultiTaskModel:
             f"A model must be a .keras file or a folder with {MODEL}. Received: {path}. Pass the folder of a finished run, or "
             "a file that model.save wrote."
         )
+    try:
+        return _load(file)
+    except MTLError:
+        raise
+    # Whatever a damaged file raises, the remedy is the same.
+    except Exception as error:
+        raise damaged(file, f"{type(error).__name__}: {error}") from error
+
+
+def _load(file: Path) -> MultiTaskModel:
+    """Load a model from a `.keras` file."""
     metadata = read_metadata(file) or _read_old_folder(file.parent)
     # In safe mode: a file from elsewhere runs no code of its own.
     network = keras.saving.load_model(file, compile=False, safe_mode=True)
@@ -69,9 +80,10 @@ def _read_old_folder(folder: Path) -> dict[str, Any] | None:
 
     if not (folder / OLD_RECIPE).is_file():
         return None
-    stored = json.loads((folder / OLD_RECIPE).read_text(encoding="utf-8"))
+    stored = read_json(folder / OLD_RECIPE, ("recipe",))
     state: dict[str, np.ndarray] = {}
     if (folder / OLD_STATE).is_file():
+        check_hdf5(folder / OLD_STATE)
         with h5py.File(folder / OLD_STATE) as file:
             state = {name: np.asarray(value) for name, value in file.items()}
     recipe = stored["recipe"]

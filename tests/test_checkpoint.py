@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from mtl_keras import distribute
+from mtl_keras import distribute, versions
 from mtl_keras.callbacks import TensorBoardLog, _checkpoint, assign_values, get_values
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, TrialError
@@ -235,6 +235,63 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(bench: Bench, tmp_pat
         path.write_bytes(content)
         with pytest.raises(MTLError, match=r"A checkpoint must be a file that `train` wrote. Received: .*checkpoint.npz"):
             bench.train(output_dir=tmp_path)
+
+
+def inverted(data: Data, split: str, task: str) -> Data:
+    """Return the data with the labels of one task in one split inverted."""
+    part = getattr(data, split)
+    changes: dict[str, Any] = {split: replace(part, y={**part.y, task: 1 - part.y[task]})}
+    return replace(data, **changes)
+
+
+@pytest.mark.parametrize("epoch", [1, 10**6])
+def test_other_labels_are_noticed(bench: Bench, epoch: int, tmp_path: Path) -> None:
+    """In a training that was interrupted, and in one that is finished."""
+    phase = replace(PHASES[0], epochs=2)
+    if epoch == 1:
+        bench.interrupt(tmp_path, epoch, phase)
+    else:
+        bench.train(phase, output_dir=tmp_path)
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    for split, named in (("train", "training"), ("validation", "validation")):
+        with pytest.raises(MTLError, match=rf"other labels of task 'odd' in the {named} split than .*checkpoint\.npz"):
+            bench.train(phase, output_dir=tmp_path, data=inverted(bench.data, split, "odd"))
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+    # The same labels in other arrays, and another test split, on which no training depends.
+    same = _tiny.data()
+    assert len(bench.train(phase, output_dir=tmp_path, data=replace(same, test=same.validation)).history) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_first_epoch(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name, reason in (("file", "File exists"), ("x" * 300, "File name too long")):
+        with pytest.raises(MTLError, match=rf"The output folder must be writable\. Received: .*\({reason}\)"):
+            bench.train(output_dir=tmp_path / name, callbacks=[Kill(0)])
+
+
+def test_a_checkpoint_without_digests_is_not_resumed(bench: Bench, tmp_path: Path) -> None:
+    bench.interrupt(tmp_path, 1)
+    path = tmp_path / "checkpoint.npz"
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    about = json.loads(str(arrays.pop("about")))
+    del about["digests"], about["versions"]
+    np.savez(path, about=np.array(json.dumps(about)), **arrays)
+    with pytest.raises(MTLError, match=r"checkpoint\.npz, which a version of mtl-keras wrote that kept no digest of data"):
+        bench.train(output_dir=tmp_path)
+
+
+def test_other_versions_are_warned_of_and_recorded(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(versions, "_version", lambda package: "1.2.3")
+        bench.interrupt(tmp_path, 1, DWA)
+    bench.train(DWA, output_dir=tmp_path)
+    assert f"keras 1.2.3 -> {keras.__version__}" in caplog.text
+    with np.load(tmp_path / "checkpoint.npz") as file:
+        recorded = json.loads(str(file["about"]))["versions"]
+    assert [each["keras"] for each in recorded] == ["1.2.3", keras.__version__]
 
 
 def test_a_training_that_diverged_is_refused_again(tmp_path: Path) -> None:

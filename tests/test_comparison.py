@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 from matplotlib.figure import Figure
 
@@ -17,7 +19,8 @@ from mtl_keras.comparison import Approach, Comparison, _results, compare
 from mtl_keras.comparison._jobs import Job, list_jobs
 from mtl_keras.comparison._results import _common_tasks, _validation_skill, choose_best
 from mtl_keras.errors import MTLError
-from mtl_keras.files import read_json_lines
+from mtl_keras.files import read_json_lines, write_json
+from mtl_keras.report import read_record
 from mtl_keras.runs import Plan, Reporter
 from tests._tiny import BACKBONE, SHAPE, rows
 
@@ -375,6 +378,50 @@ def test_another_comparison_is_not_continued_there(done: tuple[Comparison, Heard
         compared(folder, resume=True, seed=1)
 
 
+def test_a_comparison_of_other_data_is_not_continued_there(done: tuple[Comparison, Heard], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(done[0].output_dir, tmp_path / "run"))
+
+    def resumed(part: str) -> None:
+        split = getattr(data(), part)
+        changes: dict[str, Any] = {part: replace(split, y={**split.y, "odd": 1 - split.y["odd"]})}
+        other = replace(data(), **changes)
+        compare(RECIPE, other, WAYS, seeds=2, output_dir=folder, cache_dir=tmp_path, strategy="none", resume=True)
+
+    for part, named in (("train", "training"), ("validation", "validation"), ("test", "test")):
+        with pytest.raises(MTLError, match=rf"other labels of task 'odd' in the {named} split than .*run was started with"):
+            resumed(part)
+    # As earlier versions wrote it: read, and not continued.
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({key: config[key] for key in config if key not in ("data", "checksum")}))
+    with pytest.raises(MTLError, match=r"kept no digest of data. Start again in another folder; this one can still be read"):
+        compared(folder, resume=True)
+    assert read_record(folder).mean("equal", "odd") == done[0].record.mean("equal", "odd")
+
+
+def test_weights_of_another_file_are_not_delivered(done: tuple[Comparison, Heard], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(done[0].output_dir, tmp_path / "run"))
+    path = next((folder / "jobs").glob(f"{done[0].best}-{done[0].results.seed}/best.weights.h5"))
+    shutil.move(path, tmp_path / "other.h5")
+    with h5py.File(path, "w") as file:
+        file["layers"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/layers")
+    with pytest.raises(MTLError, match=r"best\.weights\.h5: /layers is a link to another place"):
+        compared(folder, resume=True)
+    summary = path.parent / "summary.json"
+    summary.write_bytes(summary.read_bytes().replace(b'"value": 0.', b'"value": 0.9', 1))
+    with pytest.raises(MTLError, match=r"summary\.json: it was changed after it was written"):
+        compared(folder, resume=True)
+
+
+def test_a_finished_training_on_other_data_is_not_used(tmp_path: Path) -> None:
+    job = Job("equal", 0, Plan(RECIPE, (PHASE,)), lambda _: data(), tmp_path)
+    rest = dict.fromkeys(("metrics", "history", "best_epoch", "weighting_state"))
+    write_json(job.summary_file, {**rest, "data": data().digests()})
+    job.check_data()
+    other = replace(job, data=lambda _: replace(data(), train=data().validation))
+    with pytest.raises(MTLError, match=r"other inputs in the training split and 4 more than"):
+        other.check_data()
+
+
 # --- other data and other networks ------------------------------------------------------------------------------------
 
 
@@ -465,9 +512,12 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
         ({"approaches": [PHASE]}, "must be a dict of mtl.Phase"),
         *(
             ({"approaches": {name: PHASE}}, f"an approach called {name!r}")
-            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all", "a/b")
+            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all")
         ),
-        ({"approaches": {"": PHASE}}, "`name` of an approach must be a text"),
+        *(
+            ({"approaches": {name: PHASE}}, "The name of an approach must be a text of 1 to 100 bytes")
+            for name in ("a/b", "", "..", "x" * 300)
+        ),
         ({"approaches": {"a": ()}}, "at least one phase"),
         ({"approaches": {"a": replace(PHASE, monitor="val_old_accuracy")}}, "Did you mean 'val_odd_accuracy'"),
         ({"approaches": {"a": replace(PHASE, tasks=("kind",))}}, "of which no phase trains 'odd'"),

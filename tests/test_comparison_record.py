@@ -98,11 +98,22 @@ class TestSummary:
         assert (tmp_path / "README.md").read_bytes() == before
         assert not (tmp_path / "summary.csv").exists()
 
+    def test_another_table_is_not_replaced(self, tmp_path: Path) -> None:
+        write(tmp_path / "a")
+        (tmp_path / "summary.csv").write_text("weight,height\n80,181\n", encoding="utf-8")
+        with pytest.raises(MTLError, match=r"summary\.csv must be one that write_summary wrote"):
+            report.write_summary(tmp_path)
+        assert (tmp_path / "summary.csv").read_text(encoding="utf-8") == "weight,height\n80,181\n"
+
     @pytest.mark.parametrize("text", ["a,b\n1,2\n", "run,value,n\njoint,high,3\n", "run,value,n\njoint,0.5,3\n"])
     def test_a_table_of_another_kind_is_refused(self, text: str, tmp_path: Path) -> None:
         (tmp_path / "other").mkdir()
         (tmp_path / "other/metrics.csv").write_text(text, encoding="utf-8")
-        with pytest.raises(MTLError, match=r"must have the columns run, seed.*other/metrics\.csv"):
+        with pytest.raises(MTLError, match=r"must hold config\.json, environment\.json.*other without config\.json"):
+            report.write_summary(tmp_path)
+        for name in ("config.json", "environment.json"):
+            (tmp_path / "other" / name).write_text("{}", encoding="utf-8")
+        with pytest.raises(MTLError, match=r"other/metrics\.csv, line 1: it must have the columns run, seed"):
             report.write_summary(tmp_path)
         assert not (tmp_path / "README.md").exists()
 
@@ -172,6 +183,33 @@ class TestReading:
         assert {each["role"] for each in old.history} == {"approach"}
         assert "training" not in old.title
         assert {each.name for each in old.plots} == {path.name for path in tmp_path.glob("*.png")}
+
+    @pytest.mark.parametrize(
+        ("name", "old", "new", "said"),
+        [
+            ("metrics.csv", b"0.", b"O.", "metrics.csv, line 2: could not convert string to float"),
+            ("metrics.csv", b",best,", b",", "metrics.csv, line 2: it has not as many values as there are columns, 12"),
+            ("metrics.csv", b"run,", b"ruin,", "metrics.csv, line 1: it must have the columns run, seed"),
+            ("history.csv", b",validation,", b",\xff,", "history.csv, line 3: it is not UTF-8"),
+            ("config.json", b"{", b"[", "config.json, line 1: Expecting"),
+            ("environment.json", b"{", b"", "environment.json, line 1: Expecting value"),
+            (
+                "record.json",
+                b'"caption"',
+                b'"capt"',
+                "record.json: its pictures and tables must be as",
+            ),
+        ],
+    )
+    def test_a_damaged_file_is_named_with_its_line(self, name: str, old: bytes, new: bytes, said: str, tmp_path: Path) -> None:
+        write(tmp_path)
+        content = (tmp_path / name).read_bytes()
+        assert old in content
+        (tmp_path / name).write_bytes(content.replace(old, new, 1))
+        with pytest.raises(MTLError) as refused:
+            report.read_record(tmp_path)
+        assert f"Received: {tmp_path}/{said}" in str(refused.value)
+        assert "\n" not in str(refused.value)
 
     def test_a_folder_without_a_record(self, tmp_path: Path) -> None:
         with pytest.raises(MTLError, match="Name the folder of a record"):

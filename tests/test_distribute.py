@@ -169,3 +169,6 @@ def test_strategies_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         distribute.strategy("mirrored")
     with pytest.raises(MTLError, match=r"Unknown strategy: received 'miror'. Did you mean 'mirrored'"):
         distribute.strategy("miror")
+    for name in ("multi_worker", "MultiWorkerMirroredStrategy", "parameter_server", "tpu"):
+        with pytest.raises(MTLError, match=r"one of auto, none, mirrored, since mtl-keras trains on one machine\. Received: "):
+            distribute.strategy(name)

@@ -14,11 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mtl_keras.errors import MTLError
-from mtl_keras.files import append_json, atomic, read_json_lines, writable_folder, write_json
+from mtl_keras.files import (
+    append_json,
+    atomic,
+    check_hdf5,
+    check_name,
+    read_json,
+    read_json_lines,
+    seal,
+    writable_folder,
+    write_json,
+)
 from tests._disk import full_after
 
 VALUES = st.recursive(
@@ -59,6 +69,114 @@ def test_a_log_stores_values_that_are_not_finite(tmp_path: Path) -> None:
 
 def test_a_missing_log_is_empty(tmp_path: Path) -> None:
     assert read_json_lines(tmp_path / "log.jsonl") == []
+
+
+@given(rows=ROWS, more=ROWS, at=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
+@settings(max_examples=30, deadline=None)
+def test_a_byte_that_was_changed_is_noticed(rows: list[Any], more: list[Any], at: float, byte: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.jsonl"
+        for row in [*rows, *more]:
+            append_json(path, row)
+        content = bytearray(path.read_bytes())
+        place = int(at * len(content))
+        if content[place] == ord("\n"):
+            place -= 1
+        assume(byte not in (content[place], ord("\n")))
+        content[place] = byte
+        path.write_bytes(content)
+        with pytest.raises(MTLError, match=r"log\.jsonl, line "):
+            read_json_lines(path)
+
+
+def test_lines_that_are_not_those_that_were_written_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    for number in range(3):
+        append_json(path, {"trial": number})
+    first, second, third = path.read_bytes().splitlines(keepends=True)
+    old = [b'{"trial": 0}\n', b'{"trial": 1}\n']
+    for lines, said in (
+        ([first, third], "line 2: it was changed after it was written"),
+        ([first, second, first, second], "line 3: it was changed after it was written"),
+        ([second, first], "line 1: it was changed after it was written"),
+        ([first, old[1]], "line 2: it has no checksum, unlike the line before"),
+        ([*old, old[0]], "line 3: it is there twice"),
+        ([old[0], b'{"trial": \n'], "line 2: Expecting value"),
+        ([old[0], b'{"trial": "\xff"}\n'], "line 2: it is not UTF-8"),
+        ([b"[1]\n"], "line 1: it is a list, not an object"),
+        ([b"{}\n"], "line 1: it has no 'trial'"),
+    ):
+        path.write_bytes(b"".join(lines))
+        with pytest.raises(MTLError) as refused:
+            read_json_lines(path, ("trial",))
+        assert f"must be as mtl-keras wrote it. Received: {path}, {said}" in str(refused.value)
+        assert "Restore it from a copy, or start again" in str(refused.value)
+    # Logs of earlier versions are read and continued.
+    path.write_bytes(b"".join(old))
+    append_json(path, {"trial": 2})
+    assert read_json_lines(path, ("trial",)) == [{"trial": number} for number in range(3)]
+
+
+def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    value = {"settings": {"epochs": 5, "views": []}, "skill": math.inf}
+    write_json(path, seal(value))
+    assert read_json(path, ("settings",)) == value
+    sealed = path.read_bytes()
+    for content, said in (
+        (sealed.replace(b"5", b"50", 1), "it was changed after it was written"),
+        (sealed[:20], ", line 3: "),
+        (b"\n\xff", ", line 2: it is not UTF-8"),
+        (b"[]", "it is a list, not an object"),
+        (b"{}", "it has no 'settings'"),
+        (b"[" * 10**5, "recursion"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(MTLError) as refused:
+            read_json(path, ("settings",))
+        assert f"Received: {path}" in str(refused.value)
+        assert said in str(refused.value)
+
+
+def test_weights_from_another_file_are_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    secret = tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["value"] = [1.0, 2.0]
+    check_hdf5(secret)
+
+    def external(file: Any) -> None:
+        file["layer/value"] = h5py.ExternalLink(str(secret), "/value")
+
+    def soft(file: Any) -> None:
+        file["layer/value"] = h5py.SoftLink("/elsewhere")
+
+    def virtual(file: Any) -> None:
+        layout = h5py.VirtualLayout((2,), "f8")
+        layout[:] = h5py.VirtualSource(str(secret), "value", (2,))
+        file.create_virtual_dataset("layer/value", layout)
+
+    def stored_elsewhere(file: Any) -> None:
+        file.create_dataset("layer/value", (2,), "f8", external=[(str(tmp_path / "raw"), 0, 16)])
+
+    for number, write in enumerate((external, soft, virtual, stored_elsewhere)):
+        path = tmp_path / f"{number}.weights.h5"
+        with h5py.File(path, "w") as file:
+            write(file)
+        with pytest.raises(MTLError, match=rf"{path}: /layer/value is "):
+            check_hdf5(path)
+    secret.write_bytes(b"no HDF5")
+    with pytest.raises(MTLError, match=r"secret\.h5: "):
+        check_hdf5(secret)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "../../evil", "a/b", "a\\b", ".hidden", "a\nb", "x" * 101, "ä" * 51, "\ud800", None, 3]
+)
+def test_a_name_that_is_no_files_is_refused(name: Any) -> None:
+    with pytest.raises(MTLError, match=r"The name of a study must be a text of 1 to 100 bytes") as refused:
+        check_name("a study", name)
+    assert len(str(refused.value)) < 300
 
 
 def test_a_full_disk_leaves_the_log_unchanged(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from mtl_keras import report
+from mtl_keras.errors import MTLError
 from mtl_keras.report import _environment
 from tests._scores import TRIALS, evaluation, history, rows_of
 
@@ -183,10 +184,9 @@ class TestEnvironment:
 @pytest.mark.usefixtures("stub_png")
 class TestSummary:
     def test_no_record(self, tmp_path: Path) -> None:
-        report.write_summary(tmp_path / "results")
-        assert "There is no record yet." in (tmp_path / "results/README.md").read_text(encoding="utf-8")
-        lines = (tmp_path / "results/summary.csv").read_text(encoding="utf-8").splitlines()
-        assert lines == ["record,run,task,metric,unit,direction,n,seeds,mean,sd"]
+        with pytest.raises(MTLError, match=r"of at least one record.*results, which holds none"):
+            report.write_summary(tmp_path / "results")
+        assert list(tmp_path.iterdir()) == []
 
     def test_all_records(self, tmp_path: Path) -> None:
         rows = rows_of([0.70, 0.72, 0.74], [0.7]) + rows_of([0.9], [], "validation")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,24 @@ def test_a_run_without_a_folder_gets_the_next_number(tmp_path: Path, monkeypatch
     write_config(Path("runs/made-up/11"), resolve(STUDY, {}).config("train"))
     assert chosen(None, True, "made-up") == Path("runs/made-up/10")
     assert chosen(None, True, "other") == Path("runs/other/1")
+
+
+def test_two_runs_at_the_same_moment_have_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    one, other = (RunFolder("made-up", "tune", Options()) for _ in range(2))
+    assert one.path == other.path == Path("runs/made-up/1")
+    with one.open(CONFIG, "mtl.tune(...)") as first, other.open(CONFIG, "mtl.tune(...)") as second:
+        assert [first.path, second.path] == [Path("runs/made-up/1"), Path("runs/made-up/2")]
+    assert one.path != other.path
+    assert all(read_config(path) for path in (one.path, other.path))
+
+
+@pytest.mark.parametrize("name", ["../../evil", "", "a/b", "x" * 300])
+def test_a_study_is_called_what_its_folder_can_be(name: str, tmp_path: Path) -> None:
+    with pytest.raises(MTLError, match="The name of a study must be a text of 1 to 100 bytes"):
+        replace(STUDY, name=name)
+    with pytest.raises(MTLError, match=r"output folder must have at most 255 bytes\. Received: x+\.\.\. of 300"):
+        chosen(tmp_path / ("x" * 300), False)
 
 
 def test_a_named_folder_is_new_empty_or_the_searchs_own(tmp_path: Path) -> None:
@@ -115,6 +134,35 @@ def test_any_other_change_is(changes: dict[str, Any], said: str, tmp_path: Path)
         folder(tmp_path).check(resolve(STUDY, changes).config("tune"))
     assert said in str(refused.value)
     assert "only the number of trials may grow" in str(refused.value)
+
+
+def test_an_edited_configuration_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), folder(tmp_path).open(CONFIG, "mtl.tune(...)"):
+        raise KeyboardInterrupt
+    assert read_config(tmp_path) == json.loads(json.dumps(CONFIG))
+    text = (tmp_path / "config.json").read_text(encoding="utf-8")
+    assert '"epochs": 9' in text
+    (tmp_path / "config.json").write_text(text.replace('"epochs": 9', '"epochs": 90'), encoding="utf-8")
+    with pytest.raises(MTLError, match=r"config\.json: it was changed after it was written"):
+        folder(tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["settings", "fixed", "command"])
+def test_a_configuration_without_a_part_is_refused(lost: str, tmp_path: Path) -> None:
+    write_config(tmp_path, {key: value for key, value in CONFIG.items() if key != lost})
+    with pytest.raises(MTLError, match=rf"config\.json.* '{lost}'"):
+        read_config(tmp_path)
+
+
+def test_another_study_file_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_config(tmp_path, {**CONFIG, "source": "mine.py", "source_digest": "12"})
+    for digest in ("12", "34"):
+        assert not caplog.text
+        config = {**CONFIG, "source": "mine.py", "source_digest": digest}
+        folder(tmp_path).check(config)
+        with folder(tmp_path).open(config, "mtl.tune(...)"):
+            pass
+    assert "goes on with another study file, which may change results: mine.py" in caplog.text
 
 
 def test_another_space_is_another_search(tmp_path: Path) -> None:

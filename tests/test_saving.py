@@ -70,7 +70,8 @@ def test_a_file_has_one_more_member_than_keras_writes(model: MultiTaskModel, fil
     model.plain().save(tmp_path / "plain.keras")
     members = [set(zipfile.ZipFile(path).namelist()) for path in (file, tmp_path / "plain.keras")]
     assert members[0] - members[1] == {"mtl_keras.json"}
-    assert read_metadata(file) == json.loads(zipfile.ZipFile(file).read("mtl_keras.json"))
+    member = json.loads(zipfile.ZipFile(file).read("mtl_keras.json"))
+    assert read_metadata(file) == {key: value for key, value in member.items() if key != "checksum"}
     assert read_metadata(tmp_path / "plain.keras") is None
 
 
@@ -139,6 +140,45 @@ def test_what_is_no_model_is_refused(model: MultiTaskModel, file: Path, tmp_path
         load_model(tmp_path / "later.keras")
 
 
+def damage(file: Path, folder: Path, member: str, content: bytes) -> Path:
+    """Copy a model file with other content in one member."""
+    path = folder / MODEL
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, content if name == member else old.read(name))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("member", "change"),
+    [
+        ("mtl_keras.json", lambda text: b"{}"),
+        ("mtl_keras.json", lambda text: b"[1]"),
+        ("mtl_keras.json", lambda text: b"\xff"),
+        ("mtl_keras.json", lambda text: text[:-20]),
+        ("mtl_keras.json", lambda text: b'{"format_version": 1}'),
+        ("mtl_keras.json", lambda text: b'{"format_version": "one", "recipe": 3}'),
+        ("config.json", lambda text: b"{}"),
+        ("config.json", lambda text: text[:-20]),
+        ("model.weights.h5", lambda text: b""),
+        ("model.weights.h5", lambda text: text[:3000]),
+    ],
+)
+def test_a_damaged_file_is_refused_by_name(file: Path, tmp_path: Path, member: str, change: Any) -> None:
+    path = damage(file, tmp_path, member, change(zipfile.ZipFile(file).read(member)))
+    with pytest.raises(MTLError, match=rf"Received: {path}") as refused:
+        load_model(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_another_state_of_the_weighting_is_noticed(file: Path, tmp_path: Path) -> None:
+    text = zipfile.ZipFile(file).read("mtl_keras.json")
+    assert b"0.5" in text
+    path = damage(file, tmp_path, "mtl_keras.json", text.replace(b"0.5", b"0.75", 1))
+    with pytest.raises(MTLError, match="it was changed after it was written"):
+        load_model(path)
+
+
 @pytest.mark.parametrize("room", [0, 2000, 40_000])
 def test_a_full_disk_leaves_nothing(model: MultiTaskModel, file: Path, tmp_path: Path, room: int) -> None:
     with full_after(min(room, file.stat().st_size - 100)), pytest.raises(MTLError, match="File too large") as info:
@@ -189,6 +229,20 @@ def test_a_folder_of_an_earlier_version_is_read(model: MultiTaskModel, tmp_path:
     assert loaded.layers_by_name("shared") != []
     loaded.save(tmp_path / "new" / MODEL)
     assert_equal(load_model(tmp_path / "new"), model)
+
+
+def test_a_damaged_folder_of_an_earlier_version_is_refused(model: MultiTaskModel, tmp_path: Path) -> None:
+    model.plain().save(tmp_path / MODEL)
+    (tmp_path / "tasks.json").write_text("{", encoding="utf-8")
+    with pytest.raises(MTLError, match=r"tasks\.json, line 1: "):
+        load_model(tmp_path)
+    recipe = former(json.loads(json.dumps(model.recipe.config())))
+    (tmp_path / "tasks.json").write_text(json.dumps({"recipe": recipe}), encoding="utf-8")
+    with h5py.File(tmp_path / "other.h5", "w") as other, h5py.File(tmp_path / "state.weights.h5", "w") as state:
+        other["weights"] = STATE["weights"]
+        state["weights"] = h5py.ExternalLink("other.h5", "/weights")
+    with pytest.raises(MTLError, match=r"state\.weights\.h5: /weights is a link to another place"):
+        load_model(tmp_path)
 
 
 def test_domain_batch_norm_of_an_earlier_version_is_read(tmp_path: Path) -> None:

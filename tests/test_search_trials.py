@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,11 @@ import tensorflow as tf
 import mtl_keras as mtl
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.files import read_json_lines
+from mtl_keras.report import TRIALS, read_trials
 from mtl_keras.runs import Plan, Reporter, derived_seed, lock
 from mtl_keras.search import Context, Prepared, Settings, Study, StudyResult, _trials, resolve, run_trials
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
-from mtl_keras.search._trials import LOG, best_trial, best_values
+from mtl_keras.search._trials import best_trial, best_values
 from mtl_keras.training import Run
 from tests._search import SHAPE, STUDY, TASKS, images, one_rate, space
 
@@ -178,7 +180,7 @@ def test_a_search_stopped_anywhere_goes_on_as_if_it_had_not(tuner: str, tmp_path
     rows = undisturbed.search(tmp_path / "undisturbed")
     assert [row["trial"] for row in rows] == list(range(6))
     assert any(row["hyperparameters"].get("tuner/round") for row in rows) == (tuner == "hyperband")
-    assert rows == read_json_lines(tmp_path / "undisturbed" / LOG)
+    assert rows == read_json_lines(tmp_path / "undisturbed" / TRIALS)
     for stop in range(len(rows) + 1):
         folder = tmp_path / str(stop)
         first = FakeTrainer(STUDY, changes, fails=fails)
@@ -236,7 +238,7 @@ def test_the_line_is_there_before_the_oracle_hears(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Proposals, "tell", tell)
     with pytest.raises(Killed):
         FakeTrainer(STUDY, {"trials": 2}).search(tmp_path)
-    assert [row["trial"] for row in read_json_lines(tmp_path / LOG)] == [0]
+    assert [row["trial"] for row in read_json_lines(tmp_path / TRIALS)] == [0]
 
 
 def test_a_failed_trial_is_logged_and_skipped(tmp_path: Path) -> None:
@@ -276,7 +278,7 @@ def test_an_error_of_ours_stops_the_search(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(FakeTrainer, "train", broken)
     with pytest.raises(ZeroDivisionError):
         FakeTrainer(STUDY, {}).search(tmp_path)
-    assert not (tmp_path / LOG).exists()
+    assert not (tmp_path / TRIALS).exists()
 
 
 @pytest.mark.parametrize(("words", "fails"), [("OOM when allocating tensor", True), ("x.v2; No space left on device", False)])
@@ -299,7 +301,7 @@ def test_a_full_memory_fails_a_trial_and_a_full_disk_does_not(
         with pytest.raises(MTLError, match="no space left"), lock(tmp_path):
             FakeTrainer(STUDY, {"trials": 3}).search(tmp_path)
         # The trial is not lost: it is trained when there is room.
-        assert len(read_json_lines(tmp_path / LOG)) == 1
+        assert len(read_json_lines(tmp_path / TRIALS)) == 1
 
 
 def test_executions_of_a_trial_are_logged_one_by_one(tmp_path: Path) -> None:
@@ -336,6 +338,29 @@ def test_a_log_of_another_space_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MTLError, match="space and versions that it started with.*trial 0"):
         trainer.search(tmp_path)
     assert trainer.trained == []
+
+
+def test_an_edited_or_repeated_line_of_the_log_is_named(tmp_path: Path) -> None:
+    FakeTrainer(STUDY, {"trials": 3}).search(tmp_path)
+    log = tmp_path / TRIALS
+    first, second, third = log.read_bytes().splitlines(keepends=True)
+    better = re.sub(rb'"skill": [^,}]*', b'"skill": 1.0', second)
+    # As earlier versions wrote it: read, but not with a trial twice.
+    old = [re.sub(rb', "checksum": "[0-9a-f]{16}"', b"", line) for line in (first, second)]
+    log.write_bytes(b"".join(old))
+    assert [row["trial"] for row in read_trials(tmp_path)] == [0, 1]
+    for lines, said in (
+        ([first, better, third], "line 2: it was changed after it was written"),
+        ([first, second, third, first, second, third], "line 4: it was changed after it was written"),
+        ([first, third], "line 2: it was changed after it was written"),
+        ([*old, old[1].replace(b'"execution": 0', b'"execution":0')], "line 3: trial 1 is there twice"),
+        ([old[0], b"{}\n"], "line 2: it has no 'trial'"),
+        ([old[0].replace(b'"skill"', b'"skil"')], "line 1: 'skill'"),
+    ):
+        log.write_bytes(b"".join(lines))
+        with pytest.raises(MTLError) as refused:
+            FakeTrainer(STUDY, {"trials": 3}).search(tmp_path)
+        assert f"Received: {log}, {said}" in str(refused.value)
 
 
 def test_the_best_trial_is_the_best_in_the_mean_and_the_earliest_on_ties() -> None:

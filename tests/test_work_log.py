@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from mtl_keras import versions
+from mtl_keras.errors import MTLError
 from mtl_keras.runs._work_log import work_log
 
 
@@ -31,8 +33,40 @@ def test_the_seconds_of_all_sessions_add_up(tmp_path: Path) -> None:
     assert environment["wall_seconds"] == pytest.approx(130, abs=10)
     assert environment["command"] == "mtl.tune('digits')", "the first session's"
     assert [each["command"] for each in environment["sessions"]] == ["mtl.tune('digits')", "mtl.tune('digits', resume=True)"]
-    assert [set(each) for each in environment["sessions"]] == [{"command", "commit", "began", "wall_seconds"}] * 2
+    assert [set(each) for each in environment["sessions"]] == [{"command", "commit", "packages", "began", "wall_seconds"}] * 2
     assert environment["cores"] >= 1
+
+
+def test_other_versions_are_warned_of_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(versions, "_version", lambda package: "1.2.3")
+        session(tmp_path, 1)
+    assert not caplog.text
+    session(tmp_path, 1)
+    now = versions.package_versions()["keras"]
+    assert f"{tmp_path} goes on with other versions, which may change results:" in caplog.text
+    assert f"keras 1.2.3 -> {now}" in caplog.text
+    assert [each["packages"]["keras"] for each in written(tmp_path)["sessions"]] == ["1.2.3", now]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "line 1: Expecting property name"),
+        ("[]", "it is a list"),
+        ('{"commit": null}', "it has no 'packages'"),
+        ('{"commit": null, "packages": {}, "sessions": [3]}', "its sessions are not a list of objects"),
+        ('{"commit": null, "packages": 3}', "its packages are no object"),
+    ],
+)
+def test_a_damaged_log_is_named(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "environment.json").write_text(text, encoding="utf-8")
+    with pytest.raises(MTLError) as refused:
+        session(tmp_path, 1)
+    assert f"{tmp_path}/environment.json" in str(refused.value)
+    assert said in str(refused.value)
 
 
 def test_a_typed_command_is_kept_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +39,8 @@ class TrainingState:
         slots: Values of the variables of the weighting and the optimizer.
         best_weights: Values of what `BestEpoch` restores, at the best epoch so far.
         callbacks: State of the Keras callbacks that the user passed.
+        digests: Digests of the data, None if a version wrote the file that kept none.
+        versions: Versions of packages of each process that worked on it, those of the last one last.
     """
 
     phase: int
@@ -51,6 +52,8 @@ class TrainingState:
     slots: list[np.ndarray]
     best_weights: list[np.ndarray]
     callbacks: list[dict[str, Any]] = field(default_factory=list)
+    digests: Mapping[str, Any] | None = None
+    versions: Sequence[Mapping[str, str | None]] = ()
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -62,6 +65,7 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         path: The file, which ends in `.npz`.
         identity: What determines the training, as plain JSON values.
+        about: `digests` and `versions` of `TrainingState`.
         slots: Variables of the weighting and the optimizer.
         best: The phase's best epoch.
         rows: The history, which another callback appends to.
@@ -74,6 +78,7 @@ class Checkpoint(keras.callbacks.Callback):
         self,
         path: Path,
         identity: Mapping[str, Any],
+        about: Mapping[str, Any],
         *,
         slots: Sequence[Any],
         best: BestEpoch,
@@ -83,7 +88,7 @@ class Checkpoint(keras.callbacks.Callback):
         resumed: TrainingState | None,
     ) -> None:
         super().__init__()
-        self.path, self.identity, self.slots, self.best = path, identity, slots, best
+        self.path, self.identity, self.about, self.slots, self.best = path, identity, about, slots, best
         self.rows, self.phase, self.callbacks, self.resumed = rows, phase, callbacks, resumed
         self._took, self._written = 0.0, 0.0
 
@@ -117,6 +122,7 @@ class Checkpoint(keras.callbacks.Callback):
             "rows": self.rows,
             "early": {name: getattr(self.best, name) for name in ("best", "best_loss", "best_epoch", "wait")},
             "callbacks": states,
+            **self.about,
         }
         named = {f"{group}.{number}": array for group, values in arrays.items() for number, array in enumerate(values)}
         with atomic(self.path) as temporary:
@@ -128,23 +134,22 @@ class Checkpoint(keras.callbacks.Callback):
 def load_state(path: Path, identity: Mapping[str, Any]) -> TrainingState | None:
     """Return the state of the training that wrote a file, or None if there is no file.
 
+    Digests of the data are returned, not compared.
+
     Raises:
         MTLError: If it is no checkpoint, or that of another training; the message names the first difference.
     """
     if not path.exists():
         return None
-    groups: dict[str, Any] = {"variables": [], "slots": [], "best_weights": []}
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            about = json.loads(str(file["about"]))
-            for name in file.files:
-                if name != "about":
-                    groups.setdefault(name.partition(".")[0], []).append(file[name])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        before, state = _read(path)
+    # Whatever a damaged archive raises, the remedy is the same.
+    except Exception as error:
         raise MTLError(
-            f"A checkpoint must be a file that `train` wrote. Received: {path} ({error}). Pass another folder."
+            f"A checkpoint must be a file that `train` wrote. Received: {path} ({type(error).__name__}: {error}). Remove it to "
+            "start again, or pass another folder."
         ) from error
-    before, now = about.pop("identity"), json.loads(json.dumps(identity))
+    now = json.loads(json.dumps(identity))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             raise MTLError(
@@ -152,9 +157,7 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> TrainingState | None:
                 f"{_first_difference(key, before.get(key), now.get(key))}. Pass another folder, or remove the checkpoint to "
                 "restart."
             )
-    for number, state in enumerate(about.get("callbacks", ())):
-        state["best_weights"] = groups.pop(f"callback_{number}", [])
-    return TrainingState(**about, **groups)
+    return state
 
 
 def _first_difference(name: str, before: Any, now: Any) -> str:
@@ -168,3 +171,17 @@ def _first_difference(name: str, before: Any, now: Any) -> str:
         if one != other:
             return _first_difference(inner, one, other)
     return f"{name} is {describe(now)} and was {describe(before)}"
+
+
+def _read(path: Path) -> tuple[dict[str, Any], TrainingState]:
+    """Return identity and state in a file."""
+    groups: dict[str, Any] = {"variables": [], "slots": [], "best_weights": []}
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        about = json.loads(str(file["about"]))
+        for name in file.files:
+            if name != "about":
+                groups.setdefault(name.partition(".")[0], []).append(file[name])
+    for number, callback in enumerate(about.get("callbacks", ())):
+        callback["best_weights"] = groups.pop(f"callback_{number}", [])
+    identity = dict(about.pop("identity"))
+    return identity, TrainingState(**about, **groups)

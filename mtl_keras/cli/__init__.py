@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["app", "entry", "main"]
 
 #: Errors of the disk that a user can fix; any other OSError is a bug.
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.ENAMETOOLONG)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2 for an input that is refused, 130 if interrupted.
+    """Run one command and return its exit code: 0, 2 for an input that is refused, 130 or 143 if a signal has ended it.
 
     Args:
         argv: Arguments without the program's name; None (default) is those of the process.
@@ -26,6 +27,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         >>> main(["tune", "no-such-study"])
         2
     """
+    from mtl_keras.cli._interrupts import INTERRUPTS, Interrupted
+
+    try:
+        with INTERRUPTS:
+            try:
+                return _run(argv)
+            finally:
+                # A library may have swallowed it, or have made an error of its own of it.
+                INTERRUPTS.check()
+    except Interrupted as interrupted:
+        sys.stderr.write(f"mtl-keras: {interrupted}\n")
+        return interrupted.code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Run one command and return its exit code."""
     from mtl_keras.cli._app import app
     from mtl_keras.errors import MTLError
 
@@ -44,7 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """Run as the installed command."""
-    sys.exit(main())
+    code = main()
+    # Nothing is left to be kept: an interrupt while the interpreter ends leaves no traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)
 
 
 def __getattr__(name: str) -> Any:

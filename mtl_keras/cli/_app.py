@@ -124,6 +124,10 @@ def train(
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     split: Annotated[Split, typer.Option(help="A test evaluation is logged in the folder.")] = Split.validation,
+    study: Annotated[
+        str | None,
+        typer.Option(help="The study file of the run, which is executed. [default: the built-in study]", show_default=False),
+    ] = None,
     data_dir: DataDir = None,
     cache_dir: CacheDir = None,
     json_: Json = False,
@@ -133,7 +137,7 @@ def evaluate(
         from mtl_keras.cli._show import show_evaluation
         from mtl_keras.search import evaluate_run
 
-        evaluation = evaluate_run(folder, split.value, data_dir=data_dir, cache_dir=cache_dir)
+        evaluation = evaluate_run(folder, split.value, study=study, data_dir=data_dir, cache_dir=cache_dir)
         show_evaluation(console.out, evaluation, str(folder))
         console.answer(
             {"output_dir": str(folder), "split": split.value, "skill": evaluation.skill, "values": evaluation.values()}
@@ -175,7 +179,7 @@ def studies(json_: Json = False) -> None:
 
         found = study_summaries()
         for name, summary in found.items():
-            console.out.print(f"{name:<24} {summary}", highlight=False, markup=False)
+            console.out.print(f"{name:<24} {summary}", highlight=False, markup=False, soft_wrap=True)
         console.answer({"studies": [{"name": name, "summary": summary} for name, summary in found.items()]})
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -13,9 +14,28 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.logging import RichHandler
+
+from mtl_keras.cli._interrupts import Interrupted
 
 __all__ = ["Work"]
+
+#: Columns of tables that are written to a file or a pipe.
+WIDTH = 120
+
+
+class _Lines(logging.Handler):
+    """Prints each message above the progress bars, as one line of whatever length.
+
+    Args:
+        console: Of standard error.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.console.print(self.format(record), highlight=False, markup=False, soft_wrap=True)
 
 
 class Work:
@@ -33,14 +53,12 @@ class Work:
         self.tensorflow = tensorflow
         self.as_json = as_json
         self.stdout = stdout
-        self.err = Console(stderr=True)
-        self.out = self.err if as_json else Console(file=stdout, width=None if stdout.isatty() else 120)
+        self.err = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
+        self.out = self.err if as_json else Console(file=stdout, width=None if stdout.isatty() else WIDTH)
         self._exit = contextlib.ExitStack()
 
     def __enter__(self) -> Work:
-        handler = RichHandler(
-            console=self.err, show_time=False, show_path=False, show_level=False, markup=False, highlighter=None
-        )
+        handler = _Lines(self.err)
         # Thirty trainings of a search would log the same message thirty times.
         logged: set[str] = set()
 
@@ -75,8 +93,7 @@ class Work:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._exit.close()
         if kind is KeyboardInterrupt:
-            self.err.print("Interrupted. Finished work is kept; continue with --resume.")
-            raise SystemExit(130)
+            raise Interrupted(signal.SIGINT) from error
 
     def answer(self, value: dict[str, Any]) -> None:
         """Print the answer as JSON, if the user asked for it."""

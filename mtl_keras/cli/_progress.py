@@ -10,13 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from mtl_keras.cli._interrupts import INTERRUPTS
 from mtl_keras.runs import Reporter
 
 __all__ = ["ConsoleReporter"]
 
 
 class ConsoleReporter(Reporter):
-    """Shows stages, features, trainings and epochs on a console.
+    """Shows stages, features, trainings and epochs on a console, and ends the work if a signal was swallowed.
 
     Args:
         console: Of standard error.
@@ -45,11 +46,13 @@ class ConsoleReporter(Reporter):
         self.progress.stop()
 
     def on_stage(self, text: str) -> None:
+        INTERRUPTS.check()
         for name in list(self._bars):
             self.progress.remove_task(self._bars.pop(name))
         self.console.print(text, style="bold", highlight=False, markup=False, soft_wrap=True)
 
     def on_features(self, done: int, total: int) -> None:
+        INTERRUPTS.check()
         self._move("features", "Features", done, total)
         # Without a terminal, a line every half minute shows that the work proceeds.
         if not self.console.is_terminal and time.monotonic() - self._shown > 30:
@@ -57,14 +60,17 @@ class ConsoleReporter(Reporter):
             self.console.print(f"  {done} of {total} images", highlight=False)
 
     def on_training_begin(self, label: str, number: int, total: int, epochs: int) -> None:
+        INTERRUPTS.check()
         self._move("trainings", "Trainings", number - 1, total)
         self._move("epochs", label, 0, epochs)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+        INTERRUPTS.check()
         if "epochs" in self._bars:
             self.progress.update(self._bars["epochs"], completed=epoch)
 
     def on_training_end(self, row: Mapping[str, Any]) -> None:
+        INTERRUPTS.check()
         if "trainings" in self._bars:
             self.progress.advance(self._bars["trainings"])
         name = f"trial {row['trial']}" if isinstance(row["trial"], int) else row["trial"]

@@ -11,7 +11,8 @@ from mtl_keras.comparison._comparison import Comparison
 from mtl_keras.comparison._jobs import list_jobs
 from mtl_keras.comparison._run import run_approaches
 from mtl_keras.data import Data
-from mtl_keras.errors import MTLError, check_integer, check_path, check_seed, check_text, describe, unknown
+from mtl_keras.errors import MTLError, check_integer, check_path, check_seed, describe, unknown
+from mtl_keras.files import check_name
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Options, Plan, Reporter, RunFolder, Trainer
 from mtl_keras.tasks import Tasks
@@ -135,9 +136,10 @@ def compare_plans(
         "approaches": {name: plan.config() for name, plan in plans.items()},
     }
     folder.check(config)
+    folder.check_data(data)
     trainer = Trainer.open(seed, options)
     check_approaches(trainer, approaches)
-    with folder.open(config, "mtl.compare(...)") as run:
+    with folder.open({**config, "data": data.digests()}, "mtl.compare(...)") as run:
         options.reporter.on_stage(f"Comparing {', '.join(plans)} over {seeds} seeds in {run.path}")
         results = run_approaches(trainer, run.path, run.path / "jobs", approaches, seed=seed, what={"command": "compare"})
         if trainer.trainings or not run.has_record:
@@ -169,11 +171,11 @@ def check_approaches(trainer: Trainer, approaches: Sequence[Approach]) -> None:
             "A comparison must have at least one approach. Received: none. Give e.g. {'equal': mtl.Phase(epochs=10)}."
         )
     for each in approaches:
-        check_text("name", each.name, of="an approach", maximum=100, example="equal")
-        if each.name in RESERVED or SINGLE in each.name or "/" in each.name or not each.name.isprintable():
+        check_name("an approach", each.name)
+        if each.name in RESERVED or SINGLE in each.name:
             raise MTLError(
                 f"The name of an approach must not be one that results use. Received: an approach called {each.name!r}. "
-                f"Choose another name, without '/' and {SINGLE!r}."
+                f"Choose another name, without {SINGLE!r}."
             )
         data = each.data(each.seeds[0])
         own = each.plan.recipe.tasks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import keras
 
 from mtl_keras.comparison._approach import SINGLE, Approach
 from mtl_keras.data import Data
-from mtl_keras.files import atomic
+from mtl_keras.files import atomic, check_hdf5, damaged, read_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Role
 from mtl_keras.runs import Plan
@@ -61,9 +60,20 @@ class Job:
         return self.folder / "summary.json"
 
     def summary(self) -> dict[str, Any]:
-        """Return what the training gave: rows of `metrics.csv` and `history.csv`, best epoch and weighting state."""
-        summary: dict[str, Any] = json.loads(self.summary_file.read_text(encoding="utf-8"))
-        return summary
+        """Return what the training gave: rows of `metrics.csv` and `history.csv`, best epoch and weighting state.
+
+        Raises:
+            MTLError: If the file is not as it was written.
+        """
+        return read_json(self.summary_file, ("metrics", "history", "best_epoch", "weighting_state"))
+
+    def check_data(self) -> None:
+        """Refuse other data than what a finished training had.
+
+        Raises:
+            MTLError: If it differs; the message names what differs.
+        """
+        self.data(self.seed).check_digests(self.summary().get("data"), self.folder)
 
     def rows(self) -> Data:
         """Return the data for the tasks of the plan."""
@@ -75,8 +85,17 @@ class Job:
             self._trained_part(model).save_weights(path)
 
     def load_weights(self, model: MultiTaskModel, kind: str) -> None:
-        """Load the weights of the `"best"` or the `"last"` epoch into a model of the plan."""
-        self._trained_part(model).load_weights(self._weights_file(kind))
+        """Load the weights of the `"best"` or the `"last"` epoch into a model of the plan.
+
+        Raises:
+            MTLError: If the file is not as it was written.
+        """
+        path = self._weights_file(kind)
+        check_hdf5(path)
+        try:
+            self._trained_part(model).load_weights(path)
+        except (ValueError, OSError, KeyError) as error:
+            raise damaged(path, str(error)) from error
 
     def _weights_file(self, kind: str) -> Path:
         return self.folder / f"{kind}.weights.h5"

@@ -14,7 +14,7 @@ from mtl_keras.comparison._approach import SINGLE, Approach
 from mtl_keras.comparison._jobs import Job, list_jobs
 from mtl_keras.comparison._results import Results, choose_best, keep_trivial_once, with_mean_skill
 from mtl_keras.evaluation import Evaluation, evaluate
-from mtl_keras.files import write_json
+from mtl_keras.files import seal, write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import HistoryRow, MetricsRow, delta_m_rows, history_rows, metrics_rows, trivial_rows, with_roles
 from mtl_keras.runs import FINAL, Trainer, derived_seed, find_test_evaluation, log_test_evaluation
@@ -43,7 +43,9 @@ def run_approaches(
     jobs = list_jobs(approaches, place)
     # Seed by seed: each may have data of its own, and whoever looks at the results early sees every approach.
     for number, job in enumerate(sorted(jobs, key=lambda job: job.seed), start=1):
-        if not job.finished:
+        if job.finished:
+            job.check_data()
+        else:
             _train(trainer, folder, job, seed, number, len(jobs))
     summaries = [job.summary() for job in jobs]
     metrics: list[MetricsRow] = with_roles(row for summary in summaries for row in summary["metrics"])
@@ -77,17 +79,16 @@ def _train(trainer: Trainer, folder: Path, job: Job, seed: int, number: int, tot
     best = found["best"]
     tasks = list(job.plan.recipe.tasks)
     seconds = round(time.perf_counter() - began, 3)
+    summary = {
+        "metrics": [*rows, *trivial_rows(best)],
+        "history": history_rows(run.history, tasks, run=job.history_label, seed=job.seed, role=job.role),
+        "best_epoch": run.best.epoch,
+        "weighting_state": {name: value.tolist() for name, value in run.model.weighting_state.items()},
+        "seconds": seconds,
+        "data": job.data(job.seed).digests(),
+    }
     # Written last: it marks the training as finished.
-    write_json(
-        job.summary_file,
-        {
-            "metrics": [*rows, *trivial_rows(best)],
-            "history": history_rows(run.history, tasks, run=job.history_label, seed=job.seed, role=job.role),
-            "best_epoch": run.best.epoch,
-            "weighting_state": {name: value.tolist() for name, value in run.model.weighting_state.items()},
-            "seconds": seconds,
-        },
-    )
+    write_json(job.summary_file, seal(summary))
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
     values = {"skill": best.skill, **{f"{t}_{m}": v for t, vs in best.values().items() for m, v in vs.items()}}
     about = {"trial": job.folder.name, "status": "completed", "hyperparameters": {}}

@@ -11,6 +11,7 @@ import numpy as np
 
 from mtl_keras.data import cache
 from mtl_keras.data._augment import MODES
+from mtl_keras.data._digest import describe_change, digest_inputs_as, digest_split
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import label_strata, stratified_choice
 from mtl_keras.data._views import View
@@ -37,6 +38,7 @@ __all__ = ["Data"]
 
 #: Number of tasks, and of classes of each, that printed data show.
 SHOWN = 20
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -221,8 +223,8 @@ class Data:
                 "original data."
             )
         for name in splits:
-            if name not in ("train", "validation", "test"):
-                raise unknown("split", name, ("train", "validation", "test"))
+            if name not in SPLITS:
+                raise unknown("split", name, SPLITS)
         parts = {name: split for name in dict.fromkeys(splits) if (split := getattr(self, name)) is not None}
         total = sum(len(split) * (split.views or 1) for split in parts.values())
         replaced: dict[str, Split] = {}
@@ -242,8 +244,40 @@ class Data:
                 found.append(x if split.views is None else x.reshape(len(part), split.views, *x.shape[1:]))
                 before += len(images)
             replaced[name] = split.with_x(found[0] if len(found) == 1 else np.concatenate(found))
+            digest_inputs_as(replaced[name], split)
         changes: dict[str, Any] = {"features": cache.digest_trunk(trunk, fingerprint), **replaced}
         return replace(self, **changes)
+
+    def digests(self, splits: Sequence[str] = SPLITS) -> dict[str, dict[str, str]]:
+        """Return a digest of inputs, labels and label weights of each split, e.g. of `["train"]["labels of task 'kind'"]`.
+
+        It is computed once for each array. Features have the digest of the images that they were computed from. Of a
+        `numpy.memmap`, size and time of the last change of its file stand for the content.
+
+        Args:
+            splits: Names of the splits; default all.
+        """
+        return {name: digest_split(split) for name in splits if (split := getattr(self, name)) is not None}
+
+    def check_digests(self, saved: Mapping[str, Any] | None, where: object, splits: Sequence[str] = SPLITS) -> None:
+        """Refuse to go on with other data than what a training was started with.
+
+        Args:
+            saved: Digests of that data; None if it was started by a version that wrote none.
+            where: Where they come from, for the message.
+            splits: As for `digests`.
+
+        Raises:
+            MTLError: If the data differs or nothing says whether it does; the message names what differs.
+        """
+        rule = "What is resumed must have the data that it was started with."
+        if saved is None:
+            raise MTLError(
+                f"{rule} Received: {where}, which a version of mtl-keras wrote that kept no digest of data. Start again in "
+                "another folder; this one can still be read and reported."
+            )
+        if (changed := describe_change(saved, self.digests(splits))) is not None:
+            raise MTLError(f"{rule} Received: other {changed} than {where} was started with. Start again in another folder.")
 
     def map_splits(self, change: Callable[[Split], Split]) -> Data:
         """Return the data with `change` applied to every split."""

@@ -9,7 +9,6 @@ each time they are read.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import re
@@ -22,6 +21,7 @@ import filelock
 import numpy as np
 
 from mtl_keras.data import _store
+from mtl_keras.data._digest import digest_array, digest_json
 from mtl_keras.errors import MTLError, unknown
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def digest_trunk(trunk: keras.Model, fingerprint: Mapping[str, Any]) -> str:
     """
     import keras
 
-    weights = [_digest_array(keras.ops.convert_to_numpy(weight)) for weight in trunk.weights]
-    return _store.checksum(_json({"weights": weights, IDENTITY: fingerprint}))
+    weights = [digest_array(keras.ops.convert_to_numpy(weight)) for weight in trunk.weights]
+    return digest_json({"weights": weights, IDENTITY: fingerprint})
 
 
 def features(
@@ -109,8 +109,8 @@ def features(
     if None in row_shape:
         row_shape = trunk.compute_output_shape((1, *images.shape[1:]))[1:]
     shape = (len(images), *row_shape)
-    parts = [digest_trunk(trunk, fingerprint), _digest_array(images), "float32", keras.__version__]
-    folder = Path(cache_dir).expanduser() / _store.checksum(_json(parts))
+    parts = [digest_trunk(trunk, fingerprint), digest_array(images), "float32", keras.__version__]
+    folder = Path(cache_dir).expanduser() / digest_json(parts)
     in_memory = 4 * math.prod(shape) < MEMORY_SHARE * psutil.virtual_memory().total
     compute = _forward(trunk, images, batch_size)
     header = {IDENTITY: fingerprint}
@@ -182,16 +182,3 @@ def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int) -> Callabl
         return np.concatenate([part.numpy() for part in parts])
 
     return compute
-
-
-def _digest_array(array: np.ndarray) -> str:
-    """Return a digest of an array's type, shape and bytes; a mapped array is read in pieces."""
-    step = max(1, 2**23 // max(array[:1].nbytes, 1)) if array.ndim else 1
-    pieces = (array[i : i + step] for i in range(0, len(array), step)) if array.ndim else [array]
-    # A trunk has hundreds of small arrays, for which starting threads does not pay.
-    found = _store.checksums(pieces) if array.ndim and len(array) > step else [*map(_store.checksum, pieces)]
-    return _store.checksum(_json([str(array.dtype), array.shape, found]))
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ import keras
 import numpy as np
 
 from mtl_keras.errors import MTLError
-from mtl_keras.files import atomic
+from mtl_keras.files import atomic, seal, unseal
 from mtl_keras.recipe import Recipe
 
 __all__ = ["MEMBER", "create_metadata", "read_metadata", "restore", "save"]
@@ -53,7 +54,7 @@ def save(model: Any, filepath: str | Path, overwrite: bool = True, zipped: bool 
     with atomic(path) as temporary:
         model.plain().save(temporary, **options)
         with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(MEMBER, json.dumps(create_metadata(model), indent=1))
+            archive.writestr(MEMBER, json.dumps(seal(create_metadata(model)), indent=1))
             config = json.loads(archive.read("config.json"))
     custom = sorted(set(_custom_classes(config)))
     if custom:
@@ -87,14 +88,14 @@ def read_metadata(path: Path) -> dict[str, Any] | None:
     """Return the metadata in a `.keras` file; None if it was not written by `MultiTaskModel.save`.
 
     Raises:
-        MTLError: If the file is no archive or of a later format.
+        MTLError: If the file is no archive, of a later format, or the metadata was changed after it was written.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             if MEMBER not in archive.namelist():
                 return None
-            metadata: dict[str, Any] = json.loads(archive.read(MEMBER))
-    except (zipfile.BadZipFile, json.JSONDecodeError) as error:
+            metadata = unseal(json.loads(archive.read(MEMBER)))
+    except (zipfile.BadZipFile, zlib.error, ValueError) as error:
         raise MTLError(f"A model file must be a complete .keras archive. Received: {path} ({error}). Save it again.") from error
     if metadata["format_version"] > FORMAT_VERSION:
         raise MTLError(

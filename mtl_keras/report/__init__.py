@@ -38,6 +38,7 @@ from mtl_keras.report._steps import plot_steps
 from mtl_keras.report._summary import write_summary
 from mtl_keras.report._tables import scores_table, to_markdown, trials_table
 from mtl_keras.report._trials import plot_trials
+from mtl_keras.report._trials_log import TRIALS, read_trials
 
 __all__ = [
     # rows
@@ -70,12 +71,14 @@ __all__ = [
     "plot_totals",
     "plot_trials",
     # records
+    "TRIALS",
     "Claim",
     "Picture",
     "Record",
     "Table",
     "environment",
     "read_record",
+    "read_trials",
     "write_record",
     "write_summary",
 ]

@@ -8,13 +8,12 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["environment"]
+from mtl_keras.versions import package_versions
 
-PACKAGES = ("mtl-keras", "tensorflow", "keras", "keras-tuner", "numpy")
+__all__ = ["environment"]
 
 
 def environment(gpus: Sequence[str] = ()) -> dict[str, Any]:
@@ -36,7 +35,7 @@ def environment(gpus: Sequence[str] = ()) -> dict[str, Any]:
 
     return {
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": package_versions(),
         "platform": platform.platform(),
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -46,13 +45,6 @@ def environment(gpus: Sequence[str] = ()) -> dict[str, Any]:
         # Without the folder of the program, which differs between machines.
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _cpu() -> str:

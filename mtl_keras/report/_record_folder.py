@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtl_keras.errors import MTLError
-from mtl_keras.files import atomic, read_json_lines, write_json
+from mtl_keras.files import atomic, damaged, read_json, write_json
 from mtl_keras.report._finding import finding
 from mtl_keras.report._page import page
 from mtl_keras.report._pictures import pictures
 from mtl_keras.report._record import PUBLISHED_COLUMNS, Picture, Record, Table
 from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, HistoryRow, read_csv, read_history, read_metrics, write_csv
+from mtl_keras.report._trials_log import read_trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,41 +81,40 @@ def read_record(folder: str | Path, *, history: bool = True) -> Record:
         follows from rows and keeps the other pictures.
 
     Raises:
-        MTLError: If the folder holds no record.
+        MTLError: If the folder holds no record, or a file of it is not as it was written.
     """
     folder = Path(folder)
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        metrics = read_metrics(folder / "metrics.csv")
-        epochs = read_history(folder / "history.csv") if history else []
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    needed = ("config.json", "environment.json", "metrics.csv", *(["history.csv"] if history else []))
+    if missing := [name for name in needed if not (folder / name).is_file()]:
         raise MTLError(
             f"A record must hold config.json, environment.json, metrics.csv and history.csv as write_record writes them. "
-            f"Received: {folder} ({type(error).__name__}: {error}). Name the folder of a record."
-        ) from error
-    written: dict[str, Any] = {}
-    if (folder / WRITTEN).exists():
-        written = json.loads((folder / WRITTEN).read_text(encoding="utf-8"))
-    named = {each["name"]: each["caption"] for each in written.get("pictures", ())}
+            f"Received: {folder} without {missing[0]}. Name the folder of a record."
+        )
+    environment = read_json(folder / "environment.json")
+    written = read_json(folder / WRITTEN) if (folder / WRITTEN).exists() else {}
+    try:
+        named = {each["name"]: each["caption"] for each in written.get("pictures", ())}
+        tables = [Table(each["markdown"], each["caption"]) for each in written.get("tables", ())]
+    except (KeyError, TypeError) as error:
+        raise damaged(folder / WRITTEN, f"its pictures and tables must be as write_record writes them ({error})") from error
     captions = named or {path.name: path.stem.replace("_", " ") for path in sorted(folder.glob("*.png"))}
     published = folder / "published.csv"
     return Record(
         title=written.get("title", folder.name),
         question=written.get("question", ""),
         command=written.get("command", environment.get("command", "")),
-        config=config,
+        config=read_json(folder / "config.json"),
         environment=environment,
-        metrics=metrics,
-        history=epochs,
-        trials=read_json_lines(folder / "trials.jsonl"),
+        metrics=read_metrics(folder / "metrics.csv"),
+        history=read_history(folder / "history.csv") if history else [],
+        trials=read_trials(folder),
         finding=written.get("finding", ""),
         notes=written.get("notes", ()),
-        published=read_csv(published) if published.exists() else (),
+        published=read_csv(published, PUBLISHED_COLUMNS, {}) if published.exists() else (),
         claims=written.get("claims", ()),
         summaries=written.get("summaries", {}),
         plots=[Picture(name, caption) for name, caption in captions.items() if (folder / name).exists()],
-        tables=[Table(each["markdown"], each["caption"]) for each in written.get("tables", ())],
+        tables=tables,
     )
 
 

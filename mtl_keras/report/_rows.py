@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from mtl_keras.files import atomic
+from mtl_keras.files import atomic, damaged, read_text
 from mtl_keras.report._roles import TRIVIAL, Role, with_roles
 
 if TYPE_CHECKING:
@@ -178,44 +179,46 @@ def read_metrics(path: Path) -> list[MetricsRow]:
     """Read a metrics.csv.
 
     Raises:
-        KeyError, TypeError, ValueError: If the file has other columns, or no numbers where there must be some.
+        MTLError: If the file has other columns, or no numbers where there must be some; the message has the line.
     """
-    rows = [
-        {
-            **row,
-            "seed": _integer(row["seed"]),
-            "phase": _integer(row["phase"]),
-            "value": float(row["value"]),
-            "n": int(row["n"]),
-        }
-        for row in read_csv(path)
-    ]
-    return _ordered(with_roles(rows))
+    numbers: dict[str, Callable[[str], Any]] = {"seed": _integer, "phase": _integer, "value": float, "n": int}
+    return _ordered(with_roles(read_csv(path, METRICS_COLUMNS, numbers)))
 
 
 def read_history(path: Path) -> list[HistoryRow]:
     """Read a history.csv.
 
     Raises:
-        KeyError, TypeError, ValueError: If the file has other columns, or no numbers where there must be some.
+        MTLError: If the file has other columns, or no numbers where there must be some; the message has the line.
     """
-    rows = [
-        {
-            **row,
-            "seed": _integer(row["seed"]),
-            "phase": int(row["phase"]),
-            "epoch": int(row["epoch"]),
-            "value": float(row["value"]),
-        }
-        for row in read_csv(path)
-    ]
-    return [cast(HistoryRow, {column: row[column] for column in HISTORY_COLUMNS}) for row in with_roles(rows)]
+    numbers: dict[str, Callable[[str], Any]] = {"seed": _integer, "phase": int, "epoch": int, "value": float}
+    rows = with_roles(read_csv(path, HISTORY_COLUMNS, numbers))
+    return [cast(HistoryRow, {column: row[column] for column in HISTORY_COLUMNS}) for row in rows]
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file as text."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def read_csv(path: Path, columns: Sequence[str], numbers: Mapping[str, Callable[[str], Any]]) -> list[dict[str, Any]]:
+    """Read the rows of a CSV file.
+
+    Args:
+        path: The file.
+        columns: Those that it must have; `role` may be missing, which earlier versions did not write.
+        numbers: How values of some columns are read; all others are text.
+
+    Raises:
+        MTLError: If the file is not as it was written; the message has the line.
+    """
+    rows: list[dict[str, Any]] = []
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    try:
+        if missing := [column for column in columns if column not in {"role", *(reader.fieldnames or ())}]:
+            raise ValueError(f"it must have the columns {', '.join(columns)}, and has no {missing[0]}")
+        for row in reader:
+            if None in row or None in row.values():
+                raise ValueError(f"it has not as many values as there are columns, {len(reader.fieldnames or ())}")
+            rows.append({**row, **{column: read(row[column]) for column, read in numbers.items()}})
+    except (ValueError, csv.Error) as error:
+        raise damaged(path, str(error), max(reader.line_num, 1)) from error
+    return rows
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

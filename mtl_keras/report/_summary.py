@@ -9,9 +9,8 @@ from typing import Any
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic
 from mtl_keras.report._page import LEGEND, result_table
-from mtl_keras.report._record import Record
 from mtl_keras.report._record_folder import read_record
-from mtl_keras.report._rows import METRICS_COLUMNS, MetricsRow, read_metrics, write_csv
+from mtl_keras.report._rows import MetricsRow, write_csv
 from mtl_keras.report._tables import is_comparison
 from mtl_keras.report.statistics import mean, sample_sd
 
@@ -29,48 +28,42 @@ def write_summary(results_folder: str | Path) -> list[str]:
     Equal records give equal files, so that a test can tell whether the committed ones are current.
 
     Args:
-        results_folder: Holds `<study>/<record>/metrics.csv` at any depth; created if it does not exist.
+        results_folder: Holds `<study>/<record>/metrics.csv` at any depth.
 
     Returns:
         Paths of the records relative to the folder, in the order of the page.
 
     Raises:
-        MTLError: If the folder cannot be written, has a README.md of another origin, or a metrics.csv in it belongs to no
-            record.
+        MTLError: If the folder holds no record or cannot be written, has a README.md or summary.csv of another origin, or a
+            metrics.csv in it belongs to no record.
     """
     folder = Path(results_folder)
-    page = folder / "README.md"
-    if page.exists() and not page.read_text(encoding="utf-8").startswith(OWN_PAGE):
-        raise MTLError(
-            f"README.md must be one that write_summary wrote. Received: {folder}, whose README.md is another page. Give the "
-            "folder above the records, or move that page away."
-        )
+    page, table = folder / "README.md", folder / "summary.csv"
+    for file, begins in ((page, OWN_PAGE), (table, ",".join(SUMMARY_COLUMNS))):
+        if file.exists() and not file.read_bytes().startswith(begins.encode()):
+            raise MTLError(
+                f"{file.name} must be one that write_summary wrote. Received: {folder}, whose {file.name} is another. Give the "
+                "folder above the records, or move that file away."
+            )
     paths = [path.parent for path in sorted(folder.rglob("metrics.csv"))]
+    if not paths:
+        raise MTLError(
+            f"A summary must be of at least one record, a folder with a metrics.csv. Received: {folder}, which holds none. "
+            "Give the folder above the records."
+        )
     names = [path.relative_to(folder).as_posix() for path in paths]
     summary: list[dict[str, Any]] = []
-    parts = [HEADING, f"Test split. {LEGEND}" if paths else "There is no record yet."]
+    parts = [HEADING, f"Test split. {LEGEND}"]
     for path, name in zip(paths, names, strict=True):
-        record = _read(path)
+        record = read_record(path, history=False)
         summary += _summary_rows(name, record.metrics)
-        table, legend = result_table(record)
-        parts += [f"## [{record.title}]({name}/README.md)", record.finding, table]
+        scores, legend = result_table(record)
+        parts += [f"## [{record.title}]({name}/README.md)", record.finding, scores]
         parts += [legend] if is_comparison(record.metrics, record.published) else []
-    write_csv(folder / "summary.csv", SUMMARY_COLUMNS, summary)
+    write_csv(table, SUMMARY_COLUMNS, summary)
     with atomic(page) as temporary:
         temporary.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     return names
-
-
-def _read(path: Path) -> Record:
-    """Return the record in a folder that has a metrics.csv."""
-    try:
-        read_metrics(path / "metrics.csv")
-    except (KeyError, TypeError, ValueError) as error:
-        raise MTLError(
-            f"A record's metrics.csv must have the columns {', '.join(METRICS_COLUMNS)}, with numbers in `value` and `n`. "
-            f"Received: {path / 'metrics.csv'}. Write records with write_record, or move that file away."
-        ) from error
-    return read_record(path, history=False)
 
 
 def _summary_rows(record: str, rows: Sequence[MetricsRow]) -> list[dict[str, Any]]:

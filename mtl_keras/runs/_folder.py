@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +15,9 @@ from typing import Any, Literal
 import filelock
 import tensorflow as tf
 
+from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, describe_failure
-from mtl_keras.files import writable_folder, write_json
+from mtl_keras.files import check_name, damaged, read_json, seal, writable_folder, write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Record, write_record
 from mtl_keras.runs._old_config import with_new_names
@@ -28,8 +31,15 @@ __all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_conf
 Command = Literal["tune", "train", "compare", "reproduce"]
 
 CONFIG, PAGE = "config.json", "README.md"
-#: Keys that every configuration has.
-KEYS = {"command", "study"}
+#: Key of a configuration that holds the digests of the data.
+DATA = "data"
+#: Keys that may differ or have a check of their own: a study file may have been moved, or have got another comment.
+OWN_CHECKS = (DATA, "source", "source_digest")
+#: Keys that the configuration of a command has besides those of every one.
+KINDS: dict[str, dict[str, type]] = {command: {"settings": dict, "fixed": dict} for command in ("tune", "train")}
+
+
+logger = logging.getLogger("mtl_keras")
 
 
 class RunFolder:
@@ -41,7 +51,8 @@ class RunFolder:
         options: `output_dir` and `resume` choose the folder.
 
     Attributes:
-        path: The folder, which may not exist yet.
+        path: The folder, which may not exist yet. One with a number gets a later number from `open` if another run has taken
+            its own by then.
         saved: The configuration of the run that it holds, or None.
 
     Raises:
@@ -50,8 +61,9 @@ class RunFolder:
 
     def __init__(self, name: str, command: Command, options: Options) -> None:
         self._began = time.perf_counter()
-        self.path = _choose(name, command, options)
+        self.path = _choose(check_name("a study", name), command, options)
         self.saved = read_config(self.path)
+        self._numbered = options.output_dir is None and self.saved is None
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse a configuration that differs from the saved one in anything but a larger number of trials.
@@ -65,13 +77,26 @@ class RunFolder:
         old_values, new_values = _flat(self.saved), _flat(with_new_names(json.loads(json.dumps(dict(config)))))
         for key in sorted(old_values.keys() | new_values.keys()):
             old, new = old_values.get(key), new_values.get(key)
-            # A study file may have been moved.
-            if old == new or key == "source" or (key == "settings.trials" and new_values[key] > old_values[key]):
+            if old == new or key.partition(".")[0] in OWN_CHECKS or (key == "settings.trials" and (new or 0) > (old or 0)):
                 continue
             raise MTLError(
                 f"A resumed run must have the configuration that it started with; only the number of trials may grow. "
                 f"Received: {key}={new!r} where {self.path} has {old!r}. Leave it out, or start again in another --output-dir."
             )
+
+    def check_data(self, data: Data, name: str | None = None) -> None:
+        """Refuse other data than what the run was started with.
+
+        Args:
+            data: The data.
+            name: Of the configuration it belongs to, if a run has several; None (default) for the data of a run.
+
+        Raises:
+            MTLError: If it differs, or the folder does not say what it was; the message names what differs.
+        """
+        if self.saved is not None:
+            saved = self.saved.get(DATA)
+            data.check_digests(saved if name is None else (saved or {}).get(name), self.path)
 
     @contextlib.contextmanager
     def open(self, config: Mapping[str, Any], call: str) -> Iterator[OpenRun]:
@@ -90,9 +115,17 @@ class RunFolder:
         Raises:
             MTLError: If another process has the folder open, or it cannot be written.
         """
+        if self._numbered:
+            self.path = _reserve(self.path)
+        before, now = (self.saved or {}).get("source_digest"), config.get("source_digest")
+        # Settings, space and data are compared, but not the code that uses them.
+        if before and now and before != now:
+            logger.warning("%s goes on with another study file, which may change results: %s.", self.path, config["source"])
         with lock(self.path):
             writable_folder(self.path)
-            write_json(self.path / CONFIG, dict(config))
+            # As the record at the end has it, too.
+            config = seal(config)
+            write_json(self.path / CONFIG, config)
             with work_log(self.path, call, self._began) as log:
                 run = OpenRun(self.path, config, log)
                 try:
@@ -161,23 +194,16 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     """Return the configuration of the run in a folder, or None if there is none. Old names of settings are replaced.
 
     Raises:
-        MTLError: If config.json is not the configuration of a run.
+        MTLError: If config.json is not the configuration of a run, or was changed after it was written.
     """
     path = folder / CONFIG
     if not path.is_file():
         return None
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise MTLError(
-            f"{CONFIG} in the folder of a run must be valid JSON. Received: {path} ({error}). Name another folder."
-        ) from error
-    if not isinstance(config, dict) or not config.keys() >= KEYS:
-        raise MTLError(
-            f"{CONFIG} in the folder of a run must name its command and study. Received: {path} without them. "
-            "Name another folder."
-        )
-    return with_new_names(config)
+    config = with_new_names(read_json(path, ("command", "study")))
+    for key, kind in {"command": str, "study": str, **KINDS.get(str(config["command"]), {})}.items():
+        if not isinstance(config.get(key), kind):
+            raise damaged(path, f"its {key!r} is missing or no {'text' if kind is str else 'object'}")
+    return config
 
 
 @contextlib.contextmanager
@@ -224,6 +250,11 @@ def _choose(name: str, command: Command, options: Options) -> Path:
         # The runs of all commands share one numbering.
         return next((folder for folder in folders if (read_config(folder) or {}).get("command") == command), new)
     folder = Path(options.output_dir)
+    if len(os.fsencode(folder.name)) > 255:
+        raise MTLError(
+            f"The name of the output folder must have at most 255 bytes. Received: {folder.name[:40]}... of "
+            f"{len(os.fsencode(folder.name))}. Name another --output-dir."
+        )
     if folder.exists() and not folder.is_dir():
         raise MTLError(f"The output folder must be a folder. Received: {folder}, which is a file. Name another --output-dir.")
     if folder.is_dir() and any(folder.iterdir()):
@@ -235,6 +266,16 @@ def _choose(name: str, command: Command, options: Options) -> Path:
         if read_config(folder) is None and any(not p.name.startswith(".") for p in folder.iterdir()):
             raise MTLError(f"A resumed folder must hold a run. Received: {folder}, which holds no {CONFIG}. Name another.")
     return folder
+
+
+def _reserve(folder: Path) -> Path:
+    """Create a numbered folder, or the one of the next number that no other process has created."""
+    writable_folder(folder.parent)
+    while True:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+        folder = folder.with_name(str(int(folder.name) + 1))
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

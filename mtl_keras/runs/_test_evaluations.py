@@ -29,9 +29,20 @@ def log_test_evaluation(folder: Path, what: Mapping[str, Any], rows: Sequence[Ma
 
 
 def find_test_evaluation(folder: Path, what: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the logged rows of exactly this evaluation, or None if it was not done yet."""
-    for entry in read_json_lines(folder / TEST_EVALUATIONS):
+    """Return the logged rows of exactly this evaluation, or None if it was not done yet.
+
+    Raises:
+        MTLError: If the log is not as it was written.
+    """
+    for entry in read_json_lines(folder / TEST_EVALUATIONS, ("what",), _rows):
         if entry["what"] == what:
-            # Before the rows were called metrics, they were called figures.
-            return list(entry["metrics"] if "metrics" in entry else entry["figures"])
+            return _rows(entry)
     return None
+
+
+def _rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of an entry; before they were called metrics, they were called figures."""
+    rows = [dict(row) for row in (entry["metrics"] if "metrics" in entry else entry["figures"])]
+    for row in rows:
+        float(row["value"])
+    return rows

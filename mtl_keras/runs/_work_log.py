@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -13,8 +12,9 @@ from typing import Any
 
 from mtl_keras.distribute import gpu_names
 from mtl_keras.errors import MTLError
-from mtl_keras.files import write_json
+from mtl_keras.files import damaged, read_json, write_json
 from mtl_keras.report import environment
+from mtl_keras.versions import warn_of_other_versions
 
 __all__ = ["WorkLog", "work_log"]
 
@@ -32,12 +32,17 @@ class WorkLog:
 
     def __init__(self, folder: Path, call: str, began: float) -> None:
         self._path = folder / ENVIRONMENT
-        self._before = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else None
+        self._before = _read(self._path) if self._path.is_file() else None
         self._environment = environment(gpu_names())
         command = self._environment["command"] if Path(sys.argv[0]).name == "mtl-keras" else call
         self._began = began
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self._own = {"command": command, "commit": self._environment["commit"], "began": now}
+        began_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self._own = {"command": command, "began": began_at, **_versions(self._environment)}
+        if self._before is not None:
+            last = [_versions(self._before), *self._before.get("sessions", ())][-1]
+            last = {**_versions(self._before), **last}
+            before, now = ({"commit": each["commit"], **each["packages"]} for each in (last, self._own))
+            warn_of_other_versions(before, now, folder)
         # A process that is killed writes nothing more: its time stays unknown.
         self._write(self._with_sessions(None))
 
@@ -65,6 +70,24 @@ class WorkLog:
 
     def _write(self, environment: Mapping[str, Any]) -> None:
         write_json(self._path, dict(environment))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what earlier processes wrote."""
+    environment = read_json(path, ("commit", "packages"))
+    sessions = environment.get("sessions", [])
+    if not isinstance(sessions, list) or not all(
+        isinstance(each, dict) and {"command", "wall_seconds"} <= each.keys() for each in sessions
+    ):
+        raise damaged(path, "its sessions are not a list of objects with a command and wall_seconds")
+    if not isinstance(environment["packages"], dict):
+        raise damaged(path, "its packages are no object")
+    return environment
+
+
+def _versions(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of an environment may change results. Sessions of earlier versions do not have all of it themselves."""
+    return {"commit": environment["commit"], "packages": environment["packages"]}
 
 
 @contextlib.contextmanager

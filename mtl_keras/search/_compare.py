@@ -10,14 +10,14 @@ from typing import Any
 from mtl_keras import weighting as weightings
 from mtl_keras.comparison import Comparison, compare_plans
 from mtl_keras.errors import MTLError, unknown
-from mtl_keras.files import read_json_lines
+from mtl_keras.report import read_trials
 from mtl_keras.report.statistics import trial_skills
 from mtl_keras.runs import Options, Plan, RunFolder, read_config
 from mtl_keras.search._prepare import load_data, with_image_shape
 from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
-from mtl_keras.search._trials import LOG, best_trial
+from mtl_keras.search._trials import best_trial
 
 __all__ = ["compare_study"]
 
@@ -102,7 +102,7 @@ def _saved_search(study: Study, fixed_from: str | Path | None) -> dict[str, Any]
     folder = Path(fixed_from)
     config = read_config(folder)
     search = config is not None and (config["command"], config["study"]) == ("tune", study.name)
-    if not search or not trial_skills(read_json_lines(folder / LOG)):
+    if not search or not trial_skills(read_trials(folder)):
         raise MTLError(
             f"Fixed weights must come from a search of the study. Received: {folder}, which holds no completed trial of "
             f"{study.name!r}. Name the folder of a `tune`, e.g. a record in results/."
@@ -112,5 +112,5 @@ def _saved_search(study: Study, fixed_from: str | Path | None) -> dict[str, Any]
 
 def _best_plan(base: Resolved, folder: Path) -> Plan:
     """Return the plan of the best trial of a search."""
-    best = best_trial(read_json_lines(folder / LOG))
+    best = best_trial(read_trials(folder))
     return base.plan_of({**best["hyperparameters"], **base.fixed})

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import metrics_rows
 from mtl_keras.runs import log_test_evaluation, read_config
 from mtl_keras.saving import load_model
-from mtl_keras.search._load_study import load_study
+from mtl_keras.search._load_study import find_study, load_study
 from mtl_keras.search._resolve import resolve_settings
+from mtl_keras.search._study import Study
+from mtl_keras.studies import study_summaries
 
 __all__ = ["evaluate_run"]
 
@@ -20,6 +23,7 @@ def evaluate_run(
     folder: str | Path,
     split: Literal["train", "validation", "test"] | str = "validation",
     *,
+    study: str | Path | Study | None = None,
     data_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
 ) -> Evaluation:
@@ -28,11 +32,14 @@ def evaluate_run(
     Args:
         folder: Folder of a run of `tune` or `train`.
         split: `"train"`, `"validation"` (default) or `"test"`.
+        study: The study of the run: a name, a file or a `Study`. None (default) is the built-in study that the folder names. A
+            folder is data: a study file is run only if it is named here.
         data_dir: Root folder in which the data set is looked up.
         cache_dir: Folder of the feature cache.
 
     Raises:
-        MTLError: If the folder holds no finished run.
+        MTLError: If the folder holds no finished run, it is of a study file that is not named, or the file is not that of the
+            run.
     """
     folder = Path(folder)
     model = load_model(folder)
@@ -45,9 +52,9 @@ def evaluate_run(
         raise MTLError(
             f"A run to evaluate must be one of tune or train. Received: {folder}, one of {config['command']}. Name another."
         )
-    study = load_study(config["source"] or config["study"])
-    settings, _ = resolve_settings(study, {}, config, configuration=config.get("configuration"))
-    data = study.load(settings, data_dir)
+    own_study = _find_own_study(folder, config, study)
+    settings, _ = resolve_settings(own_study, {}, config, configuration=config.get("configuration"))
+    data = own_study.load(settings, data_dir)
     own = model.recipe.tasks
     data = data if set(own) == set(data.tasks) else data.only(*own)
     evaluation = evaluate(model, data, split, cache_dir=cache_dir)  # type: ignore[arg-type]  # evaluate refuses other names
@@ -55,3 +62,28 @@ def evaluate_run(
         rows = metrics_rows(evaluation, run="multi-task", seed=0, phase=0, epoch_kind="best")
         log_test_evaluation(folder, {"command": "evaluate", "model": "model.keras"}, rows)
     return evaluation
+
+
+def _find_own_study(folder: Path, config: Mapping[str, Any], named: str | Path | Study | None) -> Study:
+    """Return the study of a run, running no code but that of a built-in study or of what the user has named."""
+    if named is None:
+        source = config.get("source") or config["study"]
+        if source not in study_summaries():
+            raise MTLError(
+                f"A run of a study file must be evaluated with that file: no code is run that only a folder names. Received: "
+                f"{folder} of {source!r}. Pass --study FILE (study= in Python)."
+            )
+        return load_study(source)
+    study = find_study(named)
+    if study.name != config["study"]:
+        raise MTLError(
+            f"A run must be evaluated with its own study. Received: {study.name!r} for {folder}, a run of {config['study']!r}. "
+            "Name the file of that study."
+        )
+    recorded = config.get("source_digest")
+    if study.source_digest is not None and recorded not in (None, study.source_digest):
+        raise MTLError(
+            f"A run must be evaluated with the study file that it was started with. Received: {study.source}, which has been "
+            f"changed since {folder} was. Pass the unchanged file, or run it again."
+        )
+    return study

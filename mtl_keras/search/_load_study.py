@@ -40,14 +40,15 @@ def load_study(name: str | Path) -> Study:
         raise unknown("study", text, study_summaries(), "`mtl-keras studies` lists them; the path of a Python file works too.")
     else:
         path = studies_folder() / f"{text}.py"
-    module = _import(path)
+    module, digest = _import(path)
     study = getattr(module, "STUDY", None)
     if not isinstance(study, Study):
         raise MTLError(
             f"A study file must define STUDY = mtl_keras.Study(...). Received: {path} with STUDY "
             f"{'missing' if study is None else f'= {study!r}'}. Add it at the end of the file."
         )
-    return replace(study, source=text if text in study_summaries() else str(path.resolve()))
+    source = text if text in study_summaries() else str(path.resolve())
+    return replace(study, source=source, source_digest=digest)
 
 
 def find_study(study: str | Path | Study) -> Study:
@@ -55,8 +56,8 @@ def find_study(study: str | Path | Study) -> Study:
     return study if isinstance(study, Study) else load_study(study)
 
 
-def _import(path: Path) -> ModuleType:
-    """Import a study's file as a module with a name of its own."""
+def _import(path: Path) -> tuple[ModuleType, str]:
+    """Import a study's file as a module with a name of its own; return it and the digest of the file."""
     # A package for its folder, so that a study can import a module next to it (`from ._shared import ...`).
     package = f"mtl_keras_study_{hashlib.sha256(str(path.parent.resolve()).encode()).hexdigest()[:8]}"
     if package not in sys.modules:
@@ -69,6 +70,7 @@ def _import(path: Path) -> ModuleType:
     # Pickle and dataclasses look the module up while the file runs.
     sys.modules[spec.name] = module
     try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
         spec.loader.exec_module(module)
     except MTLError:
         raise
@@ -76,4 +78,4 @@ def _import(path: Path) -> ModuleType:
         raise MTLError(
             f"A study file must be importable. Received: {path}: {type(error).__name__}: {error}. Correct the file."
         ) from error
-    return module
+    return module, digest

@@ -33,6 +33,10 @@ class Prepared:
     data: Data
     trainer: Trainer
 
+    def config(self, command: Literal["tune", "train"]) -> dict[str, Any]:
+        """Return what the folder of a run stores, as plain JSON values."""
+        return {**self.resolved.config(command), "data": self.data.digests()}
+
 
 def prepare(
     study: Study,
@@ -80,6 +84,7 @@ def prepare(
             f"The image shapes of data and study must agree. Received: {tuple(data.image_shape)} for a study of "
             f"{tuple(study.image_shape)}. Correct `image_shape` of the study."
         )
+    folder.check_data(data)
     options.reporter.on_stage("Building the model")
     check(trainer.build(resolved.plan), resolved.plan.rows(data), resolved.plan.phases)
     return Prepared(folder, resolved, data, trainer)

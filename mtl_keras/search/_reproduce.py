@@ -100,10 +100,15 @@ def reproduce_study(
     trainer = Trainer.open(seed, options)
     options.reporter.on_stage("Loading data")
     approaches = _approaches(study, resolved, counts, options)
+    # The data of other splits is compared when a training on them is continued.
+    digests = {}
+    for each in approaches:
+        folder.check_data(each.data(0), each.name)
+        digests[each.name] = each.data(0).digests()
     options.reporter.on_stage("Building the models")
     check_approaches(trainer, approaches)
     published = tuple({"note": "", "run": name, **row} for name in names for row in study.configuration(name).published)
-    with folder.open(config, f"mtl.reproduce({study.name!r})") as run:
+    with folder.open({**config, "data": digests}, f"mtl.reproduce({study.name!r})") as run:
         options.reporter.on_stage(f"Reproducing {', '.join(names)} in {run.path}")
         results = run_approaches(trainer, run.path, run.path / "jobs", approaches, seed=seed, what={"command": "reproduce"})
         if trainer.trainings or not run.has_record:
@@ -131,6 +136,7 @@ def _config(study: Study, resolved: Mapping[str, Resolved], counts: Mapping[str,
         "command": "reproduce",
         "study": study.name,
         "source": study.source,
+        "source_digest": study.source_digest,
         "tasks": study.tasks.config(),
         "split_per_seed": study.split_per_seed,
         "configurations": {

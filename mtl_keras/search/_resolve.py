@@ -50,6 +50,7 @@ class Resolved:
             "command": command,
             "study": self.study.name,
             "source": self.study.source,
+            "source_digest": self.study.source_digest,
             "tasks": self.study.tasks.config(),
             "settings": self.settings.config(),
             "fixed": dict(self.fixed),

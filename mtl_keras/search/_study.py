@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from mtl_keras.errors import (
     store,
     unknown,
 )
+from mtl_keras.files import check_name
 from mtl_keras.report import Picture, Record, Table
 from mtl_keras.runs import Plan
 from mtl_keras.search._call import call_study
@@ -141,6 +141,10 @@ class Study:
         plots: A function `(record) -> [Picture]` that returns plots to show in addition to the usual ones.
         tables: A function `(record) -> [Table]` that returns tables to show in addition to the usual one.
         source: The name or file from which `load_study` loaded it.
+        source_digest: SHA-256 of the file, in hexadecimal.
+
+    Raises:
+        MTLError: If the name cannot be that of a folder.
 
     Example:
         >>> import mtl_keras as mtl
@@ -164,13 +168,10 @@ class Study:
     plots: Callable[[Record], Sequence[Picture]] | None = None
     tables: Callable[[Record], Sequence[Table]] | None = None
     source: str | None = None
+    source_digest: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or len(self.name) > 100 or not re.fullmatch(r"\w[\w .-]*", self.name):
-            raise MTLError(
-                "`name` of a study must be at most 100 letters, digits, spaces, dots, hyphens and underscores, since it names "
-                f"a folder. Received: name={describe(self.name)}. Pass e.g. name='mine'."
-            )
+        check_name("a study", self.name)
         check_text("summary", self.summary, of="a study", example="Handwritten digits.")
         check_instance("tasks", self.tasks, Tasks, "Pass e.g. mtl.Tasks(mtl.Binary('parity')).", of="a study")
         self._check_source()

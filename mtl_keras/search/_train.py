@@ -44,7 +44,7 @@ def train_study(
     prepared = prepare(study, "train", changes, options or Options(), configuration=configuration)
     resolved, trainer = prepared.resolved, prepared.trainer
     call = f"mtl.search.train_study(mtl.load_study({study.name!r}))"
-    with prepared.folder.open(resolved.config("train"), call) as opened:
+    with prepared.folder.open(prepared.config("train"), call) as opened:
         trainer.reporter.on_stage(f"Training in {opened.path}")
         trainer.reporter.on_training_begin("training", 1, 1, resolved.plan.epochs)
         logs, seed = opened.path / "logs" / "train", resolved.settings.seed

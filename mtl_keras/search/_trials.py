@@ -12,7 +12,8 @@ import tensorflow as tf
 from mtl_keras.callbacks import write_hparams, write_hparams_space
 from mtl_keras.data import Data, trivial_scores
 from mtl_keras.errors import MTLError, TrialError
-from mtl_keras.files import append_json, read_json_lines
+from mtl_keras.files import append_json
+from mtl_keras.report import TRIALS, read_trials
 from mtl_keras.report.statistics import trial_skills
 from mtl_keras.runs import Plan, derived_seed, disk_is_full
 from mtl_keras.search._oracle import Proposals, epochs_of, plain_values
@@ -21,9 +22,8 @@ from mtl_keras.search._resolve import Resolved
 from mtl_keras.search._space import describe_space
 from mtl_keras.training import Run
 
-__all__ = ["LOG", "best_trial", "best_values", "run_trials"]
+__all__ = ["best_trial", "best_values", "run_trials"]
 
-LOG = "trials.jsonl"
 #: If this many trials fail before one completes, the study itself is wrong.
 HOPELESS = 3
 
@@ -41,9 +41,9 @@ def run_trials(prepared: Prepared, folder: Path) -> list[dict[str, Any]]:
         MTLError: If no trial completed, or the log belongs to another search.
     """
     resolved, trainer = prepared.resolved, prepared.trainer
-    settings, log = resolved.settings, folder / LOG
+    settings, log = resolved.settings, folder / TRIALS
     write_hparams_space(folder / "logs", describe_space(resolved.space), resolved.study.tasks)
-    rows = read_json_lines(log)
+    rows = read_trials(folder)
     proposals = Proposals(settings, resolved.space)
     try:
         for number in range(settings.trials):

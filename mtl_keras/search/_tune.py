@@ -120,7 +120,7 @@ def run_study(
     """
     prepared = prepare(study, "tune", changes, options or Options(), data=data)
     resolved, trainer = prepared.resolved, prepared.trainer
-    with prepared.folder.open(resolved.config("tune"), f"mtl.tune({study.name!r})") as run:
+    with prepared.folder.open(prepared.config("tune"), f"mtl.tune({study.name!r})") as run:
         trainer.reporter.on_stage(f"Searching {resolved.settings.trials} trials in {run.path}")
         rows = run_trials(prepared, run.path)
         best = best_trial(rows)

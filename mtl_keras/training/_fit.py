@@ -64,7 +64,7 @@ class PhaseJob:
         rows: The history, which the phase appends to.
         seed: Seed of the data order.
         callbacks: Those of the user.
-        checkpoint: File of the checkpoint and identity of the training; None writes none.
+        checkpoint: File of the checkpoint, identity of the training and what is written besides; None writes none.
         resumed: The state that the phase is resumed from; None if it is started.
         verbose: Whether progress is printed.
     """
@@ -77,7 +77,7 @@ class PhaseJob:
     rows: list[dict[str, Any]]
     seed: int
     callbacks: Sequence[keras.callbacks.Callback]
-    checkpoint: tuple[Path, Mapping[str, Any]] | None
+    checkpoint: tuple[Path, Mapping[str, Any], Mapping[str, Any]] | None
     resumed: TrainingState | None
     verbose: Verbose
 

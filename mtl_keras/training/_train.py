@@ -14,7 +14,7 @@ import keras
 from mtl_keras.callbacks import TrainingState, Verbose, assign_values, check_callbacks, load_state, set_states
 from mtl_keras.data import Data, trivial_scores
 from mtl_keras.errors import check_seed
-from mtl_keras.files import check_folder
+from mtl_keras.files import check_folder, writable_folder
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.saving import MODEL
 from mtl_keras.training._check import check
@@ -25,10 +25,13 @@ from mtl_keras.training._freezing import freezing
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Run
 from mtl_keras.training._stacking import InitialState, add_out_of_fold_predictions, plan_stacking
+from mtl_keras.versions import package_versions, warn_of_other_versions
 
 __all__ = ["train", "train_compiled"]
 
 CHECKPOINT = "checkpoint.npz"
+#: Splits that a training depends on.
+TRAINED_ON = ("train", "validation")
 
 #: Steps per epoch below which a smaller batch would give more of them, and the batch size above which this is said.
 FEW_STEPS, SMALL_BATCH = 20, 32
@@ -62,7 +65,8 @@ def train(
         seed: Seed of the data order, which is a function of seed and epoch; at least 0, default 0.
         output_dir: Folder of a checkpoint that is written after each epoch, and at the end of `model.keras`, the model at
             the best epoch, which `mtl.load_model` reads; None (default) writes none. If it holds a checkpoint of the same
-            training, that one is resumed as if it had not been interrupted, and one that is finished is returned.
+            training on the same data, that one is resumed as if it had not been interrupted, and one that is finished is
+            returned.
         callbacks: Keras callbacks. Their `self.model` is `model`, and their `mode="auto"` knows the direction of every entry
             of the log. A resumed training needs the same callbacks of Keras, whose state is restored; a method
             `on_resume(rows)` is called with the history so far. `CSVLogger` starts its file anew in each phase unless it
@@ -119,12 +123,15 @@ def train_compiled(
     model = compiled.model
     check(model, data, phases, cached=cache_dir is not False)
     check_callbacks(callbacks)
+    if output_dir is not None:
+        writable_folder(Path(output_dir))
     model.class_names = {task: tuple(names) for task, names in data.class_names.items() if task in model.recipe.tasks}
     began = time.perf_counter()
     checkpoint = state = None
     if output_dir is not None:
-        checkpoint = (Path(output_dir) / CHECKPOINT, _identity(model, data, phases, seed))
-        state = load_state(*checkpoint)
+        path, identity = Path(output_dir) / CHECKPOINT, _identity(model, data, phases, seed)
+        state = load_state(path, identity)
+        checkpoint = (path, identity, _describe_process(data, state, path))
     model.set_units({name: data.train.y[name][data.train.weight[name] > 0] for name in model.unit_layers})
     stacked = plan_stacking(model, phases, len(data.train))
     initial = InitialState.of(model, output_dir, state is not None) if any(stacked) else None
@@ -189,6 +196,22 @@ def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: 
         "seed": seed,
         "data": [data.name, len(train), len(data.validation), data.features, *(changes if any(changes) else ())],
     }
+
+
+def _describe_process(data: Data, state: TrainingState | None, path: Path) -> dict[str, Any]:
+    """Return digests of the data and versions of all processes so far, for the checkpoint.
+
+    Raises:
+        MTLError: If the data is not what a training that is resumed was started with.
+    """
+    versions, now = [], package_versions()
+    if state is not None:
+        data.check_digests(state.digests, path, TRAINED_ON)
+        versions = [*state.versions]
+        warn_of_other_versions(versions[-1], now, path)
+    if versions[-1:] != [now]:
+        versions.append(now)
+    return {"digests": data.digests(TRAINED_ON), "versions": versions}
 
 
 def _log_idle_weighting(model: MultiTaskModel, phase: Phase) -> None:

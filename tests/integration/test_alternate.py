@@ -65,7 +65,7 @@ def test_train_takes_a_sampling(study: Path, tmp_path: Path) -> None:
     assert (folder / "steps.png").exists()
     settings = config_of(folder)["settings"]
     assert (settings["sampling"], settings["steps"]) == ("round_robin", "single-task")
-    done = command("evaluate", folder, "--split", "test", "--json")
+    done = command("evaluate", folder, "--study", study, "--split", "test", "--json")
     assert done.code == 0, done.err
 
 

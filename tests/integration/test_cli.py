@@ -127,7 +127,7 @@ def test_a_first_study_is_tasks_and_data(tmp_path: Path) -> None:
 # --- train and evaluate -----------------------------------------------------------------------------------------------
 
 
-def test_one_configuration_is_trained_and_evaluated(trained: Finished, place: Path, tmp_path: Path) -> None:
+def test_one_configuration_is_trained_and_evaluated(trained: Finished, noise: Path, place: Path, tmp_path: Path) -> None:
     folder, done, cache = trained.copy(tmp_path / "run"), trained.done, ("--cache-dir", place / "cache")
     assert done.out.count("\n") == 1
     assert (done.answer["study"], set(done.answer["validation"])) == ("noise", {"kind", "odd"})
@@ -139,11 +139,11 @@ def test_one_configuration_is_trained_and_evaluated(trained: Finished, place: Pa
     assert (folder / "loss_weights.png").exists()
     assert not (folder / "test_evaluations.jsonl").exists()
 
-    again = command("evaluate", folder, *cache, "--json")
+    again = command("evaluate", folder, "--study", noise, *cache, "--json")
     assert again.answer["values"] == {task: pytest.approx(each) for task, each in done.answer["validation"].items()}
     assert not (folder / "test_evaluations.jsonl").exists()
 
-    test = command("evaluate", folder, "--split", "test", *cache, "--json")
+    test = command("evaluate", folder, "--study", noise, "--split", "test", *cache, "--json")
     assert test.code == 0, test.err
     (entry,) = read_json_lines(folder / "test_evaluations.jsonl")
     assert (entry["split"], entry["what"]["command"]) == ("test", "evaluate")
@@ -152,6 +152,21 @@ def test_one_configuration_is_trained_and_evaluated(trained: Finished, place: Pa
     }
     # A search is not continued in the folder of a training.
     refused(command("tune", *trained.arguments[1:2], "--output-dir", folder, "--resume"), "holds train noise")
+
+
+def test_a_folder_is_data_and_runs_no_code(trained: Finished, noise: Path, tmp_path: Path) -> None:
+    folder, ran = trained.copy(tmp_path / "received"), tmp_path / "ran"
+    (folder / "evil.py").write_text(f"open({str(ran)!r}, 'w').close()\n" + noise.read_text("utf-8"), encoding="utf-8")
+    config = {**config_of(folder), "source": str(folder / "evil.py")}
+    config.pop("checksum", None)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    refused(command("evaluate", folder), "no code is run that only a folder names", "evil.py", "--study FILE")
+    assert not ran.exists()
+    # Named by the user, it must be the one that the run was started with.
+    other = tmp_path / "noise.py"
+    other.write_text(noise.read_text("utf-8") + "# Another.\n", encoding="utf-8")
+    refused(command("evaluate", folder, "--study", other), "noise.py, which has been changed since")
+    refused(command("evaluate", folder, "--study", "digits"), "'digits' for", "a run of 'noise'")
 
 
 def test_the_cache_is_listed_and_cleared(trained: Finished, place: Path, tmp_path: Path) -> None:
@@ -218,15 +233,24 @@ def test_records_are_summarized(tmp_path: Path) -> None:
     assert (results / "summary.csv").exists()
 
 
+def test_a_folder_without_records_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "summary.csv").write_text("mine\n", encoding="utf-8")
+    refused(command("report", tmp_path), "summary.csv must be one that write_summary wrote")
+    (tmp_path / "summary.csv").rename(tmp_path / "mine.csv")
+    refused(command("report", tmp_path), "of at least one record", "which holds none")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
+
+
 def test_a_report_needs_no_tensorflow(tmp_path: Path) -> None:
+    results = shutil.copytree(Path(__file__).parents[2] / "results", tmp_path / "results")
     code = f"""
 import sys
 from mtl_keras.cli import main
-assert main(["report", {str(tmp_path)!r}]) == 0
+assert main(["report", {str(results)!r}]) == 0
 assert not {{"keras", "tensorflow"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.startswith("0 records: wrote ")
+    assert "records: wrote " in done.stdout
 
 
 def test_a_cache_that_is_not_there_is_empty(tmp_path: Path) -> None:

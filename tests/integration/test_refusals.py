@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -135,6 +135,7 @@ SAME = ("batch_size=32", "batch_size=32")
         (SAME, ["--seed", "1"], "settings.seed=1 where"),
         (SAME, ["--trials", "1"], "settings.trials=1 where"),
         (SAME, ["--set", "learning_rate=0.001"], "fixed"),
+        (("test = (images[90:]", "test = (255 - images[90:]"), [], "other inputs in the test split than"),
         (('    "noise",\n    "What', '    "other",\n    "What'), [], "tune other where"),
     ],
 )
@@ -146,6 +147,43 @@ def test_a_resume_with_another_search_is_refused(
     done = command("tune", study, "--n-final-seeds", 1, "--resume", "--output-dir", tuned.folder, *options)
     refused(done, said, "must")
     assert {path: path.read_bytes() for path in tuned.folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        (
+            "config.json",
+            lambda text: text.replace(b'"epochs": 1', b'"epochs": 2', 1),
+            "config.json: it was changed after it was",
+        ),
+        ("environment.json", lambda text: text[:-20], "environment.json, line "),
+        ("trials.jsonl", lambda text: text + text, "trials.jsonl, line 3: it was changed after it was written"),
+        ("trials.jsonl", lambda text: b"\xff\n" + text, "trials.jsonl, line 1: it is not UTF-8"),
+        (
+            "test_evaluations.jsonl",
+            lambda text: text.replace(b'"value": 0.', b'"value": 0.9', 1),
+            "test_evaluations.jsonl, line 1",
+        ),
+        (
+            "finals/*/multi-task-0/summary.json",
+            lambda text: text.replace(b'"value": 0.', b'"value": 0.9', 1),
+            "summary.json: it was changed after it was written",
+        ),
+    ],
+)
+def test_a_folder_that_was_changed_is_not_continued(
+    file: str, change: Callable[[bytes], bytes], said: str, tuned: Finished, tmp_path: Path
+) -> None:
+    folder = tuned.copy(tmp_path / "run")
+    (path,) = folder.glob(file)
+    assert change(path.read_bytes()) != path.read_bytes()
+    path.write_bytes(change(path.read_bytes()))
+    done = command(*tuned.arguments, "--resume", "--output-dir", folder)
+    assert (done.code, done.out) == (2, "")
+    assert "Traceback" not in done.err
+    assert said in done.err.splitlines()[-1]
 
 
 @pytest.mark.usefixtures("_no_training")

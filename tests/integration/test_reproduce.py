@@ -213,7 +213,7 @@ def test_a_configuration_is_trained_by_name(noise: Path, tmp_path: Path) -> None
         command("train", noise, "--configuration", "joint", "--output-dir", folder, "--resume"),
         f"configuration='joint' where {folder} has 'alone'",
     )
-    again = command("evaluate", folder, "--json")
+    again = command("evaluate", folder, "--study", noise, "--json")
     assert again.code == 0, again.err
     assert again.answer["values"] == {task: pytest.approx(each) for task, each in done.answer["validation"].items()}
 

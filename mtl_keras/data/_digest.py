@@ -1,0 +1,98 @@
+"""Digests of arrays: by them a training that goes on recognizes the data that it was started with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mtl_keras.data import _store
+
+if TYPE_CHECKING:
+    from mtl_keras.data._split import Split
+
+__all__ = ["describe_change", "digest_array", "digest_inputs_as", "digest_json", "digest_split"]
+
+#: Kind of value in an array cache.
+DIGEST = "digest"
+#: What the arrays of a split are called in digests and messages.
+NAMES = {
+    "x": "inputs",
+    "y": "labels",
+    "weight": "label weights",
+    "side": "side inputs",
+    "group": "groups of rows",
+    "origin": "data sets of rows",
+}
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def digest_split(split: Split) -> dict[str, str]:
+    """Return a digest of each array of a split, by what it is, e.g. `"labels of task 'kind'"`.
+
+    It is computed once for each array. Arrays in memory are read in full; of one that is mapped from a file, position in the
+    file, size and time of the last change stand for the content.
+    """
+    named = {
+        NAMES[what] + (f" of {'input' if what == 'side' else 'task'} {name!r}" if name else ""): array
+        for (what, name), array in split.arrays().items()
+    }
+    return {name: _find_digest(split, array) for name, array in named.items()}
+
+
+def digest_inputs_as(derived: Split, original: Split) -> None:
+    """Let the inputs of a split have the digest of those that they were computed from, whether they are in memory or not."""
+    derived.array_cache.keep(DIGEST, [derived.x], _find_digest(original, original.x))
+
+
+def describe_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Return what differs between two results of `Data.digests`, e.g. "labels of task 'kind' in the training split"."""
+    changed = []
+    for name, text in SPLITS.items():
+        old, new = before.get(name), now.get(name)
+        if (old is None) != (new is None):
+            changed.append(f"rows in the {text} split ({'now' if new is None else 'before'} none)")
+        elif old is not None and new is not None:
+            changed += [f"{what} in the {text} split" for what in {**old, **new} if old.get(what) != new.get(what)]
+    return None if not changed else changed[0] + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")
+
+
+def digest_array(array: np.ndarray) -> str:
+    """Return a digest of an array's type, shape and bytes; a large one is read in pieces, by several threads."""
+    step = max(1, 2**23 // max(array[:1].nbytes, 1)) if array.ndim else 1
+    pieces = (array[i : i + step] for i in range(0, len(array), step)) if array.ndim else [array]
+    # A trunk has hundreds of small arrays, for which starting threads does not pay.
+    found = _store.checksums(pieces) if array.ndim and len(array) > step else [*map(_store.checksum, pieces)]
+    return digest_json([str(array.dtype), array.shape, found])
+
+
+def digest_json(value: Any) -> str:
+    """Return a digest of plain JSON values."""
+    return _store.checksum(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _find_digest(split: Split, array: np.ndarray) -> str:
+    """Return the kept digest of an array, or compute and keep it."""
+    found = split.array_cache.find(DIGEST, [array])
+    if found is None:
+        found = split.array_cache.keep(DIGEST, [array], _digest_file(array) or digest_array(array))
+    return str(found)
+
+
+def _digest_file(array: np.ndarray) -> str | None:
+    """Return a digest of where in which version of a file an array is, None for one in memory.
+
+    Reading the content would take as long as an epoch.
+    """
+    if not isinstance(array, np.memmap) or array.filename is None:
+        return None
+    root = array
+    while isinstance(root.base, np.memmap):
+        root = root.base
+    first, start = (each.__array_interface__["data"][0] for each in (root, array))
+    status = os.stat(array.filename)
+    layout = [str(array.dtype), array.shape, array.strides, root.offset + start - first]
+    return digest_json([*layout, status.st_size, status.st_mtime_ns])

@@ -1,0 +1,33 @@
+"""Versions of the packages that results depend on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from importlib import metadata
+
+__all__ = ["package_versions", "warn_of_other_versions"]
+
+PACKAGES = ("mtl-keras", "tensorflow", "keras", "keras-tuner", "numpy")
+
+logger = logging.getLogger("mtl_keras")
+
+
+def package_versions() -> dict[str, str | None]:
+    """Return the version of each package, None if it is not installed, without importing any."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def warn_of_other_versions(before: Mapping[str, str | None], now: Mapping[str, str | None], where: object) -> None:
+    """Log a warning if a training goes on with other versions than before; what is unknown of one side is not compared."""
+    known = {name: (old, now.get(name)) for name, old in before.items()}
+    changed = [f"{name} {old} -> {new}" for name, (old, new) in known.items() if old and new and old != new]
+    if changed:
+        logger.warning("%s goes on with other versions, which may change results: %s.", where, ", ".join(changed))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
