@@ -205,11 +205,13 @@ def evaluate(
 
 def _select_split(model: MultiTaskModel, data: Data, split: str) -> Split:
     """Return the rows to evaluate, after checking that the data has them and the tasks of the model."""
-    rows: Split | None = {"train": data.train, "validation": data.validation, "test": data.test}.get(split)
+    splits: dict[str, Split | None] = {"train": data.train, "validation": data.validation, "test": data.test}
+    if split not in splits:
+        raise unknown("split", split, splits)
+    rows = splits[split]
     if rows is None:
         raise MTLError(
-            f"`split` must be a split of the data. Received: split={split!r}, which the data does not have. Pass "
-            "split='validation', or data with test rows."
+            f"Data to evaluate must have the split. Received: split={split!r} of data without test rows."
         )
     tasks = model.recipe.tasks
     if set(data.tasks) != set(tasks):

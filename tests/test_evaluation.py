@@ -168,7 +168,7 @@ def test_a_task_without_labels_is_left_out(model: MultiTaskModel) -> None:
 
 
 def test_what_cannot_be_scored_is_refused(model: MultiTaskModel, data: Data) -> None:
-    with pytest.raises(MTLError, match=r"Received: split='test', which the data does not have"):
+    with pytest.raises(MTLError, match=r"Received: split='test' of data without test rows"):
         evaluate(model, _tiny.data(), "test")
     with pytest.raises(MTLError, match=r"a model of kind, odd, image and data of kind\."):
         evaluate(model, data.only("kind"))

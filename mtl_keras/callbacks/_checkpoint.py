@@ -153,7 +153,7 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> TrainingState | None:
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             raise MTLError(
-                f"A training must be resumed with what it was started with. Received: another {key} than that of {path}: "
+                f"A training must be resumed with what it was started with. Received: {path}, which differs: "
                 f"{_first_difference(key, before.get(key), now.get(key))}. Pass another folder, or remove the checkpoint to "
                 "restart."
             )

@@ -20,7 +20,7 @@ class Skill(keras.callbacks.Callback):
 
     Args:
         data: Its training rows fit the trivial predictor. The model must be fitted on its training and validation rows.
-        tasks: The tasks that count; None (default) for all tasks of the data. A task without labels does not count.
+        tasks: The tasks to average over; None (default) for all tasks of the data. A task without labels does not count.
 
     Example:
         >>> import mtl_keras as mtl

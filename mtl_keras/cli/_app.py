@@ -104,7 +104,7 @@ def train(
     quick: Quick = False,
     json_: Json = False,
 ) -> None:
-    """Train one configuration, a named one or the study's defaults with what --set fixes, and evaluate it on validation."""
+    """Train a named configuration, or the study's defaults with the values of --set, and evaluate it on validation."""
     changes = read_changes(set_, {"epochs": epochs, "seed": seed})
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:

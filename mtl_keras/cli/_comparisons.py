@@ -92,7 +92,7 @@ def reproduce(
     quick: Quick = False,
     json_: Json = False,
 ) -> None:
-    """Train every configuration that a study names, and write one record that shows what was published next to them."""
+    """Train every configuration that a study names, and write one record that compares them with the published results."""
     changes = read_changes(set_, {"epochs": epochs, "seed": seed})
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:

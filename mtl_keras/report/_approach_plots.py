@@ -143,7 +143,7 @@ def plot_totals(
     Args:
         history_rows: Rows as from `history_rows`. The baselines of all tasks add up to one total.
         how: `"sum"` (default) or `"mean"` over tasks.
-        tasks: The tasks that count; default all that have a loss. A run that lacks one of them is left out.
+        tasks: The tasks to average over; default all that have a loss. A run that lacks one of them is left out.
         split: `"validation"` (default) or `"train"`.
 
     Returns:

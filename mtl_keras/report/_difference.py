@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, unknown
 from mtl_keras.report._rows import MetricsRow
 from mtl_keras.report._text import count_of, format_p, subtract
 from mtl_keras.report._values import directions_of, own_metrics, split_of, values_of
@@ -105,6 +105,9 @@ def difference(
     tasks = [task] if isinstance(task, str) else list(task)
     own = {"all": "skill"} | own_metrics(rows, split)
     values, directions = values_of(rows, split), directions_of(rows)
+    for run in (one, other):
+        if run not in values:
+            raise unknown(f"approach on the {split} split", run, values)
     by_task: list[dict[Any, float]] = []
     for name in tasks:
         key = (name, metric or own.get(name, ""))
@@ -113,8 +116,7 @@ def difference(
         if not by_task[-1]:
             raise MTLError(
                 f"Compared runs must share a seed. Received: {' '.join(key).strip()} on the {split} split with seeds "
-                f"{sorted(mine)} of {one!r} and {sorted(theirs)} of {other!r}. The rows' runs are "
-                f"{', '.join(values) or 'none'}."
+                f"{sorted(mine)} of {one!r} and {sorted(theirs)} of {other!r}. Compare runs with rows of the same seeds."
             )
     seeds = [seed for seed in by_task[0] if all(seed in each for each in by_task)]
     name = metric or own.get(tasks[0], "")

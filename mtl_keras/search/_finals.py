@@ -29,7 +29,8 @@ def run_finals(prepared: Prepared, folder: Path, trial: int, values: Mapping[str
     if settings.final_epochs is not None:
         plan = replace(plan, phases=tuple(replace(phase, epochs=settings.final_epochs) for phase in plan.phases))
     baselines = ", and its single-task baselines" if settings.baselines else ""
-    trainer.reporter.on_stage(f"Training the best configuration (trial {trial}) from {settings.n_final_seeds} seeds{baselines}")
+    seeds_of = f"{settings.n_final_seeds} seed{'s' * (settings.n_final_seeds > 1)}"
+    trainer.reporter.on_stage(f"Training the best configuration (trial {trial}) from {seeds_of}{baselines}")
     seeds = range(settings.n_final_seeds)
     return run_approaches(
         trainer,
