@@ -210,9 +210,7 @@ def _select_split(model: MultiTaskModel, data: Data, split: str) -> Split:
         raise unknown("split", split, splits)
     rows = splits[split]
     if rows is None:
-        raise MTLError(
-            f"Data to evaluate must have the split. Received: split={split!r} of data without test rows."
-        )
+        raise MTLError(f"Data to evaluate must have the split. Received: split={split!r} of data without test rows.")
     tasks = model.recipe.tasks
     if set(data.tasks) != set(tasks):
         raise MTLError(

@@ -221,9 +221,7 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(bench: Bench, tmp_pat
     bench.interrupt(tmp_path, 1)
     path = tmp_path / "checkpoint.npz"
     for options, named in (({"seed": 5}, "seed"), ({"data": _tiny.data(30)}, "data")):
-        with pytest.raises(
-            MTLError, match=rf"was started with. Received: .*checkpoint.npz, which differs: {named}"
-        ):
+        with pytest.raises(MTLError, match=rf"was started with. Received: .*checkpoint.npz, which differs: {named}"):
             bench.train(output_dir=tmp_path, **options)
     with pytest.raises(MTLError, match=r"checkpoint.npz, which differs: phases is"):
         bench.train(PHASES[0], output_dir=tmp_path)

@@ -34,10 +34,13 @@ class VectorMean(keras.metrics.Metric):
         self.total.assign_add(ops.sum(rows * weights, axis=1))
         self.count.assign_add(ops.sum(weights, axis=1))
 
+    def means(self) -> Any:
+        """Return the mean of each entry, `[entries]`; 0 where the sum of weights is 0."""
+        return ops.divide_no_nan(self.total.value, self.count.value)
+
     def result(self) -> dict[str, Any]:
-        """Return the mean of each entry; 0 where the sum of weights is 0."""
-        means = ops.divide_no_nan(self.total.value, self.count.value)
-        return dict(zip(self.entries, ops.unstack(means, len(self.entries)), strict=True))
+        """Return the mean of each entry by its name."""
+        return dict(zip(self.entries, ops.unstack(self.means(), len(self.entries)), strict=True))
 
     def counts(self) -> np.ndarray:
         """Return the sum of weights of each entry, `[entries]`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -59,8 +60,8 @@ def build_model(
         `keras.utils.set_random_seed` before, to repeat them.
 
     Raises:
-        MTLError: If the recipe is invalid, `trunk` is that of another backbone, the weights are unavailable, or the layer to
-            train from is unknown.
+        MTLError: If the recipe is invalid, `trunk` is that of another backbone, the weights are unavailable, the layer to train
+            from is unknown, or the dtype policy of Keras keeps variables in another type than float32.
 
     Example:
         >>> import mtl_keras as mtl
@@ -83,6 +84,7 @@ def build_model(
             stack=stack or {},
             batch_norm_groups=tuple(tuple(group) for group in batch_norm_groups),
         )
+    _check_dtype_policy()
     domain_of = {name: number for number, group in enumerate(recipe.batch_norm_groups) for name in group}
     domains = len(recipe.batch_norm_groups)
 
@@ -110,7 +112,8 @@ def build_model(
         if name in recipe.stack:
             own = _concatenate(own, outputs[recipe.stack[name]], name)
         own = head.apply(own, name, recipe.image_shape)
-        outputs[name] = task.head(own, recipe.image_shape, None if task.source is None else outputs[task.source])
+        with _float32():
+            outputs[name] = task.head(own, recipe.image_shape, None if task.source is None else outputs[task.source])
     outputs = {name: outputs[name] for name in recipe.tasks}
     if repeated := repeated_names(outputs.values()):
         raise MTLError(
@@ -130,6 +133,27 @@ def _check_trunk(trunk: keras.Model, recipe: Recipe) -> None:
             f"`trunk` must be the `trunk` of a model with the same backbone and image shape. Received: {describe(trunk)}. A "
             "network of your own cannot be a trunk yet: pass `backbone`, or model.trunk."
         )
+
+
+def _check_dtype_policy() -> None:
+    """Refuse policies under which small updates are lost."""
+    policy = keras.config.dtype_policy()
+    if policy.variable_dtype != "float32":
+        raise MTLError(
+            f"The dtype policy of Keras must keep variables in float32. Received: {policy.name!r}. Set 'float32', "
+            "'mixed_float16' or 'mixed_bfloat16' with keras.config.set_dtype_policy."
+        )
+
+
+@contextlib.contextmanager
+def _float32() -> Iterator[None]:
+    """Compute the layers built inside in float32: half precision has neither the digits of an output nor its range."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def _full_shape(image_shape: Any, trunk: keras.Model | None) -> Any:

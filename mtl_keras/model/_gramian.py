@@ -239,11 +239,6 @@ class TaskGradients:
         order = _draw_order(self.weighting.order_seed(), optimizer.iterations, len(self.tasks))
         weights, changes = self.weighting.step(matrix, tf.stop_gradient(values), counts, state, order)
         gradients = self.combine(tape, losses, weights, own, regularization, scale)
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            # It skips a step whose gradients overflow, which then must not change the weighting either.
-            finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients if g is not None]
-            skipped = distribute.sum_over_replicas(tf.cast(~tf.reduce_all(finite), "float32")) > 0
-            changes = {name: tf.where(skipped, state[name], value) for name, value in changes.items()}
         return WeightedGradients(gradients, weights, changes)
 
 

@@ -13,6 +13,7 @@ from mtl_keras.errors import MTLError
 from mtl_keras.model._compiled import get_compiled, set_compiled
 from mtl_keras.model._gramian import At, check_weighting
 from mtl_keras.model._hooks import with_hooks
+from mtl_keras.model._idle import optimizer_parts
 from mtl_keras.model._inputs import all_labeled, complete_arrays
 from mtl_keras.model._step import Objective
 from mtl_keras.model._units import fit_units
@@ -170,16 +171,15 @@ class JointTraining(keras.Model):
         with self.distribute_strategy.scope():
             optimizer = keras.optimizers.get(optimizer)
             if objective.state.trained:
-                inner = getattr(optimizer, "inner_optimizer", optimizer)
-                if inner.built:
-                    raise MTLError(
-                        "A weighting with trained variables must have a new optimizer. Received: "
-                        f"{type(inner).__name__}, which was used before. Pass a new one."
-                    )
-                inner.exclude_from_weight_decay(var_list=objective.state.trained)
+                for part in optimizer_parts(optimizer):
+                    if part.built:
+                        raise MTLError(
+                            "A weighting with trained variables must have a new optimizer. Received: "
+                            f"{type(part).__name__}, which was used before. Pass a new one."
+                        )
+                    part.exclude_from_weight_decay(var_list=objective.state.trained)
             super().compile(optimizer=optimizer, **options)
-            # Variables that the first step creates would have it traced twice.
-            self.optimizer.build(objective.variables)
+            objective.build(self.optimizer)
         self.__dict__.update(_objective=objective, _weighting=objective.state)
 
     def _forget_compiled(self) -> None:
@@ -288,7 +288,7 @@ class JointTraining(keras.Model):
         if self._objective is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         _, labels, weights, _ = self._objective.unpack((x, y, sample_weight))
-        return self._objective.loss(labels, self._objective.in_standard_units(y_pred), weights)
+        return self._objective.loss(labels, self._objective.in_standard_units(y_pred), weights, training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add a batch to the metrics, and return the log."""

@@ -70,34 +70,44 @@ class TaskMeasures:
         self._trained = {name: tasks[name] for name in self.active}
         self._measured = {name: task for name, task in tasks.items() if name not in self._trained}
         in_order = {**self._trained, **self._measured}
-        self._total = keras.metrics.Mean(name="loss")
+        self._step_totals = keras.metrics.Mean(name="loss")
+        self._regularization = keras.metrics.Mean(name="regularization")
         self._mean_losses = VectorMean("mean_losses", [f"{name}_loss" for name in in_order])
         self._mean_metrics = VectorMean("mean_metrics", [f"{name}_{task.metric.name}" for name, task in in_order.items()])
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The metrics that are reset at the start of each epoch."""
-        return [self._total, self._mean_losses, self._mean_metrics]
+        return [self._step_totals, self._regularization, self._mean_losses, self._mean_metrics]
 
     def results(self) -> dict[str, Any]:
-        """Return the log: `loss`, then the loss and the metric of every task, in the unit of its labels."""
+        """Return the log: `loss`, then the loss and the metric of every task, in the unit of its labels.
+
+        In training, `loss` is the mean of the totals of the steps, which the updates minimized. Otherwise it is the total of
+        the mean losses over all rows, which depends neither on the order of the rows nor on the size of the batches.
+        """
+        losses, counts = (values[: len(self.active)] for values in (self._mean_losses.means(), self._mean_losses.count.value))
+        state = {name: variable.value for name, variable in self.state.variables.items()}
+        measured = self._combine(losses, counts, state) + self._regularization.result()
+        loss = ops.where(self._step_totals.count.value > 0, self._step_totals.result(), measured)
         metrics = self._mean_metrics.result()
         for name, layer in self.units.items():
             task = self._trained.get(name) or self._measured[name]
             entry = f"{name}_{task.metric.name}"
             # In float64: float32 holds no squares of numbers below 1e-23.
             metrics[entry] = task.metric_in_unit(ops.cast(metrics[entry], "float64"), read_unit(layer)[1])
-        return {"loss": self._total.result(), **self._mean_losses.result(), **metrics}
+        return {"loss": loss, **self._mean_losses.result(), **metrics}
 
-    def loss(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any]) -> Any:
+    def loss(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any], training: bool = True) -> Any:
         """Return this replica's share of the loss, and add the batch to the mean losses.
 
         Args:
             y: Targets by task.
             outputs: Outputs by task.
             weights: Row weights `[batch]` by task; 0 where a label is absent.
+            training: Whether the batch is that of a step.
         """
-        return self._record(self.task_losses(y, outputs, weights))
+        return self._record(self.task_losses(y, outputs, weights), training)
 
     def task_losses(
         self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any], separate: bool = False
@@ -138,22 +148,26 @@ class TaskMeasures:
             values=share + distribute.sum_over_replicas(share) - ops.stop_gradient(share),
             shares=tuple(ops.sum(trained[i] * row) / divisor[i] for i, row in enumerate(alone)),
             counts=count,
-            regularization=sum(self._network.losses) if self._network.losses else None,
+            regularization=sum(ops.cast(loss, "float32") for loss in added) if (added := self._network.losses) else None,
         )
 
-    def _record(self, losses: TaskLosses) -> Any:
+    def _record(self, losses: TaskLosses, training: bool = True) -> Any:
         """Return this replica's share of the loss, and add the batch to the mean losses."""
         self._mean_losses.update_state(losses.rows, losses.row_weights)
-        if isinstance(self.weighting, LossWeighting):
-            state = {name: _share_gradient(variable.value) for name, variable in self.state.variables.items()}
-            total = self.weighting.total(losses.values, losses.counts, state)
-        else:
-            # The weights of a gradient-based method are those of one step: a weighted sum says nothing of its progress.
-            total = ops.sum(losses.values)
+        state = {name: _share_gradient(variable.value) for name, variable in self.state.variables.items()}
+        total = self._combine(losses.values, losses.counts, state)
         regularization = 0 if losses.regularization is None else losses.regularization
         labeled = ops.any(losses.row_weights[: len(self.active)] > 0, axis=0)
-        self._total.update_state(total + regularization, sample_weight=ops.sum(ops.cast(labeled, "float32")))
+        mean, value = (self._step_totals, total + regularization) if training else (self._regularization, regularization)
+        mean.update_state(value, sample_weight=ops.sum(ops.cast(labeled, "float32")))
         return total + regularization / distribute.replicas()
+
+    def _combine(self, losses: Any, counts: Any, state: Mapping[str, Any]) -> Any:
+        """Return the total of the losses of the trained tasks, `[active]`, given the sums of their row weights."""
+        if isinstance(self.weighting, LossWeighting):
+            return self.weighting.total(losses, counts, state)
+        # The weights of a gradient-based method are those of one step: a weighted sum says nothing of its progress.
+        return ops.sum(losses)
 
     def measure(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any]) -> dict[str, Any]:
         """Add the batch to the metrics, and return the log; arguments as for `loss`."""

@@ -132,7 +132,9 @@ class MultiTaskModel(JointTraining):
 
     def fingerprint(self) -> dict[str, Any]:
         """Return, as plain JSON values, what determines the features of an image besides the weights of the trunk."""
-        return {"backbone": self.recipe.backbone.resolve().config(), "image_shape": list(self.recipe.image_shape)}
+        types = sorted({layer.compute_dtype for layer in self.get_layer("backbone").layers} - {"float32"})
+        precision = {"compute_dtypes": types} if types else {}
+        return {"backbone": self.recipe.backbone.resolve().config(), "image_shape": list(self.recipe.image_shape), **precision}
 
     def layers_for_task(self, task: str) -> list[keras.layers.Layer]:
         """Return the layers between the images and the output of a task, those of the tasks it depends on included."""

@@ -80,7 +80,8 @@ class Objective(TaskMeasures):
         #: What the optimizer trains, in this order.
         self.variables = [*network.trainable_weights, *self.state.trained]
         super().__init__(network, tasks, self.active, weighting, self.state, units or {})
-        self._idle_heads = IdleHeads(tasks, active, heads)
+        entries = [variable for variable in self.state.trained if tuple(variable.shape[:1]) == (len(self.active),)]
+        self._idle_heads = IdleHeads(tasks, self.active, heads, entries)
         self.at: At | None = at
         self._task_gradients: TaskGradients | None = None
         if isinstance(weighting, GradientWeighting):
@@ -91,6 +92,17 @@ class Objective(TaskMeasures):
     def network(self) -> keras.Model:
         """The network that is trained."""
         return self.networks[0]
+
+    @property
+    def own_variables(self) -> list[Any]:
+        """The variables of the weighting, and of labels in the steps since the last update."""
+        return [*self.state.variables.values(), *self._idle_heads.variables]
+
+    def build(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Build an optimizer for what it trains; call it in the scope of the model's distribution strategy."""
+        # Variables that the first step creates would have it traced twice.
+        optimizer.build(self.variables)
+        self._idle_heads.build(optimizer)
 
     # Steps
 
@@ -103,13 +115,13 @@ class Objective(TaskMeasures):
                 return step()
             trained = ops.stack([ops.cast(weights[name], "float32") for name in self.active])
             counts = distribute.sum_over_replicas(ops.sum(trained, axis=1))
-            return self._idle_heads.restore_after(step, counts, self.variables, optimizer)
+            return self._idle_heads.restore_after(step, counts, optimizer)
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Measure one batch."""
         x, y, weights, _ = self.unpack(data)
         outputs = self.forward(x, training=False)
-        self.loss(y, outputs, weights)
+        self.loss(y, outputs, weights, training=False)
         return self.measure(y, outputs, weights)
 
     def unpack(self, data: Any) -> tuple[Any, dict[str, Any], dict[str, Any], bool]:
@@ -152,21 +164,26 @@ class Objective(TaskMeasures):
                 optimizer=optimizer,
             )
             gradients, changes = found.gradients, found.changes
-            self._mean_weights.update_state(found.weights[:, None], ops.cast(losses.counts > 0, "float32")[:, None])
+            taken = _is_taken(optimizer, gradients)
+            step_weights, present = ops.where(taken, found.weights, 0.0), ops.logical_and(taken, losses.counts > 0)
+            self._mean_weights.update_state(step_weights[:, None], ops.cast(present, "float32")[:, None])
         else:
             with tf.GradientTape() as tape:
                 outputs = self.forward(x, training=True)
                 losses = self.task_losses(y, outputs, weights)
                 loss = optimizer.scale_loss(self._record(losses))
             gradients = tape.gradient(loss, self.variables)
+            taken = _is_taken(optimizer, gradients)
         if self.variables:
             optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
         else:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
-        self._update_weighting(x, y, weights, losses, changes)
+        self._update_weighting(x, y, weights, losses, changes, taken)
         return self.measure(y, outputs, weights)
 
-    def _update_weighting(self, x: Any, y: Any, weights: Any, losses: TaskLosses, changes: Mapping[str, Any]) -> None:
+    def _update_weighting(
+        self, x: Any, y: Any, weights: Any, losses: TaskLosses, changes: Mapping[str, Any], taken: Any
+    ) -> None:
         """Assign what a step changed of the weighting's variables, and what the losses after the update change of them."""
         changes = dict(changes)
         if type(self.weighting).after_step is not Weighting.after_step:
@@ -175,7 +192,8 @@ class Objective(TaskMeasures):
                 after = self.task_losses(y, self.forward(x, training=True), weights).values
             state = {name: variable.value for name, variable in self.state.variables.items()}
             changes |= self.weighting.after_step(losses.values, after, {**state, **changes})
-        distribute.assign([self.state.variables[name] for name in changes], list(changes.values()))
+        variables = [self.state.variables[name] for name in changes]
+        distribute.assign(variables, [ops.where(taken, *pair) for pair in zip(changes.values(), variables, strict=True)])
 
     def _training_domain(self, weights: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
         """Tell domain-specific batch normalization which group of tasks has labels in the global batch; -1 if none has."""
@@ -219,6 +237,14 @@ class Objective(TaskMeasures):
             logs[f"loss_weight_{name}"] = float(weight)
         # After the log: the weights in it are those that the epoch was trained with.
         self.state.assign(self.weighting.on_epoch_end(losses, self.state.values()))
+
+
+def _is_taken(optimizer: keras.optimizers.Optimizer, gradients: Sequence[Any]) -> Any:
+    """Return whether an optimizer takes a step: it skips one whose scaled gradients overflow."""
+    if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return True
+    finite = [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients if gradient is not None]
+    return distribute.sum_over_replicas(tf.cast(~tf.reduce_all(finite), "float32")) == 0
 
 
 def _takes(network: keras.Model, x: Any) -> bool:

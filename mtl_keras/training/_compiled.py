@@ -120,9 +120,9 @@ class CompiledPhases:
 
 
 def own_variables(model: MultiTaskModel) -> list[Any]:
-    """Return what a phase has of its own besides the network: the variables of the weighting and of the optimizer."""
+    """Return what a phase has of its own besides the network: the variables of the objective and of the optimizer."""
     assert model.objective is not None
-    return [*model.objective.state.variables.values(), *model.optimizer.variables]
+    return [*model.objective.own_variables, *model.optimizer.variables]
 
 
 def _steps_per_call(steps: int, callbacks: Sequence[keras.callbacks.Callback]) -> int:

@@ -97,7 +97,7 @@ class Phase:
         check_choice("schedule", self.schedule, get_args(Schedule))
         config = _optimizer_config(self.optimizer)
         store(self, weighting=weightings.get(self.weighting), optimizer=config)
-        rate = config["config"]["learning_rate"]
+        rate = _inner_config(config)["learning_rate"]
         if self.schedule != "constant" and not isinstance(rate, int | float):
             raise MTLError(
                 f"Only one schedule must change the learning rate. Received: schedule={self.schedule!r} and an optimizer with "
@@ -108,7 +108,7 @@ class Phase:
         """Return a new optimizer for a phase of this many steps; call it in the scope of the strategy."""
         # Keras modifies the configuration that it reads.
         config: Any = copy.deepcopy(self.optimizer)
-        rate = config["config"]["learning_rate"]
+        rate = _inner_config(config)["learning_rate"]
         optimizer = keras.optimizers.deserialize(config)
         if self.schedule == "cosine":
             optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(rate, steps)
@@ -176,8 +176,14 @@ def _optimizer_config(optimizer: str | Mapping[str, Any] | keras.optimizers.Opti
             f"({' '.join(str(error).split())[:200]}). Pass e.g. optimizer='adam'."
         ) from error
     config = keras.optimizers.serialize(instance)
+    if "learning_rate" not in _inner_config(config):
+        raise MTLError(
+            f"The optimizer of a phase must have one learning rate. Received: {type(instance).__name__}. Pass another one, or "
+            "use model.compile and model.fit."
+        )
     # Keras numbers the names of optimizers: two equal phases would differ by it.
-    config["config"].pop("name", None)
+    for own in (config["config"], _inner_config(config)):
+        own.pop("name", None)
     _check_numbers(config["config"])
     return config
 
@@ -203,3 +209,9 @@ def _check_numbers(config: Mapping[str, Any]) -> None:
             _check_numbers(value)
         elif isinstance(value, float):
             check_number(name, value, of="the optimizer")
+
+
+def _inner_config(config: Mapping[str, Any]) -> Any:
+    """Return the options of a serialized optimizer; of one that only scales losses, those of the optimizer in it."""
+    options = config["config"]
+    return options["inner_optimizer"]["config"] if "inner_optimizer" in options else options
