@@ -41,18 +41,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark real-data tests in the JUnit report, skip them only where no folder was named, and group tests by worker.
-
-    A module, whose tests share fixtures, runs in one worker of pytest-xdist. The long tests of notebooks share none, and the
-    other integration tests share runs.
-    """
+    """Mark real-data tests in the JUnit report, and skip them only where no folder was named."""
     for item in items:
-        module = item.nodeid.split("::")[0]
-        alone = item.get_closest_marker("own_worker")
-        group = item.nodeid if alone else "integration" if "/integration/" in module else module
-        item.add_marker(pytest.mark.xdist_group(group))
         if item.get_closest_marker("real_data"):
             item.user_properties.append(("real_data", True))
             if REAL_DATA is None:

@@ -241,7 +241,7 @@ def test_a_setting_of_the_command_line_is_refused_by_name_or_survives(field: str
             "`learning_rate` of 'gradnorm' must be a number in",
         ),
         (lambda: LOOSE.Study("mine", None, TASKS, "digits"), "`summary` of a study must be a text that is not empty"),
-        (lambda: LOOSE.Study("../evil", "Mine.", TASKS, "digits"), "`name` of a study must be"),
+        (lambda: LOOSE.Study("../evil", "Mine.", TASKS, "digits"), "The name of a study must be"),
         (lambda: NOISE.subset(1.5), "n_train=1.5"),  # type: ignore[arg-type]
         (
             lambda: dataclasses.replace(NOISE, class_names={"kind": ("a", "b")}),

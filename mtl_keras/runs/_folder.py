@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -250,11 +249,6 @@ def _choose(name: str, command: Command, options: Options) -> Path:
         # The runs of all commands share one numbering.
         return next((folder for folder in folders if (read_config(folder) or {}).get("command") == command), new)
     folder = Path(options.output_dir)
-    if len(os.fsencode(folder.name)) > 255:
-        raise MTLError(
-            f"The name of the output folder must have at most 255 bytes. Received: {folder.name[:40]}... of "
-            f"{len(os.fsencode(folder.name))}. Name another --output-dir."
-        )
     if folder.exists() and not folder.is_dir():
         raise MTLError(f"The output folder must be a folder. Received: {folder}, which is a file. Name another --output-dir.")
     if folder.is_dir() and any(folder.iterdir()):

@@ -66,7 +66,6 @@ def test_outputs_are_committed(name: str) -> None:
     assert not any(output.output_type == "error" for cell in cells for output in cell.outputs)
 
 
-@pytest.mark.own_worker
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.real_data if name in REAL else ()) for name in sorted(QUICK)]
 )
