@@ -147,7 +147,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(run: Run, tmp_path: Pat
 
 def test_another_sampling_is_another_training(tmp_path: Path) -> None:
     train(fresh(), _pair.both(), PHASE, seed=4, output_dir=tmp_path)
-    with pytest.raises(ValueError, match="another data than that"):
+    with pytest.raises(ValueError, match="which differs: data"):
         train(fresh(), _pair.both(sampling="round_robin"), PHASE, seed=4, output_dir=tmp_path)
 
 

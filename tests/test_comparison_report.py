@@ -199,8 +199,8 @@ class TestDifference:
         )]  # fmt: skip
         assert record(rows).difference("a", "b", ("x", "y")).values == {0: 0.125, 1: 0.25}
 
-    def test_without_a_common_seed(self) -> None:
-        with pytest.raises(MTLError, match=r"seeds \[0, 1, 2, 3, 4\] of 'joint' and \[\] of 'jiont'"):
+    def test_an_unknown_approach_is_named(self) -> None:
+        with pytest.raises(MTLError, match=r"Unknown approach on the test split: received 'jiont'. Did you mean 'joint'"):
             record(ROWS).difference("joint", "jiont", "fine")
 
     def test_values_and_means(self) -> None:
