@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 #: The package is importable here, so its import is refused.
 SCRIPT = """
@@ -40,3 +44,9 @@ def load_without_mtl_keras(folder: Path, check: str) -> list[str]:
     done = subprocess.run(command, cwd=folder, env=keep, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()
+
+
+def all_are_collected(session: pytest.Session, test: Callable[..., Any], cases: Collection[str]) -> bool:
+    """Return whether a parametrized test is part of the session with every case, so that its files must be there."""
+    names = {item.name for item in session.items}
+    return all(f"{test.__name__}[{case}]" in names for case in cases)

@@ -60,6 +60,12 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     exec(compile(program(page), str(page), "exec", dont_inherit=True), vars(module))
 
 
+def test_the_rules_name_tests_that_exist() -> None:
+    named = re.findall(r"`((?:\w+/)?test_\w+\.py)`", (ROOT / "docs" / "rules.md").read_text(encoding="utf-8"))
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_links_are_valid(page: Path) -> None:
     broken = []

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from mtl_keras.backbones import BACKBONES, Backbone, names
-from tests._fresh_process import load_without_mtl_keras
+from tests._fresh_process import all_are_collected, load_without_mtl_keras
 from tests._networks import truncated
 
 pytestmark = pytest.mark.filterwarnings("ignore:In the future `np.object` will be defined:FutureWarning")
@@ -142,12 +142,11 @@ def test_saves(built: Built, folder: Path) -> None:
     np.savez(folder / f"{built.case}.npz", images=built.images.astype(np.float32), features=built.features)
 
 
-def test_loads_in_a_fresh_process_without_mtl_keras(folder: Path) -> None:
+def test_loads_in_a_fresh_process_without_mtl_keras(folder: Path, request: pytest.FixtureRequest) -> None:
     # One process for all cases, since importing TensorFlow takes seconds.
-    saved = sorted(path.stem for path in folder.glob("*.keras"))
-    if len(saved) < len(CASES):
+    if not all_are_collected(request.session, test_saves, CASES):
         pytest.skip("needs test_saves of every case")
-    assert load_without_mtl_keras(folder, CHECK) == saved
+    assert load_without_mtl_keras(folder, CHECK) == sorted(CASES)
 
 
 @pytest.mark.soak

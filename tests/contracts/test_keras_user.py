@@ -23,7 +23,7 @@ from mtl_keras.model import MultiTaskModel, Recipe
 from mtl_keras.sharing import SHARINGS, DenseStack, Sharing
 from mtl_keras.tasks import KINDS, Binary, Classification, MultiLabel, Ordinal, Reconstruction, Regression, Tasks
 from tests import _pair, _tiny
-from tests._fresh_process import load_without_mtl_keras
+from tests._fresh_process import all_are_collected, load_without_mtl_keras
 from tests._networks import truncated
 
 #: One task of each kind; a new kind adds one line.
@@ -189,12 +189,11 @@ def test_it_is_saved_and_loaded(built: Built, folder: Path, tmp_path: Path, capl
     assert ("import mtl_keras.normalization" in caplog.text) == (built.name in CUSTOM)
 
 
-def test_the_plain_file_loads_in_a_process_without_mtl_keras(folder: Path) -> None:
+def test_the_plain_file_loads_in_a_process_without_mtl_keras(folder: Path, request: pytest.FixtureRequest) -> None:
     # One process for all cases, since importing TensorFlow takes seconds.
-    saved = sorted(path.stem for path in folder.glob("*.keras"))
-    if len(saved) < len(set(CASES) - CUSTOM):
+    if not all_are_collected(request.session, test_it_is_saved_and_loaded, CASES):
         pytest.skip("needs test_it_is_saved_and_loaded of every case")
-    assert load_without_mtl_keras(folder, CHECK) == saved
+    assert load_without_mtl_keras(folder, CHECK) == sorted(set(CASES) - CUSTOM)
 
 
 def test_keras_saves_and_loads_the_class_itself(built: Built, tmp_path: Path) -> None:
