@@ -184,3 +184,13 @@ def test_a_unit_that_is_given_stays() -> None:
     row = train(model, of, replace(PHASE, epochs=1)).history[0]
     assert [weight.item() for weight in model.get_layer("light").get_weights()] == [2.0, -1.0]
     assert row["val_light_mse"] == pytest.approx(4 * row["val_light_loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize(("location", "spread", "far"), [(3.0, 2.0, False), (500.0, 1.0, True), (0.0, 100.0, True)])
+def test_later_labels_far_from_the_unit_are_said(
+    location: float, spread: float, far: bool, compiled: CompiledPhases, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(compiled, data())
+    caplog.clear()
+    train_compiled(compiled, data(location, spread), PHASE, seed=1)
+    assert ("the model keeps the unit of its first training" in caplog.text) == far

@@ -27,6 +27,9 @@ __all__ = [
     "unit_layers",
 ]
 
+#: Standard deviations by which the mean of later labels may differ, and the factor of their own one, before it is said.
+FAR = 10.0
+
 #: Ratio of mean and standard deviation above which float32 outputs are coarse: three digits of the deviation are left.
 COARSE = 1e4
 
@@ -59,19 +62,22 @@ def to_label_unit(layer: Any, outputs: np.ndarray) -> np.ndarray:
 
 
 def set_units(model: Any, labels: Mapping[str, np.ndarray]) -> None:
-    """Set the units that no training has set yet, and warn of those that float32 outputs are coarse in.
+    """Set the units that no training has set yet; warn of labels far from a unit, and of units that float32 is coarse in.
 
     Args:
         model: The whole network.
         labels: Present labels of the training rows by task, as `Task.encode` stores them; others are left out.
     """
     for name, layer in model.unit_layers.items():
-        task = model.recipe.tasks[name]
-        if len(labels.get(name, ())) and not _is_fixed(task, layer):
+        task, known = model.recipe.tasks[name], len(labels.get(name, ())) > 0
+        fixed = _is_fixed(task, layer)
+        if known and not fixed:
             with model.distribute_strategy.scope():
                 before = origin(origin(model.output[name])[1].input_tensors[0])[0]
                 set_unit(layer, before, *_statistics(task, labels[name]))
         location, scale = map(ops.convert_to_numpy, read_unit(layer))
+        if known and fixed and not task.unit_given:
+            _warn_of_other_labels(name, location, float(scale), *task.statistics(labels[name]))
         largest = float(np.abs(location).max())
         if largest > COARSE * float(scale):
             _warn_of_steps(name, largest, float(scale))
@@ -176,6 +182,16 @@ def _read_batches(x: Any, steps: int | None) -> Iterable[Any]:
             f"{type(x).__name__}. Pass a dataset or arrays, or give the task location= and scale=."
         )
     return itertools.islice(x, steps)
+
+
+def _warn_of_other_labels(name: str, location: np.ndarray, scale: float, mean: np.ndarray, deviation: float) -> None:
+    """Warn of labels that are far from standardized in the unit that an earlier training has set."""
+    if np.abs(mean - location).max() > FAR * scale or not scale / FAR < deviation < FAR * scale:
+        logger.warning(
+            "Labels of task %r have a mean of %.6g and a standard deviation of %.3g; the model keeps the unit of its first "
+            "training, %.6g and %.3g, in which they train badly. Build a new model for other labels.",
+            name, float(mean.flat[0]), deviation, float(location.flat[0]), scale,
+        )  # fmt: skip
 
 
 @functools.cache
