@@ -16,6 +16,7 @@ from mtl_keras.model._hooks import with_hooks
 from mtl_keras.model._idle import optimizer_parts
 from mtl_keras.model._inputs import all_labeled, complete_arrays
 from mtl_keras.model._step import Objective
+from mtl_keras.model._step_log import StepLog
 from mtl_keras.model._units import fit_units
 from mtl_keras.model._weighting_state import WeightingState
 from mtl_keras.recipe import Recipe
@@ -272,6 +273,13 @@ class JointTraining(keras.Model):
         if self._objective is not None:
             y, sample_weight = complete_arrays(self.recipe.tasks, x, y, sample_weight)
         return super().evaluate(x, y, batch_size, verbose, sample_weight, **options)
+
+    def _make_function(self, step_function: Any) -> Any:
+        # Keras averages what replicas return value by value.
+        if self._objective is None or self.distribute_strategy.num_replicas_in_sync > 1:
+            return super()._make_function(step_function)
+        log = StepLog()
+        return log.unpacked(super()._make_function(log.packed(step_function)))
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Take one step on a batch."""
