@@ -156,6 +156,70 @@ def test_fit_standardizes_what_the_user_hands_to_it(form: str) -> None:
     assert model.evaluate(images, labels, verbose=0, return_dict=True)["light_mse"] == pytest.approx(expected, rel=1e-4)
 
 
+def test_every_form_of_labels_is_measured_alike_one_after_the_other() -> None:
+    """One traced function serves them all, though their ranks differ."""
+    images, columns = rows(32, 0)
+    labels = {"light": np.round(1e5 + 10 * columns["light"]), "odd": columns["odd"].astype(np.float32)}
+    model = fresh()
+    model.compile("adam")
+    model.fit(images, labels, verbose=0)
+    expected = np.square(predict(model, images)["light"][:, 0] - labels["light"]).mean()
+
+    def batches(given: dict[str, np.ndarray]) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices((images, given)).batch(16)
+
+    short = {**labels, "light": labels["light"].astype(np.float32)}
+    forms: list[tuple[Any, ...]] = [
+        (images, labels),
+        (images, short),
+        (images, {name: column[:, None] for name, column in labels.items()}),
+        (images, {**labels, "light": labels["light"].astype(np.int64)}),
+        (images, {name: column.tolist() for name, column in labels.items()}),
+        (batches(labels),),
+        (batches(short),),
+        (batches({name: column[:, None] for name, column in short.items()}),),
+    ]
+    for form in [*forms, *reversed(forms)]:
+        logs = model.evaluate(*form, verbose=0, return_dict=True)
+        assert logs["light_mse"] == pytest.approx(expected, rel=1e-4)
+
+
+class Endless(keras.utils.PyDataset):
+    """Batches of the same rows."""
+
+    def __init__(self, batches: int | None) -> None:
+        super().__init__()
+        self.batches = batches
+        self.rows = rows(8, 0)
+
+    @property
+    def num_batches(self) -> int | None:
+        return self.batches
+
+    def __getitem__(self, index: int) -> Any:
+        assert self.batches is None or index < self.batches
+        return self.rows
+
+
+def test_units_are_read_from_one_epoch_of_batches() -> None:
+    deviation = np.float32(rows(8, 0)[1]["light"].std())
+    endless = tf.data.Dataset.from_tensor_slices(rows(8, 0)).batch(8).repeat()
+    for batches in (Endless(2), Endless(None), endless):
+        model = fresh()
+        model.compile("adam")
+        if batches is not endless:
+            with pytest.warns(UserWarning, match=r"ran out of data|infinite PyDataset"):
+                model.fit(batches, steps_per_epoch=3, verbose=0)
+        else:
+            model.fit(batches, steps_per_epoch=3, verbose=0, shuffle=False)
+        assert model.get_layer("light").get_weights()[0].item() == pytest.approx(deviation, rel=1e-6)
+        if getattr(batches, "batches", None) is None:
+            model = fresh()
+            model.compile("adam")
+            with pytest.raises(MTLError, match="`steps_per_epoch` must be given for batches without an end"):
+                model.fit(batches, verbose=0)
+
+
 def test_a_unit_that_cannot_be_found_or_held_is_refused() -> None:
     model = fresh(TASKS.only("light"))
     model.compile("adam")
@@ -184,6 +248,23 @@ def test_a_unit_that_is_given_stays() -> None:
     row = train(model, of, replace(PHASE, epochs=1)).history[0]
     assert [weight.item() for weight in model.get_layer("light").get_weights()] == [2.0, -1.0]
     assert row["val_light_mse"] == pytest.approx(4 * row["val_light_loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("given", [{"location": 4e5}, {"scale": 50.0}, {"scale": 1.0}, {"location": 0.0}])
+def test_what_a_task_leaves_out_of_its_unit_is_taken_from_training_rows(given: dict[str, float]) -> None:
+    tasks = Tasks(Regression("light", **given), Binary("odd"))
+    images, columns = rows(64, 0)
+    labels = {"light": 5e5 + 1e3 * columns["light"], "odd": columns["odd"]}
+    of = from_arrays(tasks, (images, labels), (images, labels))
+    expected = [given.get("scale", labels["light"].std()), given.get("location", labels["light"].mean())]
+    by_train, by_fit = fresh(tasks), fresh(tasks)
+    by_fit.compile("adam")
+    for _ in range(2):
+        train(by_train, of, replace(PHASE, epochs=1))
+        by_fit.fit(images, labels, verbose=0)
+        for model in (by_train, by_fit):
+            found = [weight.item() for weight in model.get_layer("light").get_weights()]
+            assert found == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(("location", "spread", "far"), [(3.0, 2.0, False), (500.0, 1.0, True), (0.0, 100.0, True)])

@@ -31,6 +31,9 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
     Raises:
         MTLError: If a key names no task.
     """
+    if isinstance(y, Mapping):
+        # In a dict, Keras would take each number of a list for an array.
+        y = {name: np.asarray(column) if isinstance(column, list) else column for name, column in y.items()}
     y = split_digits(tasks, y)
     if not isinstance(y, Mapping) or not isinstance(sample_weight, Mapping):
         return y, sample_weight
@@ -126,6 +129,8 @@ def _by_task(tasks: Tasks, y: Any) -> Mapping[str, Any]:
 
 
 def _flatten_column(label: Any, task: Task) -> Any:
-    """Return labels `[batch]` where they came as a column `[batch, 1]`."""
-    column = len(label.shape) == 2 and label.shape[1] == 1 and not task.from_input
+    """Return labels `[batch]` where they came as a column `[batch, 1]`, or as either from several datasets."""
+    if task.from_input:
+        return label
+    column = label.shape.rank is None or (label.shape.rank == 2 and label.shape[1] == 1)
     return ops.reshape(label, (-1,)) if column else label

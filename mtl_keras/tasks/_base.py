@@ -183,6 +183,11 @@ class Task(ABC):
         """Whether the task itself says what its labels are standardized by, so that nothing is taken from training rows."""
         return False
 
+    @property
+    def initial_unit(self) -> tuple[float, float]:
+        """What the layer that holds the unit of standardized labels is built with, location and scale."""
+        return 0.0, 1.0
+
     def metric_in_unit(self, value: Any, scale: Any) -> Any:
         """Return the value of `metric` for labels in their own unit, given that for labels divided by `scale`."""
         return value

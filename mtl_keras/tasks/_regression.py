@@ -99,12 +99,16 @@ class Regression(Task):
     def unit_given(self) -> bool:
         return self.location is not None and self.scale is not None
 
+    @property
+    def initial_unit(self) -> tuple[float, float]:
+        return self.location or 0.0, self.scale or 1.0
+
     def metric_in_unit(self, value: Any, scale: Any) -> Any:
         return value * scale * scale
 
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         standard = keras.layers.Dense(self.size, name=f"{self.name}_standard")(features)
-        return unit_layer(self.name, self.size, self.location or 0.0, self.scale or 1.0)(standard)
+        return unit_layer(self.name, self.size, *self.initial_unit)(standard)
 
     def loss(self, target: Any, prediction: Any) -> Any:
         rows = self._rows(target)
