@@ -71,7 +71,9 @@ def test_the_orientation_of_files_that_pillow_maps_into_memory_is_applied(mode: 
     """Opened by its path, an uncompressed TIFF of such a mode that lies on its side has its rows mixed up by Pillow."""
     gray = COLORS[..., 0]
     if mode.startswith("I"):
-        image = Image.frombytes(mode, (4, 3), (gray.astype(np.uint16) * 256).astype(">u2" if mode == "I;16B" else "<u2").tobytes())
+        image = Image.frombytes(
+            mode, (4, 3), (gray.astype(np.uint16) * 256).astype(">u2" if mode == "I;16B" else "<u2").tobytes()
+        )
         expected = np.repeat(gray[..., None], 3, axis=2)
     else:
         image = Image.fromarray(gray if mode in ("L", "P") else COLORS).convert(mode)

@@ -159,28 +159,28 @@ def test_fit_standardizes_what_the_user_hands_to_it(form: str) -> None:
 def test_every_form_of_labels_is_measured_alike_one_after_the_other() -> None:
     """One traced function serves them all, though their ranks differ."""
     images, columns = rows(32, 0)
-    labels = {"light": np.round(1e5 + 10 * columns["light"]), "odd": columns["odd"].astype(np.float32)}
+    labels: dict[str, Any] = {"light": np.round(1e5 + 10 * columns["light"]), "odd": columns["odd"].astype(np.float32)}
     model = fresh()
     model.compile("adam")
     model.fit(images, labels, verbose=0)
     expected = np.square(predict(model, images)["light"][:, 0] - labels["light"]).mean()
 
-    def batches(given: dict[str, np.ndarray]) -> tf.data.Dataset:
+    def batches(given: dict[str, Any]) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices((images, given)).batch(16)
 
     short = {**labels, "light": labels["light"].astype(np.float32)}
-    forms: list[tuple[Any, ...]] = [
+    forms: list[tuple[Any, Any]] = [
         (images, labels),
         (images, short),
         (images, {name: column[:, None] for name, column in labels.items()}),
         (images, {**labels, "light": labels["light"].astype(np.int64)}),
         (images, {name: column.tolist() for name, column in labels.items()}),
-        (batches(labels),),
-        (batches(short),),
-        (batches({name: column[:, None] for name, column in short.items()}),),
+        (batches(labels), None),
+        (batches(short), None),
+        (batches({name: column[:, None] for name, column in short.items()}), None),
     ]
-    for form in [*forms, *reversed(forms)]:
-        logs = model.evaluate(*form, verbose=0, return_dict=True)
+    for x, y in [*forms, *reversed(forms)]:
+        logs = model.evaluate(x, y, verbose=0, return_dict=True)
         assert logs["light_mse"] == pytest.approx(expected, rel=1e-4)
 
 
@@ -251,7 +251,7 @@ def test_a_unit_that_is_given_stays() -> None:
 
 
 @pytest.mark.parametrize("given", [{"location": 4e5}, {"scale": 50.0}, {"scale": 1.0}, {"location": 0.0}])
-def test_what_a_task_leaves_out_of_its_unit_is_taken_from_training_rows(given: dict[str, float]) -> None:
+def test_what_a_task_leaves_out_of_its_unit_is_taken_from_training_rows(given: dict[str, Any]) -> None:
     tasks = Tasks(Regression("light", **given), Binary("odd"))
     images, columns = rows(64, 0)
     labels = {"light": 5e5 + 1e3 * columns["light"], "odd": columns["odd"]}
