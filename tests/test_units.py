@@ -250,6 +250,20 @@ def test_a_unit_that_is_given_stays() -> None:
     assert row["val_light_mse"] == pytest.approx(4 * row["val_light_loss"], rel=1e-6)
 
 
+@pytest.mark.parametrize("value", [0.1, 1e6 + 0.1, 1.7e9 + 0.3])
+def test_equal_labels_have_no_skill(value: float) -> None:
+    """The mean of 100 times 0.1 is another number, whose error would be the unit of the skill."""
+    task, labels = Regression("light"), np.full(100, value)
+    assert task.score(labels, np.tile(task.trivial(labels), (100, 1))) == {"mse": 0.0, "mae": 0.0}
+    pairs = Regression("place", size=2)
+    partly = np.stack([labels, np.where(np.arange(100) % 3, np.nan, value)], axis=1)
+    assert pairs.trivial(partly).tolist() == [value, value]
+    of = from_arrays(Tasks(task), (rows(20, 0)[0], {"light": labels[:20]}), (rows(9, 1)[0], {"light": labels[:9]}))
+    row = train(fresh(of.tasks), of, replace(PHASE, epochs=1)).history[0]
+    assert row["val_light_mse"] > 0
+    assert row["skill"] == row["val_skill"] == 0
+
+
 @pytest.mark.parametrize("given", [{"location": 4e5}, {"scale": 50.0}, {"scale": 1.0}, {"location": 0.0}])
 def test_what_a_task_leaves_out_of_its_unit_is_taken_from_training_rows(given: dict[str, Any]) -> None:
     tasks = Tasks(Regression("light", **given), Binary("odd"))

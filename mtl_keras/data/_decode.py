@@ -122,7 +122,8 @@ def _to_pixels(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
 def _find_clear_color(image: Image.Image) -> int | tuple[int, ...] | None:
     """Return the transparent color of a PNG that Pillow expands or reduces to 8 bits, in 8 bits; None for other files."""
     clear = image.info.get("transparency")
-    rawmode = str(image.tile[0].args) if image.format == "PNG" and image.tile else ""
+    tiles = getattr(image, "tile", ())
+    rawmode = str(tiles[0].args) if image.format == "PNG" and tiles else ""
     if rawmode in ("L;2", "L;4") and isinstance(clear, int):
         return clear * 255 // (2 ** int(rawmode[-1]) - 1)
     if rawmode == "RGB;16B" and isinstance(clear, tuple):

@@ -179,7 +179,7 @@ class JointTraining(keras.Model):
                         )
                     part.exclude_from_weight_decay(var_list=objective.state.trained)
             super().compile(optimizer=optimizer, **options)
-            objective.build(self.optimizer)
+            objective.build(self.optimizer, branches=not self.jit_compile)
         self.__dict__.update(_objective=objective, _weighting=objective.state)
 
     def _forget_compiled(self) -> None:

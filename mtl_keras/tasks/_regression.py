@@ -87,7 +87,7 @@ class Regression(Task):
         known = ~np.isnan(rows)
         counts = np.maximum(known.sum(axis=0), 1)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = np.where(known, rows, 0).sum(axis=0) / counts
+            mean = _means(rows)
             away = np.where(known, rows - mean, 0)
             # One scale for all numbers of a row: their errors are summed up in one metric.
             scale = float(np.sqrt((np.square(away).sum(axis=0) / counts).mean()))
@@ -124,9 +124,7 @@ class Regression(Task):
         return Decoded(outputs[:, 0] if self.size == 1 else outputs)
 
     def trivial(self, stored: np.ndarray) -> np.ndarray:
-        rows = np.asarray(stored, np.float64).reshape(len(stored), self.size)
-        known = ~np.isnan(rows)
-        return np.asarray(np.where(known, rows, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+        return _means(np.asarray(stored, np.float64).reshape(len(stored), self.size))
 
     def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
         true = np.asarray(stored, np.float64).reshape(-1, self.size)
@@ -136,3 +134,15 @@ class Regression(Task):
     def _rows(self, target: Any) -> Any:
         """Return the targets as `[batch, size]`."""
         return ops.reshape(ops.cast(target, "float32"), (-1, self.size))
+
+
+def _means(rows: np.ndarray) -> np.ndarray:
+    """Return the mean of the known numbers of each column, 0 for one without any; of equal numbers exactly their value.
+
+    Rounding would make the trivial predictor of equal labels imperfect, and a skill is measured in units of its error.
+    """
+    known = ~np.isnan(rows)
+    mean = np.where(known, rows, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    low = np.where(known, rows, np.inf).min(axis=0, initial=np.inf)
+    high = np.where(known, rows, -np.inf).max(axis=0, initial=-np.inf)
+    return np.asarray(np.where(low <= high, np.clip(mean, low, high), 0.0))
