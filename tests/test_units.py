@@ -184,6 +184,17 @@ def test_every_form_of_labels_is_measured_alike_one_after_the_other() -> None:
         assert logs["light_mse"] == pytest.approx(expected, rel=1e-4)
 
 
+def test_the_first_batch_gives_the_unit_of_training_on_batches() -> None:
+    images, columns = rows(16, 0)
+    labels = {"light": 1.7e9 + 100 * columns["light"], "odd": columns["odd"]}
+    model = fresh()
+    model.compile(keras.optimizers.SGD(0.0))
+    logs = model.train_on_batch(images, labels, return_dict=True)
+    expected = np.square(predict(model, images)["light"][:, 0] - labels["light"]).mean()
+    assert logs["light_mse"] == pytest.approx(expected, rel=1e-4)
+    assert logs["light_loss"] == pytest.approx(expected / labels["light"].var(), rel=1e-4)
+
+
 class Endless(keras.utils.PyDataset):
     """Batches of the same rows."""
 

@@ -29,11 +29,13 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
         sample_weight: Row weights of some tasks; a task left out gets 1.
 
     Raises:
-        MTLError: If a key names no task.
+        MTLError: If a key names no task, a label is outside the range of its task, or a weight is negative or not finite.
     """
     if isinstance(y, Mapping):
         # In a dict, Keras would take each number of a list for an array.
         y = {name: np.asarray(column) if isinstance(column, list) else column for name, column in y.items()}
+    _check_weights(sample_weight)
+    _check_labels(tasks, y, sample_weight)
     y = split_digits(tasks, y)
     if not isinstance(y, Mapping) or not isinstance(sample_weight, Mapping):
         return y, sample_weight
@@ -46,6 +48,35 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
             y[name] = ops.convert_to_numpy(tasks[name].target(x))
     ones = np.ones(len(next(iter(y.values()))), np.float32)
     return y, {name: sample_weight[name] if sample_weight.get(name) is not None else ones for name in y}
+
+
+def _check_weights(sample_weight: Any) -> None:
+    """Refuse row weights that are negative or not finite."""
+    for weight in sample_weight.values() if isinstance(sample_weight, Mapping) else [sample_weight]:
+        if not hasattr(weight, "__array__"):
+            continue
+        wrong = np.flatnonzero(~(np.isfinite(rows := np.asarray(weight, np.float64).reshape(-1)) & (rows >= 0)))
+        if wrong.size:
+            raise MTLError(
+                f"`sample_weight` must be finite and at least 0. Received: {rows[wrong[0]]} in row {wrong[0]} ({wrong.size} of "
+                f"{len(rows)} rows). Pass 0 for a row that must not count."
+            )
+
+
+def _check_labels(tasks: Tasks, y: Any, sample_weight: Any) -> None:
+    """Refuse labels of classes that are outside the range of their task, in rows that count."""
+    by_task = y if isinstance(y, Mapping) else {next(iter(tasks)): y} if len(tasks) == 1 else {}
+    for name, column in by_task.items():
+        if name not in tasks or tasks[name].from_input or tasks[name].standardized or not hasattr(column, "__array__"):
+            continue
+        task, labels = tasks[name], np.array(column)
+        if labels.dtype.kind in "biuf":
+            labels = labels.astype(np.float64)
+            labels[labels == task.stored_missing] = np.nan
+            weight = sample_weight.get(name) if isinstance(sample_weight, Mapping) else sample_weight
+            if weight is not None and len(labels) == np.size(weight):
+                labels[np.asarray(weight).reshape(-1) == 0] = np.nan
+        task.encode(labels)
 
 
 def all_labeled(y: Any, sample_weight: Any) -> bool:

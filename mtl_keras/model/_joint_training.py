@@ -273,6 +273,12 @@ class JointTraining(keras.Model):
             y, sample_weight = complete_arrays(self.recipe.tasks, x, y, sample_weight)
         return super().evaluate(x, y, batch_size, verbose, sample_weight, **options)
 
+    def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **options: Any) -> Any:
+        """Take one step as `keras.Model.train_on_batch` does; labels and weights as for `fit`."""
+        if self._objective is not None:
+            fit_units(self, x, y, {"sample_weight": sample_weight})
+        return super().train_on_batch(x, y, sample_weight, *args, **options)
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """Take one step on a batch."""
         return super().train_step(data) if self._objective is None else self._objective.train_step(self.optimizer, data)

@@ -86,6 +86,8 @@ class Task(ABC):
     #: Whether loss and row metrics are those of standardized labels and outputs. The head then ends in a frozen layer that
     #: holds location and scale (`mtl_keras.layers.unit_layer`); `encode`, `decode`, `trivial` and `score` keep the unit.
     standardized: ClassVar[bool] = False
+    #: What `encode` stores for a part of a label that is missing; None if it stores NaN, or no such parts.
+    stored_missing: ClassVar[float | None] = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
