@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -146,7 +147,7 @@ def test_losses_are_means_over_the_labels_that_are_there(expected: tuple[MultiTa
         ({"kind": 1.5}, None, r"'kind' must be integers from 0 to 2. Received: 1.5 in row 3 \("),
         ({"kind": -1.0}, None, r"'kind' must be integers from 0 to 2. Received: -1.0 in row 3 \("),
         ({"odd": 2.0}, None, r"'odd' must be .* Received: 2.0 in row 3 \("),
-        ({}, -0.5, r"`sample_weight` must be finite and at least 0. Received: -0.5 in row 3 \(1 of 24 rows\)"),
+        ({}, -0.5, r"`sample_weight` must be finite and at least 0. Received: -0.5 in row 3 \(of 24\)"),
         ({}, np.nan, r"`sample_weight` must be finite and at least 0. Received: nan in row 3"),
     ],
 )
@@ -165,6 +166,18 @@ def test_labels_and_weights_out_of_range_are_refused(changed: dict[str, float], 
     # In a row that does not count, anything may be stored.
     weights[3] = 0.0
     assert np.isfinite(model.evaluate(IMAGES, labels, sample_weight=weights, verbose=0, return_dict=True)["loss"])
+
+
+def test_weights_of_a_split_out_of_range_are_refused() -> None:
+    data = _tiny.data()
+    for value in (-0.5, np.nan, np.inf):
+        weight = {name: weights.copy() for name, weights in data.validation.weight.items()}
+        weight["odd"][2] = value
+        wrong = replace(data, validation=replace(data.validation, weight=weight))
+        with pytest.raises(
+            MTLError, match=r"`weight\['odd'\]` of the validation split must be finite and at least 0. Received: "
+        ):
+            train(fresh(), wrong, Phase(epochs=1))
 
 
 def test_missing_parts_may_be_given_as_they_are_stored() -> None:

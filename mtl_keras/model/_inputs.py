@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_row_weights, unknown
 from mtl_keras.model._units import join_digits, split_digits
 from mtl_keras.tasks import Task, Tasks
 
@@ -34,7 +34,9 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
     if isinstance(y, Mapping):
         # In a dict, Keras would take each number of a list for an array.
         y = {name: np.asarray(column) if isinstance(column, list) else column for name, column in y.items()}
-    _check_weights(sample_weight)
+    for weight in sample_weight.values() if isinstance(sample_weight, Mapping) else [sample_weight]:
+        if hasattr(weight, "__array__"):
+            check_row_weights("sample_weight", weight)
     _check_labels(tasks, y, sample_weight)
     y = split_digits(tasks, y)
     if not isinstance(y, Mapping) or not isinstance(sample_weight, Mapping):
@@ -48,19 +50,6 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
             y[name] = ops.convert_to_numpy(tasks[name].target(x))
     ones = np.ones(len(next(iter(y.values()))), np.float32)
     return y, {name: sample_weight[name] if sample_weight.get(name) is not None else ones for name in y}
-
-
-def _check_weights(sample_weight: Any) -> None:
-    """Refuse row weights that are negative or not finite."""
-    for weight in sample_weight.values() if isinstance(sample_weight, Mapping) else [sample_weight]:
-        if not hasattr(weight, "__array__"):
-            continue
-        wrong = np.flatnonzero(~(np.isfinite(rows := np.asarray(weight, np.float64).reshape(-1)) & (rows >= 0)))
-        if wrong.size:
-            raise MTLError(
-                f"`sample_weight` must be finite and at least 0. Received: {rows[wrong[0]]} in row {wrong[0]} ({wrong.size} of "
-                f"{len(rows)} rows). Pass 0 for a row that must not count."
-            )
 
 
 def _check_labels(tasks: Tasks, y: Any, sample_weight: Any) -> None:
