@@ -83,13 +83,15 @@ def read_unit(layer: keras.layers.Layer) -> tuple[Any, Any]:
     return ops.cast(layer.bias, "float64"), ops.cast(layer.kernel[0, 0], "float64")
 
 
-def unit_is_set(layer: keras.layers.Layer) -> bool:
-    """Return whether the statistics are other than those of a new layer, 0 and 1."""
+def unit_is_set(layer: keras.layers.Layer, initial: tuple[float, float]) -> bool:
+    """Return whether the statistics are other than those that the layer was built with, location and scale."""
+    if isinstance(layer, keras.layers.Rescaling):
+        return True
     location, scale = map(ops.convert_to_numpy, read_unit(layer))
-    return isinstance(layer, keras.layers.Rescaling) or bool(np.any(location != 0) or scale != 1)
+    return bool(np.any(location != np.float32(initial[0])) or scale != np.float32(initial[1]))
 
 
-def set_unit(layer: Any, before: Any, location: np.ndarray, scale: float) -> None:
+def set_unit(layer: Any, before: Any, location: np.ndarray, scale: float, initial: tuple[float, float]) -> None:
     """Store statistics, rounded to float32, and let the outputs begin at `location`.
 
     Args:
@@ -97,11 +99,12 @@ def set_unit(layer: Any, before: Any, location: np.ndarray, scale: float) -> Non
         before: The layer whose output it takes. Its bias takes what rounding leaves of `location`.
         location: `[size]` float64.
         scale: Above 0.
+        initial: Location and scale that the layer was built with.
     """
     rounded, factor = location.astype(np.float32), np.float32(scale)
-    if factor == 1 and not rounded.any():
-        # 0 and 1 are those of a layer that was not set.
-        factor = np.nextafter(factor, np.float32(2))
+    if (rounded == np.float32(initial[0])).all() and factor == np.float32(initial[1]):
+        # Those of a layer that was not set.
+        factor = np.nextafter(factor, np.float32(np.inf))
     layer.kernel.assign(np.eye(len(rounded), dtype=np.float32) * factor)
     layer.bias.assign(rounded)
     before.bias.assign_add(((location - rounded) / float(factor)).astype(np.float32))

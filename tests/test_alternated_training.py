@@ -14,6 +14,7 @@ from mtl_keras import distribute
 from mtl_keras.callbacks import TensorBoardLog
 from mtl_keras.comparison import compare
 from mtl_keras.data import Data, alternate, cache
+from mtl_keras.errors import TrialError
 from mtl_keras.evaluation import evaluate
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import history_rows
@@ -162,6 +163,14 @@ def test_a_data_set_without_a_step_has_no_figures_of_that_epoch() -> None:
             assert (f"{task}_loss" in row) == (f"{task}_accuracy" in row) == (row[f"steps_{owner}"] > 0)
             assert f"val_{task}_accuracy" in row
         assert np.isfinite(row["skill"])
+
+
+def test_a_monitor_of_a_data_set_that_never_had_a_step_is_named() -> None:
+    data = alternate(_pair.long(8), _pair.short(8), seed=0)
+    (row,) = train(fresh(), data, Phase(epochs=1, batch_size=8), seed=0).history
+    idle = next(task for task, owner in OWNER.items() if row[f"steps_{owner}"] == 0)
+    with pytest.raises(TrialError, match=rf"Received: monitor='{idle}_loss', of whose data set none of 1 epochs had a step"):
+        train(fresh(), data, Phase(epochs=1, batch_size=8, monitor=f"{idle}_loss"), seed=0)
 
 
 @pytest.mark.parametrize("views", [None, ("identity", "flip_lr")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ import tensorflow as tf
 import mtl_keras as mtl
 from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.tasks import Binary, Reconstruction, Regression, Tasks
+from mtl_keras.tasks import Binary, MultiLabel, Reconstruction, Regression, Tasks
 from mtl_keras.training import Phase, train
 from tests import _tiny
 
@@ -138,6 +139,56 @@ def test_losses_are_means_over_the_labels_that_are_there(expected: tuple[MultiTa
     assert dict(zip(model.metrics_names, as_list, strict=True)) == pytest.approx(logs)
     weights = {"odd": np.zeros(24)}
     assert model.evaluate(IMAGES, MASKED, sample_weight=weights, verbose=0, return_dict=True)["odd_loss"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "weight", "message"),
+    [
+        ({"kind": 1.5}, None, r"'kind' must be integers from 0 to 2. Received: 1.5 in row 3 \("),
+        ({"kind": -1.0}, None, r"'kind' must be integers from 0 to 2. Received: -1.0 in row 3 \("),
+        ({"odd": 2.0}, None, r"'odd' must be .* Received: 2.0 in row 3 \("),
+        ({}, -0.5, r"`sample_weight` must be finite and at least 0. Received: -0.5 in row 3 \(of 24\)"),
+        ({}, np.nan, r"`sample_weight` must be finite and at least 0. Received: nan in row 3"),
+    ],
+)
+def test_labels_and_weights_out_of_range_are_refused(changed: dict[str, float], weight: float | None, message: str) -> None:
+    model = fresh()
+    model.compile("adam")
+    labels = {name: column.copy() for name, column in COLUMNS.items()}
+    for name, value in changed.items():
+        labels[name][3] = value
+    weights = np.ones(24)
+    weights[3] = 1.0 if weight is None else weight
+    with pytest.raises(MTLError, match=message):
+        model.fit(IMAGES, labels, sample_weight=weights, verbose=0)
+    with pytest.raises(MTLError, match=message):
+        model.evaluate(IMAGES, labels, sample_weight=weights, verbose=0)
+    # In a row that does not count, anything may be stored.
+    weights[3] = 0.0
+    assert np.isfinite(model.evaluate(IMAGES, labels, sample_weight=weights, verbose=0, return_dict=True)["loss"])
+
+
+def test_weights_of_a_split_out_of_range_are_refused() -> None:
+    data = _tiny.data()
+    for value in (-0.5, np.nan, np.inf):
+        weight = {name: weights.copy() for name, weights in data.validation.weight.items()}
+        weight["odd"][2] = value
+        wrong = replace(data, validation=replace(data.validation, weight=weight))
+        with pytest.raises(
+            MTLError, match=r"`weight\['odd'\]` of the validation split must be finite and at least 0. Received: "
+        ):
+            train(fresh(), wrong, Phase(epochs=1))
+
+
+def test_missing_parts_may_be_given_as_they_are_stored() -> None:
+    tasks = Tasks(MultiLabel("several", classes=2))
+    column = np.array([[0.0, 1.0], [1.0, np.nan], [np.nan, np.nan]] * 8)
+    stored, _ = tasks["several"].encode(column)
+    assert stored.min() == -1
+    model = fresh(tasks)
+    model.compile("adam")
+    by_nan, by_stored = (model.evaluate(IMAGES, {"several": each}, verbose=0, return_dict=True) for each in (column, stored))
+    assert by_stored == by_nan
 
 
 def test_one_task_takes_its_labels_alone() -> None:

@@ -98,6 +98,23 @@ def test_a_mapped_file_is_known_by_size_and_time(tmp_path: Path, monkeypatch: py
         mapped().check_digests(before, "run")
 
 
+def test_a_mapped_array_whose_file_does_not_have_its_content_is_read(tmp_path: Path) -> None:
+    path, data = tmp_path / "x.npy", _tiny.data()
+    np.save(path, data.train.x)
+
+    def mapped() -> Data:
+        return replace(data, train=replace(data.train, x=np.load(path, mmap_mode="c")))
+
+    changed = mapped()
+    changed.train.x[0] += 1
+    mapped().check_digests(data.digests(), "run")
+    with pytest.raises(MTLError, match=r"other inputs in the training split than run was"):
+        changed.check_digests(data.digests(), "run")
+    removed = replace(data, train=replace(data.train, x=np.load(path, mmap_mode="r")))
+    path.unlink()
+    removed.check_digests(data.digests(), "run")
+
+
 def test_features_are_known_by_their_images(tmp_path: Path) -> None:
     data, model = _tiny.data(), _tiny.model(freeze=True)
     features = data.featurize(model.trunk, model.fingerprint(), tmp_path)

@@ -93,6 +93,18 @@ def test_features_of_half_precision_have_entries_of_their_own(policy: str) -> No
     assert set(build().fingerprint()) == {"backbone", "image_shape"}, "as in caches of earlier versions"
 
 
+def test_a_training_is_not_resumed_in_another_precision(tmp_path: Path) -> None:
+    of = _tiny.data()
+    phase = Phase(epochs=1, optimizer="sgd")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        train(_tiny.model(), of, phase, output_dir=tmp_path)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with pytest.raises(MTLError, match=r"compute_dtypes is None and was \['bfloat16'\]"):
+        train(_tiny.model(), of, phase, output_dir=tmp_path)
+
+
 def test_a_phase_takes_an_optimizer_that_scales_losses() -> None:
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.25))
     phase = Phase(epochs=2, batch_size=12, optimizer=optimizer, schedule="cosine")

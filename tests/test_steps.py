@@ -184,3 +184,16 @@ def test_several_steps_per_call_train_as_single_steps() -> None:
         found.append([*model.get_weights(), *model.weighting_state.values(), *map(np.array, history.values())])
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_steps_that_xla_compiles_train_as_others() -> None:
+    found = []
+    labels = {"odd": np.concatenate([NONE, LABELS]), "dark": DARK}
+    for compiled in (False, True):
+        model = fresh()
+        optimizer = keras.optimizers.Adam(0.1, gradient_accumulation_steps=2)
+        model.compile(optimizer, weighting="uncertainty", jit_compile=compiled)
+        history = model.fit(IMAGES, labels, batch_size=2, epochs=2, shuffle=False, verbose=0).history
+        found.append([*model.get_weights(), *model.weighting_state.values(), *map(np.array, history.values())])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)

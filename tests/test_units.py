@@ -156,6 +156,81 @@ def test_fit_standardizes_what_the_user_hands_to_it(form: str) -> None:
     assert model.evaluate(images, labels, verbose=0, return_dict=True)["light_mse"] == pytest.approx(expected, rel=1e-4)
 
 
+def test_every_form_of_labels_is_measured_alike_one_after_the_other() -> None:
+    """One traced function serves them all, though their ranks differ."""
+    images, columns = rows(32, 0)
+    labels: dict[str, Any] = {"light": np.round(1e5 + 10 * columns["light"]), "odd": columns["odd"].astype(np.float32)}
+    model = fresh()
+    model.compile("adam")
+    model.fit(images, labels, verbose=0)
+    expected = np.square(predict(model, images)["light"][:, 0] - labels["light"]).mean()
+
+    def batches(given: dict[str, Any]) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices((images, given)).batch(16)
+
+    short = {**labels, "light": labels["light"].astype(np.float32)}
+    forms: list[tuple[Any, Any]] = [
+        (images, labels),
+        (images, short),
+        (images, {name: column[:, None] for name, column in labels.items()}),
+        (images, {**labels, "light": labels["light"].astype(np.int64)}),
+        (images, {name: column.tolist() for name, column in labels.items()}),
+        (batches(labels), None),
+        (batches(short), None),
+        (batches({name: column[:, None] for name, column in short.items()}), None),
+    ]
+    for x, y in [*forms, *reversed(forms)]:
+        logs = model.evaluate(x, y, verbose=0, return_dict=True)
+        assert logs["light_mse"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_first_batch_gives_the_unit_of_training_on_batches() -> None:
+    images, columns = rows(16, 0)
+    labels = {"light": 1.7e9 + 100 * columns["light"], "odd": columns["odd"]}
+    model = fresh()
+    model.compile(keras.optimizers.SGD(0.0))
+    logs = model.train_on_batch(images, labels, return_dict=True)
+    expected = np.square(predict(model, images)["light"][:, 0] - labels["light"]).mean()
+    assert logs["light_mse"] == pytest.approx(expected, rel=1e-4)
+    assert logs["light_loss"] == pytest.approx(expected / labels["light"].var(), rel=1e-4)
+
+
+class Endless(keras.utils.PyDataset):
+    """Batches of the same rows."""
+
+    def __init__(self, batches: int | None) -> None:
+        super().__init__()
+        self.batches = batches
+        self.rows = rows(8, 0)
+
+    @property
+    def num_batches(self) -> int | None:
+        return self.batches
+
+    def __getitem__(self, index: int) -> Any:
+        assert self.batches is None or index < self.batches
+        return self.rows
+
+
+def test_units_are_read_from_one_epoch_of_batches() -> None:
+    deviation = np.float32(rows(8, 0)[1]["light"].std())
+    endless = tf.data.Dataset.from_tensor_slices(rows(8, 0)).batch(8).repeat()
+    for batches in (Endless(2), Endless(None), endless):
+        model = fresh()
+        model.compile("adam")
+        if batches is not endless:
+            with pytest.warns(UserWarning, match=r"ran out of data|infinite PyDataset"):
+                model.fit(batches, steps_per_epoch=3, verbose=0)
+        else:
+            model.fit(batches, steps_per_epoch=3, verbose=0, shuffle=False)
+        assert model.get_layer("light").get_weights()[0].item() == pytest.approx(deviation, rel=1e-6)
+        if getattr(batches, "batches", None) is None:
+            model = fresh()
+            model.compile("adam")
+            with pytest.raises(MTLError, match="`steps_per_epoch` must be given for batches without an end"):
+                model.fit(batches, verbose=0)
+
+
 def test_a_unit_that_cannot_be_found_or_held_is_refused() -> None:
     model = fresh(TASKS.only("light"))
     model.compile("adam")
@@ -184,6 +259,37 @@ def test_a_unit_that_is_given_stays() -> None:
     row = train(model, of, replace(PHASE, epochs=1)).history[0]
     assert [weight.item() for weight in model.get_layer("light").get_weights()] == [2.0, -1.0]
     assert row["val_light_mse"] == pytest.approx(4 * row["val_light_loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e6 + 0.1, 1.7e9 + 0.3])
+def test_equal_labels_have_no_skill(value: float) -> None:
+    """The mean of 100 times 0.1 is another number, whose error would be the unit of the skill."""
+    task, labels = Regression("light"), np.full(100, value)
+    assert task.score(labels, np.tile(task.trivial(labels), (100, 1))) == {"mse": 0.0, "mae": 0.0}
+    pairs = Regression("place", size=2)
+    partly = np.stack([labels, np.where(np.arange(100) % 3, np.nan, value)], axis=1)
+    assert pairs.trivial(partly).tolist() == [value, value]
+    of = from_arrays(Tasks(task), (rows(20, 0)[0], {"light": labels[:20]}), (rows(9, 1)[0], {"light": labels[:9]}))
+    row = train(fresh(of.tasks), of, replace(PHASE, epochs=1)).history[0]
+    assert row["val_light_mse"] > 0
+    assert row["skill"] == row["val_skill"] == 0
+
+
+@pytest.mark.parametrize("given", [{"location": 4e5}, {"scale": 50.0}, {"scale": 1.0}, {"location": 0.0}])
+def test_what_a_task_leaves_out_of_its_unit_is_taken_from_training_rows(given: dict[str, Any]) -> None:
+    tasks = Tasks(Regression("light", **given), Binary("odd"))
+    images, columns = rows(64, 0)
+    labels = {"light": 5e5 + 1e3 * columns["light"], "odd": columns["odd"]}
+    of = from_arrays(tasks, (images, labels), (images, labels))
+    expected = [given.get("scale", labels["light"].std()), given.get("location", labels["light"].mean())]
+    by_train, by_fit = fresh(tasks), fresh(tasks)
+    by_fit.compile("adam")
+    for _ in range(2):
+        train(by_train, of, replace(PHASE, epochs=1))
+        by_fit.fit(images, labels, verbose=0)
+        for model in (by_train, by_fit):
+            found = [weight.item() for weight in model.get_layer("light").get_weights()]
+            assert found == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(("location", "spread", "far"), [(3.0, 2.0, False), (500.0, 1.0, True), (0.0, 100.0, True)])

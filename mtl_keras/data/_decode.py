@@ -77,7 +77,8 @@ def _read(path: str | os.PathLike[str], use: Callable[[Image.Image], np.ndarray]
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        # Not by its path: of files that Pillow maps into memory, it mistakes height for width if they are on their side.
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise _too_large(path, f"{image.height} x {image.width} px")
             return use(image)
@@ -104,7 +105,10 @@ def _to_pixels(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
     """Return the pixels of an opened image; see `decode_image`."""
     from PIL import Image
 
+    clear = _find_clear_color(image)
     image.load()
+    if clear is not None:
+        image.info["transparency"] = clear
     # Before anything is converted, which may lose it.
     turn = _find_turn(image)
     upright = _composite(_reduce_depth(image))
@@ -113,6 +117,19 @@ def _to_pixels(image: Image.Image, size: tuple[int, int] | None) -> np.ndarray:
     if size is not None and (upright.height, upright.width) != size:
         upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.asarray(upright)
+
+
+def _find_clear_color(image: Image.Image) -> int | tuple[int, ...] | None:
+    """Return the transparent color of a PNG that Pillow expands or reduces to 8 bits, in 8 bits; None for other files."""
+    clear = image.info.get("transparency")
+    tiles = getattr(image, "tile", ())
+    rawmode = str(tiles[0].args) if image.format == "PNG" and tiles else ""
+    if rawmode in ("L;2", "L;4") and isinstance(clear, int):
+        return clear * 255 // (2 ** int(rawmode[-1]) - 1)
+    if rawmode == "RGB;16B" and isinstance(clear, tuple):
+        # The lower bits of the pixels are gone.
+        return tuple(value >> 8 for value in clear)
+    return None
 
 
 def _find_turn(image: Image.Image) -> Image.Transpose | None:

@@ -33,8 +33,8 @@ SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 def digest_split(split: Split) -> dict[str, str]:
     """Return a digest of each array of a split, by what it is, e.g. `"labels of task 'kind'"`.
 
-    It is computed once for each array. Arrays in memory are read in full; of one that is mapped from a file, position in the
-    file, size and time of the last change stand for the content.
+    It is computed once for each array. Arrays in memory are read in full, as are mapped ones that are copied on write; of
+    others that are mapped from a file, position in the file, size and time of the last change stand for the content.
     """
     named = {
         NAMES[what] + (f" of {'input' if what == 'side' else 'task'} {name!r}" if name else ""): array
@@ -83,11 +83,12 @@ def _find_digest(split: Split, array: np.ndarray) -> str:
 
 
 def _digest_file(array: np.ndarray) -> str | None:
-    """Return a digest of where in which version of a file an array is, None for one in memory.
+    """Return a digest of where in which version of a file an array is, None for one whose content is not that of a file.
 
     Reading the content would take as long as an epoch.
     """
-    if not isinstance(array, np.memmap) or array.filename is None:
+    # Changes of a copy-on-write array are in memory only, and a file may have been removed since it was mapped.
+    if not isinstance(array, np.memmap) or array.filename is None or array.mode == "c" or not os.path.exists(array.filename):
         return None
     root = array
     while isinstance(root.base, np.memmap):

@@ -6,7 +6,7 @@ import math
 import numbers
 from typing import Any
 
-from mtl_keras.errors._errors import MTLError, describe
+from mtl_keras.errors._errors import MTLError, describe, list_rows
 
 __all__ = [
     "check_bool",
@@ -14,6 +14,7 @@ __all__ = [
     "check_integer",
     "check_number",
     "check_rate",
+    "check_row_weights",
     "check_seed",
     "check_side",
     "check_size",
@@ -193,3 +194,29 @@ def _out_of_range(name: str, value: Any, rule: str, of: str, example: float) -> 
     """Return the error for an argument that is not what `rule` says."""
     owner, shown = f" of {of}" if of else "", example if isinstance(example, bool) else f"{example:g}"
     return MTLError(f"`{name}`{owner} must be {rule}. Received: {name}={describe(value)}. Pass e.g. {name}={shown}.")
+
+
+def check_row_weights(name: str, weights: Any, *, of: str = "") -> None:
+    """Check that the weights of rows are finite and at least 0.
+
+    Args:
+        name: Name of the argument.
+        weights: An array with a weight for each row.
+        of: What the argument belongs to, for the message; default empty.
+
+    Raises:
+        MTLError: If one of them is not.
+
+    Example:
+        >>> import numpy as np
+        >>> check_row_weights("sample_weight", np.array([1.0, 0.0]))
+    """
+    import numpy as np
+
+    rows = np.asarray(weights, np.float64).reshape(-1)
+    wrong = np.flatnonzero(~(np.isfinite(rows) & (rows >= 0)))
+    if wrong.size:
+        raise MTLError(
+            f"`{name}`{f' of {of}' if of else ''} must be finite and at least 0. Received: {rows[wrong[0]]} in "
+            f"{list_rows(wrong.tolist())} (of {len(rows)}). Pass 0 for rows that must not count."
+        )

@@ -63,9 +63,16 @@ class IdleHeads:
         self.uses = {head: row for head, row in uses.items() if any(row)}
         #: The labels of each trained task in the steps since the last update, where gradients are accumulated; else empty.
         self.variables: list[Any] = []
+        self._branches = True
 
-    def build(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Create the variables that a built optimizer needs; call it in the scope of the model's distribution strategy."""
+    def build(self, optimizer: keras.optimizers.Optimizer, branches: bool = True) -> None:
+        """Create the variables that a built optimizer needs; call it in the scope of the model's distribution strategy.
+
+        Args:
+            optimizer: The optimizer.
+            branches: Whether a step may have branches of different sizes, which XLA does not compile; default True.
+        """
+        self._branches = branches
         if _counting_part(optimizer).gradient_accumulation_steps:
             n = len(next(iter(self.uses.values())))
             self.variables = [keras.Variable(np.zeros(n, np.float32), trainable=False, dtype="float32", name="window_labels")]
@@ -117,8 +124,8 @@ class IdleHeads:
             new = [tf.where(_over(masks[i.mask], old), i.variable.value, old) for i, old in zip(items, before, strict=True)]
             distribute.assign([item.variable for item in items], new)
 
-        if distribute.replicas() > 1:
-            # Mirrored variables cannot be assigned inside a branch.
+        # Mirrored variables cannot be assigned inside a branch.
+        if distribute.replicas() > 1 or not self._branches:
             kept = values()
             result = step()
             restore()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_row_weights, unknown
 from mtl_keras.model._units import join_digits, split_digits
 from mtl_keras.tasks import Task, Tasks
 
@@ -29,8 +29,15 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
         sample_weight: Row weights of some tasks; a task left out gets 1.
 
     Raises:
-        MTLError: If a key names no task.
+        MTLError: If a key names no task, a label is outside the range of its task, or a weight is negative or not finite.
     """
+    if isinstance(y, Mapping):
+        # In a dict, Keras would take each number of a list for an array.
+        y = {name: np.asarray(column) if isinstance(column, list) else column for name, column in y.items()}
+    for weight in sample_weight.values() if isinstance(sample_weight, Mapping) else [sample_weight]:
+        if hasattr(weight, "__array__"):
+            check_row_weights("sample_weight", weight)
+    _check_labels(tasks, y, sample_weight)
     y = split_digits(tasks, y)
     if not isinstance(y, Mapping) or not isinstance(sample_weight, Mapping):
         return y, sample_weight
@@ -43,6 +50,22 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
             y[name] = ops.convert_to_numpy(tasks[name].target(x))
     ones = np.ones(len(next(iter(y.values()))), np.float32)
     return y, {name: sample_weight[name] if sample_weight.get(name) is not None else ones for name in y}
+
+
+def _check_labels(tasks: Tasks, y: Any, sample_weight: Any) -> None:
+    """Refuse labels of classes that are outside the range of their task, in rows that count."""
+    by_task = y if isinstance(y, Mapping) else {next(iter(tasks)): y} if len(tasks) == 1 else {}
+    for name, column in by_task.items():
+        if name not in tasks or tasks[name].from_input or tasks[name].standardized or not hasattr(column, "__array__"):
+            continue
+        task, labels = tasks[name], np.array(column)
+        if labels.dtype.kind in "biuf":
+            labels = labels.astype(np.float64)
+            labels[labels == task.stored_missing] = np.nan
+            weight = sample_weight.get(name) if isinstance(sample_weight, Mapping) else sample_weight
+            if weight is not None and len(labels) == np.size(weight):
+                labels[np.asarray(weight).reshape(-1) == 0] = np.nan
+        task.encode(labels)
 
 
 def all_labeled(y: Any, sample_weight: Any) -> bool:
@@ -126,6 +149,8 @@ def _by_task(tasks: Tasks, y: Any) -> Mapping[str, Any]:
 
 
 def _flatten_column(label: Any, task: Task) -> Any:
-    """Return labels `[batch]` where they came as a column `[batch, 1]`."""
-    column = len(label.shape) == 2 and label.shape[1] == 1 and not task.from_input
+    """Return labels `[batch]` where they came as a column `[batch, 1]`, or as either from several datasets."""
+    if task.from_input:
+        return label
+    column = label.shape.rank is None or (label.shape.rank == 2 and label.shape[1] == 1)
     return ops.reshape(label, (-1,)) if column else label

@@ -180,7 +180,7 @@ class JointTraining(keras.Model):
                         )
                     part.exclude_from_weight_decay(var_list=objective.state.trained)
             super().compile(optimizer=optimizer, **options)
-            objective.build(self.optimizer)
+            objective.build(self.optimizer, branches=not self.jit_compile)
         self.__dict__.update(_objective=objective, _weighting=objective.state)
 
     def _forget_compiled(self) -> None:
@@ -280,6 +280,12 @@ class JointTraining(keras.Model):
             return super()._make_function(step_function)
         log = StepLog()
         return log.unpacked(super()._make_function(log.packed(step_function)))
+
+    def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **options: Any) -> Any:
+        """Take one step as `keras.Model.train_on_batch` does; labels and weights as for `fit`."""
+        if self._objective is not None:
+            fit_units(self, x, y, {"sample_weight": sample_weight})
+        return super().train_on_batch(x, y, sample_weight, *args, **options)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Take one step on a batch."""

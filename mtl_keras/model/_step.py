@@ -98,11 +98,16 @@ class Objective(TaskMeasures):
         """The variables of the weighting, and of labels in the steps since the last update."""
         return [*self.state.variables.values(), *self._idle_heads.variables]
 
-    def build(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Build an optimizer for what it trains; call it in the scope of the model's distribution strategy."""
+    def build(self, optimizer: keras.optimizers.Optimizer, branches: bool = True) -> None:
+        """Build an optimizer for what it trains; call it in the scope of the model's distribution strategy.
+
+        Args:
+            optimizer: The optimizer.
+            branches: Whether a step may have branches of different sizes, which XLA does not compile; default True.
+        """
         # Variables that the first step creates would have it traced twice.
         optimizer.build(self.variables)
-        self._idle_heads.build(optimizer)
+        self._idle_heads.build(optimizer, branches)
 
     # Steps
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from mtl_keras.errors import MTLError
@@ -51,8 +52,8 @@ def standard_outputs(tasks: Tasks, outputs: Mapping[str, Any]) -> dict[str, Any]
 def to_standard_unit(layer: Any, values: Any) -> Any:
     """Return labels or outputs, in their unit, as standardized float32 `[batch, size]`."""
     location, scale = read_unit(layer)
-    rows = ops.cast(values, "float64")
-    return ops.cast(((rows[:, None] if len(rows.shape) == 1 else rows) - location) / scale, "float32")
+    rows = ops.reshape(ops.cast(values, "float64"), (-1, location.shape[0]))
+    return ops.cast((rows - location) / scale, "float32")
 
 
 def to_label_unit(layer: Any, outputs: np.ndarray) -> np.ndarray:
@@ -74,7 +75,7 @@ def set_units(model: Any, labels: Mapping[str, np.ndarray]) -> None:
         if known and not fixed:
             with model.distribute_strategy.scope():
                 before = origin(origin(model.output[name])[1].input_tensors[0])[0]
-                set_unit(layer, before, *_statistics(task, labels[name]))
+                set_unit(layer, before, *_statistics(task, labels[name]), task.initial_unit)
         location, scale = map(ops.convert_to_numpy, read_unit(layer))
         if known and fixed and not task.unit_given:
             _warn_of_other_labels(name, location, float(scale), *task.statistics(labels[name]))
@@ -117,7 +118,7 @@ def fit_units(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> None:
 
 
 def split_digits(tasks: Tasks, y: Any) -> Any:
-    """Return arrays of labels that are standardized as sums of two float32 numbers, `[n, size, 2]`.
+    """Return arrays of labels that are standardized as sums of two float32 numbers, `[n, size, 2]`, whatever their type.
 
     Keras turns float64 arrays into float32, which has too few digits for a date in seconds. `join_digits` adds them up.
 
@@ -135,25 +136,34 @@ def split_digits(tasks: Tasks, y: Any) -> Any:
 
 def _split(task: Task, column: Any) -> Any:
     """Return the labels of one task as `split_digits` does."""
-    if not task.standardized or not hasattr(column, "__array__") or np.asarray(column).dtype != np.float64:
+    if not task.standardized or not hasattr(column, "__array__"):
+        return column
+    labels = np.asarray(column)
+    # Keras hands what `fit` has split to `evaluate`.
+    if labels.dtype.kind not in "biuf" or labels.ndim == 3:
         return column
     # Checks the labels: of an infinite one, nothing would be left.
-    task.encode(np.asarray(column))
-    rows = np.asarray(column).reshape(len(column), -1)
+    task.encode(labels)
+    rows = labels.astype(np.float64).reshape(len(labels), -1)
     high = rows.astype(np.float32)
     return np.stack([high, (rows - high).astype(np.float32)], axis=-1)
 
 
 def join_digits(task: Task, label: Any) -> Any:
     """Return labels in float64, given those of `split_digits`; others as they are."""
-    if not task.standardized or len(label.shape) != 3:
+    if not task.standardized or label.shape.rank not in (None, 3):
         return label
-    return ops.sum(ops.cast(label, "float64"), axis=-1)
+    digits = ops.cast(label, "float64")
+    if label.shape.rank == 3:
+        return ops.sum(digits, axis=-1)
+    # One traced function serves arrays and datasets, whose labels differ in rank.
+    flat = tf.cond(tf.rank(label) == 3, lambda: ops.sum(digits, axis=-1), lambda: digits)
+    return tf.reshape(flat, [tf.shape(flat)[0], -1])
 
 
 def _is_fixed(task: Task, layer: Any) -> bool:
     """Return whether a unit is given by the task, was set by a training, or belongs to a file of an earlier version."""
-    return task.unit_given or unit_is_set(layer)
+    return task.unit_given or unit_is_set(layer, task.initial_unit)
 
 
 def _statistics(task: Task, labels: np.ndarray) -> tuple[np.ndarray, float]:
@@ -174,8 +184,14 @@ def _statistics(task: Task, labels: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _read_batches(x: Any, steps: int | None) -> Iterable[Any]:
     """Return the batches of an epoch."""
+    endless = isinstance(x, tf.data.Dataset) and x.cardinality() == tf.data.INFINITE_CARDINALITY
+    if steps is None and (endless or (isinstance(x, keras.utils.PyDataset) and x.num_batches is None)):
+        raise MTLError(
+            "`steps_per_epoch` must be given for batches without an end. Received: steps_per_epoch=None for a "
+            f"{type(x).__name__}. Pass the number of batches of an epoch."
+        )
     if isinstance(x, keras.utils.PyDataset):
-        return (x[number] for number in range(steps or x.num_batches or 0))
+        return (x[number] for number in range(min(n for n in (steps, x.num_batches) if n is not None)))
     if iter(x) is x:
         raise MTLError(
             "A regression without `location` and `scale` must be fitted on batches that can be read twice. Received: "

@@ -86,6 +86,8 @@ class Task(ABC):
     #: Whether loss and row metrics are those of standardized labels and outputs. The head then ends in a frozen layer that
     #: holds location and scale (`mtl_keras.layers.unit_layer`); `encode`, `decode`, `trivial` and `score` keep the unit.
     standardized: ClassVar[bool] = False
+    #: What `encode` stores for a part of a label that is missing; None if it stores NaN, or no such parts.
+    stored_missing: ClassVar[float | None] = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
@@ -182,6 +184,11 @@ class Task(ABC):
     def unit_given(self) -> bool:
         """Whether the task itself says what its labels are standardized by, so that nothing is taken from training rows."""
         return False
+
+    @property
+    def initial_unit(self) -> tuple[float, float]:
+        """What the layer that holds the unit of standardized labels is built with, location and scale."""
+        return 0.0, 1.0
 
     def metric_in_unit(self, value: Any, scale: Any) -> Any:
         """Return the value of `metric` for labels in their own unit, given that for labels divided by `scale`."""

@@ -51,6 +51,8 @@ class MultiLabel(Task):
         Metric("exact_match", "fraction of rows", "max", 1.0),
     )
 
+    stored_missing: ClassVar[float | None] = MISSING
+
     def __post_init__(self) -> None:
         super().__post_init__()
         store(self, classes=check_size("classes", self.classes, minimum=2, of="a multi-label task"))

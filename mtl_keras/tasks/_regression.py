@@ -87,7 +87,7 @@ class Regression(Task):
         known = ~np.isnan(rows)
         counts = np.maximum(known.sum(axis=0), 1)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = np.where(known, rows, 0).sum(axis=0) / counts
+            mean = _means(rows)
             away = np.where(known, rows - mean, 0)
             # One scale for all numbers of a row: their errors are summed up in one metric.
             scale = float(np.sqrt((np.square(away).sum(axis=0) / counts).mean()))
@@ -99,12 +99,16 @@ class Regression(Task):
     def unit_given(self) -> bool:
         return self.location is not None and self.scale is not None
 
+    @property
+    def initial_unit(self) -> tuple[float, float]:
+        return self.location or 0.0, self.scale or 1.0
+
     def metric_in_unit(self, value: Any, scale: Any) -> Any:
         return value * scale * scale
 
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         standard = keras.layers.Dense(self.size, name=f"{self.name}_standard")(features)
-        return unit_layer(self.name, self.size, self.location or 0.0, self.scale or 1.0)(standard)
+        return unit_layer(self.name, self.size, *self.initial_unit)(standard)
 
     def loss(self, target: Any, prediction: Any) -> Any:
         rows = self._rows(target)
@@ -120,9 +124,7 @@ class Regression(Task):
         return Decoded(outputs[:, 0] if self.size == 1 else outputs)
 
     def trivial(self, stored: np.ndarray) -> np.ndarray:
-        rows = np.asarray(stored, np.float64).reshape(len(stored), self.size)
-        known = ~np.isnan(rows)
-        return np.asarray(np.where(known, rows, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+        return _means(np.asarray(stored, np.float64).reshape(len(stored), self.size))
 
     def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
         true = np.asarray(stored, np.float64).reshape(-1, self.size)
@@ -132,3 +134,15 @@ class Regression(Task):
     def _rows(self, target: Any) -> Any:
         """Return the targets as `[batch, size]`."""
         return ops.reshape(ops.cast(target, "float32"), (-1, self.size))
+
+
+def _means(rows: np.ndarray) -> np.ndarray:
+    """Return the mean of the known numbers of each column, 0 for one without any; of equal numbers exactly their value.
+
+    Rounding would make the trivial predictor of equal labels imperfect, and a skill is measured in units of its error.
+    """
+    known = ~np.isnan(rows)
+    mean = np.where(known, rows, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    low = np.where(known, rows, np.inf).min(axis=0, initial=np.inf)
+    high = np.where(known, rows, -np.inf).max(axis=0, initial=-np.inf)
+    return np.asarray(np.where(low <= high, np.clip(mean, low, high), 0.0))

@@ -7,7 +7,7 @@ from typing import Any
 
 from mtl_keras.data import Data
 from mtl_keras.data.cache import digest_trunk
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_row_weights
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._freezing import freezing
@@ -40,6 +40,8 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
         shape = split.first_view().x.shape[1:]
         if data.features is None or shape != model.features.shape[1:]:
             model.check_inputs(shape)
+        for name, weights in split.weight.items():
+            check_row_weights(f"weight[{name!r}]", weights, of=f"the {split.name or 'unnamed'} split")
     _check_batch_norm_groups(model, data)
     replicas = model.distribute_strategy.num_replicas_in_sync
     for number, phase in enumerate(phases):

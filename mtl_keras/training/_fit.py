@@ -89,7 +89,7 @@ class PhaseJob:
         """Train the phase, or what is left of it; leave the model at the best epoch.
 
         Raises:
-            TrialError: If a loss or the monitor is not finite.
+            TrialError: If a loss or the monitor is not finite, or no epoch had the monitor.
         """
         with self.compiled.compile(self.phase, self.data, self.on_features, self.callbacks) as objective:
             if (line := objective.describe_gradients()) is not None:
@@ -111,7 +111,11 @@ class PhaseJob:
             else:
                 self._fit(best, history)
             self._check_finite()
-            assert best.best is not None
+            if best.best is None:
+                raise TrialError(
+                    f"The monitor must be in the log of at least one epoch. Received: monitor={self.phase.monitor!r}, of whose "
+                    f"data set none of {self.phase.epochs} epochs had a step. Train more epochs, or monitor a validation entry."
+                )
             chosen = Best(self.number[0], int(best.best_epoch) + 1, self.phase.monitor, float(best.best))
             position = {id(weight): number for number, weight in enumerate(self.model.weights)}
             last = {position[id(w)]: value for w, value in zip(weights, history.last_values, strict=True)}

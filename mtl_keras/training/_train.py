@@ -190,8 +190,11 @@ def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: 
     changes: list[Any] = [train.views, None if train.online is None else train.online.config()]
     if train.sampling is not None:
         changes += [train.sampling.config(), [*map(len, train.rows_by_dataset())]]
+    # None for float32, as in checkpoints of earlier versions.
+    half = model.fingerprint().get("compute_dtypes")
     return {
         "recipe": model.recipe.config(),
+        **({"compute_dtypes": half} if half else {}),
         "phases": [phase.config() for phase in phases],
         "seed": seed,
         "data": [data.name, len(train), len(data.validation), data.features, *(changes if any(changes) else ())],
