@@ -81,16 +81,16 @@ def test_a_killed_search_is_resumed_as_if_it_had_not_been(tuned: Finished, tmp_p
 # Every moment of every command -----------------------------------------------------------------------------------------
 
 FROZEN = ("--set", "freeze=true", "--set", "shared_depth=1", "--set", "shared_width=8", "--set", "weighting=uncertainty")
-SEARCH = ("tune", "noise.py", "--trials", 6, "--epochs", 3, "--n-final-seeds", 2, "--tuner")
+SEARCH = ("tune", "noise.py", "--trials", 5, "--epochs", 3, "--n-final-seeds")
 COMMANDS: dict[str, tuple[object, ...]] = {
-    "tune random": (*SEARCH, "random"),
-    "tune grid": (*SEARCH, "grid"),
-    "tune hyperband": (*SEARCH, "hyperband"),
-    "tune bayesian": (*SEARCH, "bayesian"),
     "train": ("train", "noise.py", "--configuration", "joint", "--epochs", 4),
     "train on features": ("train", "noise.py", "--epochs", 3, *FROZEN),
     "compare": ("compare", "noise.py", "--approach", "equal", "--approach", "uncertainty", "--seeds", 2, "--epochs", 3),
     "reproduce": ("reproduce", "noise.py", "--epochs", 3),
+    "tune random": (*SEARCH, 2, "--tuner", "random"),
+    "tune grid": (*SEARCH, 1, "--tuner", "grid"),
+    "tune hyperband": (*SEARCH, 1, "--tuner", "hyperband"),
+    "tune bayesian": (*SEARCH, 1, "--tuner", "bayesian"),
 }
 #: More rows than the feature cache has in a block, where it is filled.
 MORE_ROWS = [
