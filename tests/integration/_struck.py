@@ -63,9 +63,9 @@ def main() -> None:
     strike = Strike(step, number)
     sync, begin = os.fsync, keras.callbacks.CallbackList.on_train_batch_begin
 
-    def synced(file: int) -> None:
+    def synced(fd: Any) -> None:
         strike.count()
-        sync(file)
+        sync(fd)
 
     def begun(callbacks: keras.callbacks.CallbackList, *arguments: Any, **keywords: Any) -> None:
         strike.count()

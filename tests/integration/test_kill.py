@@ -120,7 +120,9 @@ MOMENTS = [
     (0.96, signal.SIGKILL),
     (0.99, signal.SIGKILL),
 ]
-#: Times, places, addresses, and checksums of them.
+#: Files on the processes that worked on a run.
+UNEQUAL = {".lock", "environment.json"}
+#: Keys of times, places, addresses, and checksums of them.
 OWN = {"seconds", "training_seconds", "wall_seconds", "when", "began", "date_saved", "source", "shared_object_id", "checksum"}
 
 
@@ -160,10 +162,10 @@ class Place:
         """Return everything that the run left, by file and part of the file, without times."""
         found: dict[str, Any] = {}
         for path in sorted(path for top in (RUN, CACHE) for path in (self.folder / top).rglob("*") if path.is_file()):
-            if path.suffix != ".lock" and path.name not in (".lock", "environment.json", "README.md"):
-                name = str(path.relative_to(self.folder))
-                # The name of a log of TensorBoard has time and process; that its curves are whole is tested elsewhere.
-                found |= {} if "tfevents" in name else {f"{name} {part}": each for part, each in read(path.name, path.read_bytes()).items()}
+            # The names of TensorBoard's logs have time and process in them; their curves have a test of their own.
+            if path.suffix != ".lock" and path.name not in UNEQUAL and "tfevents" not in path.name:
+                parts = read(path.name, path.read_bytes())
+                found |= {f"{path.relative_to(self.folder)} {part}": value for part, value in parts.items()}
         return found
 
 
@@ -176,8 +178,13 @@ def read(name: str, content: bytes) -> dict[str, Any]:
         return {f"{member} {part}": value for member, parts in members.items() for part, value in parts.items()}
     if suffix == ".h5":
         values: dict[str, Any] = {}
+
+        def visit(path: str, each: Any) -> None:
+            if isinstance(each, h5py.Dataset):
+                values[path] = each[()].tobytes()
+
         with h5py.File(io.BytesIO(content)) as file:
-            file.visititems(lambda path, each: values.update({path: each[()].tobytes()}) if isinstance(each, h5py.Dataset) else None)
+            file.visititems(visit)
         return values
     if name == "about.npy":
         return read("about.json", str(np.load(io.BytesIO(content))).encode())
@@ -185,6 +192,8 @@ def read(name: str, content: bytes) -> dict[str, Any]:
         return {"": lasting(json.loads(content))}
     if suffix == ".jsonl":
         return {"": [lasting(json.loads(line)) for line in content.splitlines()]}
+    if suffix == ".md":
+        return {"": [line for line in content.decode().splitlines() if "Wall time" not in line]}
     if suffix == ".csv":
         return {"": list(csv.reader(io.StringIO(content.decode())))}
     return {"": content}
