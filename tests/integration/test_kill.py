@@ -85,6 +85,7 @@ SEARCH = ("tune", "noise.py", "--trials", 5, "--epochs", 3, "--n-final-seeds")
 COMMANDS: dict[str, tuple[object, ...]] = {
     "train": ("train", "noise.py", "--configuration", "joint", "--epochs", 4),
     "train on features": ("train", "noise.py", "--epochs", 3, *FROZEN),
+    "fill the feature cache": ("train", "noise.py", "--epochs", 1, *FROZEN),
     "compare": ("compare", "noise.py", "--approach", "equal", "--approach", "uncertainty", "--seeds", 2, "--epochs", 3),
     "reproduce": ("reproduce", "noise.py", "--epochs", 3),
     "tune random": (*SEARCH, 2, "--tuner", "random"),
@@ -94,17 +95,19 @@ COMMANDS: dict[str, tuple[object, ...]] = {
 }
 #: More rows than the feature cache has in a block, where it is filled.
 MORE_ROWS = [
-    ("rng.integers(0, 3, 150), rng.integers(0, 2, 150)", "rng.integers(0, 3, 4500), rng.integers(0, 2, 4500)"),
-    ("rng.integers(0, 90, (150, 8, 8, 1))", "rng.integers(0, 90, (4500, 8, 8, 1))"),
-    ("(images[:90], {name: column[:90]", "(images[:2200], {name: column[:2200]"),
-    ("(images[90:], {name: column[90:]", "(images[2200:], {name: column[2200:]"),
+    ("rng.integers(0, 3, 150), rng.integers(0, 2, 150)", "rng.integers(0, 3, 12000), rng.integers(0, 2, 12000)"),
+    ("rng.integers(0, 90, (150, 8, 8, 1))", "rng.integers(0, 90, (12000, 8, 8, 1))"),
+    ("(images[:90], {name: column[:90]", "(images[:9700], {name: column[:9700]"),
+    ("(images[90:], {name: column[90:]", "(images[9700:], {name: column[9700:]"),
 ]
 #: Bayesian search draws three trials for each hyperparameter before it models anything: one, to get there.
 ONE_HYPERPARAMETER = [
     ("depth=(0, 1), width=(4, 8))", "depth=(1,), width=(4,))"),
     ('hp.Float("learning_rate", 1e-3, 1e-2, sampling="log")', "0.01"),
 ]
-CHANGES = {"tune bayesian": ONE_HYPERPARAMETER, "train on features": MORE_ROWS}
+CHANGES = {"tune bayesian": ONE_HYPERPARAMETER, "train on features": MORE_ROWS, "fill the feature cache": MORE_ROWS}
+#: Where steps are counted, if not everywhere.
+FOLDERS = {"fill the feature cache": CACHE}
 #: Shares of the steps of a run at which it is struck, and the signal.
 MOMENTS = [
     (0.02, signal.SIGKILL),
@@ -147,7 +150,8 @@ class Place:
     def run(self, step: int = 0, number: int = signal.SIGKILL) -> int:
         """Run the command, or resume it, in a process that signals itself at a step; return its exit code."""
         arguments = [*COMMANDS[self.name], "--output-dir", RUN, "--cache-dir", CACHE, "--resume"]
-        process = start("tests.integration._struck", step, int(number), *arguments, log=self.log, folder=self.folder)
+        strike = (FOLDERS.get(self.name, f"{RUN},{CACHE}"), step, int(number))
+        process = start("tests.integration._struck", *strike, *arguments, log=self.log, folder=self.folder)
         try:
             return process.wait(300)
         finally:
