@@ -83,11 +83,11 @@ def test_a_killed_search_is_resumed_as_if_it_had_not_been(tuned: Finished, tmp_p
 FROZEN = ("--set", "freeze=true", "--set", "shared_depth=1", "--set", "shared_width=8", "--set", "weighting=uncertainty")
 SEARCH = ("tune", "noise.py", "--trials", 5, "--epochs", 3, "--n-final-seeds")
 COMMANDS: dict[str, tuple[object, ...]] = {
-    "train": ("train", "noise.py", "--configuration", "joint", "--epochs", 4),
+    "train": ("train", "noise.py", "--configuration", "joint", "--epochs", 20),
     "train on features": ("train", "noise.py", "--epochs", 3, *FROZEN),
     "fill the feature cache": ("train", "noise.py", "--epochs", 1, *FROZEN),
-    "compare": ("compare", "noise.py", "--approach", "equal", "--approach", "uncertainty", "--seeds", 2, "--epochs", 3),
-    "reproduce": ("reproduce", "noise.py", "--epochs", 3),
+    "compare": ("compare", "noise.py", "--approach", "equal", "--approach", "uncertainty", "--seeds", 2, "--epochs", 6),
+    "reproduce": ("reproduce", "noise.py", "--epochs", 6),
     "tune random": (*SEARCH, 2, "--tuner", "random"),
     "tune grid": (*SEARCH, 1, "--tuner", "grid"),
     "tune hyperband": (*SEARCH, 1, "--tuner", "hyperband"),
