@@ -29,6 +29,7 @@ __all__ = [
     "read_json",
     "read_json_lines",
     "read_text",
+    "remove_leftovers",
     "seal",
     "unseal",
     "writable_folder",
@@ -39,6 +40,8 @@ __all__ = [
 CHECKSUM = "checksum"
 SEAL = re.compile(rb'(?:, )?"checksum": "([0-9a-f]{16})"\}$')
 CHANGED = "it was changed after it was written: its checksum is of other content"
+#: Names of files that `atomic` has not moved into place yet.
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}-.+")
 #: Most bytes of a name that becomes part of a file's name, of which file systems take 255.
 LONGEST_NAME = 100
 
@@ -65,6 +68,18 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, *, below: bool = False) -> None:
+    """Remove what processes that were killed have left of files that they wrote with `atomic`.
+
+    Args:
+        folder: In which no other process writes.
+        below: Whether also those in folders below it; default False.
+    """
+    for path in folder.rglob(".*-*") if below else folder.glob(".*-*"):
+        if TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

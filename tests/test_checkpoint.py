@@ -121,6 +121,12 @@ def test_writing_checkpoints_changes_nothing(bench: Bench, undisturbed: Outcome,
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
 
+def test_checkpoints_that_a_killed_process_had_half_written_are_removed(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / ".0123456789abcdef-checkpoint.npz").write_bytes(b"half")
+    bench.train(DWA, output_dir=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
 @pytest.mark.parametrize("epochs", [(1,), (2,), (3,), (4,), (1, 2, 4), (0, 3)])
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
     bench: Bench, undisturbed: Outcome, epochs: tuple[int, ...], tmp_path: Path

@@ -359,6 +359,8 @@ def test_a_killed_comparison_is_resumed_as_if_it_had_not_been(done: tuple[Compar
         shutil.rmtree(folder / "jobs" / name)
     for file in ("README.md", "test_evaluations.jsonl"):
         (folder / file).unlink()
+    # And one that was finished, but not yet rid of its checkpoint.
+    (folder / "jobs" / "equal-0" / "checkpoint.npz").write_bytes(b"of no use any more")
     stopped = Heard(last=2)
     with pytest.raises(KeyboardInterrupt):
         compared(folder, resume=True, reporter=stopped)
@@ -368,6 +370,7 @@ def test_a_killed_comparison_is_resumed_as_if_it_had_not_been(done: tuple[Compar
     assert (stopped.labels, heard.labels) == (missing[:2], missing[1:])
     assert values(folder) == pytest.approx(values(done[0].output_dir), abs=1e-6)
     assert len(read_json_lines(folder / "test_evaluations.jsonl")) == 1
+    assert not [*folder.rglob("checkpoint.npz")]
 
 
 def test_another_comparison_is_not_continued_there(done: tuple[Comparison, Heard]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtl_keras.data import Data, Split, _digest
+from mtl_keras.data import Data, Split, _digest, cache
 from mtl_keras.data._digest import describe_change
 from mtl_keras.errors import MTLError
 from tests import _tiny
@@ -33,6 +33,21 @@ def test_a_digest_covers_type_shape_and_every_byte() -> None:
     text = json.dumps(parts, separators=(",", ":")).encode()
     assert _digest.digest_array(x) == hashlib.blake2b(text, digest_size=16).hexdigest()
     assert len({_digest.digest_array(each) for each in (x, x.T, x.reshape(3, 2), x.astype(np.int8), x + 1)}) == 5
+
+
+def test_a_large_array_is_read_in_full() -> None:
+    """A byte anywhere counts; where the array lies in memory, in which order and in which process, does not."""
+    size = 3 * 2**22 + 4097
+    x = np.random.default_rng(0).integers(0, 256, size).astype(np.uint8)
+    digest = _digest.digest_array(x)
+    assert digest == "13dc5bd008481bc38a5fe16e4bfa38bf", "as in every process"
+    assert _digest.digest_array(np.concatenate([x[:1], x])[1:]) == digest
+    assert _digest.digest_array(np.repeat(x, 2)[::2]) == digest
+    for place in (0, 2**12, 2**22 - 1, 2**22, 3 * 2**22 - 1, 3 * 2**22, size - 1, *range(7, size, size // 7)):
+        other = x.copy()
+        other[place] ^= 1
+        assert _digest.digest_array(other) != digest, place
+    assert len({_digest.digest_array(each) for each in (x, x.view(np.int8), x[None], x[:-1])}) == 4
 
 
 def changed(split: Split, what: str, name: str) -> Split:
@@ -120,3 +135,22 @@ def test_features_are_known_by_their_images(tmp_path: Path) -> None:
     features = data.featurize(model.trunk, model.fingerprint(), tmp_path)
     assert features.train.x.shape != data.train.x.shape
     features.check_digests(data.digests(), "run")
+
+
+def test_images_are_read_once_for_their_features_and_their_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, model = _tiny.data(), _tiny.model(freeze=True)
+    images, read = (data.train.x, data.validation.x), []
+    real = _digest.digest_array
+
+    def counted(array: np.ndarray) -> str:
+        read.append(any(np.shares_memory(array, each) for each in images))
+        return real(array)
+
+    for module in (_digest, cache):
+        monkeypatch.setattr(module, "digest_array", counted)
+    data.featurize(model.trunk, model.fingerprint(), tmp_path).digests()
+    assert sum(read) == 2
+    (tmp_path / "other").mkdir()
+    for split in (data.train, data.validation):
+        cache.features(model.trunk, split.x, model.fingerprint(), tmp_path / "other")
+    assert {each.key for each in cache.entries(tmp_path)} == {each.key for each in cache.entries(tmp_path / "other")}

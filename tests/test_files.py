@@ -25,6 +25,7 @@ from mtl_keras.files import (
     check_name,
     read_json,
     read_json_lines,
+    remove_leftovers,
     seal,
     writable_folder,
     write_json,
@@ -229,6 +230,25 @@ def test_an_atomic_write_appears_only_when_it_is_complete(tmp_path: Path) -> Non
     plain = path.with_name("plain")
     plain.write_text("")
     assert path.stat().st_mode == plain.stat().st_mode, "permissions follow the umask"
+
+
+def test_what_a_killed_writer_leaves_is_removed(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path; from mtl_keras.files import atomic\n"
+        "with atomic(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    kept = [tmp_path / name for name in (".lock", ".0123456789abcdef", "0123456789abcdef-file.json", ".notes-file.json")]
+    for path in kept:
+        path.write_text("")
+    for path in (tmp_path / "file.json", tmp_path / "job" / "best.weights.h5"):
+        subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+        assert [each.read_text() for each in path.parent.iterdir() if each not in kept and each.is_file()] == ["half"]
+    remove_leftovers(tmp_path)
+    assert sorted(path for path in tmp_path.iterdir() if path.is_file()) == sorted(kept)
+    assert len([*(tmp_path / "job").iterdir()]) == 1, "which another process may be writing"
+    remove_leftovers(tmp_path, below=True)
+    assert [*(tmp_path / "job").iterdir()] == []
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("ours"), KeyboardInterrupt()])

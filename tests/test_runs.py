@@ -225,6 +225,16 @@ def test_a_run_that_delivers_nothing_is_not_logged(tmp_path: Path) -> None:
     assert (chosen.path / "environment.json").read_bytes() == before
 
 
+def test_what_a_killed_process_had_half_written_is_removed(tmp_path: Path) -> None:
+    write_config(tmp_path, CONFIG)
+    left = [tmp_path / ".0123456789abcdef-curves.png", tmp_path / "jobs" / "equal-0" / ".0123456789abcdef-best.weights.h5"]
+    left[1].parent.mkdir(parents=True)
+    for path in left:
+        path.write_text("half")
+    with folder(tmp_path).open(CONFIG, "mtl.tune(...)"):
+        assert not any(path.exists() for path in left)
+
+
 def test_options_are_split_from_other_arguments() -> None:
     options, rest = Options.split({"output_dir": "x", "trials": 3, "reporter": None})
     assert (options.output_dir, options.resume, rest) == ("x", False, {"trials": 3})

@@ -47,6 +47,8 @@ def run_approaches(
             job.check_data()
         else:
             _train(trainer, folder, job, seed, number, len(jobs))
+        # Here, since a process may have been killed right after it had finished the job.
+        (job.folder / CHECKPOINT).unlink(missing_ok=True)
     summaries = [job.summary() for job in jobs]
     metrics: list[MetricsRow] = with_roles(row for summary in summaries for row in summary["metrics"])
     history: list[HistoryRow] = with_roles(row for summary in summaries for row in summary["history"])
@@ -89,7 +91,6 @@ def _train(trainer: Trainer, folder: Path, job: Job, seed: int, number: int, tot
     }
     # Written last: it marks the training as finished.
     write_json(job.summary_file, seal(summary))
-    (job.folder / CHECKPOINT).unlink(missing_ok=True)
     values = {"skill": best.skill, **{f"{t}_{m}": v for t, vs in best.values().items() for m, v in vs.items()}}
     about = {"trial": job.folder.name, "status": "completed", "hyperparameters": {}}
     trainer.reporter.on_training_end({**about, "values": values, "seconds": seconds, "error": None})

@@ -11,7 +11,7 @@ import numpy as np
 
 from mtl_keras.data import cache
 from mtl_keras.data._augment import MODES
-from mtl_keras.data._digest import describe_change, digest_inputs_as, digest_split
+from mtl_keras.data._digest import describe_change, digest_inputs, digest_inputs_as, digest_split
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import label_strata, stratified_choice
 from mtl_keras.data._views import View
@@ -235,12 +235,13 @@ class Data:
                 progress(before + done, total)
 
         for name, split in parts.items():
-            found = []
+            found, slices = [], split.dataset_slices()
+            digest = digest_inputs(split) if len(slices) == 1 and split.views is None else None
             # Each alternated data set has cache entries of its own, which a single-task baseline on it shares.
-            for rows in split.dataset_slices():
+            for rows in slices:
                 part = split.x[rows]
                 images = part if split.views is None else part.reshape(-1, *part.shape[2:])
-                x = cache.features(trunk, images, fingerprint, cache_dir, batch_size=batch_size, progress=report)
+                x = cache.features(trunk, images, fingerprint, cache_dir, batch_size=batch_size, progress=report, digest=digest)
                 found.append(x if split.views is None else x.reshape(len(part), split.views, *x.shape[1:]))
                 before += len(images)
             replaced[name] = split.with_x(found[0] if len(found) == 1 else np.concatenate(found))

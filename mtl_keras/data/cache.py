@@ -85,6 +85,7 @@ def features(
     *,
     batch_size: int = 128,
     progress: Callable[[int, int], None] | None = None,
+    digest: str | None = None,
 ) -> np.ndarray:
     """Return the trunk's features of all images, computing only those that are not in the cache.
 
@@ -95,6 +96,7 @@ def features(
         cache_dir: Folder of the cache; created if missing.
         batch_size: Images per call; default 128.
         progress: Called with the rows done and the total.
+        digest: Of the images, by `digest_array`; None (default) computes it.
 
     Returns:
         float32 `[n, ...]`, in memory if smaller than a quarter of it, else mapped read-only from the file.
@@ -109,7 +111,7 @@ def features(
     if None in row_shape:
         row_shape = trunk.compute_output_shape((1, *images.shape[1:]))[1:]
     shape = (len(images), *row_shape)
-    parts = [digest_trunk(trunk, fingerprint), digest_array(images), "float32", keras.__version__]
+    parts = [digest_trunk(trunk, fingerprint), digest or digest_array(images), "float32", keras.__version__]
     folder = Path(cache_dir).expanduser() / digest_json(parts)
     in_memory = 4 * math.prod(shape) < MEMORY_SHARE * psutil.virtual_memory().total
     compute = _forward(trunk, images, batch_size)

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, describe_failure
-from mtl_keras.files import check_name, damaged, read_json, seal, writable_folder, write_json
+from mtl_keras.files import check_name, damaged, read_json, remove_leftovers, seal, writable_folder, write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Record, write_record
 from mtl_keras.runs._old_config import with_new_names
@@ -122,6 +122,7 @@ class RunFolder:
             logger.warning("%s goes on with another study file, which may change results: %s.", self.path, config["source"])
         with lock(self.path):
             writable_folder(self.path)
+            remove_leftovers(self.path, below=True)
             # As the record at the end has it, too.
             config = seal(config)
             write_json(self.path / CONFIG, config)

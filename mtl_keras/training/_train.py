@@ -14,7 +14,7 @@ import keras
 from mtl_keras.callbacks import TrainingState, Verbose, assign_values, check_callbacks, load_state, set_states
 from mtl_keras.data import Data, trivial_scores
 from mtl_keras.errors import check_seed
-from mtl_keras.files import check_folder, writable_folder
+from mtl_keras.files import check_folder, remove_leftovers, writable_folder
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.saving import MODEL
 from mtl_keras.training._check import check
@@ -124,7 +124,7 @@ def train_compiled(
     check(model, data, phases, cached=cache_dir is not False)
     check_callbacks(callbacks)
     if output_dir is not None:
-        writable_folder(Path(output_dir))
+        remove_leftovers(writable_folder(Path(output_dir)))
     model.class_names = {task: tuple(names) for task, names in data.class_names.items() if task in model.recipe.tasks}
     began = time.perf_counter()
     checkpoint = state = None
