@@ -247,7 +247,7 @@ def test_complete_means_that_no_label_is_absent() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "`batch_size` must be an integer of at least 1. Received: batch_size=0"),
+        ({"batch_size": 0}, r"`batch_size` must be an integer in \[1, 1000000000\]. Received: batch_size=0"),
         ({"batch_size": 2, "at_least": 0}, "at_least=0, batch_size=2"),
         ({"batch_size": 2, "at_least": 3}, "at_least=3, batch_size=2"),
         ({"batch_size": 2, "epochs": 0}, "first_epoch=0, epochs=0"),

@@ -15,7 +15,7 @@ from mtl_keras.data._arrays import from_arrays, resolve_columns
 from mtl_keras.data._data import Data
 from mtl_keras.data._decode import SUFFIXES
 from mtl_keras.data._images import SPLITS, read_images
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.errors import MTLError, check_rows
 
 if TYPE_CHECKING:
     from mtl_keras.tasks import Tasks
@@ -95,8 +95,8 @@ def from_folders(
     """
     root = Path(root).expanduser()
     if validation_per_class is not None:
-        check_integer("validation_per_class", validation_per_class, 1, example=2)
-    check_integer("test_per_class", test_per_class, 0)
+        check_rows("validation_per_class", validation_per_class, example=2)
+    check_rows("test_per_class", test_per_class, minimum=0, example=2)
     resolve_columns(tasks, list(levels))
     files, above = _find_images(root, len(levels))
     _check_held_out({SPLITS[file.parts[0]] for file in files} if above else set(), validation_per_class, test_per_class)

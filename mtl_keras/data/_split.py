@@ -14,7 +14,7 @@ from mtl_keras.data._online import Online
 from mtl_keras.data._rows import Key, RowArrays, map_rows
 from mtl_keras.data._sampler import BatchOrder, Sampler
 from mtl_keras.data._sampling import Sampling
-from mtl_keras.errors import MTLError, check_instance, check_integer, check_mapping, describe
+from mtl_keras.errors import MTLError, check_instance, check_mapping, check_rows, describe
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -254,7 +254,7 @@ class Split:
             >>> y["parity"].shape
             TensorShape([32])
         """
-        check_integer("batch_size", batch_size, 1, example=128)
+        check_rows("batch_size", batch_size)
         if not 1 <= at_least <= batch_size:
             raise MTLError(
                 f"`at_least` must be in [1, batch_size]. Received: at_least={at_least}, batch_size={batch_size}. Pass e.g. 1."
