@@ -177,8 +177,8 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "Received: validation=0.1, and 20 rows. Remove `validation`",
     ),
     ({}, {"validation": 0.5, "test": 0.5}, "Received: test=0.5, validation=0.5 of 40 rows"),
-    ({}, {"validation": 0.0}, "Received: validation=0.0 of 40 rows"),
-    ({}, {"seed": -1}, "`seed` must be an integer in [0, 4294967295]"),
+    ({}, {"validation": 0.0}, "`validation` must be a number in (0, 1). Received: validation=0.0"),
+    ({}, {"seed": -1}, "`seed` must be an integer in [0, 2147483647]"),
     ({"path": ["images/000.png", "images/none.png"] * 20}, {}, "20 of 40 that do not, the first"),
     ({"path": ["images/000.png", "images/none.png"] * 20}, {}, "images/none.png, rows 1, 3, 5, 7, 9 and 15 more. Pass root="),
     (

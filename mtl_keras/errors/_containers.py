@@ -13,6 +13,7 @@ __all__ = [
     "check_function",
     "check_image_size",
     "check_instance",
+    "check_instances",
     "check_integers",
     "check_mapping",
     "check_names",
@@ -97,6 +98,20 @@ def check_instance(name: str, value: Any, kind: type[T], remedy: str, *, of: str
         return value
     raise MTLError(
         f"`{name}`{f' of {of}' if of else ''} must be a {kind.__name__}. Received: {name}={describe(value)}. {remedy}"
+    )
+
+
+def check_instances(name: str, value: Any, kind: type[T], *, of: str = "") -> tuple[T, ...]:
+    """Return `value` as a tuple after checking that it is a sequence of instances of a class.
+
+    Raises:
+        MTLError: If it is not.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and all(isinstance(each, kind) for each in value):
+        return tuple(value)
+    raise MTLError(
+        f"`{name}`{f' of {of}' if of else ''} must be a sequence, each a {kind.__name__}. Received: {name}={describe(value)}. "
+        "Pass a list of them."
     )
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from mtl_keras.errors import check_choice, check_count, check_names, check_seed, check_text
 from mtl_keras.files import atomic, damaged, read_text
+from mtl_keras.report._check import check_evaluation, check_rows_of
 from mtl_keras.report._roles import TRIVIAL, Role, with_roles
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ __all__ = [
     "SKILL_UNIT",
     "HistoryRow",
     "MetricsRow",
+    "given_history",
+    "given_metrics",
     "history_rows",
     "metrics_rows",
     "read_csv",
@@ -90,10 +94,27 @@ class HistoryRow(TypedDict):
     role: Role
 
 
+class Epoch(TypedDict):
+    """What an entry of `Run.history` has at least."""
+
+    phase: int
+    epoch: int
+
+
 #: Columns of metrics.csv.
 METRICS_COLUMNS = tuple(MetricsRow.__annotations__)
 #: Columns of history.csv.
 HISTORY_COLUMNS = tuple(HistoryRow.__annotations__)
+
+
+def given_metrics(rows: Any, name: str = "metrics_rows") -> list[MetricsRow]:
+    """Return rows of metrics.csv as a list, after checking them."""
+    return check_rows_of(name, rows, MetricsRow, "metrics_rows")
+
+
+def given_history(rows: Any, name: str = "history_rows") -> list[HistoryRow]:
+    """Return rows of history.csv as a list, after checking them."""
+    return check_rows_of(name, rows, HistoryRow, "history_rows")
 
 
 def metrics_rows(
@@ -112,7 +133,14 @@ def metrics_rows(
     Returns:
         One row for each task and metric, and one for the whole model with task `"all"` and metric `"skill"`.
     """
-    head = {"run": run, "seed": seed, "phase": phase, "epoch_kind": epoch_kind, "split": evaluation.split, "role": role}
+    check_evaluation(evaluation)
+    check_choice("epoch_kind", epoch_kind, ("best", "last"))
+    head = {
+        **_training(run, seed, role),
+        "phase": check_count("phase", phase, minimum=0),
+        "epoch_kind": epoch_kind,
+        "split": evaluation.split,
+    }
     rows = [{**head, **_describe(score), "value": score.value} for score in evaluation.scores]
     return _ordered([*rows, {**head, **_whole_model(evaluation), "value": evaluation.skill}])
 
@@ -127,6 +155,7 @@ def trivial_rows(evaluation: Evaluation) -> list[MetricsRow]:
         Rows as from `metrics_rows` with run and role `"trivial"` and without seed, phase or kind of epoch. The skill is 0 by
         definition.
     """
+    check_evaluation(evaluation)
     head = {"run": TRIVIAL, "seed": "", "phase": "", "epoch_kind": "", "split": evaluation.split, "role": "trivial"}
     rows = [{**head, **_describe(score), "value": score.trivial} for score in evaluation.scores]
     return _ordered([*rows, {**head, **_whole_model(evaluation), "value": 0.0}])
@@ -148,11 +177,13 @@ def history_rows(
         One row for each epoch and entry of the log, in the order of the tasks. Loss weights have the metric `"loss_weight"`;
         what belongs to no task (`loss`, `skill`, `learning_rate`, `steps_{data set}`) has the task `"all"`.
     """
-    tasks = list(tasks)
+    tasks = list(check_names("tasks", tasks))
+    training: Any = _training(run, seed, role)
+    epochs = check_rows_of("history", history, Epoch, "Run.history")
     longest_first = sorted(tasks, key=len, reverse=True)
     place = {task: number for number, task in enumerate([*tasks, "all"])}
     rows: list[HistoryRow] = []
-    for epoch in history:
+    for epoch in epochs:
         entries = [
             (*_resolve(name, longest_first), float(value)) for name, value in epoch.items() if name not in ("phase", "epoch")
         ]
@@ -160,15 +191,15 @@ def history_rows(
         entries.sort(key=lambda entry: place[entry[1]])
         rows += [
             HistoryRow(
-                run=run,
-                seed=seed,
+                run=training["run"],
+                seed=training["seed"],
                 phase=epoch["phase"],
                 epoch=epoch["epoch"],
                 split=split,
                 task=task,
                 metric=metric,
                 value=value,
-                role=role,
+                role=training["role"],
             )
             for split, task, metric, value in entries
         ]
@@ -227,6 +258,13 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _training(run: Any, seed: Any, role: Any) -> dict[str, Any]:
+    """Return the columns of a training, checked."""
+    check_text("run", run, example="multi-task")
+    check_choice("role", role, ("approach", "single_task"))
+    return {"run": run, "seed": check_seed("seed", seed), "role": role}
 
 
 def _integer(text: str) -> int | str:
