@@ -139,6 +139,30 @@ def test_a_function_of_a_study_returns_what_it_must(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("field", "kind", "function"),
+    [
+        ("claims", "Sequence", lambda record: None),
+        ("claims", "Sequence", fail),
+        ("finding", "str", lambda record: 3),
+        ("plots", "Sequence", lambda record: 3),
+        ("tables", "Sequence", leave),
+    ],
+)
+def test_what_a_study_says_of_a_record_is_checked(field: str, kind: str, function: Callable[..., Any]) -> None:
+    wrong: dict[str, Any] = {field: function}
+    study = dataclasses.replace(_search.STUDY, **wrong)
+    with pytest.raises(MTLError, match=rf"`{field}` of study 'made-up' must return a {kind}\. Received: "):
+        study.complete(mtl.report.Record("One", "Which?", "one", {}, {}, []))
+
+
+@pytest.mark.parametrize("rows", ["better", [3], [("a", "b")], [{"claim": "Better."}], [{"claim": 3, "verdict": "Yes."}]])
+def test_claims_are_rows_of_texts(rows: Any) -> None:
+    study = dataclasses.replace(_search.STUDY, claims=lambda record: rows)
+    with pytest.raises(MTLError, match="`claims`"):
+        study.complete(mtl.report.Record("One", "Which?", "one", {}, {}, []))
+
+
 @pytest.mark.usefixtures("stub_png")
 def test_results_outlive_a_record_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = mtl.Plan(_tiny.model(mtl.Tasks(mtl.Binary("odd"))).recipe, (PHASE,))

@@ -14,7 +14,7 @@ from keras import ops
 
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model._units import join_digits, split_digits
-from mtl_keras.tasks import Task, Tasks
+from mtl_keras.tasks import Binary, Classification, Ordinal, Task, Tasks
 
 __all__ = ["all_labeled", "complete_arrays", "standardize"]
 
@@ -29,8 +29,12 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
         sample_weight: Row weights of some tasks; a task left out gets 1.
 
     Raises:
-        MTLError: If a key names no task.
+        MTLError: If a key names no task, or a task that takes a class index has several numbers for each row.
     """
+    if isinstance(y, Mapping):
+        y = {name: _as_rows(column, tasks[name]) if name in tasks else column for name, column in y.items()}
+    elif len(tasks) == 1:
+        y = _as_rows(y, next(iter(tasks.values())))
     y = split_digits(tasks, y)
     if not isinstance(y, Mapping) or not isinstance(sample_weight, Mapping):
         return y, sample_weight
@@ -125,7 +129,24 @@ def _by_task(tasks: Tasks, y: Any) -> Mapping[str, Any]:
     return y
 
 
+def _as_rows(label: Any, task: Task) -> Any:
+    """Return an array `[n]` where it came as a column `[n, 1]`. A step that was traced for one takes no other rank."""
+    return _flatten_column(label, task) if isinstance(label, np.ndarray) else label
+
+
 def _flatten_column(label: Any, task: Task) -> Any:
-    """Return labels `[batch]` where they came as a column `[batch, 1]`."""
-    column = len(label.shape) == 2 and label.shape[1] == 1 and not task.from_input
-    return ops.reshape(label, (-1,)) if column else label
+    """Return labels `[batch]` where they came as a column `[batch, 1]`.
+
+    Raises:
+        MTLError: If there are several numbers for each row of a task that takes a class index.
+    """
+    if len(label.shape) != 2 or task.from_input:
+        return label
+    if label.shape[1] == 1:
+        return label.reshape(-1) if isinstance(label, np.ndarray) else ops.reshape(label, (-1,))
+    if isinstance(task, Classification | Binary | Ordinal):
+        raise MTLError(
+            f"Labels of task {task.name!r} must be class indices [n]. Received: {label.shape[1]} numbers for each row. Pass "
+            "labels.argmax(axis=-1) where they are one-hot."
+        )
+    return label

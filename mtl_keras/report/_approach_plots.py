@@ -228,7 +228,7 @@ def _panels(approaches: Sequence[str], titles: Sequence[str], title: str) -> tup
 
     if not approaches or not titles:
         raise MTLError(
-            "`metrics_rows` must hold results on the split, and `metrics` name one. Received: none. Give another `split`."
+            "`metrics_rows` must hold results of `metrics` on the split. Received: no row on this split. Give another `split`."
         )
     columns = min(len(titles), COLUMNS)
     height = math.ceil(len(titles) / columns)

@@ -117,7 +117,7 @@ def difference(
     for name, run in (("one", one), ("other", other)):
         check_text(name, run, example="multi-task")
         if run not in values:
-            raise unknown(f"approach on the {split} split for `{name}`", run, values, "`metrics_rows` hold no other.")
+            raise unknown(f"approach on the {split} split", run, values, f"`{name}` must be in `metrics_rows`.")
     by_task: list[dict[Any, float]] = []
     for name in tasks:
         key = (name, metric or own.get(name, ""))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, check_names, check_text
-from mtl_keras.report._check import check_array, check_metrics
+from mtl_keras.errors import MTLError, check_mapping, check_names, check_text
+from mtl_keras.report._check import check_array
 from mtl_keras.report._roles import label_of, roles_of, with_roles
 from mtl_keras.report._rows import HistoryRow, given_history
 
@@ -41,7 +41,8 @@ def plot_history(history_rows: Iterable[HistoryRow], *, units: Mapping[str, str]
     from mtl_keras.report._drawing import colors_of, epochs_axis, grid, legend, style
 
     rows = with_roles(given_history(history_rows))
-    units = {} if units is None else check_metrics("units", units)
+    units = {} if units is None else check_mapping("units", units, example="{'accuracy': 'fraction of rows'}")
+    check_names("units", [unit for unit in units.values() if not isinstance(unit, str) or unit])
     roles, (lines, starts) = roles_of(rows), lines_of(rows)
     labels = {run: label_of(run, role) for run, role in roles.items()}
     tasks = list(dict.fromkeys(task for _, _, _, task, metric in lines if task != "all" and metric != "loss_weight"))

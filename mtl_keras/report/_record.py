@@ -13,6 +13,7 @@ from mtl_keras.errors import (
     check_mapping,
     check_names,
     check_text,
+    describe,
     store,
 )
 from mtl_keras.files import check_name
@@ -156,17 +157,21 @@ class Record:
         for name in ("config", "environment", "summaries"):
             store(self, **{name: check_mapping(name, getattr(self, name), of=of)})
         store(self, metrics=given_metrics(self.metrics, "metrics"), history=given_history(self.history, "history"))
-        store(self, trials=check_trials(self.trials, name="trials"), notes=check_names("notes", self.notes, of=of))
+        store(self, trials=check_trials(self.trials, name="trials"))
+        check_names("notes", self.notes, of=of)
         if self.evaluation is not None:
             check_evaluation(self.evaluation)
         for name, kind in (("plots", Picture), ("tables", Table), ("published", Mapping), ("claims", Mapping)):
-            store(self, **{name: check_instances(name, getattr(self, name), kind, of=of)})
+            check_instances(name, getattr(self, name), kind, of=of)
         for name, keys, rows in (("published", PUBLISHED_COLUMNS, self.published), ("claims", CLAIM_KEYS, self.claims)):
             for row in rows:
                 if set(row) != set(keys):
                     raise MTLError(
                         f"Each row of `{name}` must have {', '.join(keys)}. Received: {dict(row)}. Give these and no others."
                     )
+                for key in keys:
+                    if key != "value" and not isinstance(row[key], str):
+                        raise MTLError(f"Entries of `{name}` must be texts. Received: {key}={describe(row[key])}. Give a text.")
 
     @property
     def split(self) -> str:
