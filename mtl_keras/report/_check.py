@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict, get_args, get_type_hints
 
 import numpy as np
@@ -23,6 +22,8 @@ __all__ = [
     "check_trials",
 ]
 
+#: Integers are smaller in absolute value.
+LARGEST = 2**63
 Split = Literal["test", "validation", "train"]
 
 
@@ -61,14 +62,16 @@ def check_rows_of(name: str, rows: Any, kind: type, made_by: str, without: tuple
     given = [*rows] if isinstance(rows, Iterable) and not isinstance(rows, str | bytes | Mapping) else None
     problem = "" if given is not None else describe(rows)
     columns = {column: _types(hint) for column, hint in get_type_hints(kind).items() if column not in without}
-    for number, row in enumerate(given or ()):
-        if not isinstance(row, Mapping):
-            problem = f"{describe(row)} as row {number}"
-        else:
-            wrong = [column for column, types in columns.items() if not _is_a(row.get(column), types)]
-            problem = f"{wrong[0]}={describe(row.get(wrong[0]))} in row {number}" if wrong else ""
-        if problem:
-            break
+    others = [number for number, row in enumerate(given or ()) if not isinstance(row, Mapping)]
+    if given is not None and others:
+        problem = f"{describe(given[others[0]])} as row {others[0]}"
+    elif given is not None:
+        for column, types in columns.items():
+            values = [row.get(column) for row in given]
+            if not _all_are(values, types):
+                number = next(number for number, value in enumerate(values) if not _all_are([value], types))
+                problem = f"{column}={describe(values[number])} in row {number}"
+                break
     if given is None or problem:
         raise MTLError(
             f"`{name}` must be rows with the columns {', '.join(columns)}. Received: {problem}. Pass the rows of {made_by}."
@@ -84,7 +87,7 @@ def check_trials(trial_rows: Any, without: tuple[str, ...] = (), *, name: str = 
     """
     rows = check_rows_of(name, trial_rows, TrialRow, "read_trials", without)
     for number, row in enumerate(rows):
-        if row["status"] == "completed" and not _is_a(row["values"].get("skill"), (numbers.Real,)):
+        if row["status"] == "completed" and not _all_are([row["values"].get("skill")], (numbers.Real,)):
             raise MTLError(
                 f"`{name}` must have a skill for each completed training. Received: values={describe(row['values'])} in "
                 f"row {number}. Pass the rows of read_trials."
@@ -151,7 +154,7 @@ def check_numbers(name: str, values: Any) -> list[float]:
         MTLError: If one of them is no number.
     """
     try:
-        if isinstance(values, str | bytes | Mapping) or not all(_is_a(each, (numbers.Real,)) for each in values):
+        if isinstance(values, str | bytes | Mapping) or not _all_are([*values], (numbers.Real,)):
             raise TypeError
         return [float(each) for each in values]
     except (TypeError, OverflowError):
@@ -165,8 +168,10 @@ def _types(hint: Any) -> tuple[type, ...]:
     return tuple(abstract.get(getattr(one, "__origin__", one), one) for one in each)
 
 
-def _is_a(value: Any, types: tuple[type, ...]) -> bool:
-    if not isinstance(value, types) or isinstance(value, bool):
+def _all_are(values: Sequence[Any], types: tuple[type, ...]) -> bool:
+    """Return whether all values are of these classes; booleans are no numbers, and integers must have a float."""
+    # By their classes, which are few: there may be a hundred thousand values.
+    kinds = set(map(type, values))
+    if not all(issubclass(kind, types) and kind is not bool for kind in kinds):
         return False
-    # Longer integers have no float.
-    return not isinstance(value, int) or math.log2(abs(value) + 1) < 1000
+    return int not in kinds or all(-LARGEST < value < LARGEST for value in values if type(value) is int)

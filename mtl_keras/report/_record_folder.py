@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from mtl_keras.errors import MTLError, check_bool, check_instance, check_path
 from mtl_keras.files import atomic, damaged, read_json, write_json
+from mtl_keras.report._csv import read_csv, write_csv
 from mtl_keras.report._finding import finding
 from mtl_keras.report._page import page
 from mtl_keras.report._pictures import pictures
 from mtl_keras.report._record import PUBLISHED_COLUMNS, Picture, Record, Table
-from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, HistoryRow, read_csv, read_history, read_metrics, write_csv
+from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, HistoryRow, read_history, read_metrics
 from mtl_keras.report._trials_log import read_trials
 
 if TYPE_CHECKING:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from mtl_keras.errors import check_choice, check_count, check_names, check_seed, check_text
-from mtl_keras.files import atomic, damaged, read_text
 from mtl_keras.report._check import check_evaluation, check_rows_of
+from mtl_keras.report._csv import read_csv
 from mtl_keras.report._roles import TRIVIAL, Role, with_roles
 
 if TYPE_CHECKING:
@@ -26,11 +24,9 @@ __all__ = [
     "given_metrics",
     "history_rows",
     "metrics_rows",
-    "read_csv",
     "read_history",
     "read_metrics",
     "trivial_rows",
-    "write_csv",
 ]
 
 SKILL_UNIT = "share of the way from trivial to perfect"
@@ -225,39 +221,6 @@ def read_history(path: Path) -> list[HistoryRow]:
     numbers: dict[str, Callable[[str], Any]] = {"seed": _integer, "phase": int, "epoch": int, "value": float}
     rows = with_roles(read_csv(path, HISTORY_COLUMNS, numbers))
     return [cast(HistoryRow, {column: row[column] for column in HISTORY_COLUMNS}) for row in rows]
-
-
-def read_csv(path: Path, columns: Sequence[str], numbers: Mapping[str, Callable[[str], Any]]) -> list[dict[str, Any]]:
-    """Read the rows of a CSV file.
-
-    Args:
-        path: The file.
-        columns: Those that it must have; `role` may be missing, which earlier versions did not write.
-        numbers: How values of some columns are read; all others are text.
-
-    Raises:
-        MTLError: If the file is not as it was written; the message has the line.
-    """
-    rows: list[dict[str, Any]] = []
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    try:
-        if missing := [column for column in columns if column not in {"role", *(reader.fieldnames or ())}]:
-            raise ValueError(f"it must have the columns {', '.join(columns)}, and has no {missing[0]}")
-        for row in reader:
-            if None in row or None in row.values():
-                raise ValueError(f"it has not as many values as there are columns, {len(reader.fieldnames or ())}")
-            rows.append({**row, **{column: read(row[column]) for column, read in numbers.items()}})
-    except (ValueError, csv.Error) as error:
-        raise damaged(path, str(error), max(reader.line_num, 1)) from error
-    return rows
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows atomically and with full precision."""
-    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _training(run: Any, seed: Any, role: Any) -> dict[str, Any]:

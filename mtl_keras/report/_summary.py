@@ -8,9 +8,10 @@ from typing import Any
 
 from mtl_keras.errors import MTLError, check_path
 from mtl_keras.files import atomic
+from mtl_keras.report._csv import write_csv
 from mtl_keras.report._page import LEGEND, result_table
 from mtl_keras.report._record_folder import read_record
-from mtl_keras.report._rows import MetricsRow, write_csv
+from mtl_keras.report._rows import MetricsRow
 from mtl_keras.report._tables import is_comparison
 from mtl_keras.report.statistics import mean, sample_sd
 
