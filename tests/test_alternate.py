@@ -261,7 +261,7 @@ def test_images_are_resized() -> None:
         assert (data.train.x[40:] == 100).all()
     with pytest.raises(MTLError, match=r"8 x 8 x 1 in 'long' and 16 x 12 x 1 in 'large'. Pass image_size="):
         alternate(_pair.long(), large)
-    with pytest.raises(MTLError, match=r"`image_size` must be an integer of at least 1. Received: image_size=0"):
+    with pytest.raises(MTLError, match=r"`image_size` must be an integer in \[1, 16384\]. Received: image_size=0"):
         alternate(_pair.long(), large, image_size=0)
 
 

@@ -73,7 +73,7 @@ class TestPictures:
         for draw, message in (
             (lambda: report.plot_totals(rows), "lack some of fine, image"),
             (lambda: report.plot_totals(rows, tasks=["fin"]), "Received: fin. The rows hold fine, image"),
-            (lambda: report.plot_totals(rows, how="max"), "Received: 'max'"),
+            (lambda: report.plot_totals(rows, how="max"), "Received: how='max'"),
             (lambda: report.plot_gains(rows_of("a", [0.7])), "single-task baselines with the same seeds"),
             (lambda: report.plot_approaches([]), "no row on this split"),
         ):

@@ -504,11 +504,11 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
     [
         (
             {"seeds": 1},
-            "which estimates a spread, must be an integer of at least 2. Received: seeds=1",
+            r"which estimates a spread, must be an integer in \[2, 1000000\]. Received: seeds=1",
         ),
         (
             {"seeds": "5"},
-            "which estimates a spread, must be an integer of at least 2. Received: seeds='5'",
+            r"which estimates a spread, must be an integer in \[2, 1000000\]. Received: seeds='5'",
         ),
         ({"approaches": {}}, "must have at least one approach. Received: none"),
         ({"approaches": None}, "must be a dict of mtl.Phase"),

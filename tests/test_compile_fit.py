@@ -58,6 +58,23 @@ def test_fit_trains_what_a_phase_trains(weighting: str) -> None:
         np.testing.assert_allclose(by_fit.weighting_state[name], value, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "classes"), [("kind", 3), ("odd", 2)])
+def test_one_hot_labels_are_refused_in_one_line(name: str, classes: int) -> None:
+    model = fresh()
+    model.compile("sgd")
+    labels = {**COLUMNS, name: np.eye(classes)[COLUMNS[name].astype(int)]}
+    line = rf"Labels of task '{name}' must be class indices \[n\]\. Received: {classes} numbers for each row\. Pass "
+    for call in (model.fit, model.evaluate, model.fit):
+        with pytest.raises(MTLError, match=line) as refused:
+            call(IMAGES, labels, verbose=0)
+        assert "\n" not in str(refused.value)
+        # Also after a step was traced for a column.
+        model.fit(IMAGES, {key: column[:, None] for key, column in COLUMNS.items()}, verbose=0)
+        model.fit(IMAGES, COLUMNS, verbose=0)
+    with pytest.raises(MTLError, match=line):
+        model.fit(tf.data.Dataset.from_tensors((IMAGES, labels)), shuffle=False, verbose=0)
+
+
 def test_an_idle_head_does_not_move() -> None:
     model = fresh()
     model.compile(keras.optimizers.Adam(0.05), weighting="equal", run_eagerly=True)

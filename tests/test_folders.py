@@ -133,7 +133,7 @@ def test_an_image_with_too_many_pixels_is_an_error(tmp_path: Path) -> None:
         ),
         (
             {"validation_per_class": 0},
-            "`validation_per_class` must be an integer of at least 1. Received: validation_per_class=0",
+            "`validation_per_class` must be an integer in [1, 1000000000]. Received: validation_per_class=0",
         ),
         ({"levels": ("family", "race")}, "Unknown column: received 'kind'"),
         ({"levels": ("family", "kind", "age"), "tasks": TASKS}, "must lie 3 folders below the root"),

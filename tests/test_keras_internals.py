@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
@@ -81,3 +82,16 @@ def test_keras_has_no_direction_for_the_metrics_of_tasks() -> None:
     early.set_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
     with pytest.raises(ValueError, match="mode='max'"):
         early.on_epoch_end(0, {"val_skill": 1.0})
+
+
+def test_tensorflow_counts_traces_by_a_key_of_each_function() -> None:
+    """Used by `mtl_keras/model/_tracing.py`, which gives each function a key of its own."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    model.make_train_function()
+    found = inspect.getclosurevars(model.train_function).nonlocals
+    many, single = found["multi_step_on_iterator"], found["one_step_on_data"].__wrapped__
+    for function in (many, single):
+        assert isinstance(function, tf.types.experimental.PolymorphicFunction), "Keras traces other functions"
+        code = inspect.unwrap(function._python_function).__code__
+        assert function._key_for_call_stats is code, "TensorFlow counts by another key"

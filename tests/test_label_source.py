@@ -90,7 +90,7 @@ def test_aliases_of_columns_are_known() -> None:
         (lambda: mtl.ClassMap("label", {"all": [0]}), "at least 2 groups. Received: 1 for 'label'"),
         (lambda: mtl.ClassMap("label", {"a": [0], "b": []}), "at least one class. Received: none for 'b'"),
         (lambda: mtl.ClassMap("label", {"a": [0, 1], "b": [1]}), "must be in one group. Received: 1 in 'a' and 'b'"),
-        (lambda: mtl.RandomLabels(seed=-1), "`seed` of random labels must be an integer of at least 0. Received: seed=-1"),
+        (lambda: mtl.RandomLabels(seed=-1), "`seed` of random labels must be an integer in [0, 2147483647]. Received: seed=-1"),
         (lambda: data(of({"a": ["bird", "cat", "ship"], "b": ["caar"]})), "received 'caar'. Did you mean 'car'"),
         (lambda: data(of({"a": ["bird", "cat"], "b": ["car"]})), "without class 3 (ship), and 0 more"),
         (lambda: data(of({"a": [0, 1, 2, 3], "b": [4]})), "Unknown class of 'label' in the class map: received '4'"),

@@ -247,12 +247,18 @@ def test_complete_means_that_no_label_is_absent() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "`batch_size` must be an integer of at least 1. Received: batch_size=0"),
-        ({"batch_size": 2, "at_least": 0}, "at_least=0, batch_size=2"),
-        ({"batch_size": 2, "at_least": 3}, "at_least=3, batch_size=2"),
-        ({"batch_size": 2, "epochs": 0}, "first_epoch=0, epochs=0"),
-        ({"batch_size": 2, "epochs": 3, "first_epoch": 3}, "first_epoch=3, epochs=3"),
-        ({"batch_size": 2, "epochs": 3, "first_epoch": -1}, "first_epoch=-1, epochs=3"),
+        ({"batch_size": 0}, r"`batch_size` must be an integer in \[1, 1000000000\]. Received: batch_size=0"),
+        ({"batch_size": 2, "at_least": 0}, r"`at_least` must be an integer in \[1, 2\]. Received: at_least=0"),
+        ({"batch_size": 2, "at_least": 3}, r"`at_least` must be an integer in \[1, 2\]. Received: at_least=3"),
+        ({"batch_size": 2, "epochs": 0}, r"`epochs` must be an integer in \[1, 1000000\]. Received: epochs=0"),
+        (
+            {"batch_size": 2, "epochs": 3, "first_epoch": 3},
+            r"must be an integer in \[0, 2\]. Received: first_epoch=3",
+        ),
+        (
+            {"batch_size": 2, "epochs": 3, "first_epoch": -1},
+            r"must be an integer in \[0, 2\]. Received: first_epoch=-1",
+        ),
     ],
 )
 def test_batches_refuses_invalid_arguments(arguments: dict[str, int], message: str) -> None:

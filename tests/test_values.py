@@ -7,6 +7,7 @@ is rebuilt from its configuration, or an `MTLError` in one line that names the f
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import json
@@ -14,21 +15,24 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import mtl_keras as mtl
-from mtl_keras import sharing, weighting
+from mtl_keras import report, sharing, weighting
 from mtl_keras.cli._options import read_changes
+from mtl_keras.comparison import Approach
 from mtl_keras.data import Data, Split
 from mtl_keras.errors import MTLError
 from mtl_keras.runs import Options
 from mtl_keras.search import Configuration, Context, Settings, resolve
 from mtl_keras.tasks import Metric
-from tests import _search, _tiny
+from tests import _scores, _search, _tiny
 
 #: What some field or other refuses. Each field gets all of it.
 WRONG: dict[str, Any] = {
@@ -83,6 +87,9 @@ LOOSE: Any = mtl
 TASKS = mtl.Tasks(mtl.Classification("kind", classes=3), mtl.Binary("odd"))
 RECIPE = mtl.Recipe(TASKS, mtl.Backbone("SmallCNN", filters=(4,)), (8, 8, 1), shared=(6,))
 NOISE = _tiny.data(16, 8)
+STUDY = functools.partial(LOOSE.Study, "mine", "Mine.", TASKS, data="digits")
+METRICS = _scores.rows_of([0.75, 0.5], [0.5, 0.5])
+HISTORY = _scores.history()
 
 
 def tasks_from(config: dict[str, Any]) -> Any:
@@ -126,6 +133,17 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
         (lambda value: value.config(), mtl.Recipe.from_config),
     ),
     mtl.Phase: ({"epochs": 2}, (lambda value: value.config(), lambda config: mtl.Phase(**config))),
+    Approach: (
+        {"name": "one", "plan": mtl.Plan(RECIPE, (mtl.Phase(epochs=1),)), "seeds": range(2), "data": lambda seed: NOISE},
+        None,
+    ),
+    report.Picture: ({"name": "curves.png", "caption": "Curves."}, None),
+    report.Table: ({"markdown": "| a |", "caption": "Numbers."}, None),
+    report.Record: (
+        {"title": "One", "question": "Which?", "command": "one", "config": {}, "environment": {}, "metrics": METRICS}
+        | {"history": HISTORY, "trials": _scores.TRIALS},
+        None,
+    ),
     mtl.Plan: ({"recipe": RECIPE, "phases": (mtl.Phase(epochs=1),)}, None),
     Settings: ({}, (lambda value: value.config(), lambda config: Settings(**config))),
     Configuration: ({"summary": "One.", "plan": {"shared_depth": 1}}, None),
@@ -138,7 +156,7 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
 }
 #: Results, which only mtl-keras makes, base classes, and the arguments of an option that are no fields.
 MADE = {"Decoded", "LabelSource", "Sharing", "Task", "Weighting", "LossWeighting", "GradientWeighting", "TrainingState"}
-MADE |= {"Prepared", "Resolved", "StudyResult", "CacheEntry"}
+MADE |= {"Prepared", "Resolved", "StudyResult", "CacheEntry", "Comparison", "Difference", "Results"}
 #: Fields that a message calls by another word.
 CALLED = {"name": "backbone", "backbone_options": "option of", "shared": "sharing", "weighting": "weight", "groups": "group"}
 #: Fields whose values are not checked: whatever a study's own settings are, and a cache.
@@ -174,7 +192,10 @@ def outcome(make: Callable[[], Any], field: str) -> Any:
 
 def test_every_frozen_value_is_in_the_table() -> None:
     packages = [importlib.import_module(f"mtl_keras{name}") for name in ("", ".backbones")]
-    packages += [getattr(mtl, name) for name in ("tasks", "data", "sharing", "weighting", "search", "runs", "callbacks")]
+    packages += [
+        getattr(mtl, name) for name in ("tasks", "data", "sharing", "weighting", "search", "runs", "callbacks", "report")
+    ]
+    packages.append(importlib.import_module("mtl_keras.comparison"))
     public: list[Any] = [getattr(package, name) for package in packages for name in package.__all__]
     kinds: list[Any] = [kind for kind in public if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
     frozen = {kind.__name__ for kind in kinds if kind.__dataclass_params__.frozen}
@@ -196,6 +217,125 @@ def test_a_field_is_refused_by_name_or_survives(kind: type) -> None:
             assert json.dumps(write(again), allow_nan=False) == text
             if kind not in (Settings, mtl.Phase, mtl.Recipe):
                 assert hash(again) == hash(value)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree of six images, of which a table lists all."""
+    root = tmp_path_factory.mktemp("images")
+    for number in range(6):
+        path = root / f"{number % 2}" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(path)
+    lines = [f"{number % 2}/{number}.png,{number % 3},{number % 2}" for number in range(6)]
+    root.with_suffix(".csv").write_text("\n".join(["path,kind,odd", *lines]), encoding="utf-8")
+    return root
+
+
+#: A function, valid arguments, and the arguments that are tried.
+Tried = tuple[Callable[..., Any], dict[str, Any], tuple[str, ...]]
+
+
+def data_functions(folder: Path) -> dict[str, Tried]:
+    """Inputs and labels have tests of their own."""
+    odd = mtl.Tasks(mtl.Binary("odd"))
+    pair = (NOISE.only("kind"), dataclasses.replace(NOISE.only("odd"), name="other"))
+    halves = {"column": "fine", "classes": 4, "seed": 0}
+    table = {"table": folder.with_suffix(".csv"), "tasks": TASKS, "root": folder}
+    tree = {"root": folder, "tasks": odd, "levels": ("odd",), "validation_per_class": 1}
+    batches = ("batch_size", "seed", "epochs", "first_epoch", "at_least")
+    return {
+        "from_arrays": (
+            mtl.data.from_arrays,
+            {"tasks": TASKS, "train": _tiny.rows(16, 0)},
+            ("tasks", "train", "validation", "test", "validation_fraction", "seed", "name", "class_names", "aliases"),
+        ),
+        "from_dataframe": (
+            mtl.data.from_dataframe,
+            table,
+            ("tasks", "image_size", "validation", "test", "seed", "name"),
+        ),
+        "from_folders": (
+            mtl.data.from_folders,
+            tree,
+            ("tasks", "validation_per_class", "test_per_class", "image_size", "seed", "name"),
+        ),
+        "alternate": (functools.partial(mtl.data.alternate, *pair), {}, ("sampling", "steps", "image_size", "seed")),
+        "subset": (NOISE.subset, {"n_train": 8}, ("n_train", "seed")),
+        "stratified_folds": (mtl.data.stratified_folds, {"split": NOISE.train, "folds": 2, "seed": 0}, ("folds", "seed")),
+        "batches": (NOISE.train.batches, {"batch_size": 8}, batches),
+        "halves": (mtl.ClassMap.halves, halves, tuple(halves)),
+        "binary_tasks": (
+            mtl.tasks.binary_tasks,
+            {"n": 4, "column": "fine", "classes": 4},
+            ("n", "column", "classes", "groups", "n_random", "seed"),
+        ),
+    }
+
+
+def report_functions(folder: Path) -> dict[str, Tried]:
+    record = report.Record("One", "Which?", "one", {}, {}, METRICS, HISTORY)
+    about = {"run": "a", "seed": 0}
+    steps = {"phase": 0, "epoch": 1, "steps_a": 3, "val_odd_accuracy": 0.5, "val_odd_loss": 1.0}
+    given: dict[str, dict[str, Any]] = {
+        "delta_m_rows": {"metrics_rows": METRICS, "own_metrics": {"digit": "accuracy"}},
+        "history_rows": {"history": [{"phase": 0, "epoch": 1, "loss": 1.0}], "tasks": ["digit"], **about},
+        "metrics_rows": {"evaluation": _scores.evaluation(), **about, "phase": 0, "epoch_kind": "best"},
+        "trivial_rows": {"evaluation": _scores.evaluation()},
+        "with_roles": {"rows": METRICS},
+        "approaches_table": {"metrics_rows": METRICS},
+        "phases_table": {"history_rows": HISTORY},
+        "scores_table": {"metrics_rows": METRICS},
+        "to_markdown": {"frame": report.scores_table(METRICS)},
+        "trials_table": {"trial_rows": _scores.TRIALS},
+        "difference": {"metrics_rows": METRICS, "one": "multi-task", "other": "single-task", "task": "digit"},
+        "plot_approaches": {"metrics_rows": METRICS},
+        "plot_confusion": {"counts": np.eye(2)},
+        "plot_gains": {"metrics_rows": METRICS},
+        "plot_history": {"history_rows": HISTORY},
+        "plot_loss_weights": {"history_rows": HISTORY},
+        "plot_reconstructions": {"truth": np.zeros((1, 2, 2, 1)), "prediction": np.zeros((1, 2, 2, 1))},
+        "plot_steps": {"history_rows": report.history_rows([steps], ["odd"], run="a", seed=0)},
+        "plot_totals": {"history_rows": HISTORY},
+        "plot_trials": {"trial_rows": _scores.TRIALS},
+        "environment": {},
+        "read_record": {"folder": folder},
+        "read_trials": {"folder": folder},
+        "write_record": {"folder": folder / "record", "record": record},
+        "write_summary": {"results_folder": folder},
+    }
+    of_statistics: dict[str, dict[str, Any]] = {
+        **{name: {"values": [0.5, 0.75]} for name in ("mean", "sample_sd")},
+        **{name: {"differences": [0.5, 0.75]} for name in ("interval", "paired_test")},
+        "trial_skills": {"trial_rows": _scores.TRIALS},
+    }
+    found: dict[str, Tried] = {}
+    for module, table in ((report, given), (report.statistics, of_statistics)):
+        for name, arguments in table.items():
+            function = getattr(module, name)
+            found[name] = (function, arguments, tuple(inspect.signature(function).parameters))
+    return found
+
+
+def test_every_function_of_report_is_in_the_table(folder: Path) -> None:
+    public = {
+        name for module in (report, report.statistics) for name in module.__all__ if inspect.isfunction(getattr(module, name))
+    }
+    assert public <= report_functions(folder).keys()
+
+
+@pytest.mark.usefixtures("stub_png")
+@pytest.mark.parametrize("functions", [data_functions, report_functions])
+def test_an_argument_is_refused_by_name_or_taken(
+    functions: Callable[[Path], dict[str, Any]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Some of the values are names of folders, which are written.
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    for function, valid, fields in functions(folder).values():
+        for field in fields:
+            for wrong in WRONG.values():
+                outcome(lambda: function(**{**valid, field: wrong}), field)  # noqa: B023  # called at once
 
 
 @pytest.mark.parametrize("field", [each.name for each in dataclasses.fields(Settings)])
@@ -241,6 +381,26 @@ def test_a_setting_of_the_command_line_is_refused_by_name_or_survives(field: str
             "`learning_rate` of 'gradnorm' must be a number in",
         ),
         (lambda: LOOSE.Study("mine", None, TASKS, "digits"), "`summary` of a study must be a text that is not empty"),
+        (lambda: STUDY(quick={"trials": 0}), "`quick` of a study must be changes of its settings: `trials` must be an integer"),
+        (
+            lambda: STUDY(configurations={"a": Configuration("A.", {}, changes={"trails": 3})}),
+            "`configurations['a'].changes` of a study must be changes of its settings: Unknown setting: received 'trails'",
+        ),
+        (
+            lambda: STUDY(configurations={"a": Configuration("A.", {}, changes={"backbone": "Small"})}),
+            "`configurations['a'].changes` of a study must be changes of its settings: Unknown backbone",
+        ),
+        (lambda: STUDY(claims=[]), "`claims` of a study must be a function (record). Received: claims=[]"),
+        (lambda: STUDY(finding=lambda: ""), "`finding` of a study must be a function (record). Received"),
+        (lambda: STUDY(space=lambda hp: None), "`space` of a study must be a function (hp, context). Received"),
+        (
+            lambda: STUDY(data=lambda tasks: None),
+            "`data` of a study must be a function (tasks, data_dir, split_seed). Received",
+        ),
+        (lambda: LOOSE.RandomLabels(seed=2**31), "`seed` of random labels must be an integer in [0, 2147483647]"),
+        (lambda: mtl.tasks.binary_tasks(4, "fine", 4, seed=2**31 - 1), "`seed` must be an integer in [0, 2147483643]"),
+        (lambda: LOOSE.Phase(epochs=10**7), "`epochs` must be an integer in [1, 1000000]. Received: epochs=10000000"),
+        (lambda: LOOSE.search.Settings(trials=10**7), "`trials` must be an integer in [1, 1000000]"),
         (lambda: LOOSE.Study("../evil", "Mine.", TASKS, "digits"), "The name of a study must be"),
         (lambda: NOISE.subset(1.5), "n_train=1.5"),  # type: ignore[arg-type]
         (

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from mtl_keras.data import Data
+from mtl_keras.errors import MTLError, check_count, check_function, check_instance, check_names, describe, store
+from mtl_keras.files import check_name
 from mtl_keras.runs import Plan
 
 __all__ = ["SINGLE", "Approach"]
@@ -21,10 +25,13 @@ class Approach:
     Args:
         name: Label in results.
         plan: What to build and how to train it.
-        seeds: Numbers of the trainings.
+        seeds: Numbers of the trainings, each once.
         data: Returns the data of a training, given its number.
         baselines: Whether to train a single-task baseline of every task (default), or the names of the tasks to train one of.
         baseline_data: Returns the data of a baseline, which uses the rows of its task only; None (default) is `data`.
+
+    Raises:
+        MTLError: If a value is of another type, or a training is there twice.
     """
 
     name: str
@@ -33,6 +40,24 @@ class Approach:
     data: Callable[[int], Data]
     baselines: bool | Sequence[str] = True
     baseline_data: Callable[[int], Data] | None = None
+
+    def __post_init__(self) -> None:
+        of = "an approach"
+        check_name(of, self.name)
+        check_instance("plan", self.plan, Plan, "Pass mtl.Plan(recipe, phases).", of=of)
+        several = isinstance(self.seeds, Sequence | np.ndarray) and not isinstance(self.seeds, str | bytes)
+        seeds = tuple(check_count("seeds", each, minimum=0, of=of) for each in self.seeds) if several else ()
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise MTLError(
+                f"`seeds` of {of} must be different numbers of trainings. Received: seeds={describe(self.seeds)}. Pass e.g. "
+                "range(5)."
+            )
+        check_function("data", self.data, "seed", of=of)
+        if self.baseline_data is not None:
+            check_function("baseline_data", self.baseline_data, "seed", of=of)
+        single = isinstance(self.baselines, bool | np.bool_)
+        baselines = bool(self.baselines) if single else check_names("baselines", self.baselines, of=of)
+        store(self, seeds=seeds, baselines=baselines)
 
     @property
     def baseline_tasks(self) -> tuple[str, ...]:

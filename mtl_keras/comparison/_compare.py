@@ -11,7 +11,7 @@ from mtl_keras.comparison._comparison import Comparison
 from mtl_keras.comparison._jobs import list_jobs
 from mtl_keras.comparison._run import run_approaches
 from mtl_keras.data import Data
-from mtl_keras.errors import MTLError, check_integer, check_path, check_seed, describe, unknown
+from mtl_keras.errors import MTLError, check_count, check_path, check_seed, describe, unknown
 from mtl_keras.files import check_name
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Options, Plan, Reporter, RunFolder, Trainer
@@ -115,7 +115,7 @@ def compare_plans(
         seed: As for `compare`.
         baseline: As for `compare`.
     """
-    seeds = check_integer("seeds", seeds, 2, of="a comparison, which estimates a spread,", example=5)
+    seeds = check_count("seeds", seeds, minimum=2, of="a comparison, which estimates a spread,", example=5)
     seed = check_seed("seed", seed)
 
     def load(_: int) -> Data:

@@ -12,7 +12,7 @@ from mtl_keras.data._data import Data
 from mtl_keras.data._rows import concatenate_rows
 from mtl_keras.data._sampling import Sampling, parse_sampling, parse_steps
 from mtl_keras.data._split import Split
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.errors import MTLError, check_image_size, check_seed
 
 if TYPE_CHECKING:
     from mtl_keras.tasks import Tasks
@@ -82,17 +82,10 @@ def alternate(
     """
     from mtl_keras.tasks import Tasks
 
-    method, counts = parse_sampling(sampling), parse_steps(steps)
+    method, counts, seed = parse_sampling(sampling), parse_steps(steps), check_seed("seed", seed)
     _check_datasets(sets)
     if image_size is not None:
-        size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-        if len(size) != 2:
-            raise MTLError(
-                f"`image_size` must be a side, or height and width. Received: image_size={image_size!r}. Pass e.g. "
-                "image_size=32."
-            )
-        for side in size:
-            check_integer("image_size", side, 1, example=32)
+        size = check_image_size("image_size", image_size)
         sets = tuple(_resize_images(data, size) for data in sets)
     _check_inputs(sets)
     schedule = Sampling({data.name: tuple(data.tasks) for data in sets}, method, counts, seed)

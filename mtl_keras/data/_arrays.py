@@ -13,12 +13,12 @@ from mtl_keras.data._inputs import as_column, check_part, convert_inputs
 from mtl_keras.data._problems import Problems
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import label_strata, stratified_choice
-from mtl_keras.errors import MTLError, check_fraction, unknown
+from mtl_keras.errors import MTLError, check_fraction, check_instance, check_mapping, check_seed, unknown
 
 if TYPE_CHECKING:
     from mtl_keras.tasks import Task, Tasks
 
-__all__ = ["collect_class_names", "encode_labels", "from_arrays", "hold_out", "make_split", "resolve_columns"]
+__all__ = ["check_tasks", "collect_class_names", "encode_labels", "from_arrays", "hold_out", "make_split", "resolve_columns"]
 
 Columns = Mapping[str, np.ndarray]
 
@@ -63,11 +63,16 @@ def from_arrays(
         >>> len(data.train), len(data.validation), data.test
         (9, 1, None)
     """
-    for side, part in (("train", train), ("validation", validation), ("test", test)):
+    check_tasks(tasks)
+    check_fraction("validation_fraction", validation_fraction, example=0.1)
+    seed = check_seed("seed", seed)
+    given = {} if class_names is None else check_mapping("class_names", class_names)
+    aliases = {} if aliases is None else check_mapping("aliases", aliases, example="{'fine': 'label'}")
+    check_part("train", train)
+    for side, part in (("validation", validation), ("test", test)):
         if part is not None:
             check_part(side, part)
     tasks = resolve_columns(tasks, train[1], aliases)
-    given = class_names or {}
     whole = encode_columns(tasks, *train, name="train", class_names=given)
     if validation is not None:
         training, held_out = whole, encode_columns(tasks, *validation, name="validation", class_names=given)
@@ -81,6 +86,13 @@ def from_arrays(
                 f"{list(split.x.shape[1:])} in {split.name}. Resize them to one shape."
             )
     return Data(name, training, held_out, tested, collect_class_names(tasks, given), tuple(training.x.shape[1:]))
+
+
+def check_tasks(tasks: Any) -> None:
+    """Raise an error if `tasks` are not `Tasks`."""
+    from mtl_keras.tasks import Tasks
+
+    check_instance("tasks", tasks, Tasks, "Pass e.g. mtl.Tasks(mtl.Binary('parity')).")
 
 
 def collect_class_names(tasks: Tasks, given: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
@@ -170,7 +182,6 @@ def hold_out(whole: Split, count: int, seed: int, name: str) -> tuple[Split, Spl
 def _hold_out_validation(whole: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """Return the training and the validation part of a split."""
     n = len(whole)
-    check_fraction("validation_fraction", fraction, example=0.1)
     if n < 2:
         raise MTLError(
             f"A validation split must be held out of at least 2 training rows. Received: {n}. Pass more rows, or validation=."

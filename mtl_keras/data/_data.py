@@ -19,10 +19,10 @@ from mtl_keras.errors import (
     MTLError,
     check_choice,
     check_instance,
-    check_integer,
     check_integers,
     check_mapping,
     check_names,
+    check_rows,
     check_seed,
     check_text,
     store,
@@ -125,7 +125,7 @@ class Data:
         Raises:
             MTLError: If `n_train` is below 1.
         """
-        n_train, seed = check_integer("n_train", n_train, 1, example=1000), check_seed("seed", seed)
+        n_train, seed = check_rows("n_train", n_train, example=1000), check_seed("seed", seed)
         share = min(n_train / len(self.train), 1.0)
 
         def choose(split: Split) -> Split:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.data._arrays import collect_class_names, encode_labels, hold_out, make_split, resolve_columns
+from mtl_keras.data._arrays import check_tasks, collect_class_names, encode_labels, hold_out, make_split, resolve_columns
 from mtl_keras.data._columns import read_column
 from mtl_keras.data._data import Data
 from mtl_keras.data._images import SPLITS, check_headers, read_images
 from mtl_keras.data._problems import Problems
-from mtl_keras.errors import MTLError, list_rows, unknown
+from mtl_keras.errors import MTLError, check_fraction, check_image_size, check_seed, list_rows, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +74,8 @@ def from_dataframe(
     Example:
         data = mtl.data.from_dataframe("photos/train.csv", tasks, image="file", image_size=32, test=0.2)
     """
+    check_tasks(tasks)
+    seed, size = check_seed("seed", seed), None if image_size is None else check_image_size("image_size", image_size)
     frame, folder, default_name = read_table(table, image)
     for column in (image, *([split] if split is not None else [])):
         if column not in frame.columns:
@@ -95,7 +97,7 @@ def from_dataframe(
         # Their pixels are decoded, which takes long, only if nothing else is wrong.
         _refuse_unreadable(there, root, check_headers(root, [*there.values()]) if problems else {})
     problems.raise_all()
-    images, unreadable = read_images(root, [*there.values()], image_size)
+    images, unreadable = read_images(root, [*there.values()], size)
     _refuse_unreadable(there, root, unreadable)
     whole = make_split(tasks, images, labels, "train")
     parts = {"train": whole}
@@ -104,7 +106,7 @@ def from_dataframe(
     for side, count in counts.items():
         parts["train"], parts[side] = hold_out(parts["train"], count, seed, side)
     return Data(
-        name or default_name,
+        default_name if name is None else name,
         parts["train"],
         parts["validation"],
         parts.get("test"),
@@ -203,6 +205,7 @@ def _assign_sides(
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Return the split of each row, and how many training rows go to each split that has no rows yet."""
     sides, counts = np.full(len(frame), "train"), {}
+    shares = {side: None if share is None else check_fraction(side, share, example=0.1) for side, share in shares.items()}
     with problems.collect():
         if column is not None:
             sides = _read_sides(frame[column].tolist(), column)
@@ -241,11 +244,10 @@ def _count_held_out(sides: np.ndarray, shares: dict[str, float | None]) -> dict[
     asked = {side: share for side, share in given.items() if share is not None and side not in sides}
     n = int((sides == "train").sum())
     counts = {side: max(round(n * share), 1) for side, share in asked.items()}
-    if not all(0 < share < 1 for share in asked.values()) or sum(counts.values()) >= n:
+    if sum(counts.values()) >= n:
         received = ", ".join(f"{side}={share}" for side, share in asked.items())
         raise MTLError(
-            f"Fractions must lie in (0, 1) and leave a row to train on. Received: {received} of {n} rows. Pass smaller "
-            "fractions, or more rows."
+            f"Fractions must leave a row to train on. Received: {received} of {n} rows. Pass smaller fractions, or more rows."
         )
     return counts
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_keras.data._arrays import from_arrays, resolve_columns
+from mtl_keras.data._arrays import check_tasks, from_arrays, resolve_columns
 from mtl_keras.data._data import Data
 from mtl_keras.data._decode import SUFFIXES
 from mtl_keras.data._images import SPLITS, read_images
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.errors import MTLError, check_image_size, check_rows, check_seed
 
 if TYPE_CHECKING:
     from mtl_keras.tasks import Tasks
@@ -93,15 +93,19 @@ def from_folders(
         data = mtl.data.from_folders("photos", tasks, levels=("category", "landmark"), validation_per_class=2)
         data = mtl.data.from_folders("fashion", tasks, levels=("class",))  # fashion/train/Dress/1.jpg, fashion/val/...
     """
+    check_tasks(tasks)
+    seed, size = check_seed("seed", seed), None if image_size is None else check_image_size("image_size", image_size)
     root = Path(root).expanduser()
     if validation_per_class is not None:
-        check_integer("validation_per_class", validation_per_class, 1, example=2)
-    check_integer("test_per_class", test_per_class, 0)
+        check_rows("validation_per_class", validation_per_class, example=2)
+    check_rows("test_per_class", test_per_class, minimum=0, example=2)
     resolve_columns(tasks, list(levels))
     files, above = _find_images(root, len(levels))
     _check_held_out({SPLITS[file.parts[0]] for file in files} if above else set(), validation_per_class, test_per_class)
-    tree = _read_files(root, files, above, levels, image_size)
-    return split_tree(tree, tasks, validation_per_class or 0, test_per_class, seed, name or root.resolve().name)
+    tree = _read_files(root, files, above, levels, size)
+    return split_tree(
+        tree, tasks, validation_per_class or 0, test_per_class, seed, root.resolve().name if name is None else name
+    )
 
 
 def read_tree(root: Path, levels: Sequence[str], image_size: int | tuple[int, int] | None = None) -> Tree:
@@ -226,6 +230,6 @@ def _choose_rows(classes: np.ndarray, names: Sequence[str], validation: int, tes
         shown = ", ".join(small[:12]) + (", ..." if len(small) > 12 else "")
         raise MTLError(
             f"Each class must keep an image to train on. Received: {shown}, of which {validation} each go to validation and "
-            f"{test} to test. Hold out fewer, or add images."
+            f"{test} to test. Lower validation_per_class or test_per_class, or add images."
         )
     return [np.sort(np.concatenate(part)) for part in chosen]

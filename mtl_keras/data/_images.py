@@ -6,12 +6,11 @@ import warnings
 from collections.abc import Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mtl_keras.data._decode import UnreadableImage, check_header, decode_image
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.errors import MTLError, check_image_size
 
 __all__ = ["SPLITS", "check_headers", "read_images"]
 
@@ -37,7 +36,7 @@ def read_images(
     Raises:
         MTLError: If the readable images have different sizes or too many pixels, or `image_size` is not a size.
     """
-    size = _parse_size(image_size)
+    size = None if image_size is None else check_image_size("image_size", image_size)
     images = np.empty((0, 0, 0, 3), np.uint8)
     first, unreadable = 0, {}
 
@@ -78,20 +77,6 @@ def check_headers(root: Path, files: Sequence[Path]) -> dict[int, str]:
 
     with _without_warning(), ThreadPool() as pool:
         return {number: reason for number, reason in enumerate(pool.imap(check, files, chunksize=64)) if reason}
-
-
-def _parse_size(image_size: Any) -> tuple[int, int] | None:
-    """Return height and width."""
-    sides = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
-    if image_size is None:
-        return None
-    if len(sides) != 2:
-        raise MTLError(
-            f"`image_size` must be a side, or height and width, in px. Received: image_size={image_size!r}. Pass e.g. "
-            "image_size=128."
-        )
-    height, width = (check_integer("image_size", side, 1, example=128) for side in sides)
-    return height, width
 
 
 def _without_warning() -> warnings.catch_warnings[None]:

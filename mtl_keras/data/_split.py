@@ -14,7 +14,16 @@ from mtl_keras.data._online import Online
 from mtl_keras.data._rows import Key, RowArrays, map_rows
 from mtl_keras.data._sampler import BatchOrder, Sampler
 from mtl_keras.data._sampling import Sampling
-from mtl_keras.errors import MTLError, check_instance, check_integer, check_mapping, describe
+from mtl_keras.errors import (
+    MTLError,
+    check_count,
+    check_instance,
+    check_integer,
+    check_mapping,
+    check_rows,
+    check_seed,
+    describe,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -254,15 +263,11 @@ class Split:
             >>> y["parity"].shape
             TensorShape([32])
         """
-        check_integer("batch_size", batch_size, 1, example=128)
-        if not 1 <= at_least <= batch_size:
-            raise MTLError(
-                f"`at_least` must be in [1, batch_size]. Received: at_least={at_least}, batch_size={batch_size}. Pass e.g. 1."
-            )
-        if not 0 <= first_epoch < epochs:
-            raise MTLError(
-                f"`first_epoch` must be in [0, epochs). Received: first_epoch={first_epoch}, epochs={epochs}. Pass e.g. 0."
-            )
+        batch_size = check_rows("batch_size", batch_size)
+        at_least = check_integer("at_least", at_least, 1, batch_size)
+        epochs = check_count("epochs", epochs)
+        first_epoch = check_integer("first_epoch", first_epoch, 0, epochs - 1)
+        seed = None if seed is None else check_seed("seed", seed)
         reader = BatchReader(self.tasks, self.arrays(), self.views, self.array_cache)
         order = BatchOrder(batch_size, seed, epochs, first_epoch, at_least)
         members = [np.arange(len(self))] if seed is None else self.rows_by_dataset()

@@ -90,6 +90,7 @@ def stratified_folds(split: Split, folds: int, seed: int) -> list[np.ndarray]:
     Returns:
         Row numbers of each fold, ascending.
     """
+    check_integer("folds", folds, 2, len(split), example=5)
     group = np.arange(len(split)) if split.group is None else split.group
     names, first = np.unique(group, return_index=True)
     strata, left, parts = [column[first] for column in label_strata(split)], np.arange(len(first)), []

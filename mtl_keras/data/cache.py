@@ -178,9 +178,12 @@ def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int) -> Callabl
     def call(batch: tf.Tensor) -> tf.Tensor:
         return tf.cast(trunk(batch, training=False), tf.float32)
 
+    # Traced here and not in the first call, which TensorFlow would count as retracing after those of other trunks.
+    traced = call.get_concrete_function()
+
     def compute(start: int, stop: int) -> np.ndarray:
         # All batches are queued first: an accelerator computes one batch while the next is transferred.
-        parts = [call(tf.constant(images[i : min(i + batch_size, stop)])) for i in range(start, stop, batch_size)]
+        parts = [traced(tf.constant(images[i : min(i + batch_size, stop)])) for i in range(start, stop, batch_size)]
         return np.concatenate([part.numpy() for part in parts])
 
     return compute

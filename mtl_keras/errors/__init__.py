@@ -16,15 +16,27 @@ Example:
 from __future__ import annotations
 
 from mtl_keras.errors._choices import check_choice, check_option, choice_config, parse_choice
-from mtl_keras.errors._containers import check_instance, check_integers, check_mapping, check_names, check_sizes, store
+from mtl_keras.errors._containers import (
+    check_function,
+    check_image_size,
+    check_instance,
+    check_instances,
+    check_integers,
+    check_mapping,
+    check_names,
+    check_sizes,
+    store,
+)
 from mtl_keras.errors._errors import MTLError, TrialError, describe, describe_failure, list_rows, unknown
 from mtl_keras.errors._numbers import (
     check_bool,
+    check_count,
     check_fraction,
     check_integer,
     check_number,
     check_rate,
     check_row_weights,
+    check_rows,
     check_seed,
     check_side,
     check_size,
@@ -36,8 +48,12 @@ __all__ = [
     "TrialError",
     "check_bool",
     "check_choice",
+    "check_count",
     "check_fraction",
+    "check_function",
+    "check_image_size",
     "check_instance",
+    "check_instances",
     "check_integer",
     "check_integers",
     "check_mapping",
@@ -47,6 +63,7 @@ __all__ = [
     "check_path",
     "check_rate",
     "check_row_weights",
+    "check_rows",
     "check_seed",
     "check_side",
     "check_size",

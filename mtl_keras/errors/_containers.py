@@ -1,14 +1,25 @@
-"""Checks of sequences, mappings and objects; and how a frozen value stores what was checked."""
+"""Checks of sequences, mappings, functions and objects; and how a frozen value stores what was checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from mtl_keras.errors._errors import MTLError, describe
-from mtl_keras.errors._numbers import MAX_SIZE, check_integer
+from mtl_keras.errors._numbers import MAX_SIZE, check_integer, check_side
 
-__all__ = ["check_instance", "check_integers", "check_mapping", "check_names", "check_sizes", "store"]
+__all__ = [
+    "check_function",
+    "check_image_size",
+    "check_instance",
+    "check_instances",
+    "check_integers",
+    "check_mapping",
+    "check_names",
+    "check_sizes",
+    "store",
+]
 
 T = TypeVar("T")
 
@@ -17,6 +28,57 @@ def store(value: Any, **fields: Any) -> None:
     """Set fields of a frozen value in its constructor."""
     for name, content in fields.items():
         object.__setattr__(value, name, content)
+
+
+def check_function(name: str, value: Any, *arguments: str, of: str = "") -> Callable[..., Any]:
+    """Return `value` after checking that it is a function that can be called with so many arguments; it is not called.
+
+    Args:
+        name: Name of the argument.
+        value: The value received.
+        *arguments: Names of what the function gets, for the message.
+        of: What the argument belongs to, for the message; default empty.
+
+    Raises:
+        MTLError: If it is not.
+    """
+    problem = f"{name}={describe(value)}"
+    if callable(value):
+        try:
+            inspect.signature(value).bind(*arguments)
+        except ValueError:
+            # Some functions in C have no signature.
+            return value
+        except TypeError as error:
+            problem = f"{name}={describe(value)}, for which {error}"
+        else:
+            return value
+    raise MTLError(
+        f"`{name}`{f' of {of}' if of else ''} must be a function ({', '.join(arguments)}). Received: {problem}. Pass such a "
+        "function."
+    )
+
+
+def check_image_size(name: str, value: Any, *, example: int = 32) -> tuple[int, int]:
+    """Return height and width in px after checking them as `check_side` does.
+
+    Args:
+        name: Name of the argument.
+        value: A side, or height and width.
+        example: A valid value for the message.
+
+    Raises:
+        MTLError: If it is neither, or out of range.
+    """
+    several = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    sides = tuple(value) if several else (value, value)
+    if len(sides) != 2:
+        raise MTLError(
+            f"`{name}` must be a side, or height and width, in px. Received: {name}={describe(value)}. Pass e.g. "
+            f"{name}={example}."
+        )
+    height, width = (check_side(name, side, example=example) for side in sides)
+    return height, width
 
 
 def check_instance(name: str, value: Any, kind: type[T], remedy: str, *, of: str = "") -> T:
@@ -36,6 +98,20 @@ def check_instance(name: str, value: Any, kind: type[T], remedy: str, *, of: str
         return value
     raise MTLError(
         f"`{name}`{f' of {of}' if of else ''} must be a {kind.__name__}. Received: {name}={describe(value)}. {remedy}"
+    )
+
+
+def check_instances(name: str, value: Any, kind: type[T], *, of: str = "") -> tuple[T, ...]:
+    """Return `value` as a tuple after checking that it is a sequence of instances of a class.
+
+    Raises:
+        MTLError: If it is not.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and all(isinstance(each, kind) for each in value):
+        return tuple(value)
+    raise MTLError(
+        f"`{name}`{f' of {of}' if of else ''} must be a sequence, each a {kind.__name__}. Received: {name}={describe(value)}. "
+        "Pass a list of them."
     )
 
 

@@ -1,4 +1,4 @@
-"""Checks of numbers: integers, sizes, seeds, learning rates and fractions; and of booleans, which are none."""
+"""Checks of numbers: integers, counts, sizes, seeds, learning rates and fractions; and of booleans, which are none."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from mtl_keras.errors._errors import MTLError, describe, list_rows
 
 __all__ = [
     "check_bool",
+    "check_count",
     "check_fraction",
     "check_integer",
     "check_number",
     "check_rate",
     "check_row_weights",
+    "check_rows",
     "check_seed",
     "check_side",
     "check_size",
@@ -22,6 +24,10 @@ __all__ = [
 
 #: Largest number of units, channels or classes of a layer, and largest side of an image in px: more would fill any memory.
 MAX_SIZE, MAX_SIDE = 1_000_000, 16_384
+#: Most epochs, trials or trainings, of which each takes milliseconds at least, and most rows.
+MAX_COUNT, MAX_ROWS = 1_000_000, 1_000_000_000
+#: Largest seed, which TensorFlow stores in 32 bits.
+MAX_SEED = 2**31 - 1
 #: Largest learning rate.
 MAX_RATE = 1000
 
@@ -137,6 +143,31 @@ def check_fraction(name: str, value: Any, *, bounds: str = "()", of: str = "", e
     return check_number(name, value, 0, 1, bounds=bounds, of=of, example=example)
 
 
+def check_count(name: str, value: Any, *, minimum: int = 1, of: str = "", example: int | None = None) -> int:
+    """Return how often something is done, such as epochs, trials or trainings, after checking that it is at most a million.
+
+    Args:
+        name: Name of the argument.
+        value: The value received.
+        minimum: Smallest value allowed; default 1.
+        of: As for `check_integer`.
+        example: As for `check_integer`.
+
+    Raises:
+        MTLError: If it is not an integer in the range.
+    """
+    return check_integer(name, value, minimum, MAX_COUNT, of=of, example=example)
+
+
+def check_rows(name: str, value: Any, *, minimum: int = 1, of: str = "", example: int = 128) -> int:
+    """Return a number of rows, of a data set or a batch, after checking that it is at most a billion.
+
+    Raises:
+        MTLError: If it is not an integer in the range.
+    """
+    return check_integer(name, value, minimum, MAX_ROWS, of=of, example=example)
+
+
 def check_size(name: str, value: Any, *, minimum: int = 1, of: str = "", example: int | None = None) -> int:
     """Return a number of units, channels or classes as an `int` after checking that it is at most a million.
 
@@ -162,13 +193,19 @@ def check_side(name: str, value: Any, *, of: str = "", example: int = 32) -> int
     return check_integer(name, value, 1, MAX_SIDE, of=of, example=example)
 
 
-def check_seed(name: str, value: Any, *, of: str = "") -> int:
+def check_seed(name: str, value: Any, *, of: str = "", following: int = 0) -> int:
     """Return a seed as an `int` after checking that it is from 0 to 2^31 - 1.
+
+    Args:
+        name: Name of the argument.
+        value: The value received.
+        of: What the argument belongs to, for the message; default empty.
+        following: How many seeds that follow it are used as well, and must be in the range too; default 0.
 
     Raises:
         MTLError: If it is not.
     """
-    return check_integer(name, value, 0, 2**31 - 1, of=of)
+    return check_integer(name, value, 0, MAX_SEED - following, of=of)
 
 
 def check_rate(name: str, value: Any, *, of: str = "", example: float = 0.001) -> float:

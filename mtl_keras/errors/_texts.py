@@ -45,13 +45,14 @@ def check_path(name: str, value: Any, *, of: str = "") -> str | Path:
         of: What the argument belongs to, for the message; default empty.
 
     Raises:
-        MTLError: If it is neither a text nor a `pathlib.Path`, is empty, or has a part of more than 255 bytes.
+        MTLError: If it is neither a text nor a `pathlib.Path`, is empty, has line breaks, or has a part of more than 255
+            bytes.
     """
     text = str(value) if isinstance(value, str | Path) else ""
-    if text.strip() and "\0" not in text and all(len(os.fsencode(part)) <= PART for part in Path(text).parts):
+    if text.strip() and not {"\0", "\n", "\r"} & {*text} and all(len(os.fsencode(part)) <= PART for part in Path(text).parts):
         return value
     owner = f" of {of}" if of else ""
     raise MTLError(
         f"`{name}`{owner} must be a path whose parts have at most {PART} bytes. Received: {name}={describe(value)}. Pass "
-        f"another path."
+        "another path, in one line."
     )

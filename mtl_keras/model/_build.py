@@ -85,30 +85,47 @@ def build_model(
             batch_norm_groups=tuple(tuple(group) for group in batch_norm_groups),
         )
     _check_dtype_policy()
-    domain_of = {name: number for number, group in enumerate(recipe.batch_norm_groups) for name in group}
-    domains = len(recipe.batch_norm_groups)
-
-    # Layers
     if trunk is None:
-        images = keras.Input(recipe.image_shape, name="input_image")
-        repeated = RepeatForDomains(domains, name="repeat_for_domains")(images) if domains else images
-        transform = functools.partial(use_domain_batch_norm, domains=domains) if domains else None
-        features = recipe.backbone.apply(repeated, transform)
-        trunk = keras.Model(images, features, name="trunk")
-        _freeze(trunk.get_layer("backbone"), recipe.freeze)
-        recipe.backbone.fix_inference_mode(trunk.get_layer("backbone"))
+        trunk = _build_trunk(recipe)
     else:
         _check_trunk(trunk, recipe)
-    images, features = trunk.input, trunk.output
-
-    # Functional model
+    features = trunk.output
     shared_features = recipe.shared.apply(features, recipe.sharing_tasks)
+    outputs = _build_heads(recipe, features, shared_features)
+    shared_layers = [layer for tensor in shared_features.values() for layer in layers_on_path(tensor, [features])]
+    return MultiTaskModel(recipe, trunk.input, features, outputs, shared_layers)
+
+
+def _build_trunk(recipe: Recipe) -> keras.Model:
+    """Return the network from images to features, with the trainable flags of the recipe."""
+    domains = len(recipe.batch_norm_groups)
+    images = keras.Input(recipe.image_shape, name="input_image")
+    repeated = RepeatForDomains(domains, name="repeat_for_domains")(images) if domains else images
+    transform = functools.partial(use_domain_batch_norm, domains=domains) if domains else None
+    trunk = keras.Model(images, recipe.backbone.apply(repeated, transform), name="trunk")
+    _freeze(trunk.get_layer("backbone"), recipe.freeze)
+    recipe.backbone.fix_inference_mode(trunk.get_layer("backbone"))
+    return trunk
+
+
+def _build_heads(recipe: Recipe, features: Any, shared_features: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the output of each task.
+
+    Args:
+        recipe: What is built.
+        features: The output of the trunk.
+        shared_features: What the sharing makes of it for each task.
+
+    Raises:
+        MTLError: If a task is called like a layer.
+    """
+    domain_of = {name: number for number, group in enumerate(recipe.batch_norm_groups) for name in group}
     outputs: dict[str, Any] = {}
     for name in task_kinds.order_by_source(recipe.tasks, recipe.stack):
         task, head = recipe.tasks[name], recipe.heads[name]
         own = shared_features[name] if head.pooling is None else apply_pooling(features, head.pooling, name)
-        if domains:
-            own = SelectDomain(domain_of[name], domains, name=f"{name}_select_domain")(own)
+        if domain_of:
+            own = SelectDomain(domain_of[name], len(recipe.batch_norm_groups), name=f"{name}_select_domain")(own)
         if name in recipe.stack:
             own = _concatenate(own, outputs[recipe.stack[name]], name)
         own = head.apply(own, name, recipe.image_shape)
@@ -120,10 +137,7 @@ def build_model(
             f"A task must not be called like a layer of the model. Received: {', '.join(repeated)}, a task and a layer of "
             f"another one of {', '.join(recipe.tasks)}. Rename the task; `label=` still names the column it reads."
         )
-
-    # Config
-    shared_layers = [layer for tensor in shared_features.values() for layer in layers_on_path(tensor, [features])]
-    return MultiTaskModel(recipe, images, features, outputs, shared_layers)
+    return outputs
 
 
 def _check_trunk(trunk: keras.Model, recipe: Recipe) -> None:

@@ -14,7 +14,7 @@ from keras import ops
 
 from mtl_keras.errors import MTLError, check_row_weights, unknown
 from mtl_keras.model._units import join_digits, split_digits
-from mtl_keras.tasks import Task, Tasks
+from mtl_keras.tasks import Binary, Classification, Ordinal, Task, Tasks
 
 __all__ = ["all_labeled", "complete_arrays", "standardize"]
 
@@ -29,11 +29,15 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
         sample_weight: Row weights of some tasks; a task left out gets 1.
 
     Raises:
-        MTLError: If a key names no task, a label is outside the range of its task, or a weight is negative or not finite.
+        MTLError: If a key names no task, a task that takes a class index has several numbers for each row, a label is outside
+            the range of its task, or a weight is negative or not finite.
     """
     if isinstance(y, Mapping):
         # In a dict, Keras would take each number of a list for an array.
         y = {name: np.asarray(column) if isinstance(column, list) else column for name, column in y.items()}
+        y = {name: _as_rows(column, tasks[name]) if name in tasks else column for name, column in y.items()}
+    elif len(tasks) == 1:
+        y = _as_rows(y, next(iter(tasks.values())))
     for weight in sample_weight.values() if isinstance(sample_weight, Mapping) else [sample_weight]:
         if hasattr(weight, "__array__"):
             check_row_weights("sample_weight", weight)
@@ -148,9 +152,25 @@ def _by_task(tasks: Tasks, y: Any) -> Mapping[str, Any]:
     return y
 
 
+def _as_rows(label: Any, task: Task) -> Any:
+    """Return an array `[n]` where it came as a column `[n, 1]`. A step that was traced for one takes no other rank."""
+    return _flatten_column(label, task) if isinstance(label, np.ndarray) else label
+
+
 def _flatten_column(label: Any, task: Task) -> Any:
-    """Return labels `[batch]` where they came as a column `[batch, 1]`, or as either from several datasets."""
+    """Return labels `[batch]` where they came as a column `[batch, 1]`, or as either from several datasets.
+
+    Raises:
+        MTLError: If there are several numbers for each row of a task that takes a class index.
+    """
     if task.from_input:
         return label
-    column = label.shape.rank is None or (label.shape.rank == 2 and label.shape[1] == 1)
-    return ops.reshape(label, (-1,)) if column else label
+    rank = label.ndim if isinstance(label, np.ndarray) else label.shape.rank
+    if rank is None or (rank == 2 and label.shape[1] == 1):
+        return label.reshape(-1) if isinstance(label, np.ndarray) else ops.reshape(label, (-1,))
+    if rank == 2 and label.shape[1] is not None and isinstance(task, Classification | Binary | Ordinal):
+        raise MTLError(
+            f"Labels of task {task.name!r} must be class indices [n]. Received: {label.shape[1]} numbers for each row. Pass "
+            "labels.argmax(axis=-1) where they are one-hot."
+        )
+    return label

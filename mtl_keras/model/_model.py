@@ -15,6 +15,7 @@ from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import _saving
 from mtl_keras.model._graph import layers_on_path, network_from
 from mtl_keras.model._joint_training import JointTraining
+from mtl_keras.model._tracing import count_alone
 from mtl_keras.model._units import set_units, standard_outputs, to_label_unit, unit_layers
 from mtl_keras.recipe import Recipe
 
@@ -198,6 +199,22 @@ class MultiTaskModel(JointTraining):
             return self
         replaced = [(name, self.output[name]) for name in sources]
         return network_from(self.features if on_features else self.input, self.standard_outputs, replaced)
+
+    # Functions that are traced
+
+    def make_train_function(self, force: bool = False) -> Any:
+        super().make_train_function(force)
+        return count_alone(self.train_function)
+
+    def make_test_function(self, force: bool = False) -> Any:
+        super().make_test_function(force)
+        return count_alone(self.test_function)
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        super().make_predict_function(force)
+        return count_alone(self.predict_function)
+
+    # Saving
 
     def plain(self) -> keras.Model:
         """Return the same network, sharing its weights, as a functional model of built-in Keras classes only.

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_names, check_option
+from mtl_keras.report._check import check_metrics, check_published, check_split
 from mtl_keras.report._plots import lines_of
 from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, label_of, roles_of, with_roles
-from mtl_keras.report._rows import HistoryRow, MetricsRow
+from mtl_keras.report._rows import HistoryRow, MetricsRow, given_history, given_metrics
 from mtl_keras.report._text import ARROWS, format_number, subtract
 from mtl_keras.report._values import directions_of, main_metrics, values_of
 from mtl_keras.report.statistics import ENOUGH_SEEDS, interval, mean
@@ -54,7 +55,8 @@ def plot_approaches(
     """
     from mtl_keras.report._drawing import legend
 
-    rows, reported = list(metrics_rows), list(published)
+    rows, reported = given_metrics(metrics_rows), check_published(published)
+    split, metrics = check_split(split), None if metrics is None else check_metrics("metrics", metrics)
     values, directions = values_of(rows, split), directions_of(rows)
     approaches = approaches_of(roles_of([row for row in rows if row["run"] in values], reported))
     whole = (metrics or {}).get("all")
@@ -102,7 +104,7 @@ def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test") -> Noteb
     """
     from mtl_keras.report._drawing import legend
 
-    rows = list(metrics_rows)
+    rows, split = given_metrics(metrics_rows), check_split(split)
     values, directions = values_of(rows, split), directions_of(rows)
     approaches = approaches_of(roles_of(row for row in rows if row["run"] in values))
     gains: dict[tuple[str, str], dict[str, list[float]]] = {}
@@ -114,7 +116,7 @@ def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test") -> Noteb
                 gains.setdefault(key, {})[run] = [sign * value for value in pairs.values()]
     if not gains:
         raise MTLError(
-            "Rows must hold single-task baselines with the same seeds. Received: rows of "
+            "`metrics_rows` must hold single-task baselines with the same seeds. Received: rows of "
             f"{', '.join(values) or 'no run'} on the {split} split. Add the baselines' rows, or use plot_approaches."
         )
     runs = [run for run in approaches if any(run in by_run for by_run in gains.values())]
@@ -156,15 +158,15 @@ def plot_totals(
 
     from mtl_keras.report._drawing import colors_of, epochs_axis, grid, legend, style
 
-    if how not in ("sum", "mean"):
-        raise MTLError(f'`how` must be "sum" or "mean". Received: {how!r}. Use one of them.')
-    rows = with_roles(row for row in history_rows if row["metric"] == "loss" and row["task"] != "all")
+    check_option("how", how, ("sum", "mean"))
+    check_split(split)
+    rows = with_roles(row for row in given_history(history_rows) if row["metric"] == "loss" and row["task"] != "all")
     roles, (lines, starts) = roles_of(rows), lines_of(rows)
     known = list(dict.fromkeys(task for *_, task, _ in lines))
-    wanted = known if tasks is None else list(tasks)
+    wanted = known if tasks is None else list(check_names("tasks", tasks))
     if not wanted or not set(wanted) <= set(known):
         raise MTLError(
-            f"`tasks` must name tasks whose loss is in the rows. Received: {', '.join(wanted) or 'none'}. "
+            f"`tasks` must name tasks whose loss is in `history_rows`. Received: {', '.join(wanted) or 'none'}. "
             f"The rows hold {', '.join(known) or 'no loss of a task'}."
         )
     parts: dict[str, dict[Any, dict[str, dict[int, float]]]] = {}
@@ -225,7 +227,9 @@ def _panels(approaches: Sequence[str], titles: Sequence[str], title: str) -> tup
     from mtl_keras.report._drawing import grid, style
 
     if not approaches or not titles:
-        raise MTLError("Rows must hold results on the split. Received: no row on this split. Give another `split`.")
+        raise MTLError(
+            "`metrics_rows` must hold results of `metrics` on the split. Received: no row on this split. Give another `split`."
+        )
     columns = min(len(titles), COLUMNS)
     height = math.ceil(len(titles) / columns)
     names = 0.075 * max(map(len, approaches)) / columns

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mtl_keras.report._check import check_metrics, check_published, check_split
 from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, baselines_of, roles_of
-from mtl_keras.report._rows import MetricsRow
+from mtl_keras.report._rows import MetricsRow, given_metrics
 from mtl_keras.report._text import ARROWS, MISSING, format_difference, format_mean, format_number, format_p, subtract
 from mtl_keras.report._values import TaskMetric, Values, directions_of, main_metrics, values_of
 from mtl_keras.report.statistics import ENOUGH_SEEDS, mean, paired_test
@@ -54,7 +55,8 @@ def approaches_table(
     """
     import pandas as pd
 
-    rows, reported = list(metrics_rows), list(published)
+    rows, reported = given_metrics(metrics_rows), check_published(published)
+    split, metrics = check_split(split), None if metrics is None else check_metrics("metrics", metrics)
     best, last = values_of(rows, split), values_of(rows, split, "last")
     directions, runs = directions_of(rows), [*dict.fromkeys([*best, *last])]
     roles = roles_of([row for row in rows if row["run"] in runs], reported)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mtl_keras.report._check import check_metrics
 from mtl_keras.report._roles import baseline_of, roles_of
-from mtl_keras.report._rows import MetricsRow
+from mtl_keras.report._rows import MetricsRow, given_metrics
 from mtl_keras.report.statistics import mean
 
 __all__ = ["DELTA_UNIT", "delta_m_rows"]
@@ -33,7 +34,7 @@ def delta_m_rows(metrics_rows: Iterable[MetricsRow], own_metrics: Mapping[str, s
     Reference:
         K.-K. Maninis, I. Radosavovic, I. Kokkinos, Attentive single-tasking of multiple tasks, CVPR 2019.
     """
-    rows = list(metrics_rows)
+    rows, own_metrics = given_metrics(metrics_rows), check_metrics("own_metrics", own_metrics)
     roles = roles_of(rows)
     values: dict[tuple[Any, ...], dict[str, MetricsRow]] = {}
     whole: dict[tuple[Any, ...], MetricsRow] = {}

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtl_keras.errors import MTLError, unknown
-from mtl_keras.report._rows import MetricsRow
+from mtl_keras.errors import MTLError, check_names, check_text, unknown
+from mtl_keras.report._check import check_split
+from mtl_keras.report._rows import MetricsRow, given_metrics
 from mtl_keras.report._text import count_of, format_p, subtract
 from mtl_keras.report._values import directions_of, own_metrics, split_of, values_of
 from mtl_keras.report.statistics import ENOUGH_SEEDS, interval, mean, paired_test
@@ -100,14 +101,23 @@ def difference(
     Raises:
         MTLError: If they share no seed, or two rows hold the same value.
     """
-    rows = list(metrics_rows)
-    split = split or split_of(rows)
-    tasks = [task] if isinstance(task, str) else list(task)
+    rows = given_metrics(metrics_rows)
+    split = split_of(rows) if split is None else check_split(split)
+    tasks = [task] if isinstance(task, str) and task else list(check_names("task", task))
+    if not tasks:
+        raise MTLError("`task` must name at least one task. Received: none. Pass e.g. 'all'.")
     own = {"all": "skill"} | own_metrics(rows, split)
     values, directions = values_of(rows, split), directions_of(rows)
-    for run in (one, other):
+    for name in tasks:
+        known = [measured for owner, measured in directions if owner == name]
+        if not known:
+            raise unknown("task in `metrics_rows`", name, dict.fromkeys(owner for owner, _ in directions))
+        if metric is not None and (not isinstance(metric, str) or metric not in known):
+            raise unknown(f"metric of {name!r}", metric, known)
+    for name, run in (("one", one), ("other", other)):
+        check_text(name, run, example="multi-task")
         if run not in values:
-            raise unknown(f"approach on the {split} split", run, values)
+            raise unknown(f"approach on the {split} split", run, values, f"`{name}` must be in `metrics_rows`.")
     by_task: list[dict[Any, float]] = []
     for name in tasks:
         key = (name, metric or own.get(name, ""))

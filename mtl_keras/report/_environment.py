@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mtl_keras.errors import check_names
 from mtl_keras.versions import package_versions
 
 __all__ = ["environment"]
@@ -32,6 +33,8 @@ def environment(gpus: Sequence[str] = ()) -> dict[str, Any]:
         []
     """
     import psutil
+
+    check_names("gpus", gpus)
 
     return {
         "python": platform.python_version(),

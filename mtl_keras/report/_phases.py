@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.report._rows import HistoryRow
+from mtl_keras.report._check import check_split
+from mtl_keras.report._rows import HistoryRow, given_history
 from mtl_keras.report._text import format_mean
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def phases_table(history_rows: Iterable[HistoryRow], split: str = "validation") 
     import pandas as pd
 
     ends: dict[tuple[str, str, str], dict[int, dict[Any, tuple[int, float]]]] = {}
-    for row in history_rows:
+    check_split(split)
+    for row in given_history(history_rows):
         if row["split"] != split or row["task"] == "all" or row["metric"] in OTHER:
             continue
         by_seed = ends.setdefault((row["run"], row["task"], row["metric"]), {}).setdefault(int(row["phase"]), {})

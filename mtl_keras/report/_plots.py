@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtl_keras.errors import MTLError, check_mapping, check_names, check_text
+from mtl_keras.report._check import check_array
 from mtl_keras.report._roles import label_of, roles_of, with_roles
-from mtl_keras.report._rows import HistoryRow
+from mtl_keras.report._rows import HistoryRow, given_history
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +40,9 @@ def plot_history(history_rows: Iterable[HistoryRow], *, units: Mapping[str, str]
     """
     from mtl_keras.report._drawing import colors_of, epochs_axis, grid, legend, style
 
-    rows = with_roles(history_rows)
+    rows = with_roles(given_history(history_rows))
+    units = {} if units is None else check_mapping("units", units, example="{'accuracy': 'fraction of rows'}")
+    check_names("units", [unit for unit in units.values() if not isinstance(unit, str) or unit])
     roles, (lines, starts) = roles_of(rows), lines_of(rows)
     labels = {run: label_of(run, role) for run, role in roles.items()}
     tasks = list(dict.fromkeys(task for _, _, _, task, metric in lines if task != "all" and metric != "loss_weight"))
@@ -86,7 +90,7 @@ def plot_loss_weights(history_rows: Iterable[HistoryRow]) -> Figure:
     """
     from mtl_keras.report._drawing import epochs_axis, grid, legend, style
 
-    lines, starts = lines_of(row for row in history_rows if row["metric"] == "loss_weight")
+    lines, starts = lines_of(row for row in given_history(history_rows) if row["metric"] == "loss_weight")
     tasks: dict[str, set[str]] = {}
     for run, _, _, task, _ in lines:
         tasks.setdefault(run, set()).add(task)
@@ -129,8 +133,15 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str] | None = None, title
 
     from mtl_keras.report._drawing import grid, style
 
-    counts = np.asarray(counts)
+    counts = check_array("counts", counts, ("classes", "classes"))
     classes = len(counts)
+    names = None if names is None else check_names("names", names)
+    if names and len(names) != classes:
+        raise MTLError(
+            f"`names` must have one name for each class. Received: {len(names)} names for {classes} classes. Pass all of them."
+        )
+    if not isinstance(title, str) or title:
+        check_text("title", title, maximum=200)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 4.4 if classes <= 3 else 5.0 if classes <= COUNTED else 6.0 if classes <= 20 else 7.0
     figure, axes = grid(1, 1, side * 1.12, side)
@@ -170,6 +181,13 @@ def plot_reconstructions(truth: np.ndarray, prediction: np.ndarray) -> Figure:
     """
     from mtl_keras.report._drawing import grid
 
+    axes_of = ("n", "height", "width", "channels")
+    truth, prediction = check_array("truth", truth, axes_of), check_array("prediction", prediction, axes_of)
+    if truth.shape != prediction.shape:
+        raise MTLError(
+            f"`prediction` must have the shape of `truth`. Received: {list(prediction.shape)} and {list(truth.shape)}. Pass "
+            "the same rows."
+        )
     shown = min(len(truth), 10)
     figure, axes = grid(2, shown, 1.0, 1.0, "Inputs and reconstructions")
     for row, (name, images) in enumerate((("input", truth), ("output", prediction))):

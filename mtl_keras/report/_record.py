@@ -6,13 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import (
+    MTLError,
+    check_function,
+    check_instances,
+    check_mapping,
+    check_names,
+    check_text,
+    describe,
+    store,
+)
+from mtl_keras.files import check_name
+from mtl_keras.report._check import check_evaluation, check_trials
 from mtl_keras.report._difference import Difference, difference
 from mtl_keras.report._roles import approaches_of, roles_of
-from mtl_keras.report._rows import (
-    HistoryRow,
-    MetricsRow,
-)
+from mtl_keras.report._rows import HistoryRow, MetricsRow, given_history, given_metrics
 from mtl_keras.report._values import own_metrics, split_of, values_of
 from mtl_keras.report.statistics import mean
 
@@ -55,6 +63,12 @@ class Picture:
     caption: str
     draw: Callable[[], Figure] | None = None
 
+    def __post_init__(self) -> None:
+        check_name("a picture", self.name)
+        check_text("caption", self.caption, of="a picture", example="training curves")
+        if self.draw is not None:
+            check_function("draw", self.draw, of="a picture")
+
     def _repr_png_(self) -> bytes | None:
         from mtl_keras.report._drawing import png
 
@@ -72,6 +86,10 @@ class Table:
 
     markdown: str
     caption: str
+
+    def __post_init__(self) -> None:
+        check_text("markdown", self.markdown, of="a table", example="| a |")
+        check_text("caption", self.caption, of="a table", example="What its columns mean.")
 
     def _repr_markdown_(self) -> str:
         return f"{self.markdown}\n\n{self.caption}"
@@ -101,7 +119,7 @@ class Record:
         tables: Tables besides the usual one.
 
     Raises:
-        MTLError: If a published row or a claim lacks an entry or has one too many.
+        MTLError: If a value is of another type, or a published row or a claim lacks an entry or has one too many.
 
     Example:
         >>> from mtl_keras import report
@@ -131,12 +149,29 @@ class Record:
     tables: Sequence[Table] = ()
 
     def __post_init__(self) -> None:
+        of = "a record"
+        for name in ("title", "question", "command", "finding"):
+            text = getattr(self, name)
+            if name == "title" or not isinstance(text, str) or text:
+                check_text(name, text, of=of)
+        for name in ("config", "environment", "summaries"):
+            store(self, **{name: check_mapping(name, getattr(self, name), of=of)})
+        store(self, metrics=given_metrics(self.metrics, "metrics"), history=given_history(self.history, "history"))
+        store(self, trials=check_trials(self.trials, name="trials"))
+        check_names("notes", self.notes, of=of)
+        if self.evaluation is not None:
+            check_evaluation(self.evaluation)
+        for name, kind in (("plots", Picture), ("tables", Table), ("published", Mapping), ("claims", Mapping)):
+            check_instances(name, getattr(self, name), kind, of=of)
         for name, keys, rows in (("published", PUBLISHED_COLUMNS, self.published), ("claims", CLAIM_KEYS, self.claims)):
             for row in rows:
                 if set(row) != set(keys):
                     raise MTLError(
                         f"Each row of `{name}` must have {', '.join(keys)}. Received: {dict(row)}. Give these and no others."
                     )
+                for key in keys:
+                    if key != "value" and not isinstance(row[key], str):
+                        raise MTLError(f"Entries of `{name}` must be texts. Received: {key}={describe(row[key])}. Give a text.")
 
     @property
     def split(self) -> str:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_bool, check_instance, check_path
 from mtl_keras.files import atomic, damaged, read_json, write_json
+from mtl_keras.report._csv import read_csv, write_csv
 from mtl_keras.report._finding import finding
 from mtl_keras.report._page import page
 from mtl_keras.report._pictures import pictures
 from mtl_keras.report._record import PUBLISHED_COLUMNS, Picture, Record, Table
-from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, HistoryRow, read_csv, read_history, read_metrics, write_csv
+from mtl_keras.report._rows import HISTORY_COLUMNS, METRICS_COLUMNS, HistoryRow, read_history, read_metrics
 from mtl_keras.report._trials_log import read_trials
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def write_record(folder: str | Path, record: Record) -> None:
     Raises:
         MTLError: If the disk is full or the folder cannot be written.
     """
-    folder = Path(folder)
+    folder = Path(check_path("folder", folder))
+    check_instance("record", record, Record, "Pass mtl.report.Record(...).")
     # Keras logs in single precision: further digits only make the file grow.
     history: list[HistoryRow] = [{**row, "value": float(f"{row['value']:.7g}")} for row in record.history]
     record = replace(record, history=history, finding=record.finding or finding(record))
@@ -83,7 +85,7 @@ def read_record(folder: str | Path, *, history: bool = True) -> Record:
     Raises:
         MTLError: If the folder holds no record, or a file of it is not as it was written.
     """
-    folder = Path(folder)
+    folder, history = Path(check_path("folder", folder)), check_bool("history", history)
     needed = ("config.json", "environment.json", "metrics.csv", *(["history.csv"] if history else []))
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise MTLError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
+
+from mtl_keras.report._check import check_rows_of
 
 __all__ = [
     "SINGLE_TASK",
@@ -21,6 +23,12 @@ __all__ = [
 Role = Literal["approach", "single_task", "trivial"]
 #: Labels of runs with a role of their own.
 SINGLE_TASK, TRIVIAL = "single-task", "trivial"
+
+
+class Labeled(TypedDict):
+    """What a row has at least."""
+
+    run: str
 
 
 def with_roles(rows: Iterable[Mapping[str, Any]]) -> list[Any]:
@@ -42,6 +50,7 @@ def with_roles(rows: Iterable[Mapping[str, Any]]) -> list[Any]:
             return "trivial"
         return "single_task" if SINGLE_TASK in label.split() else "approach"
 
+    rows = check_rows_of("rows", rows, Labeled, "metrics_rows", ())
     return [row if row.get("role") else {**row, "role": role(str(row["run"]))} for row in rows]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from mtl_keras.files import atomic, damaged, read_text
+from mtl_keras.errors import check_choice, check_count, check_names, check_seed, check_text
+from mtl_keras.report._check import check_evaluation, check_rows_of
+from mtl_keras.report._csv import read_csv
 from mtl_keras.report._roles import TRIVIAL, Role, with_roles
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ __all__ = [
     "SKILL_UNIT",
     "HistoryRow",
     "MetricsRow",
+    "given_history",
+    "given_metrics",
     "history_rows",
     "metrics_rows",
-    "read_csv",
     "read_history",
     "read_metrics",
     "trivial_rows",
-    "write_csv",
 ]
 
 SKILL_UNIT = "share of the way from trivial to perfect"
@@ -90,10 +90,27 @@ class HistoryRow(TypedDict):
     role: Role
 
 
+class Epoch(TypedDict):
+    """What an entry of `Run.history` has at least."""
+
+    phase: int
+    epoch: int
+
+
 #: Columns of metrics.csv.
 METRICS_COLUMNS = tuple(MetricsRow.__annotations__)
 #: Columns of history.csv.
 HISTORY_COLUMNS = tuple(HistoryRow.__annotations__)
+
+
+def given_metrics(rows: Any, name: str = "metrics_rows") -> list[MetricsRow]:
+    """Return rows of metrics.csv as a list, after checking them."""
+    return check_rows_of(name, rows, MetricsRow, "metrics_rows")
+
+
+def given_history(rows: Any, name: str = "history_rows") -> list[HistoryRow]:
+    """Return rows of history.csv as a list, after checking them."""
+    return check_rows_of(name, rows, HistoryRow, "history_rows")
 
 
 def metrics_rows(
@@ -112,7 +129,14 @@ def metrics_rows(
     Returns:
         One row for each task and metric, and one for the whole model with task `"all"` and metric `"skill"`.
     """
-    head = {"run": run, "seed": seed, "phase": phase, "epoch_kind": epoch_kind, "split": evaluation.split, "role": role}
+    check_evaluation(evaluation)
+    check_choice("epoch_kind", epoch_kind, ("best", "last"))
+    head = {
+        **_training(run, seed, role),
+        "phase": check_count("phase", phase, minimum=0),
+        "epoch_kind": epoch_kind,
+        "split": evaluation.split,
+    }
     rows = [{**head, **_describe(score), "value": score.value} for score in evaluation.scores]
     return _ordered([*rows, {**head, **_whole_model(evaluation), "value": evaluation.skill}])
 
@@ -127,6 +151,7 @@ def trivial_rows(evaluation: Evaluation) -> list[MetricsRow]:
         Rows as from `metrics_rows` with run and role `"trivial"` and without seed, phase or kind of epoch. The skill is 0 by
         definition.
     """
+    check_evaluation(evaluation)
     head = {"run": TRIVIAL, "seed": "", "phase": "", "epoch_kind": "", "split": evaluation.split, "role": "trivial"}
     rows = [{**head, **_describe(score), "value": score.trivial} for score in evaluation.scores]
     return _ordered([*rows, {**head, **_whole_model(evaluation), "value": 0.0}])
@@ -148,11 +173,13 @@ def history_rows(
         One row for each epoch and entry of the log, in the order of the tasks. Loss weights have the metric `"loss_weight"`;
         what belongs to no task (`loss`, `skill`, `learning_rate`, `steps_{data set}`) has the task `"all"`.
     """
-    tasks = list(tasks)
+    tasks = list(check_names("tasks", tasks))
+    training: Any = _training(run, seed, role)
+    epochs = check_rows_of("history", history, Epoch, "Run.history")
     longest_first = sorted(tasks, key=len, reverse=True)
     place = {task: number for number, task in enumerate([*tasks, "all"])}
     rows: list[HistoryRow] = []
-    for epoch in history:
+    for epoch in epochs:
         entries = [
             (*_resolve(name, longest_first), float(value)) for name, value in epoch.items() if name not in ("phase", "epoch")
         ]
@@ -160,15 +187,15 @@ def history_rows(
         entries.sort(key=lambda entry: place[entry[1]])
         rows += [
             HistoryRow(
-                run=run,
-                seed=seed,
+                run=training["run"],
+                seed=training["seed"],
                 phase=epoch["phase"],
                 epoch=epoch["epoch"],
                 split=split,
                 task=task,
                 metric=metric,
                 value=value,
-                role=role,
+                role=training["role"],
             )
             for split, task, metric, value in entries
         ]
@@ -196,37 +223,11 @@ def read_history(path: Path) -> list[HistoryRow]:
     return [cast(HistoryRow, {column: row[column] for column in HISTORY_COLUMNS}) for row in rows]
 
 
-def read_csv(path: Path, columns: Sequence[str], numbers: Mapping[str, Callable[[str], Any]]) -> list[dict[str, Any]]:
-    """Read the rows of a CSV file.
-
-    Args:
-        path: The file.
-        columns: Those that it must have; `role` may be missing, which earlier versions did not write.
-        numbers: How values of some columns are read; all others are text.
-
-    Raises:
-        MTLError: If the file is not as it was written; the message has the line.
-    """
-    rows: list[dict[str, Any]] = []
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    try:
-        if missing := [column for column in columns if column not in {"role", *(reader.fieldnames or ())}]:
-            raise ValueError(f"it must have the columns {', '.join(columns)}, and has no {missing[0]}")
-        for row in reader:
-            if None in row or None in row.values():
-                raise ValueError(f"it has not as many values as there are columns, {len(reader.fieldnames or ())}")
-            rows.append({**row, **{column: read(row[column]) for column, read in numbers.items()}})
-    except (ValueError, csv.Error) as error:
-        raise damaged(path, str(error), max(reader.line_num, 1)) from error
-    return rows
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows atomically and with full precision."""
-    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def _training(run: Any, seed: Any, role: Any) -> dict[str, Any]:
+    """Return the columns of a training, checked."""
+    check_text("run", run, example="multi-task")
+    check_choice("role", role, ("approach", "single_task"))
+    return {"run": run, "seed": check_seed("seed", seed), "role": role}
 
 
 def _integer(text: str) -> int | str:

@@ -7,9 +7,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
+from mtl_keras.report._check import check_split
 from mtl_keras.report._phases import OTHER
 from mtl_keras.report._plots import lines_of
-from mtl_keras.report._rows import HistoryRow
+from mtl_keras.report._rows import HistoryRow, given_history
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,13 +38,14 @@ def plot_steps(history_rows: Iterable[HistoryRow], *, split: str = "validation")
     """
     from mtl_keras.report._drawing import epochs_axis, grid, legend, style
 
-    rows = list(history_rows)
+    rows = given_history(history_rows)
+    check_split(split)
     alternating = {row["run"] for row in rows if row["task"] == "all" and row["metric"].startswith(STEPS)}
     lines, starts = lines_of(row for row in rows if row["run"] in alternating)
     runs = list(dict.fromkeys(run for run, *_ in lines))
     if not runs:
         raise MTLError(
-            "The history must be of a training on alternated data sets. Received: a history without steps of any data set. "
+            "`history_rows` must be of a training on alternated data sets. Received: a history without steps of any data set. "
             "Train on data from mtl.data.alternate."
         )
     steps = {key: line for key, line in lines.items() if key[3] == "all" and key[4].startswith(STEPS)}

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_path
 from mtl_keras.files import atomic
+from mtl_keras.report._csv import write_csv
 from mtl_keras.report._page import LEGEND, result_table
 from mtl_keras.report._record_folder import read_record
-from mtl_keras.report._rows import MetricsRow, write_csv
+from mtl_keras.report._rows import MetricsRow
 from mtl_keras.report._tables import is_comparison
 from mtl_keras.report.statistics import mean, sample_sd
 
@@ -37,13 +38,13 @@ def write_summary(results_folder: str | Path) -> list[str]:
         MTLError: If the folder holds no record or cannot be written, has a README.md or summary.csv of another origin, or a
             metrics.csv in it belongs to no record.
     """
-    folder = Path(results_folder)
+    folder = Path(check_path("results_folder", results_folder))
     page, table = folder / "README.md", folder / "summary.csv"
     for file, begins in ((page, OWN_PAGE), (table, ",".join(SUMMARY_COLUMNS))):
         if file.exists() and not file.read_bytes().startswith(begins.encode()):
             raise MTLError(
-                f"{file.name} must be one that write_summary wrote. Received: {folder}, whose {file.name} is another. Give the "
-                "folder above the records, or move that file away."
+                f"{file.name} must be one that write_summary wrote. Received: {folder}, whose {file.name} is another. Pass as "
+                "`results_folder` the folder above the records, or move that file away."
             )
     paths = [path.parent for path in sorted(folder.rglob("metrics.csv"))]
     if not paths:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mtl_keras.errors import check_option
+from mtl_keras.report._check import check_frame, check_split, check_trials
 from mtl_keras.report._delta import DELTA_UNIT
 from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, baselines_of, roles_of
-from mtl_keras.report._rows import MetricsRow
+from mtl_keras.report._rows import MetricsRow, given_metrics
 from mtl_keras.report._text import ARROWS, format_difference, format_mean, format_number
 from mtl_keras.report._values import values_of
 from mtl_keras.report.statistics import mean, sample_sd, trial_skills
@@ -42,7 +44,9 @@ def scores_table(metrics_rows: Iterable[MetricsRow], split: str = "test", *, epo
     """
     import pandas as pd
 
-    rows = list(metrics_rows)
+    rows = given_metrics(metrics_rows)
+    check_split(split)
+    check_option("epoch_kind", epoch_kind, ("best", "last"))
     values = values_of(rows, split, epoch_kind)
     about: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
@@ -85,7 +89,7 @@ def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     trials: dict[int, list[Mapping[str, Any]]] = {}
-    all_rows = list(trial_rows)
+    all_rows = check_trials(trial_rows)
     for row in all_rows:
         trials.setdefault(row["trial"], []).append(row)
     place = {trial: number for number, trial in enumerate(trial_skills(all_rows))}
@@ -117,6 +121,7 @@ def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def to_markdown(frame: pd.DataFrame) -> str:
     """Return a table as Markdown: numbers with four significant digits, aligned right; missing values empty."""
+    check_frame(frame)
     cells = [[_text(value) for value in row] for row in frame.itertuples(index=False, name=None)]
     numeric = [all(isinstance(value, int | float) for value in frame[column]) for column in frame.columns]
     lines = [

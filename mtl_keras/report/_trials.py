@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mtl_keras.report._check import check_trials
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -30,7 +32,7 @@ def plot_trials(trial_rows: Iterable[Mapping[str, Any]]) -> Figure:
     from mtl_keras.report._drawing import grid, legend, style
     from mtl_keras.report.statistics import trial_skills
 
-    rows = list(trial_rows)
+    rows = check_trials(trial_rows)
     done = [row for row in rows if row["status"] == "completed"]
     settings = [{"trial": row["trial"], **row["hyperparameters"]} for row in done]
     skills = [float(row["values"]["skill"]) for row in done]

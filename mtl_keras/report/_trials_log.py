@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mtl_keras.errors import check_path
 from mtl_keras.files import read_json_lines
 
 __all__ = ["TRIALS", "read_trials"]
@@ -31,4 +32,4 @@ def read_trials(folder: str | Path) -> list[dict[str, Any]]:
         if row["status"] == "completed":
             float(row["values"]["skill"])
 
-    return read_json_lines(Path(folder) / TRIALS, ("trial", "status", "hyperparameters", "values"), check)
+    return read_json_lines(Path(check_path("folder", folder)) / TRIALS, ("trial", "status", "hyperparameters", "values"), check)

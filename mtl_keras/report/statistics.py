@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mtl_keras.errors import MTLError
+from mtl_keras.report._check import check_numbers, check_trials
 
 __all__ = ["ENOUGH_SEEDS", "interval", "mean", "paired_test", "sample_sd", "trial_skills"]
 
@@ -22,7 +23,8 @@ ENOUGH_SEEDS = 5
 
 def mean(values: Sequence[float]) -> float:
     """Return the arithmetic mean, NaN if there are no values."""
-    return math.fsum(values) / len(values) if values else math.nan
+    numbers = check_numbers("values", values)
+    return math.fsum(numbers) / len(numbers) if numbers else math.nan
 
 
 def sample_sd(values: Sequence[float]) -> float:
@@ -32,6 +34,7 @@ def sample_sd(values: Sequence[float]) -> float:
         >>> sample_sd([1.0, 2.0, 3.0])
         1.0
     """
+    values = check_numbers("values", values)
     if len(values) < 2:
         return math.nan
     middle = mean(values)
@@ -55,8 +58,11 @@ def interval(differences: Sequence[float]) -> tuple[float, float]:
         >>> f"{low:.4f} {high:.4f}"
         '1.0368 4.9632'
     """
+    differences = check_numbers("differences", differences)
     if len(differences) < 2:
-        raise MTLError(f"An interval must be over at least two seeds. Received: {len(differences)}. Train with more seeds.")
+        raise MTLError(
+            f"An interval of `differences` must be over at least two seeds. Received: {len(differences)}. Train more."
+        )
     from scipy.special import stdtrit
 
     n = len(differences)
@@ -82,8 +88,9 @@ def paired_test(differences: Sequence[float]) -> float:
         >>> f"{paired_test([1.0, 2.0, 3.0, 4.0, 5.0]):.4f}"
         '0.0132'
     """
+    differences = check_numbers("differences", differences)
     if len(differences) < 2:
-        raise MTLError(f"A paired test must be over at least two seeds. Received: {len(differences)}. Train with more seeds.")
+        raise MTLError(f"A test of `differences` must be over at least two seeds. Received: {len(differences)}. Train more.")
     from scipy.special import stdtr
 
     n, middle, spread = len(differences), mean(differences), sample_sd(differences)
@@ -106,7 +113,7 @@ def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
         >>> trial_skills([{**row, "trial": 0, "values": {"skill": 0.25}}, {**row, "trial": 1, "values": {"skill": 0.5}}])
         {1: 0.5, 0: 0.25}
     """
-    rows = list(trial_rows)
+    rows = check_trials(trial_rows, ("hyperparameters",))
     failed = {row["trial"] for row in rows if row["status"] != "completed"}
     skills: dict[int, list[float]] = {}
     for row in rows:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mtl_keras.comparison import Approach, Comparison, check_approaches, run_approaches
 from mtl_keras.data import Data
-from mtl_keras.errors import MTLError, check_integer
+from mtl_keras.errors import MTLError, check_count
 from mtl_keras.runs import Options, RunFolder, Trainer
 from mtl_keras.search._load_study import find_study
 from mtl_keras.search._prepare import load_data, with_image_shape
@@ -85,7 +85,7 @@ def reproduce_study(
     if not study.configurations:
         raise MTLError(f"`reproduce` must have configurations to run. Received: {study.name!r}, which names none. Use tune.")
     if seeds is not None:
-        seeds = check_integer("seeds", seeds, 2, of="a reproduction, which estimates a spread,", example=3)
+        seeds = check_count("seeds", seeds, minimum=2, of="a reproduction, which estimates a spread,", example=3)
     names = list(dict.fromkeys(configurations or study.configurations))
     if study.image_shape is None:
         settings, _ = resolve_settings(study, changes, configuration=names[0])

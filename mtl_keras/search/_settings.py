@@ -17,14 +17,17 @@ from mtl_keras.errors import (
     MTLError,
     check_bool,
     check_choice,
+    check_count,
     check_integer,
     check_mapping,
     check_number,
     check_option,
+    check_rows,
     check_seed,
     check_text,
     describe,
     store,
+    unknown,
 )
 from mtl_keras.weighting import Weighting
 
@@ -33,8 +36,8 @@ __all__ = ["DATA_SETTINGS", "TUNERS", "Settings"]
 #: Settings that `Study.load` reads. A study's own settings may be read by its own loader.
 DATA_SETTINGS = ("train_rows", "split_seed", "sampling", "steps", "views", "repeat", "online")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
-COUNTS = ("trials", "epochs", "batch_size", "seeds_per_trial", "n_final_seeds")
-OPTIONAL_COUNTS = ("train_rows", "patience", "final_epochs")
+COUNTS = ("trials", "epochs", "seeds_per_trial", "n_final_seeds")
+OPTIONAL_COUNTS = ("patience", "final_epochs")
 #: Settings that hold mappings or sequences.
 NESTED = ("backbone_options", "weighting", "sampling", "steps", "views", "repeat", "online")
 
@@ -100,14 +103,17 @@ class Settings:
 
     def __post_init__(self) -> None:
         checked: dict[str, Any] = {
-            **{name: check_integer(name, getattr(self, name), 1, example=3) for name in COUNTS},
+            **{name: check_count(name, getattr(self, name), example=3) for name in COUNTS},
+            "batch_size": check_rows("batch_size", self.batch_size),
             **{name: check_seed(name, getattr(self, name)) for name in ("seed", "split_seed")},
             "baselines": check_bool("baselines", self.baselines),
             "backbone_options": check_mapping("backbone_options", self.backbone_options, example='{"alpha": 0.25}'),
         }
         for name in OPTIONAL_COUNTS:
             if (value := getattr(self, name)) is not None:
-                checked[name] = check_integer(name, value, 1, example=3)
+                checked[name] = check_count(name, value, example=3)
+        if self.train_rows is not None:
+            checked["train_rows"] = check_rows("train_rows", self.train_rows, example=1000)
         store(self, **checked, **self._own())
         # As a configuration that was written and read has them.
         store(self, **{name: _as_json(getattr(self, name)) for name in NESTED})
@@ -171,7 +177,15 @@ class Settings:
         return Backbone(self.backbone, weights=self.weights, image_size=self.image_size, **self.backbone_options)
 
     def change(self, changes: Mapping[str, Any]) -> Settings:
-        """Return the settings with some of them replaced."""
+        """Return the settings with some of them replaced.
+
+        Raises:
+            MTLError: If a name is that of no setting, or a value is refused.
+        """
+        known = [each.name for each in dataclasses.fields(self)]
+        for name in changes:
+            if name not in known:
+                raise unknown("setting", name, known)
         return replace(self, **changes)
 
     def config(self) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from mtl_keras.data import Data
 from mtl_keras.errors import (
     MTLError,
     check_bool,
+    check_count,
+    check_function,
     check_instance,
-    check_integer,
     check_integers,
     check_mapping,
     check_names,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Configuration", "Context", "Study"]
 
+#: Functions of a study that are called with the record of a finished run, and what they return.
+JUDGING = {"claims": Sequence, "finding": str, "plots": Sequence, "tables": Sequence}
 #: Where data comes from: a name, or a function of tasks, folder and seed of the split.
 Source = str | Callable[[Tasks, str | None, int], Data]
 
@@ -69,7 +72,7 @@ class Configuration:
     Args:
         summary: A description in one line.
         plan: A function `(context) -> Plan`; or values of the study's hyperparameters, from which its space builds the plan.
-        changes: Changes of the study's settings that belong to it.
+        changes: Changes of the study's settings that belong to it; the study checks them.
         seeds: Trainings in a reproduction; None (default) is the study's `n_final_seeds`.
         baselines: Whether a reproduction trains single-task baselines (default False), or the names of the tasks to train one
             of.
@@ -90,12 +93,14 @@ class Configuration:
     def __post_init__(self) -> None:
         of = "a configuration"
         check_text("summary", self.summary, of=of, example="As published.")
-        if not callable(self.plan):
+        if callable(self.plan):
+            check_function("plan", self.plan, "context", of=of)
+        else:
             example = "{'shared_depth': 1}, or a function (context) -> Plan"
             store(self, plan=check_mapping("plan", self.plan, of=of, example=example))
         store(self, changes=check_mapping("changes", self.changes, of=of, example="{'epochs': 3}"))
         if self.seeds is not None:
-            store(self, seeds=check_integer("seeds", self.seeds, 1, of=of, example=3))
+            store(self, seeds=check_count("seeds", self.seeds, of=of, example=3))
         if isinstance(self.baselines, bool | np.bool_):
             store(self, baselines=bool(self.baselines))
         else:
@@ -130,7 +135,7 @@ class Study:
             build and train with them. It must always ask for all of them, within `hp.conditional_scope` for one that depends on
             another. None (default) is `mtl_keras.search.default_space`.
         settings: Default settings.
-        quick: Changes of the settings for a run of less than two minutes.
+        quick: Changes of the settings, and values of hyperparameters, for a run of less than two minutes.
         configurations: Configurations that `train --configuration` and `reproduce` can name, in the order of the tables.
         split_per_seed: Whether training k of a reproduction uses the split of seed `split_seed + k`, for data so small that the
             split matters more than the initial weights.
@@ -177,11 +182,11 @@ class Study:
         self._check_source()
         if self.image_shape is not None:
             store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="a study"))
-        for name in ("space", "claims", "finding", "plots", "tables"):
-            if (value := getattr(self, name)) is not None and not callable(value):
-                raise MTLError(
-                    f"`{name}` of a study must be a function or None. Received: {name}={describe(value)}. Pass the function."
-                )
+        if self.space is not None:
+            check_function("space", self.space, "hp", "context", of="a study")
+        for name in JUDGING:
+            if (value := getattr(self, name)) is not None:
+                check_function(name, value, "record", of="a study")
         check_instance("settings", self.settings, Settings, "Pass mtl.search.Settings(...).", of="a study")
         given = check_mapping("configurations", self.configurations, of="a study")
         for name, each in given.items():
@@ -192,8 +197,22 @@ class Study:
             configurations=given,
             split_per_seed=check_bool("split_per_seed", self.split_per_seed, of="a study"),
         )
+        self._check_changes()
         if self.source is not None:
             check_path("source", self.source, of="a study")
+        if self.source_digest is not None:
+            check_text("source_digest", self.source_digest, of="a study", maximum=64)
+
+    def _check_changes(self) -> None:
+        """Check all changes of the settings that the study holds. Other names in `quick` are those of hyperparameters."""
+        known = self.settings.config()
+        held = {f"configurations[{name!r}].changes": each.changes for name, each in self.configurations.items()}
+        held["quick"] = {name: value for name, value in self.quick.items() if name in known}
+        for what, changes in held.items():
+            try:
+                self.settings.change(changes)
+            except MTLError as error:
+                raise MTLError(f"`{what}` of a study must be changes of its settings: {error}") from error
 
     def _check_source(self) -> None:
         """Check that the data is a name, a function, or a mapping of those to names of tasks."""
@@ -203,6 +222,8 @@ class Study:
                     f"`data` of a study must be a name, a function, or a mapping of those to names of tasks. Received: "
                     f"data={describe(source)}. Pass e.g. data='digits'."
                 )
+            if callable(source):
+                check_function("data", source, "tasks", "data_dir", "split_seed", of="a study")
         if isinstance(self.data, Mapping):
             for source, names in self.data.items():
                 check_names(f"data[{describe(source)}]", names, of="a study")
@@ -220,13 +241,13 @@ class Study:
             record: The record.
             judge: Whether to add claims and finding; default True.
         """
-        return replace(
-            record,
-            claims=self.claims(record) if self.claims and judge else (),
-            finding=self.finding(record) if self.finding and judge else "",
-            plots=self.plots(record) if self.plots else (),
-            tables=self.tables(record) if self.tables else (),
-        )
+        owner = f"study {self.name!r}"
+        found: dict[str, Any] = {"claims": (), "finding": "", "plots": (), "tables": ()}
+        for name, kind in JUDGING.items():
+            function = getattr(self, name)
+            if function is not None and (judge or name not in ("claims", "finding")):
+                found[name] = call_study(name, owner, kind, function, record)
+        return replace(record, **found)
 
     def configuration(self, name: str) -> Configuration:
         """Return a configuration by name.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mtl_keras.errors import MTLError, check_integer, check_size
+from mtl_keras.errors import MTLError, check_integer, check_mapping, check_seed, check_size
 from mtl_keras.tasks._base import Task
 from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._label_source import ClassMap, RandomLabels
@@ -54,12 +54,13 @@ def binary_tasks(
     """
     check_integer("n", n, 1, MOST)
     check_size("classes", classes, minimum=2)
-    check_integer("n_random", n_random, 0)
-    # Not as other seeds: those of the tasks are this one plus their positions.
-    check_integer("seed", seed, 0)
+    check_integer("n_random", n_random, 0, MOST)
+    # Those of the tasks are this one plus their positions.
+    check_seed("seed", seed, following=n)
     if n_random > n:
         raise MTLError(f"`n_random` must not exceed `n`. Received: n_random={n_random}, n={n}. Pass at least n={n_random}.")
-    named = {name: ClassMap(column, sides) for name, sides in (groups or {}).items()}
+    given = {} if groups is None else check_mapping("groups", groups, example="{'round': {'no': [1], 'yes': [0]}}")
+    named = {name: ClassMap(column, sides) for name, sides in given.items()}
     named["equal"] = ClassMap(column, {"first": range(classes // 2), "second": range(classes // 2, classes)})
     learnable = list(named.items())[: n - n_random]
     # The seed of a half follows from its position, so that the first tasks do not depend on `n`.

@@ -12,8 +12,8 @@ import numpy as np
 
 from mtl_keras.errors import (
     MTLError,
-    check_integer,
     check_mapping,
+    check_seed,
     check_size,
     check_text,
     describe,
@@ -113,10 +113,10 @@ class ClassMap(LabelSource):
         Args:
             column: Column of class indices.
             classes: Number of classes, at least 2.
-            seed: Integer of at least 0.
+            seed: From 0 to 2^31 - 1.
         """
         check_size("classes", classes, minimum=2)
-        order = np.random.default_rng(check_integer("seed", seed, 0)).permutation(classes).tolist()
+        order = np.random.default_rng(check_seed("seed", seed)).permutation(classes).tolist()
         return cls(column, {"first": sorted(order[: classes // 2]), "second": sorted(order[classes // 2 :])})
 
     @property
@@ -173,10 +173,10 @@ class RandomLabels(LabelSource):
     A model can memorize the labels of training rows; on validation and test rows, its accuracy is one half up to chance.
 
     Args:
-        seed: Integer of at least 0 (default); each split has labels of its own.
+        seed: From 0 (default) to 2^31 - 1; each split has labels of its own.
 
     Raises:
-        MTLError: If the seed is negative.
+        MTLError: If the seed is out of range.
 
     Example:
         >>> import mtl_keras as mtl
@@ -188,7 +188,7 @@ class RandomLabels(LabelSource):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        store(self, seed=check_integer("seed", self.seed, 0, of="random labels"))
+        store(self, seed=check_seed("seed", self.seed, of="random labels"))
 
     @property
     def column(self) -> None:
@@ -208,4 +208,4 @@ def _members(name: str, members: Any) -> tuple[str | int, ...]:
             f"`groups` must hold the classes of each group. Received: {describe(members)} for {name!r}. Pass e.g. [0, 1]."
         )
     what = f"groups[{name!r}]"
-    return tuple(each if isinstance(each, str) else check_integer(what, each, 0) for each in members)
+    return tuple(each if isinstance(each, str) else check_size(what, each, minimum=0) for each in members)

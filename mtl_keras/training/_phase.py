@@ -14,10 +14,11 @@ from mtl_keras import weighting as weightings
 from mtl_keras.errors import (
     MTLError,
     check_choice,
-    check_integer,
+    check_count,
     check_names,
     check_number,
     check_rate,
+    check_rows,
     check_text,
     describe,
     store,
@@ -83,10 +84,11 @@ class Phase:
     folds: int = 5
 
     def __post_init__(self) -> None:
-        for field, minimum, example in (("epochs", 1, 10), ("batch_size", 1, 128), ("patience", 1, 5), ("folds", 2, 5)):
+        store(self, batch_size=check_rows("batch_size", self.batch_size))
+        for field, minimum, example in (("epochs", 1, 10), ("patience", 1, 5), ("folds", 2, 5)):
             value = getattr(self, field)
             if field != "patience" or value is not None:
-                store(self, **{field: check_integer(field, value, minimum, example=example)})
+                store(self, **{field: check_count(field, value, minimum=minimum, example=example)})
         for field in ("tasks", "freeze"):
             value = getattr(self, field)
             if value is not None:
