@@ -87,6 +87,12 @@ LOOSE: Any = mtl
 TASKS = mtl.Tasks(mtl.Classification("kind", classes=3), mtl.Binary("odd"))
 RECIPE = mtl.Recipe(TASKS, mtl.Backbone("SmallCNN", filters=(4,)), (8, 8, 1), shared=(6,))
 NOISE = _tiny.data(16, 8)
+VALID_APPROACH: dict[str, Any] = {
+    "name": "one",
+    "plan": mtl.Plan(RECIPE, (mtl.Phase(epochs=1),)),
+    "seeds": (0,),
+    "data": lambda seed: NOISE,
+}
 STUDY = functools.partial(LOOSE.Study, "mine", "Mine.", TASKS, data="digits")
 METRICS = _scores.rows_of([0.75, 0.5], [0.5, 0.5])
 HISTORY = _scores.history()
@@ -133,10 +139,7 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
         (lambda value: value.config(), mtl.Recipe.from_config),
     ),
     mtl.Phase: ({"epochs": 2}, (lambda value: value.config(), lambda config: mtl.Phase(**config))),
-    Approach: (
-        {"name": "one", "plan": mtl.Plan(RECIPE, (mtl.Phase(epochs=1),)), "seeds": range(2), "data": lambda seed: NOISE},
-        None,
-    ),
+    Approach: (VALID_APPROACH, None),
     report.Picture: ({"name": "curves.png", "caption": "Curves."}, None),
     report.Table: ({"markdown": "| a |", "caption": "Numbers."}, None),
     report.Record: (
@@ -397,6 +400,12 @@ def test_a_setting_of_the_command_line_is_refused_by_name_or_survives(field: str
             lambda: STUDY(data=lambda tasks: None),
             "`data` of a study must be a function (tasks, data_dir, split_seed). Received",
         ),
+        (lambda: report.Picture("../a.png", "A."), "The name of a picture must be"),
+        (lambda: report.plot_totals(HISTORY, how="max"), "`how` must be one of 'sum', 'mean'. Received: how='max'"),
+        (
+            lambda: report.scores_table([{**METRICS[0], "value": "0.5"}]),  # type: ignore[typeddict-item]
+            "Received: value='0.5' in row 0. Pass the rows of metrics_rows.",
+        ),
         (lambda: LOOSE.RandomLabels(seed=2**31), "`seed` of random labels must be an integer in [0, 2147483647]"),
         (lambda: mtl.tasks.binary_tasks(4, "fine", 4, seed=2**31 - 1), "`seed` must be an integer in [0, 2147483643]"),
         (lambda: LOOSE.Phase(epochs=10**7), "`epochs` must be an integer in [1, 1000000]. Received: epochs=10000000"),
@@ -415,6 +424,24 @@ def test_a_setting_of_the_command_line_is_refused_by_name_or_survives(field: str
 def test_what_was_taken_without_a_look(make: Callable[[], Any], words: str) -> None:
     with pytest.raises(MTLError) as refused:
         make()
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "words"),
+    [
+        ("name", "a/b", "The name of an approach must be"),
+        ("plan", mtl.Phase(epochs=1), "`plan` of an approach must be a Plan. Received"),
+        ("seeds", 3, "`seeds` of an approach must be different numbers of trainings. Received: seeds=3"),
+        ("seeds", (0, 0), "`seeds` of an approach must be different numbers of trainings. Received: seeds=(0, 0)"),
+        ("seeds", (0, 0.5), "`seeds` of an approach must be an integer in [0, 1000000]. Received: seeds=0.5"),
+        ("data", NOISE, "`data` of an approach must be a function (seed). Received"),
+        ("baselines", "odd", "`baselines` of an approach must be a sequence of names. Received: baselines='odd'"),
+    ],
+)
+def test_an_approach_is_checked_when_it_is_made(field: str, wrong: Any, words: str) -> None:
+    with pytest.raises(MTLError) as refused:
+        Approach(**{**VALID_APPROACH, field: wrong})
     assert words in str(refused.value)
 
 

@@ -173,7 +173,7 @@ def history_rows(
         One row for each epoch and entry of the log, in the order of the tasks. Loss weights have the metric `"loss_weight"`;
         what belongs to no task (`loss`, `skill`, `learning_rate`, `steps_{data set}`) has the task `"all"`.
     """
-    tasks = list(check_names("tasks", tasks))
+    tasks = list(check_names("tasks", [*tasks] if isinstance(tasks, Mapping) else tasks))
     training: Any = _training(run, seed, role)
     epochs = check_rows_of("history", history, Epoch, "Run.history")
     longest_first = sorted(tasks, key=len, reverse=True)
