@@ -202,14 +202,6 @@ class MultiTaskModel(JointTraining):
 
     # Functions that are traced
 
-    def make_train_function(self, force: bool = False) -> Any:
-        super().make_train_function(force)
-        return count_alone(self.train_function)
-
-    def make_test_function(self, force: bool = False) -> Any:
-        super().make_test_function(force)
-        return count_alone(self.test_function)
-
     def make_predict_function(self, force: bool = False) -> Any:
         super().make_predict_function(force)
         return count_alone(self.predict_function)
