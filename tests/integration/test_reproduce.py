@@ -118,7 +118,7 @@ def test_reproduce_in_python_takes_options_and_settings(noise: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--seeds", "1"], ["an integer from 2 to 1000000", "seeds=1"]),
+        (["--seeds", "1"], ["an integer in [2, 1000000]", "seeds=1"]),
         (["--configuration", "jiont"], ["Unknown configuration of 'noise': received 'jiont'. Did you mean 'joint'"]),
         (["--set", "learning_rate=0.1"], ["a configuration with a plan of its own", "learning_rate"]),
         (["--set", "epoch=1"], ["'epochs'"]),
@@ -178,7 +178,7 @@ def test_configurations_are_compared(noise: Path, tmp_path: Path, monkeypatch: p
     [
         (["--approach", "uncertanty"], ["Unknown approach: received 'uncertanty'. Did you mean 'uncertainty'"]),
         (["--approach", "fixed"], ["Unknown approach: received 'fixed'", "--fixed-from"]),
-        (["--seeds", "1"], ["an integer from 2 to 1000000", "seeds=1"]),
+        (["--seeds", "1"], ["an integer in [2, 1000000]", "seeds=1"]),
         (["--fixed-from", "{tmp}"], ["which holds no completed trial of 'noise'"]),
         (["--approach", "joint", "--approach", "values"], ["must have the same data", "views=[]", "['identity'] of 'values'"]),
         (["--approach", "alone", "--set", "learning_rate=0.1"], ["learning_rate for 'alone'"]),
