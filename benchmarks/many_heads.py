@@ -15,26 +15,14 @@ import time
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 import mtl_keras as mtl
 from benchmarks._measure import report
+from benchmarks.tasks import BATCH, STEPS, create_data
 
-STEPS, BATCH, EPOCHS = 20, 128, 4
+EPOCHS = 4
 ABSENT = {"all labels": 0.0, "a fifth missing": 0.2}
-
-
-def create_data(count: int, missing: float) -> mtl.data.Data:
-    """Return random images with `count` random binary labels each, of which a share `missing` is missing."""
-    rng = np.random.default_rng(0)
-    tasks = mtl.Tasks(*(mtl.Binary(f"task_{number}") for number in range(count)))
-
-    def rows(n: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        labels = {name: np.where(rng.random(n) < missing, np.nan, rng.integers(0, 2, n)) for name in tasks}
-        return rng.integers(0, 256, (n, 32, 32, 3), "uint8"), labels
-
-    return mtl.data.from_arrays(tasks, train=rows(STEPS * BATCH), validation=rows(BATCH))
 
 
 def build(data: mtl.data.Data) -> mtl.MultiTaskModel:

@@ -1,4 +1,4 @@
-"""The log of a step as a few vectors: TensorFlow optimizes a graph with hundreds of outputs for minutes."""
+"""The log of a step as a few vectors: what TensorFlow's optimizer does with the outputs grows with the square of their number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class StepLog:
     """Packs the scalars of a log into one vector for each dtype inside a traced function, and unpacks them outside of it.
 
     Keras wraps the outputs of a step in an optional. Shape inference of TensorFlow's graph optimizer takes time with the
-    square of the number of values in one: 20 s for those of 200 tasks.
+    square of the number of values in one: about 20 s for those of 200 tasks on 2 cores.
     """
 
     def __init__(self) -> None:
