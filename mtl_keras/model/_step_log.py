@@ -1,4 +1,4 @@
-"""The log of a step as a few vectors: what TensorFlow's optimizer does with the outputs grows with the square of their number."""
+"""The log of a step as a few vectors, since TensorFlow's optimizer takes time with the square of the number of outputs."""
 
 from __future__ import annotations
 
