@@ -23,15 +23,15 @@ AVERAGES = "_model_variables_moving_average"
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """A variable that does not change while a task, or a head, is idle.
+    """A variable that does not change while its head is idle; of the weighting, entries that do not while their task is.
 
     Attributes:
-        mask: Number of its head; the number of heads for a variable of the weighting, with one entry for each task.
+        head: Number of its head; None for a variable of the weighting, which has an entry for each trained task.
         variable: The variable.
         average_of: The variable whose average it is; None if it is none.
     """
 
-    mask: int
+    head: int | None
     variable: Any
     average_of: Any = None
 
@@ -100,9 +100,9 @@ class IdleHeads:
         if not state:
             return step()
         heads = tf.linalg.matvec(tf.constant(list(self.uses.values())), counts) > 0
-        masks = [*tf.unstack(heads), counts > 0]
-        kinds = sorted({item.variable.dtype for item in state})
-        by_kind = [[item for item in state if item.variable.dtype == kind] for kind in kinds]
+        # One tensor for each shape: an operation for each variable is what takes a graph of many heads long to optimize.
+        groups = [*_group(state).values()]
+        masks = [_mask(group, heads, counts > 0) for group in groups]
         first = _counting_part(optimizer).iterations == 0
 
         def value(item: _State) -> Any:
@@ -111,18 +111,13 @@ class IdleHeads:
             return own if item.average_of is None else tf.where(first, item.average_of.value, own)
 
         def values() -> list[Any]:
-            # One tensor for each dtype: each output of a branch costs time, whether the branch is taken or not.
-            return [tf.concat([tf.reshape(value(item), [-1]) for item in own], 0) for own in by_kind]
+            return [tf.stack([value(item) for item in group]) for group in groups]
 
         def restore() -> None:
-            before = [
-                tf.reshape(part, item.variable.shape)
-                for own, flat in zip(by_kind, kept, strict=True)
-                for part, item in zip(tf.split(flat, [int(np.prod(item.variable.shape)) for item in own]), own, strict=True)
-            ]
-            items = [item for own in by_kind for item in own]
-            new = [tf.where(_over(masks[i.mask], old), i.variable.value, old) for i, old in zip(items, before, strict=True)]
-            distribute.assign([item.variable for item in items], new)
+            for group, mask, before in zip(groups, masks, kept, strict=True):
+                variables = [item.variable for item in group]
+                after = tf.stack([variable.value for variable in variables])
+                distribute.assign(variables, tf.unstack(tf.where(mask, after, before), len(variables)))
 
         # Mirrored variables cannot be assigned inside a branch.
         if distribute.replicas() > 1 or not self._branches:
@@ -131,7 +126,8 @@ class IdleHeads:
             restore()
             return result
         all_present = tf.reduce_all(counts > 0 if self.entries else heads)
-        kept = tf.cond(all_present, lambda: [tf.zeros([0], kind) for kind in kinds], values)
+        empty = [tf.zeros([0, *group[0].variable.shape], group[0].variable.dtype) for group in groups]
+        kept = tf.cond(all_present, lambda: empty, values)
         result = step()
         tf.cond(all_present, lambda: None, restore)
         return result
@@ -139,16 +135,16 @@ class IdleHeads:
     def _find_state(self, optimizer: keras.optimizers.Optimizer) -> Iterator[_State]:
         """Yield the trained variables of heads and weighting, the slots for them, and moving statistics of heads."""
         slots = slots_of(optimizer)
-        owners = [
+        owners: list[tuple[int | None, Any]] = [
             *((number, variable) for number, head in enumerate(self.uses) for variable in head_variables(self.layers[head])),
-            *((len(self.uses), variable) for variable in self.entries),
+            *((None, variable) for variable in self.entries),
         ]
         for number, variable in owners:
             if id(variable) in slots:
                 yield _State(number, variable)
                 for name, slot in slots[id(variable)]:
                     # Adafactor has slots for whole variables, of another shape.
-                    if number < len(self.uses) or slot.shape == variable.shape:
+                    if number is not None or slot.shape == variable.shape:
                         yield _State(number, slot, variable if name == AVERAGES else None)
         for number, head in enumerate(self.uses):
             for layer in self.layers[head]:
@@ -191,6 +187,23 @@ def _counting_part(optimizer: keras.optimizers.Optimizer) -> Any:
     return next(part for part in optimizer_parts(optimizer) if part.built)
 
 
-def _over(mask: Any, value: Any) -> Any:
-    """Return a mask of the first axis, or for a whole value, in a shape that broadcasts over the value."""
-    return tf.reshape(mask, [-1] + [1] * (len(value.shape) - 1)) if mask.shape.rank else mask
+def _group(state: Sequence[_State]) -> dict[Any, list[_State]]:
+    """Return what can be stacked: variables of one dtype and shape, those of the weighting by themselves."""
+    groups: dict[Any, list[_State]] = {}
+    for item in state:
+        groups.setdefault((item.variable.dtype, tuple(item.variable.shape), item.head is None), []).append(item)
+    return groups
+
+
+def _mask(group: Sequence[_State], heads: Any, tasks: Any) -> Any:
+    """Return what a stacked group keeps of a step, in a shape that broadcasts over the stack.
+
+    Args:
+        group: Variables of one shape, either of heads or of the weighting.
+        heads: `[heads]` bool, whether a head has a label.
+        tasks: `[active]` bool, whether a trained task has a label.
+    """
+    rank = len(group[0].variable.shape)
+    if group[0].head is None:
+        return tf.reshape(tasks, [1, -1] + [1] * (rank - 1))
+    return tf.reshape(tf.gather(heads, [item.head for item in group]), [-1] + [1] * rank)
