@@ -179,7 +179,8 @@ class OpenRun:
         model.save(self.path / MODEL)
         environment = self._log.environment()
         try:
-            whole = Record(command=environment["command"], config=self.config, environment=environment, **record)
+            about = {"command": environment["command"], "config": self.config, "class_names": class_names}
+            whole = Record(**about, environment=environment, **record)
             write_record(self.path, complete(whole))
         except (Exception, SystemExit) as error:
             reason = str(error) if isinstance(error, MTLError) else describe_failure(error)

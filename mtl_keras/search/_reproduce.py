@@ -120,10 +120,7 @@ def reproduce_study(
                 lambda record: study.complete(record, judge=judge),
                 title=f"{study.name}: {len(names)} configurations",
                 question=study.summary,
-                metrics=results.metrics,
-                history=results.history,
-                evaluation=results.evaluation,
-                notes=[results.note],
+                **results.content,
                 published=published,
                 summaries={name: study.configuration(name).summary for name in names},
             )
