@@ -62,7 +62,7 @@ def experiment(
 
     def plan(context: mtl.search.Context) -> mtl.Plan:
         mirror = (
-            mtl.Decoder(latent=32, filters=(32, 16, 8), dropout=dropout, batch_norm=True)
+            mtl.Decoder(latent=32, filters=(32, 16, 8), dropout=dropout if dropout_at == "each" else 0.0, batch_norm=True)
             if convolutions == 3
             else mtl.Decoder(latent=32, filters=(32, 16), strides=(1, 2))
         )
@@ -134,7 +134,7 @@ CONFIGURATIONS = {
         SHORT,
     ),
     "exp2": mtl.search.Configuration(
-        "Three convolutions, weights 1, .5, 1, dropout after the last.",
+        "Three convolutions, weights 1, .5, 1, dropout after the last of them only.",
         experiment({"class": 1.0, "animal": 0.5, "image": 1.0}, dropout_at="last"),
         SHORT,
         published=published(**{"class": 0.70, "animal": 0.943, "image": 0.0455}),

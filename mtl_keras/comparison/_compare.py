@@ -149,6 +149,7 @@ def compare_plans(
                 title=f"{data.name}: {len(plans)} approach{'' if len(plans) == 1 else 'es'} compared",
                 question=f"What do {', '.join(plans)} reach on {data.name} from the same seeds?",
                 **results.content,
+                trainings=trainer.trainings,
             )
     return Comparison(run.path, results)
 

@@ -20,7 +20,19 @@ __all__ = ["approaches_table"]
 
 #: Columns that are left out where no row has a value.
 OPTIONAL = ("published", "p", "p, Holm")
-COLUMNS = ("approach", "task", "metric", "better", "published", "best epoch", "last epoch", "− single-task", "p", "p, Holm", "trivial")
+COLUMNS = (
+    "approach",
+    "task",
+    "metric",
+    "better",
+    "published",
+    "best epoch",
+    "last epoch",
+    "− single-task",
+    "p",
+    "p, Holm",
+    "trivial",
+)
 
 
 def approaches_table(

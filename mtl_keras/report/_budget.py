@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,17 +74,16 @@ def budget_table(record: Record, shown: Sequence[str]) -> pd.DataFrame:
     for row in record.metrics:
         seeds.setdefault(row["run"], set()).add(row["seed"])
     sources: dict[str, dict[str, None]] = {}
-    for each in record.published:
-        if each["note"] and each["task"] in shown:
-            sources.setdefault(each["run"], {})[each["note"]] = None
-    runs: Mapping[str, list[Budget]] = {run: [each for each in record.budgets if each.run == run] for run in seeds}
+    for reported in record.published:
+        if reported["note"] and reported["task"] in shown:
+            sources.setdefault(reported["run"], {})[reported["note"]] = None
+    order = list(seeds)
     table = []
-    for run, budgets in runs.items():
-        for each in budgets:
-            n = {split: _range(rows.get((run, task, split)) for task in each.tasks) for split in ("validation", "test")}
-            line = {"approach": run, "tasks": _names(each.tasks), "training rows": each.rows, "epochs": each.epochs}
-            line |= {"seeds": len(seeds[run]), **{f"n {split}": count for split, count in n.items()}}
-            table.append({**line, "published": "; ".join(sources.get(run, ())) or MISSING})
+    for each in sorted(record.budgets, key=lambda each: order.index(each.run)):
+        n = {split: _range(rows.get((each.run, task, split)) for task in each.tasks) for split in ("validation", "test")}
+        line: dict[str, Any] = {"approach": each.run, "tasks": _names(each.tasks), "training rows": each.rows}
+        line |= {"epochs": each.epochs, "seeds": len(seeds[each.run]), "n validation": n["validation"], "n test": n["test"]}
+        table.append({**line, "published": "; ".join(sources.get(each.run, ())) or MISSING})
     columns = ["approach", "tasks", "training rows", "epochs", "seeds", "n validation", "n test"]
     return pd.DataFrame(table, columns=[*columns, *(["published"] if sources else [])])
 

@@ -16,7 +16,15 @@ from mtl_keras.report._roles import Role
 if TYPE_CHECKING:
     from mtl_keras.evaluation import Evaluation
 
-__all__ = ["CONFUSION_COLUMNS", "ConfusionRow", "confusion_counts", "confusion_rows", "given_confusion", "read_confusion", "write_confusion"]
+__all__ = [
+    "CONFUSION_COLUMNS",
+    "ConfusionRow",
+    "confusion_counts",
+    "confusion_rows",
+    "given_confusion",
+    "read_confusion",
+    "write_confusion",
+]
 
 
 class ConfusionRow(TypedDict):

@@ -50,7 +50,9 @@ def gains_of(
         resplit: Ratio of test to training rows if each seed has a random split of its own, else 0.
     """
     pairs = {
-        (run, key): Gain(values.get(run, {}).get(key, {}), _baseline_values(values, run, key)) for run in approaches for key in keys
+        (run, key): Gain(values.get(run, {}).get(key, {}), _baseline_values(values, run, key))
+        for run in approaches
+        for key in keys
     }
     found = {place: gain for place, gain in pairs.items() if gain.differences}
     families: dict[str, dict[tuple[str, TaskMetric], float]] = {}

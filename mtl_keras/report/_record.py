@@ -173,7 +173,13 @@ class Record:
         check_names("notes", self.notes, of=of)
         if self.evaluation is not None:
             check_evaluation(self.evaluation)
-        for name, kind in (("budgets", Budget), ("plots", Picture), ("tables", Table), ("published", Mapping), ("claims", Mapping)):
+        for name, kind in (
+            ("budgets", Budget),
+            ("plots", Picture),
+            ("tables", Table),
+            ("published", Mapping),
+            ("claims", Mapping),
+        ):
             check_instances(name, getattr(self, name), kind, of=of)
         for name, keys, rows in (("published", PUBLISHED_COLUMNS, self.published), ("claims", CLAIM_KEYS, self.claims)):
             for row in rows:

@@ -9,7 +9,17 @@ from mtl_keras.errors import MTLError
 from mtl_keras.report._roles import approaches_of, roles_of
 from mtl_keras.report._rows import MetricsRow
 
-__all__ = ["BySeed", "TaskMetric", "Values", "directions_of", "main_metrics", "own_metrics", "shown_tasks", "split_of", "values_of"]
+__all__ = [
+    "BySeed",
+    "TaskMetric",
+    "Values",
+    "directions_of",
+    "main_metrics",
+    "own_metrics",
+    "shown_tasks",
+    "split_of",
+    "values_of",
+]
 
 #: Of more tasks than this a page shows those that most approaches have.
 MANY = 12

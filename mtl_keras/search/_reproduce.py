@@ -121,6 +121,7 @@ def reproduce_study(
                 title=f"{study.name}: {len(names)} configurations",
                 question=study.summary,
                 **results.content,
+                trainings=trainer.trainings,
                 published=published,
                 summaries={name: study.configuration(name).summary for name in names},
             )

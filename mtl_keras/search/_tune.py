@@ -134,6 +134,7 @@ def run_study(
                 title=f"{study.name}: tuned multi-task model",
                 question=study.summary,
                 **results.content,
+                trainings=trainer.trainings,
                 trials=rows,
             )
     return StudyResult(
