@@ -202,18 +202,17 @@ class Record:
     def resplit(self) -> float:
         """The ratio of test to training rows if each seed has a random split of its own, else 0; see `statistics.interval`.
 
-        Raises:
-            MTLError: If each seed has one and the record does not say on how many rows it was trained.
+        It is 0 too where `budgets` do not say how many rows there were, as in records of earlier versions; the page says so.
         """
-        if not self.config.get("split_per_seed", self.config.get("by_split")):
+        if not (self.split_per_seed and self.budgets):
             return 0.0
-        if not self.budgets:
-            raise MTLError(
-                "A record whose seeds have splits of their own must have `budgets`, by which its intervals are corrected. "
-                "Received: none. Pass mtl.report.Budget(run, tasks, rows, epochs) for each run."
-            )
         measured = max((row["n"] for row in self.metrics if row["split"] == self.split), default=0)
         return measured / max(each.rows for each in self.budgets)
+
+    @property
+    def split_per_seed(self) -> bool:
+        """Whether each seed has a random split of its own."""
+        return bool(self.config.get("split_per_seed", self.config.get("by_split")))
 
     @property
     def approaches(self) -> list[str]:
