@@ -100,14 +100,25 @@ class TestPairedTest:
 class TestApproachesTable:
     def test_a_row_for_each_task_and_approach(self) -> None:
         table = report.approaches_table(ROWS)
-        columns = ["approach", "task", "metric", "better", "best epoch", "last epoch", "− single-task", "p", "trivial"]
+        columns = [
+            "approach",
+            "task",
+            "metric",
+            "better",
+            "best epoch",
+            "last epoch",
+            "− single-task",
+            "p",
+            "p, Holm",
+            "trivial",
+        ]
         assert list(table.columns) == columns
         runs = ["joint", "fine then coarse", "single-task"]
         assert list(zip(table["approach"], table["task"], table["metric"], strict=True)) == [
             (run, task, metric) for task, metric in (("fine", "accuracy"), ("image", "mse"), ("all", "skill")) for run in runs
         ]
         assert table.iloc[0].tolist()[3:] == [
-            *("↑", "0.7060 ± 0.0666 (5)", "0.6060 ± 0.0666 (5)", "+0.0300 [+0.0104, +0.0496]", "0.013", "0.1000")
+            *("↑", "0.7060 ± 0.0666 (5)", "0.6060 ± 0.0666 (5)", "+0.0300 [+0.0104, +0.0496]", "0.013", "0.026", "0.1000")
         ]
         assert table.iloc[2].tolist()[6:8] == ["–", "–"], "baselines have no baselines"
         assert table.iloc[3]["better"] == "↓"

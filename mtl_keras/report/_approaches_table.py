@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["approaches_table"]
 
-#: Columns that are left out where no row has a value.
-OPTIONAL = ("published", "p", "p, Holm")
 COLUMNS = (
     "approach",
     "task",
@@ -61,7 +59,7 @@ def approaches_table(
         approach's baselines at the best epoch with its 95 % paired t interval, called indicative below 5 seeds; delta_m is
         itself a difference), `p` (of the paired t test, from 5 seeds on), `p, Holm` (the same, corrected for all tests of
         approaches in tasks in this table; those of delta_m, and of the skill, are corrected by themselves) and `trivial`. What
-        is missing is "–", and so are columns that would hold nothing else.
+        is missing is "–", and `published` is left out if there are none.
 
     Raises:
         MTLError: If two rows hold the same value, or no row has a requested metric.
@@ -100,5 +98,4 @@ def approaches_table(
                 format_number(mean(trivial), reached[0] if reached else None),
             )
             table.append(dict(zip(COLUMNS, cells, strict=True)))
-    empty = {name for name in OPTIONAL if all(line[name] == MISSING for line in table)}
-    return pd.DataFrame(table, columns=[name for name in COLUMNS if name not in empty])
+    return pd.DataFrame(table, columns=[name for name in COLUMNS if reported or name != "published"])

@@ -57,7 +57,7 @@ CONFUSION_COLUMNS = tuple(ConfusionRow.__annotations__)
 
 def given_confusion(rows: Any) -> list[ConfusionRow]:
     """Return rows of confusion.csv as a list, after checking them."""
-    return check_rows_of("confusion", rows, ConfusionRow, "confusion_rows", ())
+    return check_rows_of("confusion", rows, ConfusionRow, "confusion_rows")
 
 
 def confusion_rows(evaluation: Evaluation, *, run: str, seed: int, role: Role = "approach") -> list[ConfusionRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,9 @@ class Difference:
     @property
     def p(self) -> float | None:
         """The p value of the paired t test, not corrected for other tests; None with fewer than five seeds."""
-        return paired_test(list(self.values.values()), self.resplit) if len(self.values) >= ENOUGH_SEEDS else None
+        if len(self.values) < ENOUGH_SEEDS or not all(map(math.isfinite, self.values.values())):
+            return None
+        return paired_test(list(self.values.values()), self.resplit)
 
     @property
     def judgment(self) -> str:
@@ -102,6 +105,8 @@ def _sentence(each: Difference, corrected: float | None, tests: int) -> str:
         tests: Number of tests that it is corrected for.
     """
     n = len(each.values)
+    if n >= ENOUGH_SEEDS and each.p is None:
+        return f"{each.one} and {each.other}: no difference shown in {each.subject}: not all values are finite ({n} seeds)."
     if corrected is None or each.p is None or each.interval is None:
         return f"{each.one} − {each.other} in {each.subject}: {each.mean:+.3g} over {count_of(n, 'seed')}, indicative."
     low, high = each.interval

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ class Gain:
     Attributes:
         own: Value of the approach by seed.
         baselines: Value of its baselines by seed.
-        p: The p value of the paired t test; None with fewer than five common seeds.
+        p: The p value of the paired t test; None with fewer than five common seeds, or where a value is no number.
         corrected: The same after Holm's correction for all tests of the family.
     """
 
@@ -57,7 +58,7 @@ def gains_of(
     found = {place: gain for place, gain in pairs.items() if gain.differences}
     families: dict[str, dict[tuple[str, TaskMetric], float]] = {}
     for (run, key), gain in found.items():
-        if len(gain.differences) >= ENOUGH_SEEDS:
+        if len(gain.differences) >= ENOUGH_SEEDS and all(map(math.isfinite, gain.differences)):
             family = key[1] if key[0] == "all" else ""
             families.setdefault(family, {})[run, key] = paired_test(gain.differences, resplit)
     for tests in families.values():

@@ -12,7 +12,7 @@ from mtl_keras.report._findings import findings, limitations
 from mtl_keras.report._record import Picture, Record
 from mtl_keras.report._roles import baselines_of, roles_of
 from mtl_keras.report._tables import is_comparison, scores_table, to_markdown, trials_table
-from mtl_keras.report._text import format_number, join_words
+from mtl_keras.report._text import MISSING, format_number, join_words
 from mtl_keras.report._values import shown_tasks
 from mtl_keras.report.statistics import ENOUGH_SEEDS
 
@@ -86,7 +86,10 @@ def result_table(record: Record) -> list[str]:
         metrics = [row for row in metrics if not (row["task"] == "all" and row["run"] in baselines)]
     if is_comparison(metrics, published):
         table = approaches_table(metrics, record.split, published=published, resplit=record.resplit)
-        tested = TESTS_LEGEND if "p" in table else ""
+        tested = TESTS_LEGEND if (table["p"] != MISSING).any() else ""
+        if not tested:
+            # With few seeds there are no tests.
+            table = table.drop(columns=["p", "p, Holm"])
         resplit = RESPLIT_LEGEND.format(ratio=record.resplit) if tested and record.resplit else ""
         return [to_markdown(table).rstrip(), f"{COMPARISON_LEGEND}{tested}{resplit}{LAST_LEGEND}"]
     return [to_markdown(scores_table(metrics, record.split, resplit=record.resplit)).rstrip(), LEGEND]
