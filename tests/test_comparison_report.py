@@ -118,7 +118,7 @@ class TestApproachesTable:
             (run, task, metric) for task, metric in (("fine", "accuracy"), ("image", "mse"), ("all", "skill")) for run in runs
         ]
         assert table.iloc[0].tolist()[3:] == [
-            *("↑", "0.7060 ± 0.0666 (5)", "0.6060 ± 0.0666 (5)", "+0.0300 [+0.0104, +0.0496]", "0.013", "0.026", "0.1000")
+            *("↑", "0.7060 ± 0.0666 (5)", "0.6060 ± 0.0666 (5)", "+0.0300 [+0.0104, +0.0496]", "0.013", "0.053", "0.1000")
         ]
         assert table.iloc[2].tolist()[6:8] == ["–", "–"], "baselines have no baselines"
         assert table.iloc[3]["better"] == "↓"

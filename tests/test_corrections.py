@@ -89,7 +89,7 @@ class TestFamilies:
     def metrics() -> list[Any]:
         found = []
         for task, scale in (("a", 1.0), ("b", 0.5), ("c", -0.4)):
-            noise = np.random.default_rng(len(found)).normal(0, 0.004, 5)
+            noise = np.random.default_rng(len(found)).normal(0, 0.012, 5)
             found += rows("joint", task, [0.5 + 0.01 * scale + float(each) for each in noise])
             found += rows("single-task", task, [0.5] * 5)
         return found
@@ -179,8 +179,8 @@ class TestConfusion:
 def test_the_page_names_the_commits_that_trained(tmp_path: Path) -> None:
     sessions = [{"commit": "aaa", "trainings": 3}, {"commit": "bbb", "trainings": 2}, {"commit": "ccc", "trainings": 0}]
     metrics = rows("joint", "kind", GAINS)
-    about = {"environment": {"commit": "ccc", "sessions": sessions}}
-    report.write_record(tmp_path, report.Record("Title", "Question?", "command", {}, metrics=metrics, **about))
+    environment = {"commit": "ccc", "sessions": sessions}
+    report.write_record(tmp_path, report.Record("Title", "Question?", "command", {}, environment, metrics))
     page = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "commits aaa and bbb." in page
     assert "ccc" not in page
