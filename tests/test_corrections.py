@@ -87,7 +87,7 @@ class TestResplit:
 class TestFamilies:
     @staticmethod
     def metrics() -> list[Any]:
-        found = []
+        found: list[Any] = []
         for task, scale in (("a", 1.0), ("b", 0.5), ("c", -0.4)):
             noise = np.random.default_rng(len(found)).normal(0, 0.012, 5)
             found += rows("joint", task, [0.5 + 0.01 * scale + float(each) for each in noise])
@@ -104,10 +104,8 @@ class TestFamilies:
 
     def test_the_summaries_are_families_of_their_own(self) -> None:
         metrics = self.metrics()
-        gains = report.delta_m_rows(
-            [*metrics, *({**each, "task": "all", "metric": "skill"} for each in rows("joint", "all", GAINS))],
-            dict.fromkeys("abc", "accuracy"),
-        )
+        whole_model = [{**each, "metric": "skill"} for each in rows("joint", "all", GAINS)]
+        gains = report.delta_m_rows([*metrics, *whole_model], dict.fromkeys("abc", "accuracy"))
         lines = report.approaches_table([*metrics, *gains]).to_dict("records")
         whole = next(line for line in lines if line["metric"] == "delta_m")
         assert whole["p"] == whole["p, Holm"] != "–"
@@ -157,7 +155,7 @@ class TestBudgets:
 
 
 class TestConfusion:
-    ROWS = tuple(
+    ROWS: tuple[Any, ...] = tuple(
         {"run": "joint", "seed": seed, "split": "test", "task": "kind", "true": true, "predicted": predicted, "count": count}
         | {"role": "approach"}
         for seed in (0, 1)
