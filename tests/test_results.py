@@ -14,8 +14,10 @@ import pytest
 
 import mtl_keras as mtl
 from mtl_keras.report import Record, read_record, scores_table, write_record, write_summary
+from tests._front_page import BEGIN, END, section
 
-RESULTS = Path(__file__).parent.parent / "results"
+README = Path(__file__).parent.parent / "README.md"
+RESULTS = README.parent / "results"
 RECORDS = sorted(path.parent.relative_to(RESULTS).as_posix() for path in RESULTS.glob("*/*/metrics.csv"))
 #: What is written by hand, or was when the record was made.
 WRITTEN = ("record.json", "README.md")
@@ -79,6 +81,17 @@ def test_the_values_of_the_front_page_are_those_of_their_record(name: str) -> No
         assert cells[2] == row["trivial"]
 
 
+def front_page(page: str) -> str:
+    """Return README.md with what it says of the studies, from the raw rows."""
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n{section()}\n{END}{rest.partition(END)[2]}"
+
+
+def test_the_front_page_says_what_the_rows_give() -> None:
+    page = README.read_text(encoding="utf-8")
+    assert front_page(page) == page
+
+
 if __name__ == "__main__":
     if "--write" not in sys.argv:
         sys.exit("Draws every record in results/ again. Pass --write, and the records' names to draw these only.")
@@ -86,3 +99,4 @@ if __name__ == "__main__":
         print(name)
         write_record(RESULTS / name, complete(read_record(RESULTS / name)))
     write_summary(RESULTS)
+    README.write_text(front_page(README.read_text(encoding="utf-8")), encoding="utf-8")
