@@ -26,7 +26,7 @@ from mtl_keras.report import statistics
 from mtl_keras.report._approach_plots import plot_approaches, plot_gains, plot_totals
 from mtl_keras.report._approaches_table import approaches_table
 from mtl_keras.report._budget import Budget, budget_table, merge_budgets
-from mtl_keras.report._confusion import ConfusionRow, confusion_counts, confusion_rows, read_confusion, write_confusion
+from mtl_keras.report._confusion_rows import ConfusionRow, confusion_counts, confusion_rows, read_confusion, write_confusion
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._difference import Difference, difference, verdicts
 from mtl_keras.report._environment import environment
