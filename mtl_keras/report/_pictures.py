@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
 from mtl_keras.report._approach_plots import plot_approaches, plot_gains, plot_totals
-from mtl_keras.report._plots import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._confusion import plot_confusion
+from mtl_keras.report._plots import plot_history, plot_loss_weights, plot_reconstructions
 from mtl_keras.report._record import Picture, Record
 from mtl_keras.report._roles import label_of, with_roles
 from mtl_keras.report._rows import HistoryRow
@@ -75,7 +76,7 @@ def _of_training(record: Record) -> list[Picture]:
         found.append(Picture("curves.png", "training curves", lambda: plot_history(history, units=units)))
     if record.evaluation:
         found += _of_model(record.evaluation, {row["task"] for row in record.metrics})
-    if record.trials:
+    if any(row["status"] == "completed" for row in record.trials):
         found.append(Picture("trials.png", "trials", lambda: plot_trials(record.trials)))
     if any(row["task"] == "all" and row["metric"].startswith(STEPS) for row in history):
         found.append(Picture("steps.png", "steps of each data set", lambda: plot_steps(history)))
@@ -93,7 +94,7 @@ def _of_model(evaluation: Evaluation, shown: Collection[str]) -> list[Picture]:
     found = []
     for task, counts in evaluation.confusion.items():
         if task in shown:
-            title, names = f"{task}, {evaluation.split} split", evaluation.class_names.get(task)
+            title, names = f"{task}, {evaluation.split} split, delivered model", evaluation.class_names.get(task)
             draw = partial(plot_confusion, counts, names, title)
             found.append(Picture(f"confusion_{task}.png", f"confusion matrix of {task}", draw))
     for task, (truth, prediction) in evaluation.examples.items():
