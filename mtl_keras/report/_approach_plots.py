@@ -156,7 +156,7 @@ def plot_totals(
     Raises:
         MTLError: If `how` or a task is unknown, or no run has all tasks.
     """
-    from mtl_keras.report._drawing import colors_of, curve, epochs_axis, grid, legend, log_if_wide, style
+    from mtl_keras.report._drawing import colors_of, curve, epochs_axis, grid, legend, log_if_wide, style, wrapped
 
     check_option("how", how, ("sum", "mean"))
     check_split(split)
@@ -188,13 +188,13 @@ def plot_totals(
     wide, high = 6.4 + 0.078 * min(40, max(map(len, totals))), max(3.6, 0.22 * (len(totals) + 2))
     which = ", ".join(wanted) if len(wanted) <= NAMED else f"{len(wanted)} tasks"
     title = f"{'Sum' if how == 'sum' else 'Mean'} of the unweighted losses of {which}"
-    figure, (place,) = grid([(0, 0)], wide, high, f"{title}, {seeds_text(totals.values())}")
+    figure, (place,) = grid([(0, 0, 1)], wide, high)
     colors = colors_of(totals)
     for label, each in totals.items():
         curve(place, each.epochs, each, colors[label], label)
-    style(place, "", "epoch", f"{how} of task losses, {split}")
+    style(place, f"{wrapped(title, 56)}\n{seeds_text(totals.values())}", "epoch", f"{how} of task losses, {split}")
+    log_if_wide(place, "y", [value for each in totals.values() for value in each.mean])
     epochs_axis(place, max(each.epochs[-1] for each in totals.values()), starts)
-    log_if_wide(place, "y")
     legend(figure, [place], right=True)
     return figure
 
@@ -225,8 +225,8 @@ def _panels(approaches: Sequence[str], titles: Sequence[str], title: str) -> tup
     high = 1.3 + sum(max(0.3, LINE * len(name.splitlines())) for name in names)
     places = cells(len(titles), COLUMNS, high)
     # Only the first column has names, and constrained layout gives all columns the same panels.
-    figure, axes = grid(places, 2.9 + CHARACTER * longest / (1 + places[-1][1]), high, title)
-    for place, name, (_, column) in zip(axes, titles, places, strict=True):
+    figure, axes = grid(places, 2.9 + CHARACTER * longest / (1 + max(column for _, column, _ in places)), high, title)
+    for place, name, (_, column, _) in zip(axes, titles, places, strict=True):
         style(place, name)
         place.set_yticks(range(len(names)), names)
         place.set_ylim(len(names) - 0.4, -0.6)
@@ -240,10 +240,11 @@ def _of_key(
     """Return place, label and value of the means, baselines and published values of one panel."""
     found = []
     for y, run in enumerate(approaches):
-        for label, name in (("mean", run), ("single-task baseline", baseline_of(run, values))):
-            finite = _finite(values.get(name, {}).get(key, {}).values())
-            if finite and run in values:
-                found.append((y, label, mean(finite)))
+        own, baselines = (_finite(values.get(name, {}).get(key, {}).values()) for name in (run, baseline_of(run, values)))
+        if own:
+            found.append((y, "mean", mean(own)))
+        if own and baselines:
+            found.append((y, "single-task baseline", mean(baselines)))
         here = [row for row in reported if (row["run"], row["task"], row["metric"]) == (run, *key)]
         found += [(y, "published", value) for row in here if (value := _float(row["value"])) is not None]
     return found

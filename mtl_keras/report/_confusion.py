@@ -62,7 +62,8 @@ def plot_confusions(by_label: Mapping[str, np.ndarray], names: Sequence[str] | N
     if len({len(each) for each in checked.values()}) != 1:
         raise MTLError(
             "`by_label` must hold matrices of the same classes. Received: "
-            f"{', '.join(f'{label} {list(each.shape)}' for label, each in checked.items()) or 'none'}. Plot each task on its own."
+            f"{', '.join(f'{label} {list(each.shape)}' for label, each in checked.items()) or 'none'}. "
+            "Plot each task on its own."
         )
     return _figure(checked, names, title)
 
@@ -86,6 +87,7 @@ def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, tit
     square = max(0.24 if classes <= NAMED else 0.06, CHARACTER * digits + 0.08 if classes <= COUNTED else 0.0)
     outside = MARGIN + (0.9 * CHARACTER * max(map(len, labels)) if classes <= NAMED else 0.0)
     side = max(3.0, square * classes) + outside
+    above = title if len(by_label) > 1 else ""
     figure, axes = grid(
         cells(len(by_label), max(1, int(15 / side)), side), side + 0.4 / len(by_label), side, title if len(by_label) > 1 else ""
     )

@@ -24,6 +24,7 @@ __all__ = [
     "CHARACTER",
     "LINE",
     "NotebookFigure",
+    "Place",
     "cells",
     "colors_of",
     "curve",
@@ -48,6 +49,8 @@ MOST = 8
 CHARACTER, LINE = 0.074, 0.15
 #: Values that span more than this factor are drawn on a logarithmic axis.
 WIDE = 10
+#: Row, column and number of rows of a panel.
+Place = tuple[int, int, int]
 
 
 class NotebookFigure(Figure):
@@ -61,40 +64,40 @@ def png(figure: Figure) -> bytes:
     """Return a figure as a PNG file. Equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
-    # Fewer would give two lines one color.
     for colors in (256, 64):
         if buffer.tell() > LARGE:
             with Image.open(buffer) as image:
-                reduced = image.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
+                # Other methods give lines that few pixels show the color of their neighbors.
+                reduced = image.convert("RGB").quantize(colors, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
             buffer = io.BytesIO()
             reduced.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 
-def cells(panels: int, columns: int, height: float, first: int = 0) -> list[tuple[int, int]]:
-    """Return row and column of each panel, from row `first` on, in rows of about equal length.
+def cells(panels: int, columns: int, height: float, first: int = 0) -> list[Place]:
+    """Return the place of each panel, from row `first` on, in rows of about equal length.
 
     More panels than fit below each other have more columns, and are drawn smaller.
 
     Example:
         >>> cells(4, 3, 2.4)
-        [(0, 0), (0, 1), (1, 0), (1, 1)]
+        [(0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 1)]
     """
     while columns < MOST and math.ceil(panels / columns) * height > HIGHEST:
         columns += 1
     columns = math.ceil(panels / math.ceil(panels / columns))
-    return [(first + number // columns, number % columns) for number in range(panels)]
+    return [(first + number // columns, number % columns, 1) for number in range(panels)]
 
 
-def grid(places: Sequence[tuple[int, int]], width: float, height: float, title: str = "") -> tuple[NotebookFigure, list[Axes]]:
-    """Return a figure and axes at these rows and columns, each `width` x `height` inches or as large as the figure allows."""
-    rows, columns = 1 + max(row for row, _ in places), 1 + max(column for _, column in places)
+def grid(places: Sequence[Place], width: float, height: float, title: str = "") -> tuple[NotebookFigure, list[Axes]]:
+    """Return a figure and axes at these places, each cell `width` x `height` inches or as large as the figure allows."""
+    rows, columns = max(row + rows for row, _, rows in places), 1 + max(column for _, column, _ in places)
     wide = min(columns * width, WIDEST)
     name = wrapped(title, int(wide / 0.1))
     high = min(rows * height + 0.3 * len(name.splitlines()) + 0.1, HIGHEST)
     figure = NotebookFigure(figsize=(wide, high), dpi=100, layout="constrained")
     spec = figure.add_gridspec(rows, columns)
-    axes = [figure.add_subplot(spec[place]) for place in places]
+    axes = [figure.add_subplot(spec[row : row + rows, column]) for row, column, rows in places]
     if title:
         figure.suptitle(name, fontsize=12)
     return figure, axes
@@ -103,9 +106,10 @@ def grid(places: Sequence[tuple[int, int]], width: float, height: float, title: 
 def panel_size(axes: Axes) -> tuple[float, float]:
     """Return width and height of the cell that axes lie in, in inches, labels included."""
     spec, figure = axes.get_subplotspec(), axes.get_figure(root=True)
-    assert spec is not None and figure is not None
+    assert spec is not None
+    assert figure is not None
     (wide, high), (rows, columns) = figure.get_size_inches(), spec.get_gridspec().get_geometry()
-    return float(wide) / columns, float(high) / rows
+    return float(wide) / columns, float(high) / rows * len(spec.rowspan)
 
 
 def style(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
@@ -118,20 +122,20 @@ def style(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    for axis, most in ((axes.xaxis, wide / 0.7), (axes.yaxis, high / 0.4)):
+    for axis, most in ((axes.xaxis, (wide - 0.8) / 0.5), (axes.yaxis, (high - 0.7) / 0.3)):
         if isinstance(axis.get_major_locator(), AutoLocator):
-            axis.set_major_locator(MaxNLocator(max(2, min(6, int(most) - 1)), steps=[1, 2, 2.5, 5, 10], min_n_ticks=2))
+            axis.set_major_locator(MaxNLocator(max(2, min(6, int(most))), steps=[1, 2, 2.5, 5, 10], min_n_ticks=2))
         if isinstance(formatter := axis.get_major_formatter(), ScalarFormatter):
             # A number that must be added in the mind is overlooked.
             formatter.set_useOffset(False)
 
 
 def wrapped(text: str, characters: int) -> str:
-    """Return a text in lines of this many characters at most, broken at spaces, `_`, `-` and `/`, else within words.
+    r"""Return a text in lines of this many characters at most, broken at spaces, `_`, `-` and `/`, else within words.
 
     Example:
         >>> wrapped("fine_then_coarse, validation", 16)
-        'fine_then_\\ncoarse,\\nvalidation'
+        'fine_then_\ncoarse,\nvalidation'
     """
     characters = max(characters, 8)
     lines = [""]
@@ -161,12 +165,14 @@ def _mixed(color: str, gray: float) -> str:
     return to_hex(((red + gray) / 2, (green + gray) / 2, (blue + gray) / 2))
 
 
-def curve(axes: Axes, x: Sequence[float], drawn: Curve, color: str, label: str, linestyle: str = "-") -> None:
+def curve(
+    axes: Axes, x: Sequence[float], drawn: Curve, color: str, label: str, linestyle: str = "-", width: float = 1.4
+) -> None:
     """Draw a line for the mean and a band of one SD to each side; few epochs are dots and bars."""
     few = len(x) < 3
     middle, deviation = np.array(drawn.mean), np.array(drawn.sd)
     marker = "" if not few else "o" if linestyle == "-" else "x"
-    axes.plot(x, middle, color=color, linewidth=1.4, linestyle=linestyle, marker=marker, markersize=4, label=label)
+    axes.plot(x, middle, color=color, linewidth=width, linestyle=linestyle, marker=marker, markersize=4, label=label)
     if deviation.any() and few:
         axes.vlines(x, middle - deviation, middle + deviation, color=color, linewidth=1.0)
     elif deviation.any():
@@ -175,17 +181,23 @@ def curve(axes: Axes, x: Sequence[float], drawn: Curve, color: str, label: str, 
 
 def epochs_axis(axes: Axes, last: float, starts: Sequence[float]) -> None:
     """Label epochs up to the last with whole numbers and mark where later phases begin."""
-    axes.xaxis.set_major_locator(MaxNLocator(max(2, int(panel_size(axes)[0] / 0.55)), integer=True, min_n_ticks=1))
+    bins = max(2, min(8, int(panel_size(axes)[0] / 0.45)))
+    axes.xaxis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axes.set_xlim(0.5, last + 0.5)
     for start in starts:
         axes.axvline(start, color="0.35", linewidth=0.8, linestyle="--", label="next phase")
 
 
-def log_if_wide(axes: Axes, which: str) -> None:
-    """Draw positive values that span more than a factor of 10 on a logarithmic axis, with as many plain numbers as have room."""
-    low, high = axes.dataLim.intervalx if which == "x" else axes.dataLim.intervaly
-    if not 0 < low < high < math.inf or high / low <= WIDE:
+def log_if_wide(axes: Axes, which: str, values: Iterable[float]) -> None:
+    """Draw positive values that span more than a factor of 10 on a logarithmic axis, labeled with as many numbers as fit.
+
+    A band may reach far below its line, even below 0, which has no place there: such a band ends at the axis.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite or min(finite) <= 0 or max(finite) / min(finite) <= WIDE:
         return
+    low, high = axes.dataLim.intervalx if which == "x" else axes.dataLim.intervaly
+    low = max(low, min(finite) / 3)
     axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log"})
     low, high = low / (high / low) ** 0.05, high * (high / low) ** 0.05

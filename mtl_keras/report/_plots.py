@@ -16,14 +16,18 @@ from mtl_keras.report._rows import HistoryRow, given_history
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mtl_keras.report._drawing import Place
+
 __all__ = ["plot_history", "plot_loss_weights", "plot_reconstructions"]
 
 #: Up to how many colors are drawn on both splits.
 BOTH = 3
 #: Panels next to each other.
 COLUMNS = 5
-#: Lines of tasks that have the same weight lie on each other: the gaps of the upper one show the lower one.
-LINESTYLES = ("-", "--", ":", "-.")
+#: Lines of tasks that have the same weight lie on each other: the lower one shows in the gaps of the upper one and beside it.
+LINES = (("-", 3.4), ("--", 2.4), (":", 1.8), ("-.", 1.2))
+#: What is drawn of the whole model.
+WHOLE = {"loss": "weighted loss", "skill": "skill\n(0 trivial, 1 perfect)"}
 #: A task, or "all", and a metric.
 Panel = tuple[str, str]
 
@@ -67,23 +71,25 @@ def plot_history(history_rows: Iterable[HistoryRow], *, units: Mapping[str, str]
     places = _places([len(stack) for stack in stacks])
     figure, axes = grid(places, 3.2, 2.4, title)
     last = max(each.epochs[-1] for each in curves.values())
-    for place, (row, column), (task, metric) in zip(axes, places, [panel for stack in stacks for panel in stack], strict=True):
-        for (run, split, *panel), each in curves.items():
-            if panel == [task, metric] and (task != "all" or run not in baselines):
-                label = labels[run] if len(splits) == 1 else f"{labels[run]}, {split}"
-                line = ":" if split == "train" and len(splits) == 2 else "-"
-                curve(place, each.epochs, each, colors[labels[run]], label, line)
-        upper = (row + 1, column) in places and row % 2 == 0
-        name = (
-            {"loss": "weighted loss", "skill": "skill (0 trivial, 1 perfect)"}.get(metric, metric) if task == "all" else metric
-        )
-        style(
-            place, "" if row % 2 else "all tasks" if task == "all" else task, "" if upper else "epoch", _with_unit(name, units)
-        )
+    for place, (row, column, _), (task, metric) in zip(axes, places, [each for stack in stacks for each in stack], strict=True):
+        shown = {
+            (run, split): each
+            for (run, split, *panel), each in curves.items()
+            if panel == [task, metric] and (task != "all" or run not in baselines)
+        }
+        for (run, split), each in shown.items():
+            label = labels[run] if len(splits) == 1 else f"{labels[run]}, {split}"
+            line = ":" if split == "train" and len(splits) == 2 else "-"
+            # Wider and below: a baseline that learns the same shows at both sides of the approach's line.
+            width = 3.0 if run in baselines else 1.4
+            curve(place, each.epochs, each, colors[labels[run]], label, line, width)
+        upper = (row + 1, column, 1) in places and row % 2 == 0
+        name = WHOLE[metric] if task == "all" else _with_unit(metric, units)
+        style(place, "" if row % 2 else "all tasks" if task == "all" else task, "" if upper else "epoch", name)
+        if metric == "loss":
+            log_if_wide(place, "y", [value for each in shown.values() for value in each.mean])
         epochs_axis(place, last, starts)
         place.tick_params(labelbottom=not upper)
-        if metric == "loss":
-            log_if_wide(place, "y")
     legend(figure, axes)
     return figure
 
@@ -101,13 +107,13 @@ def _stacks(curves: Mapping[Key, Curve], labels: Mapping[str, str]) -> list[list
     return [stack for stack in stacks if stack]
 
 
-def _places(stacks: Sequence[int]) -> list[tuple[int, int]]:
-    """Return row and column of each panel of stacks of one or two panels."""
+def _places(stacks: Sequence[int]) -> list[Place]:
+    """Return the place of each panel of stacks of one or two panels, which are equally high."""
     from mtl_keras.report._drawing import cells
 
     return [
-        (2 * row + below, column)
-        for (row, column), panels in zip(cells(len(stacks), COLUMNS, 4.8), stacks, strict=True)
+        (2 * row + below, column, 3 - panels)
+        for (row, column, _), panels in zip(cells(len(stacks), COLUMNS, 4.8), stacks, strict=True)
         for below in range(panels)
     ]
 
@@ -147,10 +153,10 @@ def plot_loss_weights(history_rows: Iterable[HistoryRow]) -> Figure:
     for place, run in zip(axes, runs, strict=True):
         for (other, _, task, _), each in drawn.items():
             if other == run:
-                curve(place, each.epochs, each, colors[task], task, LINESTYLES[[*colors].index(task) % len(LINESTYLES)])
+                curve(place, each.epochs, each, colors[task], task, *LINES[[*colors].index(task) % len(LINES)])
         style(place, run, "epoch", "weight of the task's loss")
+        log_if_wide(place, "y", [value for key, each in drawn.items() if key[0] == run for value in each.mean])
         epochs_axis(place, last, starts)
-        log_if_wide(place, "y")
     legend(figure, axes)
     return figure
 

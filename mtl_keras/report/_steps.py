@@ -64,7 +64,7 @@ def plot_steps(history_rows: Iterable[HistoryRow], *, split: str = "validation")
             if other == run:
                 number = names.index(name)
                 curve(place, each.epochs, each, f"{0.6 * number / len(names):.2f}", name, ("-", "--", ":", "-.")[number % 4])
-        style(place, run, "epoch", "share of the epoch's steps")
+        style(place, run, "epoch", "share of the steps")
         low, high = place.get_ylim()
         place.set_ylim(min(low, -0.03), max(high, 1.03))
         epochs_axis(place, last, starts)
@@ -98,7 +98,9 @@ def _steps_of(rows: Iterable[HistoryRow]) -> tuple[dict[tuple[str, str], Curve],
         for (run, name), by_seed in steps.items()
     }
     until = {
-        run: over_seeds([dict(zip(own, accumulate(own.values()), strict=True)) for own in by_seed.values()])
+        run: over_seeds(
+            [dict(zip(sorted(own), accumulate(own[epoch] for epoch in sorted(own)), strict=True)) for own in by_seed.values()]
+        )
         for run, by_seed in total.items()
     }
     return shares, {run: dict(zip(each.epochs, each.mean, strict=True)) for run, each in until.items()}, starts

@@ -54,7 +54,7 @@ def plot_trials(trial_rows: Iterable[Mapping[str, Any]]) -> Figure:
     failed = f", {len(rows) - len(done)} failed" if len(done) < len(rows) else ""
     places = cells(len(names), COLUMNS, 2.4)
     figure, axes = grid(places, 3.0, 2.4, f"Search: {len(done)} completed{failed}")
-    for place, name, (_, column) in zip(axes, names, places, strict=True):
+    for place, name, (_, column, _) in zip(axes, names, places, strict=True):
         own = [i for i, each in enumerate(settings) if name in each]
         marked = [number for number, i in enumerate(own) if settings[i]["trial"] == best]
         style(place, "", "trial number" if name == "trial" else name, "" if column else "validation skill")
@@ -79,12 +79,12 @@ def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: 
     if labels:
         _name_ticks(place, labels)
     elif len(set(x)) <= FEW:
-        kept = spaced(place, "x", {value: f"{value:g}" for value in x}, max(x) - min(x))
+        kept = spaced(place, "x", {value: f"{value:.4g}" for value in x}, max(x) - min(x))
         place.set_xticks([*kept], [*kept.values()])
     else:
         if all(isinstance(value, int) for value in values):
             place.xaxis.get_major_locator().set_params(integer=True)
-        log_if_wide(place, "x")
+        log_if_wide(place, "x", x)
 
 
 def _name_ticks(place: Axes, labels: Sequence[str]) -> None:
