@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ __all__ = ["plot_confusion", "plot_confusions"]
 COUNTED, NAMED = 12, 40
 #: What the name of a class and the labels next to a matrix take, in inches.
 MARGIN = 1.5
+#: Width of the color bar, and what it leaves of the largest picture, in inches.
+BAR, ROOM, HIGH = 1.0, 15.0, 23.4
 
 
 def plot_confusion(counts: np.ndarray, names: Sequence[str] | None = None, title: str = "") -> Figure:
@@ -87,16 +90,22 @@ def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, tit
     square = max(0.24 if classes <= NAMED else 0.06, CHARACTER * digits + 0.08 if classes <= COUNTED else 0.0)
     outside = MARGIN + (0.9 * CHARACTER * max(map(len, labels)) if classes <= NAMED else 0.0)
     side = max(3.0, square * classes) + outside
-    above = title if len(by_label) > 1 else ""
-    figure, axes = grid(
-        cells(len(by_label), max(1, int(15 / side)), side), side + 0.4 / len(by_label), side, title if len(by_label) > 1 else ""
-    )
+    columns = _columns(len(by_label), side)
+    side = min(side, ROOM / columns)
+    places = cells(len(by_label), columns, side)
+    figure, axes = grid(places, side + BAR / columns, side, title if len(by_label) > 1 else "")
     for place, (label, counts) in zip(axes, by_label.items(), strict=True):
         image = _matrix(place, counts, labels, f"{label or title}\n{_number(counts.sum())} rows counted".strip(), outside)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, format=PercentFormatter(1.0), ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
+    rows, form = 1 + places[-1][0], PercentFormatter(1.0)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=20 * rows, format=form, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
     bar.set_label("share of the true class", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     return figure
+
+
+def _columns(panels: int, side: float) -> int:
+    """Return the number of columns with which square panels are largest, the largest such number."""
+    return max(range(1, panels + 1), key=lambda n: (min(side, ROOM / n, HIGH / math.ceil(panels / n)), n))
 
 
 def _matrix(place: Axes, counts: np.ndarray, labels: Sequence[str], title: str, outside: float) -> Any:
@@ -132,5 +141,5 @@ def _matrix(place: Axes, counts: np.ndarray, labels: Sequence[str], title: str, 
 
 
 def _number(count: Any) -> str:
-    """Return a count with all its digits, in groups of three from 10,000 on."""
-    return f"{count:,}" if isinstance(count, int | np.integer) and abs(count) >= 10_000 else f"{count:.15g}"
+    """Return a count with all its digits, in groups of three."""
+    return f"{count:,.15g}"

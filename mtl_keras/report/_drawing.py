@@ -64,11 +64,11 @@ def png(figure: Figure) -> bytes:
     """Return a figure as a PNG file. Equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
-    for colors in (256, 64):
+    # A small palette changes the colors of thin lines, which a legend names.
+    for colors in (256,) if any(axes.lines for axes in figure.axes) else (256, 64):
         if buffer.tell() > LARGE:
             with Image.open(buffer) as image:
-                # Other methods give lines that few pixels show the color of their neighbors.
-                reduced = image.convert("RGB").quantize(colors, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+                reduced = image.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
             buffer = io.BytesIO()
             reduced.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
@@ -172,7 +172,9 @@ def curve(
     few = len(x) < 3
     middle, deviation = np.array(drawn.mean), np.array(drawn.sd)
     marker = "" if not few else "o" if linestyle == "-" else "x"
-    axes.plot(x, middle, color=color, linewidth=width, linestyle=linestyle, marker=marker, markersize=4, label=label)
+    # What is wider lies lower.
+    line = {"color": color, "linewidth": width, "linestyle": linestyle, "zorder": 2.5 - width / 10}
+    axes.plot(x, middle, marker=marker, markersize=4, label=label, **line)
     if deviation.any() and few:
         axes.vlines(x, middle - deviation, middle + deviation, color=color, linewidth=1.0)
     elif deviation.any():

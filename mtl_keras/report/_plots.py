@@ -24,8 +24,8 @@ __all__ = ["plot_history", "plot_loss_weights", "plot_reconstructions"]
 BOTH = 3
 #: Panels next to each other.
 COLUMNS = 5
-#: Lines of tasks that have the same weight lie on each other: the lower one shows in the gaps of the upper one and beside it.
-LINES = (("-", 3.4), ("--", 2.4), (":", 1.8), ("-.", 1.2))
+#: Lines of tasks that have the same weight lie on each other: the lower one shows beside the upper one.
+WIDTHS = (4.2, 2.6, 1.2)
 #: What is drawn of the whole model.
 WHOLE = {"loss": "weighted loss", "skill": "skill\n(0 trivial, 1 perfect)"}
 #: A task, or "all", and a metric.
@@ -153,7 +153,7 @@ def plot_loss_weights(history_rows: Iterable[HistoryRow]) -> Figure:
     for place, run in zip(axes, runs, strict=True):
         for (other, _, task, _), each in drawn.items():
             if other == run:
-                curve(place, each.epochs, each, colors[task], task, *LINES[[*colors].index(task) % len(LINES)])
+                curve(place, each.epochs, each, colors[task], task, width=WIDTHS[[*colors].index(task) % len(WIDTHS)])
         style(place, run, "epoch", "weight of the task's loss")
         log_if_wide(place, "y", [value for key, each in drawn.items() if key[0] == run for value in each.mean])
         epochs_axis(place, last, starts)
@@ -178,7 +178,7 @@ def plot_reconstructions(truth: np.ndarray, prediction: np.ndarray) -> Figure:
             "the same rows."
         )
     shown = min(len(truth), 10)
-    figure, axes = grid([(row, column) for row in (0, 1) for column in range(shown)], 1.0, 1.0, "Inputs and reconstructions")
+    figure, axes = grid([(row, column, 1) for row in (0, 1) for column in range(shown)], 1.0, 1.0, "Inputs and reconstructions")
     for row, (name, images) in enumerate((("input", truth), ("output", prediction))):
         for place, image in zip(axes[row * shown : (row + 1) * shown], images, strict=False):
             pixels = np.clip(np.asarray(image, np.float32), 0.0, 1.0)
