@@ -91,7 +91,7 @@ def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, tit
     outside = MARGIN + (0.9 * CHARACTER * max(map(len, labels)) if classes <= NAMED else 0.0)
     side = max(3.0, square * classes) + outside
     columns = _columns(len(by_label), side)
-    side = min(side, ROOM / columns)
+    side = min(side, ROOM / columns, HIGH / math.ceil(len(by_label) / columns))
     places = cells(len(by_label), columns, side)
     figure, axes = grid(places, side + BAR / columns, side, title if len(by_label) > 1 else "")
     for place, (label, counts) in zip(axes, by_label.items(), strict=True):
@@ -119,7 +119,7 @@ def _matrix(place: Axes, counts: np.ndarray, labels: Sequence[str], title: str, 
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = place.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0.0, 1.0), interpolation="nearest")
     square = (min(panel_size(place)) - outside) / classes
-    named = classes <= NAMED and square > 0.12
+    named = classes <= NAMED and square > 0.105
     number = "" if named else " (number)"
     style(place, title, f"predicted class{number}", f"true class{number}")
     place.grid(visible=False)

@@ -172,8 +172,9 @@ def curve(
     few = len(x) < 3
     middle, deviation = np.array(drawn.mean), np.array(drawn.sd)
     marker = "" if not few else "o" if linestyle == "-" else "x"
-    # What is wider lies lower.
-    line = {"color": color, "linewidth": width, "linestyle": linestyle, "zorder": 2.5 - width / 10}
+    # What is wider is paler and lies lower, so that both of two equal lines are seen.
+    line: dict[str, Any] = {"color": color, "linewidth": width, "linestyle": linestyle, "zorder": 2.5 - width / 10}
+    line["alpha"] = 1.0 if width < 2 else 0.6
     axes.plot(x, middle, marker=marker, markersize=4, label=label, **line)
     if deviation.any() and few:
         axes.vlines(x, middle - deviation, middle + deviation, color=color, linewidth=1.0)
