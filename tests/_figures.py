@@ -34,7 +34,9 @@ def faults(figure: Figure) -> list[str]:
         for axis in (axes.xaxis, axes.yaxis):
             found += [f"{name}: {one} and {other} overlap" for one, other in overlapping(axis, renderer)]
     pairs = itertools.combinations([*boxes, *(legend.get_window_extent(renderer) for legend in figure.legends)], 2)
-    found += [f"{one} and {other} overlap" for one, other in pairs if one is not None and other is not None and overlap(one, other)]
+    found += [
+        f"{one} and {other} overlap" for one, other in pairs if one is not None and other is not None and overlap(one, other)
+    ]
     for text in texts(figure):
         box = text.get_window_extent(renderer)
         if box.x0 < -1 or box.y0 < -1 or box.x1 > wide + 1 or box.y1 > high + 1:

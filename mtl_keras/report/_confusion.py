@@ -100,6 +100,8 @@ def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, tit
     bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=20 * rows, format=form, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
     bar.set_label("share of the true class", fontsize=9)
     bar.ax.tick_params(labelsize=8)
+    # A layout with square panels needs two passes, of which this is the first.
+    figure.draw_without_rendering()
     return figure
 
 

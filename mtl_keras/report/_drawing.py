@@ -64,8 +64,8 @@ def png(figure: Figure) -> bytes:
     """Return a figure as a PNG file. Equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
-    # A small palette changes the colors of thin lines, which a legend names.
-    for colors in (256,) if any(axes.lines for axes in figure.axes) else (256, 64):
+    # A small palette changes the colors of thin lines and of color bars. Images alone can bear it.
+    for colors in (256, 64) if all(axes.images for axes in figure.axes) else (256,):
         if buffer.tell() > LARGE:
             with Image.open(buffer) as image:
                 reduced = image.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
@@ -172,9 +172,9 @@ def curve(
     few = len(x) < 3
     middle, deviation = np.array(drawn.mean), np.array(drawn.sd)
     marker = "" if not few else "o" if linestyle == "-" else "x"
-    # What is wider is paler and lies lower, so that both of two equal lines are seen.
+    # What is wider lies lower, the widest paler, so that both of two equal lines are seen.
     line: dict[str, Any] = {"color": color, "linewidth": width, "linestyle": linestyle, "zorder": 2.5 - width / 10}
-    line["alpha"] = 1.0 if width < 2 else 0.6
+    line["alpha"] = 1.0 if width < 3 else 0.6
     axes.plot(x, middle, marker=marker, markersize=4, label=label, **line)
     if deviation.any() and few:
         axes.vlines(x, middle - deviation, middle + deviation, color=color, linewidth=1.0)
