@@ -74,7 +74,7 @@ class TestPictures:
         assert thick["single-task"] == ([1, 2], pytest.approx([6.0, 3.0])), "baselines add up"
         assert set(thick) == {"a", "single-task"}, "half has no total"
         (band,) = place.collections
-        heights = np.vstack([path.vertices for path in band.get_segments()])[:, 1]
+        heights = np.vstack(band.get_segments())[:, 1]
         assert heights.tolist() == pytest.approx([4 - 2**0.5, 4 + 2**0.5, 2 - 2**0.5 / 2, 2 + 2**0.5 / 2]), "3 ± 5, 1.5 ± 2.5"
         assert place.get_title() == "Sum of the unweighted losses of fine, image\nmean ± sample SD over 1 to 2 seeds"
         (place,) = report.plot_totals(rows, how="mean", tasks=["fine"]).axes
@@ -110,7 +110,7 @@ class TestPictures:
         rows = [line for number in range(6) for line in history(f"run {number}", fine=1.0)]
         figure = report.plot_history(rows)
         assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"run {n}" for n in range(6)]
-        assert figure.get_suptitle() == "Training curves, validation split, one seed"
+        assert " ".join(figure.get_suptitle().split()) == "Training curves, validation split, one seed"
         few = report.plot_history([line for line in rows if line["run"] < "run 3"])
         assert len(few.legends[0].get_texts()) == 6
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,7 @@ def plot_sweep(record: mtl.report.Record) -> Figure:
     everywhere = [task for task in shown if all(task in tasks for tasks in pure.values())]
     if everywhere:
         line = {len(tasks): across(record, run, everywhere) for run, tasks in pure.items()}
-        draw_line(axes, {1: across(record, SINGLE_TASK, everywhere)} | line, "0.1", f"mean of {', '.join(everywhere)}", 2.0)
+        draw_line(axes, {1: across(record, SINGLE_TASK, everywhere)} | line, "0.1", f"mean of {listed(everywhere)}", 2.0)
     if len(pure) < len(own):
         axes.plot([], [], "o", color="0.4", fillstyle="none", markersize=5, label="with random labels")
     counts = sorted({1, *(len(tasks) for tasks in own.values())})
@@ -179,8 +180,7 @@ def plot_sweep_losses(record: mtl.report.Record, split: str = "validation") -> F
     if any(map(is_random, [task for own in losses.values() for task in own])):
         for line, label in (("--", "without random labels"), (":", "random labels only")):
             panels[0].plot([], [], line, color="0.4", label=label)
-    names = ", ".join(shared) if len(shared) <= 4 else f"{len(shared)} tasks"
-    for axes, title in zip(panels, ("each approach's own tasks", f"what all approaches have: {names}"), strict=False):
+    for axes, title in zip(panels, ("each approach's own tasks", f"what all approaches have: {listed(shared)}"), strict=False):
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"mean loss of a task, {split}")
@@ -193,6 +193,12 @@ def spread(values: BySeed) -> str:
         return "–"
     numbers = list(values.values())
     return f"{mean(numbers):.4f}" + (f" ± {sample_sd(numbers):.4f}" if len(numbers) > 1 else "") + f" ({len(numbers)})"
+
+
+def listed(tasks: Sequence[str]) -> str:
+    """Return names of tasks, or how many they are if that is shorter than a line."""
+    names = ", ".join(tasks)
+    return names if len(names) <= 25 else f"{len(tasks)} task{'s' * (len(tasks) != 1)}"
 
 
 def labeled(counts: Sequence[int]) -> list[int]:
@@ -233,7 +239,7 @@ def new_axes(columns: int) -> list[Axes]:
     """Return the axes of a new figure, next to each other."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4 if columns == 1 else 4.6 * columns, 4.8), layout="constrained")
+    figure = Figure(figsize=(6.4 if columns == 1 else 4.6 * columns, 4.0), layout="constrained")
     return list(figure.subplots(1, columns, squeeze=False)[0])
 
 
@@ -247,5 +253,9 @@ def finish(*panels: Axes) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     figure = panels[0].get_figure(root=True)
     assert figure is not None
-    figure.legend([*entries.values()], [*entries], loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    wide, high = figure.get_size_inches()
+    columns = max(1, min(3, int(wide / (0.6 + 0.08 * max(map(len, entries))))))
+    # Rows of the legend must not shrink the axes.
+    figure.set_size_inches(wide, high + 0.2 * math.ceil(len(entries) / columns))
+    figure.legend([*entries.values()], [*entries], loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     return figure

@@ -67,6 +67,8 @@ def plot_trials(trial_rows: Iterable[Mapping[str, Any]]) -> Figure:
 
 def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: Sequence[int]) -> None:
     """Plot skills against the values of one hyperparameter."""
+    from matplotlib.ticker import MaxNLocator
+
     from mtl_keras.report._drawing import log_if_wide, spaced
 
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
@@ -78,13 +80,14 @@ def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: 
         place.scatter(at, best, s=110, marker="*", color="C3", edgecolors="white", linewidths=0.6, label="best trial", zorder=3)
     if labels:
         _name_ticks(place, labels)
-    elif len(set(x)) <= FEW:
-        kept = spaced(place, "x", {value: f"{value:.4g}" for value in x}, max(x) - min(x))
-        place.set_xticks([*kept], [*kept.values()])
-    else:
-        if all(isinstance(value, int) for value in values):
-            place.xaxis.get_major_locator().set_params(integer=True)
-        log_if_wide(place, "x", x)
+        return
+    if all(isinstance(value, int) for value in values):
+        place.xaxis.set_major_locator(MaxNLocator(FEW, integer=True))
+    log_if_wide(place, "x", x)
+    if len(set(x)) <= FEW:
+        at = math.log if place.get_xscale() == "log" else float
+        kept = spaced(place, "x", {at(value): f"{value:.4g}" for value in x}, at(max(x)) - at(min(x)))
+        place.set_xticks([value for value in sorted(set(x)) if at(value) in kept], [*kept.values()])
 
 
 def _name_ticks(place: Axes, labels: Sequence[str]) -> None:
