@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
 
 from mtl_keras import report
 from mtl_keras.errors import MTLError
@@ -157,6 +159,21 @@ class TestPictures:
         plain = io.BytesIO()
         figure.savefig(plain, format="png")
         assert len(png(figure)) < 100_000 < plain.tell()
+
+    def test_the_colors_of_lines_stay(self) -> None:
+        """A palette gave lines that few pixels show the color of their neighbors."""
+        rows = [
+            {**row, "value": row["value"] * (1 + 0.1 * number) + 0.3 * seed}
+            for number in range(8)
+            for seed in (0, 1)
+            for row in history(30, seed=seed, run=f"run {number}")
+        ]
+        figure = report.plot_history(rows)
+        with Image.open(io.BytesIO(png(figure))) as picture:
+            assert picture.mode == "P", "it is large enough to be reduced"
+            drawn = {color for _, color in picture.convert("RGB").getcolors(2**24) or ()}
+        for line in figure.axes[0].lines:
+            assert tuple(round(255 * part) for part in to_rgb(line.get_color())) in drawn
 
     def test_a_notebook_shows_a_figure(self) -> None:
         from IPython.core.formatters import DisplayFormatter

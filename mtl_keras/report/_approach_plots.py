@@ -222,7 +222,7 @@ def _panels(approaches: Sequence[str], titles: Sequence[str], title: str) -> tup
         )
     names = [wrapped(name, 32) for name in approaches]
     longest = max(len(line) for name in names for line in name.splitlines())
-    high = 1.3 + sum(max(0.3, LINE * len(name.splitlines())) for name in names)
+    high = 1.5 + sum(max(0.3, LINE * len(name.splitlines())) for name in names)
     places = cells(len(titles), COLUMNS, high)
     # Only the first column has names, and constrained layout gives all columns the same panels.
     figure, axes = grid(places, 2.9 + CHARACTER * longest / (1 + max(column for _, column, _ in places)), high, title)

@@ -68,10 +68,20 @@ def png(figure: Figure) -> bytes:
     for colors in (256, 64) if all(axes.images for axes in figure.axes) else (256,):
         if buffer.tell() > LARGE:
             with Image.open(buffer) as image:
-                reduced = image.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
+                reduced = _reduced(image.convert("RGB"), colors, figure)
             buffer = io.BytesIO()
             reduced.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
+
+
+def _reduced(image: Image.Image, colors: int, figure: Figure) -> Image.Image:
+    """Return an image of so many colors, among them those of all lines: few pixels may have one, but a legend names it."""
+    lines = {to_rgb(line.get_color()) for axes in figure.axes for line in axes.lines}
+    kept = [round(255 * part) for color in sorted(lines)[: colors // 2] for part in color]
+    others = image.quantize(colors - len(kept) // 3, dither=Image.Dither.NONE)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*kept, *(others.getpalette() or [])][: 3 * colors])
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def cells(panels: int, columns: int, height: float, first: int = 0) -> list[Place]:

@@ -82,7 +82,7 @@ def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: 
         _name_ticks(place, labels)
         return
     if all(isinstance(value, int) for value in values):
-        place.xaxis.set_major_locator(MaxNLocator(FEW, integer=True))
+        place.xaxis.set_major_locator(MaxNLocator(FEW, steps=[1, 2, 5, 10], integer=True))
     log_if_wide(place, "x", x)
     if len(set(x)) <= FEW:
         at = math.log if place.get_xscale() == "log" else float
