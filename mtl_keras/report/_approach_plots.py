@@ -38,6 +38,7 @@ def plot_approaches(
     *,
     metrics: Mapping[str, str] | None = None,
     published: Iterable[Mapping[str, Any]] = (),
+    resplit: float = 0.0,
 ) -> NotebookFigure:
     """Plot what each approach reaches at its best epoch.
 
@@ -46,6 +47,8 @@ def plot_approaches(
         split: `"test"` (default), `"validation"` or `"train"`.
         metrics: Metric of each task, or of `"all"`; default each task's own.
         published: What others report, as for `approaches_table`; text values are not drawn.
+        resplit: Ratio of test to training rows if each seed has a random split of its own; 0 (default) if all share one. See
+            `statistics.interval`.
 
     Returns:
         One panel a task, approaches from top to bottom: a dot for each seed, their mean, from 5 seeds on with its 95 % t
@@ -68,7 +71,7 @@ def plot_approaches(
     figure, panels = _panels(approaches, [task for task, _ in drawn], f"Results of each approach, {split} split")
     for place, (key, marks) in zip(panels, drawn.items(), strict=True):
         for y, run in enumerate(approaches):
-            _spread(place, y, list(values.get(run, {}).get(key, {}).values()))
+            _spread(place, y, list(values.get(run, {}).get(key, {}).values()), resplit)
         for y, label, value in marks:
             if label in MARKS:
                 marker, color, size = MARKS[label]
@@ -89,12 +92,13 @@ def plot_approaches(
     return figure
 
 
-def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test") -> NotebookFigure:
+def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test", *, resplit: float = 0.0) -> NotebookFigure:
     """Plot what each approach gains over its single-task baselines with the same seeds, at the best epoch.
 
     Args:
         metrics_rows: Rows as from `metrics_rows`, with those of the baselines.
         split: `"test"` (default), `"validation"` or `"train"`.
+        resplit: As for `plot_approaches`.
 
     Returns:
         One panel a task, with its own metric: a dot for each seed, their mean, from 5 seeds on with its 95 % paired t
@@ -124,7 +128,7 @@ def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test") -> Noteb
     figure, panels = _panels(runs, [task for task, _ in gains], f"Gain over the single-task baselines, {split} split")
     for place, (key, by_run) in zip(panels, gains.items(), strict=True):
         for y, run in enumerate(runs):
-            _spread(place, y, by_run.get(run, []))
+            _spread(place, y, by_run.get(run, []), resplit)
         place.axvline(0.0, color="0.4", linewidth=1.0, linestyle=":", label="single-task baseline")
         place.set_xlabel(f"{'increase' if directions[key] == 'max' else 'decrease'} in {key[1]}", fontsize=9)
     legend(figure, panels)
@@ -250,7 +254,7 @@ def _of_key(
     return found
 
 
-def _spread(place: Axes, y: int, values: Sequence[float]) -> None:
+def _spread(place: Axes, y: int, values: Sequence[float], resplit: float) -> None:
     """Plot a dot for each seed and their mean, with its interval if there are enough."""
     finite = _finite(values)
     if not finite:
@@ -258,7 +262,7 @@ def _spread(place: Axes, y: int, values: Sequence[float]) -> None:
     place.plot(finite, [y] * len(finite), "o", color="C0", alpha=0.45, markersize=4, markeredgewidth=0, label="one seed")
     middle = mean(finite)
     if len(finite) >= ENOUGH_SEEDS:
-        low, high = interval(finite)
+        low, high = interval(finite, resplit)
         place.plot([low, high], [y, y], color="0.15", linewidth=1.2, label="95 % interval")
     place.plot(middle, y, "|", color="0.15", markersize=11, markeredgewidth=1.8, label="mean")
 
