@@ -122,7 +122,7 @@ def _of_confusion(record: Record) -> list[Picture]:
         by_run = {run: confusion_counts([row for row in rows if row["run"] == run], classes) for run in runs}
         title = f"{task}, {rows[0]['split']} split, {count_of(len({row['seed'] for row in rows}), 'seed')}"
         if len(by_run) == 1:
-            draw: Any = partial(plot_confusion, *by_run.values(), names or None, title)
+            draw: Any = partial(plot_confusion, next(iter(by_run.values())), names or None, title)
         else:
             draw = partial(plot_confusions, by_run, names or None, title)
         found.append(Picture(_confusion_file(task), f"confusion matrices of {title}", draw))
