@@ -78,7 +78,7 @@ def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, tit
     from mtl_keras.report._drawing import CHARACTER, cells, grid
 
     classes = max(map(len, by_label.values()))
-    names = list(check_names("names", names or ()))
+    names = list(check_names("names", () if names is None else names))
     if names and len(names) != classes:
         raise MTLError(
             f"`names` must have one name for each class. Received: {len(names)} names for {classes} classes. Pass all of them."

@@ -188,7 +188,7 @@ def curve(
     marker = "" if not few else "o" if linestyle == "-" else "x"
     # What is wider lies lower, the widest paler, so that both of two equal lines are seen.
     line: dict[str, Any] = {"color": color, "linewidth": width, "linestyle": linestyle, "zorder": 2.5 - width / 10}
-    line["alpha"] = 1.0 if width < 3 else 0.6
+    line["alpha"] = 1.0 if width < 4 else 0.6
     axes.plot(x, middle, marker=marker, markersize=4, label=label, **line)
     if deviation.any() and few:
         axes.vlines(x, middle - deviation, middle + deviation, color=color, linewidth=1.0)
