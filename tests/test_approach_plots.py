@@ -74,7 +74,7 @@ class TestPictures:
         assert thick["single-task"] == ([1, 2], pytest.approx([6.0, 3.0])), "baselines add up"
         assert set(thick) == {"a", "single-task"}, "half has no total"
         (band,) = place.collections
-        heights = np.vstack(band.get_segments())[:, 1]
+        heights = np.vstack([path.vertices for path in band.get_paths()])[:, 1]
         assert heights.tolist() == pytest.approx([4 - 2**0.5, 4 + 2**0.5, 2 - 2**0.5 / 2, 2 + 2**0.5 / 2]), "3 ± 5, 1.5 ± 2.5"
         assert place.get_title() == "Sum of the unweighted losses of fine, image\nmean ± sample SD over 1 to 2 seeds"
         (place,) = report.plot_totals(rows, how="mean", tasks=["fine"]).axes

@@ -159,6 +159,6 @@ def test_a_large_record_has_pictures_that_fit_a_page(tmp_path: Path) -> None:
 
 def test_a_record_of_nothing_has_no_pictures(tmp_path: Path) -> None:
     failed = [trial(0, None, depth=1)]
-    record = report.Record("Nothing", "What?", "nothing", {}, {}, [], [], failed)
+    record = report.Record("Nothing", "What?", "nothing", {}, {}, [], trials=failed)
     report.write_record(tmp_path, record)
     assert not [*tmp_path.glob("*.png")]

@@ -93,7 +93,7 @@ def test_losses_are_means_over_own_tasks_and_over_those_of_all() -> None:
 
 def test_losses_are_means_over_seeds_with_a_band() -> None:
     one = sweep()
-    second = [{**row, "seed": 1, "value": row["value"] + 0.2} for row in one.history if row["epoch"] < 3]
+    second: list[Any] = [{**row, "seed": 1, "value": row["value"] + 0.2} for row in one.history if row["epoch"] < 3]
     _, shared = plot_sweep_losses(replace(one, history=[*one.history, *second])).axes
     assert xs(shared.lines[0]) == [1, 2], "the epochs of both seeds"
     assert ys(shared.lines[0]) == pytest.approx([0.5, 0.5])

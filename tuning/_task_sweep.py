@@ -140,7 +140,7 @@ def plot_sweep(record: mtl.report.Record) -> Figure:
         axes.plot([], [], "o", color="0.4", fillstyle="none", markersize=5, label="with random labels")
     counts = sorted({1, *(len(tasks) for tasks in own.values())})
     axes.set_xscale("log")
-    axes.set_xticks(labeled(counts), labeled(counts), minor=False)
+    axes.set_xticks(labeled(counts), [str(count) for count in labeled(counts)])
     axes.minorticks_off()
     axes.set_xlabel("number of tasks trained together (1: single-task)")
     axes.set_ylabel(f"{METRIC}, {record.split} split")

@@ -194,8 +194,8 @@ def plot_totals(
     title = f"{'Sum' if how == 'sum' else 'Mean'} of the unweighted losses of {which}"
     figure, (place,) = grid([(0, 0, 1)], wide, high)
     colors = colors_of(totals)
-    for label, each in totals.items():
-        curve(place, each.epochs, each, colors[label], label)
+    for label, total in totals.items():
+        curve(place, total.epochs, total, colors[label], label)
     style(place, f"{wrapped(title, 56)}\n{seeds_text(totals.values())}", "epoch", f"{how} of task losses, {split}")
     log_if_wide(place, "y", [value for each in totals.values() for value in each.mean])
     epochs_axis(place, max(each.epochs[-1] for each in totals.values()), starts)

@@ -78,7 +78,7 @@ def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, tit
     from mtl_keras.report._drawing import CHARACTER, cells, grid
 
     classes = max(map(len, by_label.values()))
-    names = list(check_names("names", names or ()))
+    names = list(check_names("names", () if names is None else names))
     if names and len(names) != classes:
         raise MTLError(
             f"`names` must have one name for each class. Received: {len(names)} names for {classes} classes. Pass all of them."
@@ -94,14 +94,14 @@ def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, tit
     side = min(side, ROOM / columns, HIGH / math.ceil(len(by_label) / columns))
     places = cells(len(by_label), columns, side)
     figure, axes = grid(places, side + BAR / columns, side, title if len(by_label) > 1 else "")
+    # For panels of a fixed shape.
+    figure.set_layout_engine("compressed")
     for place, (label, counts) in zip(axes, by_label.items(), strict=True):
         image = _matrix(place, counts, labels, f"{label or title}\n{_number(counts.sum())} rows counted".strip(), outside)
     rows, form = 1 + places[-1][0], PercentFormatter(1.0)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=20 * rows, format=form, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
     bar.set_label("share of the true class", fontsize=9)
     bar.ax.tick_params(labelsize=8)
-    # A layout with square panels needs two passes, of which this is the first.
-    figure.draw_without_rendering()
     return figure
 
 

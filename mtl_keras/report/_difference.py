@@ -162,8 +162,8 @@ def difference(
     if len(set(kinds.values())) > 1:
         shown = "; ".join(f"{name}: {' in '.join(kind[:2])}, {kind[2]}" for name, kind in kinds.items())
         raise MTLError(
-            f"Tasks whose differences are averaged must have one metric, unit and direction. Received: {shown}. Compare them one "
-            "by one, or by task='all'."
+            f"Tasks whose differences are averaged must have one metric, unit and direction. Received: {shown}. Compare "
+            "them one by one, or by task='all'."
         )
     by_task: list[dict[Any, float]] = []
     for name in tasks:

@@ -76,12 +76,16 @@ def png(figure: Figure) -> bytes:
 
 def _reduced(image: Image.Image, colors: int, figure: Figure) -> Image.Image:
     """Return an image of so many colors, among them those of all lines: few pixels may have one, but a legend names it."""
-    lines = {to_rgb(line.get_color()) for axes in figure.axes for line in axes.lines}
-    kept = [round(255 * part) for color in sorted(lines)[: colors // 2] for part in color]
-    others = image.quantize(colors - len(kept) // 3, dither=Image.Dither.NONE)
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*kept, *(others.getpalette() or [])][: 3 * colors])
-    return image.quantize(palette=palette, dither=Image.Dither.NONE)
+    names = {to_rgb(line.get_color()) for axes in figure.axes for line in axes.lines}
+    kept = [tuple(round(255 * part) for part in color) for color in [(1.0, 1.0, 1.0), *sorted(names)]][: colors // 2]
+    reduced = image.quantize(colors - len(kept), dither=Image.Dither.NONE)
+    palette = (reduced.getpalette() or [])[: 3 * (colors - len(kept))]
+    numbers, pixels = np.array(reduced), np.asarray(image)
+    for number, color in enumerate(kept, start=len(palette) // 3):
+        numbers[(pixels == color).all(axis=-1)] = number
+    exact = Image.fromarray(numbers)
+    exact.putpalette([*palette, *(part for color in kept for part in color)])
+    return exact
 
 
 def cells(panels: int, columns: int, height: float, first: int = 0) -> list[Place]:
@@ -184,7 +188,7 @@ def curve(
     marker = "" if not few else "o" if linestyle == "-" else "x"
     # What is wider lies lower, the widest paler, so that both of two equal lines are seen.
     line: dict[str, Any] = {"color": color, "linewidth": width, "linestyle": linestyle, "zorder": 2.5 - width / 10}
-    line["alpha"] = 1.0 if width < 3 else 0.6
+    line["alpha"] = 1.0 if width < 4 else 0.6
     axes.plot(x, middle, marker=marker, markersize=4, label=label, **line)
     if deviation.any() and few:
         axes.vlines(x, middle - deviation, middle + deviation, color=color, linewidth=1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
@@ -85,9 +85,9 @@ def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: 
         place.xaxis.set_major_locator(MaxNLocator(FEW, steps=[1, 2, 5, 10], integer=True))
     log_if_wide(place, "x", x)
     if len(set(x)) <= FEW:
-        at = math.log if place.get_xscale() == "log" else float
-        kept = spaced(place, "x", {at(value): f"{value:.4g}" for value in x}, at(max(x)) - at(min(x)))
-        place.set_xticks([value for value in sorted(set(x)) if at(value) in kept], [*kept.values()])
+        scale: Callable[[float], float] = math.log if place.get_xscale() == "log" else float
+        kept = spaced(place, "x", {scale(value): f"{value:.4g}" for value in x}, scale(max(x)) - scale(min(x)))
+        place.set_xticks([value for value in sorted(set(x)) if scale(value) in kept], [*kept.values()])
 
 
 def _name_ticks(place: Axes, labels: Sequence[str]) -> None:
