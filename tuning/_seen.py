@@ -58,7 +58,9 @@ def at_end(
         split: `"train"` (default) or `"validation"`.
         first: Whether to return the values of the first epoch instead.
     """
-    rows = [row for row in record.history if (row["run"], row["task"], row["metric"], row["split"]) == (run, task, metric, split)]
+    rows = [
+        row for row in record.history if (row["run"], row["task"], row["metric"], row["split"]) == (run, task, metric, split)
+    ]
     rows.sort(key=lambda row: (row["phase"], row["epoch"]), reverse=first)
     return {row["seed"]: row["value"] for row in rows}
 

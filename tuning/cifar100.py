@@ -187,8 +187,8 @@ CONFIGURATIONS = {
         published=ORIGINALS["initial"].published,
     ),
     "resnet50_before": mtl.search.Configuration(
-        "B: ResNet50 and bare heads, weights .5, .5, Adam 1e-3; here from scratch on 2,000 images for 3 epochs, which only shows "
-        "that it trains.",
+        "B: ResNet50 and bare heads, weights .5, .5, Adam 1e-3; here from scratch on 2,000 images for 3 epochs, which only "
+        "shows that it trains.",
         two_heads(False, 1e-3, "ResNet50"),
         RESNET,
         seeds=1,
@@ -241,13 +241,13 @@ def claims(record: mtl.report.Record) -> list[dict[str, str]]:
     assert enhanced.best
     return [
         {
-            "claim": f"The enhanced heads are better than the bare ones (fine {enhanced.last[0]} against {before.last[0]}, coarse "
-            f"{enhanced.last[1]} against {before.last[1]}; one run each, at the last epoch, at a learning rate of 1e-3).",
-            "verdict": f"On the frozen trunk at the same rate: {' '.join(verdicts)} By seed, fine {quote(record, RUN[0], 'fine')} "
-            f"against {quote(record, RUN[1], 'fine')}, coarse {quote(record, RUN[0], 'coarse')} against "
-            f"{quote(record, RUN[1], 'coarse')}. In the original too, the order of the fine accuracies depends on the epoch: at "
-            f"their best ones on the test images it has {enhanced.best[0]} against {before.best[0]} for fine, "
-            f"{enhanced.best[1]} against {before.best[1]} for coarse.",
+            "claim": f"The enhanced heads are better than the bare ones (fine {enhanced.last[0]} against {before.last[0]}, "
+            f"coarse {enhanced.last[1]} against {before.last[1]}; one run each, last epoch, learning rate 1e-3).",
+            "verdict": f"On the frozen trunk at the same rate: {' '.join(verdicts)} By seed, fine "
+            f"{quote(record, RUN[0], 'fine')} against {quote(record, RUN[1], 'fine')}, coarse "
+            f"{quote(record, RUN[0], 'coarse')} against {quote(record, RUN[1], 'coarse')}. In the original too, the order for "
+            f"fine depends on the epoch: at their best ones on the test images it has {enhanced.best[0]} against "
+            f"{before.best[0]} for fine, {enhanced.best[1]} against {before.best[1]} for coarse.",
         },
         {
             "claim": "The learning rate was tuned to 1e-4 for the bare heads and 1e-5 for the enhanced ones.",
@@ -259,8 +259,8 @@ def claims(record: mtl.report.Record) -> list[dict[str, str]]:
         },
         {
             "claim": f"ResNet50 reaches {before.last[0]} (B) and {enhanced.last[0]} (C) for fine.",
-            "verdict": "Not repeated, because its ImageNet weights are not available. The rows of B and C are of a training from "
-            "scratch on 2,000 images and only show that both train: the training loss changes from "
+            "verdict": "Not repeated, because its ImageNet weights are not available. The rows of B and C are of trainings "
+            "from scratch on 2,000 images and only show that both train: the training loss changes from "
             f"{loss(record, 'resnet50_before', True)} to {loss(record, 'resnet50_before')} and from "
             f"{loss(record, 'resnet50_enhanced', True)} to {loss(record, 'resnet50_enhanced')}.",
         },
