@@ -191,7 +191,8 @@ CONFIGURATIONS = {
         published=ORIGINALS["exp2"].published,
     ),
     "exp3": mtl.search.Configuration(
-        "Three convolutions, weights .5, .1, 1, dropout after each; the single-task baselines have this network.",
+        "Three convolutions, weights .5, .1, 1, dropout after each; the single-task baselines have this network and "
+        "its hyperparameters.",
         experiment({"class": 0.5, "animal": 0.1, "image": 1.0}),
         SHORT,
         baselines=True,
@@ -244,6 +245,7 @@ def claims(record: mtl.report.Record) -> list[dict[str, str]]:
     differences = [record.difference(*pair) for pair in pairs]
     said = dict(zip(pairs, mtl.report.verdicts(differences), strict=True))
     error = {run: record.mean(run, "image") for run in ("exp3", "uncertainty", "dwa", "geometric_mean", "trivial")}
+    mean_image = MISSING if math.isnan(error["trivial"]) else f"{error['trivial']:.4f}"
     numbers = {run: f"{PARAMETERS[run]:,} parameters" for run in ("exp3", "exp4")}
     return [
         {
@@ -261,7 +263,7 @@ def claims(record: mtl.report.Record) -> list[dict[str, str]]:
         {
             "claim": "With the geometric mean, the reconstruction gets no better than the mean image (.063).",
             "verdict": f"Here its error is {quote(record, 'geometric_mean', 'image', form='.4f')} and that of the mean image "
-            f"{error['trivial']:.4f} ({indicative(record, 'geometric_mean')}), with exp(mean log loss); the original's formula "
+            f"{mean_image} ({indicative(record, 'geometric_mean')}), with exp(mean log loss); the original's formula "
             "is not known.",
         },
         {
@@ -288,8 +290,8 @@ def claims(record: mtl.report.Record) -> list[dict[str, str]]:
         },
         {
             "claim": "Experiments are described by their total loss.",
-            "verdict": "Totals under different weights or of different tasks cannot be compared. Those in the tables stand next "
-            "to the published ones of the same weights; the first table has each task's own metric.",
+            "verdict": "Totals under different weights or of different tasks cannot be compared. Those in the tables stand "
+            "next to the published ones of the same weights; the first table has each task's own metric.",
         },
     ]
 
@@ -407,7 +409,7 @@ def single_task_table(record: mtl.report.Record) -> mtl.report.Table:
 
 def number(value: float | None) -> str:
     """Return a published value as it was published."""
-    return MISSING if value is None or math.isnan(value) else f"{value:g}"
+    return MISSING if value is None else f"{value:g}"
 
 
 def as_table(lines: Sequence[Mapping[str, str]], caption: str) -> mtl.report.Table:

@@ -11,6 +11,7 @@ import papermill
 import pytest
 
 import mtl_keras as mtl
+from mtl_keras.studies import study_summaries
 from tests.integration._tiny import command, table
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -91,7 +92,7 @@ def test_runs_quickly(name: str, tmp_path: Path, request: pytest.FixtureRequest)
 @pytest.mark.soak
 @pytest.mark.real_data
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", sorted({path.stem[3:] for path in NOTEBOOKS.glob("*.ipynb")} - {"quickstart"}))
+@pytest.mark.parametrize("name", sorted(name for name in study_summaries() if mtl.load_study(name).configurations))
 def test_every_configuration_is_reproduced_quickly(name: str, tmp_path: Path, real_data: Path) -> None:
     arguments = ("reproduce", name, "--quick", "--seeds", 2, "--data-dir", real_data, "--output-dir", tmp_path / "run")
     done = command(*arguments)
