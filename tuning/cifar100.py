@@ -202,16 +202,16 @@ CONFIGURATIONS = {
         published=ORIGINALS["resnet50_enhanced"].published,
     ),
     "lite0_before_as_run": mtl.search.Configuration(
-        "B's heads on the frozen trunk, Adam 1e-3 as the original ran.", two_heads(False, 1e-3), FROZEN
+        "B's heads on the frozen backbone, Adam 1e-3 as the original ran.", two_heads(False, 1e-3), FROZEN
     ),
     "lite0_before_as_written": mtl.search.Configuration(
-        "B's heads on the frozen trunk, Adam 1e-4 as the original's code says.", two_heads(False, 1e-4), FROZEN
+        "B's heads on the frozen backbone, Adam 1e-4 as the original's code says.", two_heads(False, 1e-4), FROZEN
     ),
     "lite0_enhanced_as_run": mtl.search.Configuration(
-        "C's heads on the frozen trunk, Adam 1e-3 as the original ran.", two_heads(True, 1e-3), FROZEN
+        "C's heads on the frozen backbone, Adam 1e-3 as the original ran.", two_heads(True, 1e-3), FROZEN
     ),
     "lite0_enhanced_as_written": mtl.search.Configuration(
-        "C's heads on the frozen trunk, Adam 1e-5 as the original's code says.", two_heads(True, 1e-5), FROZEN
+        "C's heads on the frozen backbone, Adam 1e-5 as the original's code says.", two_heads(True, 1e-5), FROZEN
     ),
     "tuned": mtl.search.Configuration(
         "The result of the search of 2026-11-24, at 128 px.",
@@ -243,7 +243,7 @@ def claims(record: mtl.report.Record) -> list[dict[str, str]]:
         {
             "claim": f"The enhanced heads are better than the bare ones (fine {enhanced.last[0]} against {before.last[0]}, "
             f"coarse {enhanced.last[1]} against {before.last[1]}; one run each, last epoch, learning rate 1e-3).",
-            "verdict": f"On the frozen trunk at the same rate: {' '.join(verdicts)} By seed, fine "
+            "verdict": f"On the frozen backbone at the same rate: {' '.join(verdicts)} By seed, fine "
             f"{quote(record, RUN[0], 'fine')} against {quote(record, RUN[1], 'fine')}, coarse "
             f"{quote(record, RUN[0], 'coarse')} against {quote(record, RUN[1], 'coarse')}. In the original too, the order for "
             f"fine depends on the epoch: at their best ones on the test images it has {enhanced.best[0]} against "
@@ -283,7 +283,7 @@ def finding(record: mtl.report.Record) -> str:
     """Compare the original's heads with each other, rate by rate, and with the searched model."""
     enhanced, bare, slow, slower, tuned = (record.mean(run, "fine") for run in (*RUN, *reversed(WRITTEN), "tuned"))
     return (
-        f"On a frozen pretrained trunk, at the learning rate 1e-3 at which the original ran, its enhanced heads reach a fine "
+        f"On a frozen pretrained backbone, at the learning rate 1e-3 at which the original ran, its enhanced heads reach a fine "
         f"accuracy of {enhanced:.3f} and its bare heads {bare:.3f}; at the rates that its code asks for, the bare heads reach "
         f"{slow:.3f} (1e-4) and the enhanced ones {slower:.3f} (1e-5); the searched model reaches {tuned:.3f} "
         f"({indicative(record, 'tuned')})."
