@@ -284,8 +284,8 @@ def finding(record: mtl.report.Record) -> str:
     enhanced, bare, slow, slower, tuned = (record.mean(run, "fine") for run in (*RUN, *reversed(WRITTEN), "tuned"))
     return (
         f"On a frozen pretrained backbone, at the learning rate 1e-3 at which the original ran, its enhanced heads reach a "
-        f"fine accuracy of {enhanced:.3f} and its bare heads {bare:.3f}; at the rates that its code asks for, the bare heads reach "
-        f"{slow:.3f} (1e-4) and the enhanced ones {slower:.3f} (1e-5); the searched model reaches {tuned:.3f} "
+        f"fine accuracy of {enhanced:.3f} and its bare heads {bare:.3f}; at the rates that its code asks for, the bare heads "
+        f"reach {slow:.3f} (1e-4) and the enhanced ones {slower:.3f} (1e-5); the searched model reaches {tuned:.3f} "
         f"({indicative(record, 'tuned')})."
     )
 
