@@ -174,7 +174,7 @@ def test_a_comparison_of_networks_of_different_sizes_says_so() -> None:
 def ten_splits() -> Any:
     values = {}
     for number, run in enumerate(landmarks.CONFIGURATIONS):
-        for task in landmarks.TASKS:
+        for task in landmarks.STUDY.tasks:
             values[run, task, "macro_f1"] = [0.5 + 0.02 * number + 0.01 * ((seed * (number + 3)) % 7) for seed in range(10)]
     budgets = [mtl.report.Budget(run, ("landmark", "category"), 160, 50) for run in landmarks.CONFIGURATIONS]
     return record(values, config={"split_per_seed": True}, budgets=budgets)
