@@ -30,6 +30,7 @@ from mtl_keras.report._confusion import ConfusionRow, confusion_counts, confusio
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._difference import Difference, difference, verdicts
 from mtl_keras.report._environment import environment
+from mtl_keras.report._network import plot_network
 from mtl_keras.report._phases import phases_table
 from mtl_keras.report._plots import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
 from mtl_keras.report._record import Claim, Picture, Record, Table
@@ -75,6 +76,7 @@ __all__ = [
     "plot_gains",
     "plot_history",
     "plot_loss_weights",
+    "plot_network",
     "plot_reconstructions",
     "plot_steps",
     "plot_totals",
