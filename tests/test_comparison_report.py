@@ -203,6 +203,17 @@ class TestDifference:
         one = record([*rows_of("a", [0.7]), *rows_of("b", [0.72])]).difference("a", "b", "fine")
         assert (one.interval, one.p, one.points) == (None, None, "-2.0")
 
+    def test_of_tasks_with_unlike_metrics_there_is_no_mean(self) -> None:
+        # Worse in both: .05 lower accuracy, 2 higher error; their mean says +.975, "better".
+        rows = [*rows_of("a", [0.90] * 5, [14.0] * 5), *rows_of("b", [0.95] * 5, [12.0] * 5)]
+        for tasks in (("fine", "image"), ("image", "fine")):
+            with pytest.raises(MTLError, match=r"must have one metric, unit and direction\. Received: .*fine: accuracy in"):
+                record(rows).difference("a", "b", tasks)
+
+    def test_a_gain_is_not_relative_to_a_negative_baseline(self) -> None:
+        rows = [*rows_of("a", [0.3]), *rows_of("single-task", [-0.1])]
+        assert report.delta_m_rows(rows, {"fine": "accuracy"}) == []
+
     def test_of_several_tasks_it_is_the_mean_of_each_seed(self) -> None:
         rows = [row(run, seed, task, "accuracy", value) for run, seed, task, value in (
             *(("a", 0, "x", 0.5), ("a", 0, "y", 0.5), ("a", 1, "x", 0.5), ("a", 1, "y", 0.75)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.container import ErrorbarContainer
 
 from mtl_keras import report
 from tests._approaches import row
+from tests._figures import faults
 from tuning._task_sweep import Reports, gains_table, plot_sweep, plot_sweep_losses, runs_table, sweep_table, task_sweep
 
 
@@ -119,12 +121,34 @@ def test_the_plot_has_accuracy_against_the_number_of_tasks() -> None:
     assert sorted(ys(line)[0] for line in hollow) == pytest.approx([0.61, 0.81])
 
 
-def test_losses_are_summed_and_averaged_over_own_tasks() -> None:
-    total, average = plot_sweep_losses(sweep()).axes
-    assert {line.get_label(): round(ys(line)[0], 6) for line in total.lines} == {"two": 0.6, "mixed": 1.2}
-    assert {line.get_label(): round(ys(line)[0], 6) for line in average.lines} == {
-        "two": 0.3,
-        "mixed": 0.6,
-        "without random labels": 0.5,
-        "random labels only": 0.7,
-    }
+def test_losses_are_means_over_own_tasks_and_over_those_of_all() -> None:
+    own, shared = plot_sweep_losses(sweep()).axes
+    first = {(line.get_linestyle(), str(line.get_label())): round(ys(line)[0], 6) for line in own.lines if xs(line)}
+    assert first == {("-", "two"): 0.3, ("-", "mixed"): 0.6, ("--", "_"): 0.5, (":", "_"): 0.7}
+    assert {line.get_label(): round(ys(line)[0], 6) for line in shared.lines} == {"two": 0.4, "mixed": 0.5}
+    assert shared.get_title() == "what all approaches have: a"
+    assert [line.get_label() for line in own.lines if not xs(line)] == ["without random labels", "random labels only"]
+
+
+def test_losses_are_means_over_seeds_with_a_band() -> None:
+    one = sweep()
+    second: list[Any] = [{**row, "seed": 1, "value": row["value"] + 0.2} for row in one.history if row["epoch"] < 3]
+    _, shared = plot_sweep_losses(replace(one, history=[*one.history, *second])).axes
+    assert xs(shared.lines[0]) == [1, 2], "the epochs of both seeds"
+    assert ys(shared.lines[0]) == pytest.approx([0.5, 0.5])
+    heights = np.vstack([path.vertices for path in shared.collections[0].get_paths()])[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((0.5 - 0.02**0.5, 0.5 + 0.02**0.5))
+
+
+@pytest.mark.parametrize("counts", [(1, 2, 3), (1, 3, 5, 10, 20, 50), (1, 2, 19, 20, 21, 22, 60)])
+def test_pictures_of_any_numbers_of_tasks_are_readable(counts: tuple[int, ...]) -> None:
+    names = [f"a_task_with_a_long_name_{number}" for number in range(60)]
+    rows, history = [], []
+    for count in counts:
+        for seed in (0, 1):
+            rows += [row(f"tasks_{count}", seed, name, "accuracy", 0.6 + 0.01 * seed) for name in names[:count]]
+            logs = [{"phase": 0, "epoch": e, **{f"val_{n}_loss": 0.7 / e + seed for n in names[:count]}} for e in (1, 2, 3)]
+            history += report.history_rows(logs, names[:count], run=f"tasks_{count}", seed=seed)
+    record = report.Record("Sweep", "Does more help?", "command", {}, {}, rows, history)
+    assert faults(plot_sweep(record)) == []
+    assert faults(plot_sweep_losses(record)) == []

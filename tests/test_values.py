@@ -294,6 +294,7 @@ def report_functions(folder: Path) -> dict[str, Tried]:
         "difference": {"metrics_rows": METRICS, "one": "multi-task", "other": "single-task", "task": "digit"},
         "plot_approaches": {"metrics_rows": METRICS},
         "plot_confusion": {"counts": np.eye(2)},
+        "plot_confusions": {"by_label": {"a": np.eye(2)}},
         "plot_gains": {"metrics_rows": METRICS},
         "plot_history": {"history_rows": HISTORY},
         "plot_loss_weights": {"history_rows": HISTORY},

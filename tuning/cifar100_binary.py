@@ -177,8 +177,8 @@ def claims(record: mtl.report.Record) -> list[dict[str, str]]:
             {
                 "claim": "By the published values most tasks gain from being trained together, the hardest most; the first one "
                 "loses among five and ten.",
-                "verdict": f"{tally(gains)} The single-task networks have the hyperparameters of the joint ones, so that a gain "
-                "may also be one of hyperparameters that suit them less.",
+                "verdict": f"{tally(gains)} The single-task networks have the hyperparameters of the joint ones, so that a "
+                "gain may also be one of hyperparameters that suit them less.",
             }
         )
     random = {run: [task for task in tasks if is_random(task)] for run, tasks in sweep.items()}

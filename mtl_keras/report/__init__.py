@@ -26,13 +26,14 @@ from mtl_keras.report import statistics
 from mtl_keras.report._approach_plots import plot_approaches, plot_gains, plot_totals
 from mtl_keras.report._approaches_table import approaches_table
 from mtl_keras.report._budget import Budget, budget_table, merge_budgets
-from mtl_keras.report._confusion import ConfusionRow, confusion_counts, confusion_rows, read_confusion, write_confusion
+from mtl_keras.report._confusion import plot_confusion, plot_confusions
+from mtl_keras.report._confusion_rows import ConfusionRow, confusion_counts, confusion_rows, read_confusion, write_confusion
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._difference import Difference, difference, verdicts
 from mtl_keras.report._environment import environment
 from mtl_keras.report._network import plot_network
 from mtl_keras.report._phases import phases_table
-from mtl_keras.report._plots import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._plots import plot_history, plot_loss_weights, plot_reconstructions
 from mtl_keras.report._record import Claim, Picture, Record, Table
 from mtl_keras.report._record_folder import read_record, write_record
 from mtl_keras.report._roles import Role, with_roles
@@ -73,6 +74,7 @@ __all__ = [
     # plots
     "plot_approaches",
     "plot_confusion",
+    "plot_confusions",
     "plot_gains",
     "plot_history",
     "plot_loss_weights",

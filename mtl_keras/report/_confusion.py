@@ -1,139 +1,147 @@
-"""Rows of confusion.csv: how often each class was predicted as which, of each training on the test split."""
+"""Plots of confusion matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.errors import check_choice, check_seed, check_text
-from mtl_keras.report._check import check_evaluation, check_rows_of
-from mtl_keras.report._csv import read_csv, write_csv
-from mtl_keras.report._roles import Role
+from mtl_keras.errors import MTLError, check_mapping, check_names, check_text
+from mtl_keras.report._check import check_array
 
 if TYPE_CHECKING:
-    from mtl_keras.evaluation import Evaluation
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = [
-    "CONFUSION_COLUMNS",
-    "ConfusionRow",
-    "confusion_counts",
-    "confusion_rows",
-    "given_confusion",
-    "read_confusion",
-    "write_confusion",
-]
+__all__ = ["plot_confusion", "plot_confusions"]
 
-
-class ConfusionRow(TypedDict):
-    """A row of confusion.csv: one cell of a confusion matrix that is not 0, at the epoch that is best on validation.
-
-    Attributes:
-        run: Label of the approach, `"single-task"` or `"{approach} single-task"`.
-        seed: Seed of the training.
-        split: `"train"`, `"validation"` or `"test"`.
-        task: Name of the task.
-        true: Number of the true class, from 0.
-        predicted: Number of the predicted class, from 0.
-        count: Number of rows.
-        role: `"approach"` or `"single_task"`.
-    """
-
-    run: str
-    seed: int
-    split: str
-    task: str
-    true: int
-    predicted: int
-    count: int
-    role: Role
+#: Up to how many classes the cells of a confusion matrix hold their counts, and up to how many its classes are named.
+COUNTED, NAMED = 12, 40
+#: What the name of a class and the labels next to a matrix take, in inches.
+MARGIN = 1.5
+#: Width of the color bar, and what it leaves of the largest picture, in inches.
+BAR, ROOM, HIGH = 1.0, 15.0, 23.4
 
 
-#: Columns of confusion.csv.
-CONFUSION_COLUMNS = tuple(ConfusionRow.__annotations__)
-
-
-def given_confusion(rows: Any) -> list[ConfusionRow]:
-    """Return rows of confusion.csv as a list, after checking them."""
-    return check_rows_of("confusion", rows, ConfusionRow, "confusion_rows")
-
-
-def confusion_rows(evaluation: Evaluation, *, run: str, seed: int, role: Role = "approach") -> list[ConfusionRow]:
-    """Return the rows of confusion.csv for one trained model on one split.
+def plot_confusion(counts: np.ndarray, names: Sequence[str] | None = None, title: str = "") -> Figure:
+    """Plot a confusion matrix.
 
     Args:
-        evaluation: Of the model at its best epoch.
-        run: Label of the approach, e.g. `"multi-task"` or `"single-task"`.
-        seed: Seed of the training.
-        role: `"approach"` (default) or `"single_task"`.
+        counts: `[classes, classes]`, rows = true, columns = predicted; of one model, or summed over seeds or splits.
+        names: Names of the classes; default their numbers. Up to 40 classes are named.
+        title: What was counted, e.g. `"digit, test split, 3 seeds"`. The number of rows is added to it.
 
     Returns:
-        One row for each pair of classes that occurs, of each task with classes.
+        Colors show the share of each true class, on a square-root scale so that rare confusions are visible. Up to 12
+        classes have their counts written into the cells.
     """
-    check_evaluation(evaluation)
-    check_text("run", run, example="multi-task")
-    check_choice("role", role, ("approach", "single_task"))
-    seed = check_seed("seed", seed)
-    return [
-        ConfusionRow(
-            run=run,
-            seed=seed,
-            split=evaluation.split,
-            task=task,
-            true=int(true),
-            predicted=int(predicted),
-            count=int(counts[true, predicted]),
-            role=role,
-        )
-        for task, counts in evaluation.confusion.items()
-        for true, predicted in zip(*np.nonzero(counts), strict=True)
-    ]
+    return _figure({"": check_array("counts", counts, ("classes", "classes"))}, names, title)
 
 
-def confusion_counts(rows: Iterable[ConfusionRow], classes: int = 0) -> np.ndarray:
-    """Return the confusion matrix of rows of one task, summed over their seeds.
+def plot_confusions(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None = None, title: str = "") -> Figure:
+    """Plot the confusion matrices of several approaches next to each other.
 
     Args:
-        rows: Of confusion.csv.
-        classes: At least so many classes; default as many as the rows name.
+        by_label: Counts of each approach by its label, as for `plot_confusion`, with the same classes.
+        names: Names of the classes; default their numbers.
+        title: What was counted, e.g. `"digit, test split, 3 seeds"`.
 
     Returns:
-        Counts `[classes, classes]` int64, rows = true, columns = predicted.
-
-    Example:
-        >>> about = {"run": "a", "split": "test", "task": "parity", "true": 0, "role": "approach"}
-        >>> confusion_counts([{**about, "seed": seed, "predicted": seed, "count": 3} for seed in (0, 1)]).tolist()
-        [[3, 3], [0, 0]]
-    """
-    given = given_confusion(rows)
-    size = max([classes, *(1 + max(row["true"], row["predicted"]) for row in given)])
-    counts = np.zeros((size, size), np.int64)
-    for row in given:
-        counts[row["true"], row["predicted"]] += row["count"]
-    return counts
-
-
-def write_confusion(path: Path, rows: Iterable[ConfusionRow]) -> None:
-    """Write a confusion.csv.
-
-    Args:
-        path: Of the file.
-        rows: As from `confusion_rows`.
-    """
-    write_csv(path, CONFUSION_COLUMNS, rows)
-
-
-def read_confusion(path: Path) -> list[ConfusionRow]:
-    """Read a confusion.csv.
-
-    Args:
-        path: Of the file.
+        One panel for each approach with the number of rows counted, all with one color scale.
 
     Raises:
-        MTLError: If the file has other columns, or no numbers where there must be some; the message has the line.
+        MTLError: If there is no matrix, or they have different classes.
+
+    Example:
+        >>> import numpy as np
+        >>> from mtl_keras import report
+        >>> counts = {"joint": np.array([[9, 1], [2, 8]]), "single-task": np.array([[8, 2], [3, 7]])}
+        >>> figure = report.plot_confusions(counts, ["cat", "dog"], "animal, test split, 1 seed")
     """
-    numbers = dict.fromkeys(("seed", "true", "predicted", "count"), int)
-    rows: Sequence[dict[str, Any]] = read_csv(path, CONFUSION_COLUMNS, numbers)
-    return [cast(ConfusionRow, {column: row[column] for column in CONFUSION_COLUMNS}) for row in rows]
+    given = check_mapping("by_label", by_label, example="{'joint': counts}")
+    checked = {label: check_array(f"by_label[{label!r}]", each, ("classes", "classes")) for label, each in given.items()}
+    if len({len(each) for each in checked.values()}) != 1:
+        raise MTLError(
+            "`by_label` must hold matrices of the same classes. Received: "
+            f"{', '.join(f'{label} {list(each.shape)}' for label, each in checked.items()) or 'none'}. "
+            "Plot each task on its own."
+        )
+    return _figure(checked, names, title)
+
+
+def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, title: str) -> Figure:
+    """Return one panel for each matrix."""
+    from matplotlib.ticker import PercentFormatter
+
+    from mtl_keras.report._drawing import CHARACTER, cells, grid
+
+    classes = max(map(len, by_label.values()))
+    names = list(check_names("names", () if names is None else names))
+    if names and len(names) != classes:
+        raise MTLError(
+            f"`names` must have one name for each class. Received: {len(names)} names for {classes} classes. Pass all of them."
+        )
+    if not isinstance(title, str) or title:
+        check_text("title", title, maximum=200)
+    labels = [str(name) for name in names or range(classes)]
+    digits = max(len(_number(count)) for counts in by_label.values() for count in counts.flat)
+    square = max(0.24 if classes <= NAMED else 0.06, CHARACTER * digits + 0.08 if classes <= COUNTED else 0.0)
+    outside = MARGIN + (0.9 * CHARACTER * max(map(len, labels)) if classes <= NAMED else 0.0)
+    side = max(3.0, square * classes) + outside
+    columns = _columns(len(by_label), side)
+    side = min(side, ROOM / columns, HIGH / math.ceil(len(by_label) / columns))
+    places = cells(len(by_label), columns, side)
+    figure, axes = grid(places, side + BAR / columns, side, title if len(by_label) > 1 else "")
+    # For panels of a fixed shape.
+    figure.set_layout_engine("compressed")
+    for place, (label, counts) in zip(axes, by_label.items(), strict=True):
+        image = _matrix(place, counts, labels, f"{label or title}\n{_number(counts.sum())} rows counted".strip(), outside)
+    rows, form = 1 + places[-1][0], PercentFormatter(1.0)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=20 * rows, format=form, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
+    bar.set_label("share of the true class", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    return figure
+
+
+def _columns(panels: int, side: float) -> int:
+    """Return the number of columns with which square panels are largest, the largest such number."""
+    return max(range(1, panels + 1), key=lambda n: (min(side, ROOM / n, HIGH / math.ceil(panels / n)), n))
+
+
+def _matrix(place: Axes, counts: np.ndarray, labels: Sequence[str], title: str, outside: float) -> Any:
+    """Draw one matrix, whose labels take `outside` inches of the panel, and return its image."""
+    from matplotlib.colors import PowerNorm
+    from matplotlib.ticker import MaxNLocator
+
+    from mtl_keras.report._drawing import CHARACTER, panel_size, style
+
+    classes = len(counts)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = place.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0.0, 1.0), interpolation="nearest")
+    square = (min(panel_size(place)) - outside) / classes
+    named = classes <= NAMED and square > 0.105
+    number = "" if named else " (number)"
+    style(place, title, f"predicted class{number}", f"true class{number}")
+    place.grid(visible=False)
+    place.spines[:].set_visible(True)
+    if named:
+        size = 8 if square > 0.16 else 6
+        across = max(map(len, labels)) * CHARACTER > square
+        place.set_xticks(range(classes), labels, rotation=90 if across else 0, fontsize=size)
+        place.set_yticks(range(classes), labels, fontsize=size)
+    else:
+        for axis in (place.xaxis, place.yaxis):
+            axis.set_major_locator(MaxNLocator(10, integer=True))
+    if classes <= COUNTED:
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                color = "white" if share[row, column] > 0.4 else "black"
+                place.text(column, row, _number(count), ha="center", va="center", color=color, fontsize=8)
+    return image
+
+
+def _number(count: Any) -> str:
+    """Return a count with all its digits, in groups of three."""
+    return f"{count:,.15g}"

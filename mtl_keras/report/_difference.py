@@ -139,7 +139,7 @@ def difference(
         resplit: Ratio of test to training rows if each seed has a random split of its own; 0 (default) if all share one.
 
     Raises:
-        MTLError: If they share no seed, or two rows hold the same value.
+        MTLError: If they share no seed, tasks have different metrics, units or directions, or two rows hold the same value.
     """
     rows = given_metrics(metrics_rows)
     split = split_of(rows) if split is None else check_split(split)
@@ -158,6 +158,13 @@ def difference(
         check_text(name, run, example="multi-task")
         if run not in values:
             raise unknown(f"approach on the {split} split", run, values, f"`{name}` must be in `metrics_rows`.")
+    kinds = {name: _kind(rows, name, metric or own.get(name, "")) for name in tasks}
+    if len(set(kinds.values())) > 1:
+        shown = "; ".join(f"{name}: {' in '.join(kind[:2])}, {kind[2]}" for name, kind in kinds.items())
+        raise MTLError(
+            f"Tasks whose differences are averaged must have one metric, unit and direction. Received: {shown}. Compare "
+            "them one by one, or by task='all'."
+        )
     by_task: list[dict[Any, float]] = []
     for name in tasks:
         key = (name, metric or own.get(name, ""))
@@ -173,6 +180,12 @@ def difference(
     subject = name if tasks == ["all"] else f"{', '.join(tasks)} {name}"
     means = {seed: mean([each[seed] for each in by_task]) for seed in seeds}
     return Difference(one, other, subject, directions[tasks[0], name], means, resplit)
+
+
+def _kind(rows: Iterable[MetricsRow], task: str, metric: str) -> tuple[str, str, str]:
+    """Return metric, unit and direction of a task."""
+    found = next((row for row in rows if (row["task"], row["metric"]) == (task, metric)), None)
+    return (metric, str(found["unit"]), str(found["direction"])) if found else (metric, "", "")
 
 
 def judge(low: float, high: float, direction: str) -> str:

@@ -19,7 +19,7 @@ from mtl_keras.errors import (
 from mtl_keras.files import check_name
 from mtl_keras.report._budget import Budget
 from mtl_keras.report._check import check_evaluation, check_trials
-from mtl_keras.report._confusion import ConfusionRow, given_confusion
+from mtl_keras.report._confusion_rows import ConfusionRow, given_confusion
 from mtl_keras.report._difference import Difference, difference
 from mtl_keras.report._roles import approaches_of, roles_of
 from mtl_keras.report._rows import HistoryRow, MetricsRow, given_history, given_metrics

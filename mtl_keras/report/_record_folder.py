@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mtl_keras.errors import MTLError, check_bool, check_instance, check_path
 from mtl_keras.files import atomic, damaged, read_json, write_json
 from mtl_keras.report._budget import Budget
-from mtl_keras.report._confusion import read_confusion, write_confusion
+from mtl_keras.report._confusion_rows import read_confusion, write_confusion
 from mtl_keras.report._csv import read_csv, write_csv
 from mtl_keras.report._finding import finding
 from mtl_keras.report._page import page
