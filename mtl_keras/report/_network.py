@@ -31,6 +31,8 @@ WIDTHS, GAP, FRAME = {"input": 1.2, "backbone": 2.8, "shared": 2.6, "heads": 3.0
 LINE, BETWEEN, CHARACTER = 0.175, 0.16, 0.071
 #: How far an arrow between heads leaves their column, in inches.
 OUT = 0.2
+#: A space at which no line ends.
+TIED = "\N{NO-BREAK SPACE}"
 COLORS = {"input": "0.93", "backbone": "#dbe7f3", "shared": "#dff0dc", "heads": "#fbe9d3"}
 
 
@@ -63,7 +65,9 @@ class Part:
     def __post_init__(self) -> None:
         room = int((self.width - 2 * FRAME) / CHARACTER)
         self.lines = [
-            piece for line in self.lines for piece in textwrap.wrap(line, room, subsequent_indent="   ", break_on_hyphens=False)
+            piece.replace(TIED, " ")
+            for line in self.lines
+            for piece in textwrap.wrap(line, room, subsequent_indent="   ", break_on_hyphens=False)
         ]
 
     @property
@@ -188,7 +192,7 @@ def _layer(layer: Any) -> str:
         if (strides := set(layer.strides)) != {1}:
             words += f", stride {'×'.join(map(str, sorted(strides)))}"
     if (rate := getattr(layer, "rate", None)) is not None:
-        words += f" {rate:g}"
+        words += f"{TIED}{rate:g}"
     activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
     return words if activation == "linear" else f"{words} ({activation})"
 
