@@ -12,7 +12,7 @@ from matplotlib.container import ErrorbarContainer
 from mtl_keras import report
 from tests._approaches import row
 from tests._figures import faults
-from tuning._task_sweep import plot_sweep, plot_sweep_losses, sweep_table, task_sweep
+from tuning._task_sweep import Reports, gains_table, plot_sweep, plot_sweep_losses, runs_table, sweep_table, task_sweep
 
 
 def sweep() -> report.Record:
@@ -40,6 +40,12 @@ def sweep() -> report.Record:
     return report.Record("Sweep", "Does more help?", "command", {}, {}, rows, history)
 
 
+def cells(table: report.Table) -> dict[str, dict[str, str]]:
+    """The rows of a table by their first cell."""
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
+    return {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
+
+
 def xs(line: Any) -> list[float]:
     return [float(value) for value in np.asarray(line.get_xdata())]
 
@@ -59,17 +65,50 @@ def test_an_approach_has_the_first_tasks() -> None:
 
 
 def test_the_table_is_over_the_learnable_tasks() -> None:
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in sweep_table(sweep()).markdown.splitlines()]
-    table = {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
+    table = cells(sweep_table(sweep()))
     assert list(table) == ["two", "three", "four", "mixed"]
     assert [each["tasks"] for each in table.values()] == ["2", "3", "4", "2"]
     assert [each["random"] for each in table.values()] == ["0", "0", "0", "1"]
     assert table["three"]["mean accuracy"] == "0.8100 ± 0.0141 (2)"
     # (0.8 - 0.5) / (1 - 0.5) and so on, plus 0.01 over two seeds.
     assert table["two"]["mean skill"] == "0.4200 ± 0.0283 (2)"
-    assert table["three"]["− single-task, points"].startswith("+15.0 [")
+    # Two seeds have no interval.
+    assert table["three"]["− single-task, points"] == "+15.0 (+15.0, +15.0) over 2"
     assert table["mixed"]["accuracy on random labels"] == "0.5100 ± 0.0141 (2)"
     assert table["two"]["accuracy on random labels"] == "–"
+
+
+def test_gains_and_losses_of_each_task_are_in_one_table() -> None:
+    table = cells(gains_table(sweep()))
+    assert [*table] == ["two", "three", "four", "mixed"]
+    assert table["two"] == {"approach": "two", "a": "+10.0 (+10.0, +10.0)", "b": "+0.0 (+0.0, +0.0)"}
+    assert "indicative" in gains_table(sweep()).caption
+    assert "hyperparameters of the joint ones" in gains_table(sweep()).caption
+
+
+def test_over_five_seeds_the_tests_of_all_tasks_are_corrected_together() -> None:
+    noise = [0.0, 0.01, -0.01, 0.02, -0.02]
+    rows = [row("single-task", seed, task, "accuracy", 0.5) for seed in range(5) for task in "ab"]
+    rows += [row("joint", seed, "a", "accuracy", 0.52 + noise[seed]) for seed in range(5)]
+    rows += [row("joint", seed, "b", "accuracy", 0.56 + noise[seed]) for seed in range(5)]
+    record = report.Record("Sweep", "Does more help?", "command", {}, {}, rows)
+    p = [report.statistics.paired_test([center + each for each in noise]) for center in (0.02, 0.06)]
+    assert 0.04 < p[0] < 0.05
+    found = cells(gains_table(record))["joint"]
+    # The smaller of two p values is doubled, the larger is at least as large.
+    assert found["a"].endswith(f"p = {p[0]:.3f}")
+    assert found["b"].endswith(f"p = {2 * p[1]:.3f}")
+    assert "Holm's correction for 2 tests" in gains_table(record).caption
+
+
+def test_the_runs_are_listed_next_to_those_that_others_report() -> None:
+    reports: Reports = {"two": {"a": ((0.81, 0.8), 0.805, 0.0071)}, "single-task": {"a": ((0.7,), 0.7, None)}}
+    markdown = runs_table(sweep(), reports).markdown
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown.splitlines()[2:]]
+    assert [line[1] for line in lines] == ["single-task", "two", "three", "four", "mixed"], "task b is not reported"
+    assert lines[0] == ["a", "single-task", "0.7", "–", "0.7000, 0.7200", "0.7100 (0.0141)"]
+    assert lines[1] == ["a", "two", "0.81, 0.8", "0.805 (0.0071)", "0.8000, 0.8200", "0.8100 (0.0141)"]
+    assert lines[2][2:4] == ["–", "–"]
 
 
 def test_the_plot_has_accuracy_against_the_number_of_tasks() -> None:

@@ -8,11 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import mtl_keras as mtl
 
+from ._words import basis, in_points
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["is_random", "plot_sweep", "plot_sweep_losses", "sweep_table", "task_sweep"]
+__all__ = [
+    "Reports",
+    "gains_of",
+    "gains_table",
+    "is_random",
+    "mean_gains_of",
+    "plot_sweep",
+    "plot_sweep_losses",
+    "runs_table",
+    "sweep_table",
+    "task_sweep",
+    "tasks_of",
+]
 
 #: How the names of tasks with random labels begin; `coin_` in records of 2026.
 RANDOM = ("random_", "coin_")
@@ -20,6 +34,8 @@ SINGLE_TASK = "single-task"
 METRIC = "accuracy"
 #: Values of one run and task by seed.
 BySeed = Mapping[Any, float]
+#: What others report, by approach and task: the value of each run, their mean, and their SD where there are several.
+Reports = Mapping[str, Mapping[str, tuple[tuple[float, ...], float, float | None]]]
 #: Loss by task, seed, and phase and epoch.
 Losses = dict[str, dict[Any, dict[tuple[int, int], float]]]
 
@@ -74,6 +90,25 @@ def across(record: mtl.report.Record, run: str, tasks: Sequence[str], *, skill: 
     return {seed: mean([values[seed] for values in own]) for seed in sorted(seeds)}
 
 
+def gains_of(record: mtl.report.Record) -> dict[tuple[str, str], mtl.report.Difference]:
+    """Return the difference of each approach from the single-task baseline of each of its tasks that has one."""
+    return {
+        (run, task): record.difference(run, SINGLE_TASK, task, METRIC)
+        for run, tasks in tasks_of(record).items()
+        for task in tasks
+        if record.values(SINGLE_TASK, task, METRIC)
+    }
+
+
+def mean_gains_of(record: mtl.report.Record) -> dict[str, mtl.report.Difference]:
+    """Return for each approach the mean difference over its learnable tasks that have single-task baselines."""
+    paired = {
+        run: [task for task in tasks if not is_random(task) and record.values(SINGLE_TASK, task, METRIC)]
+        for run, tasks in tasks_of(record).items()
+    }
+    return {run: record.difference(run, SINGLE_TASK, tasks, METRIC) for run, tasks in paired.items() if tasks}
+
+
 def sweep_table(record: mtl.report.Record) -> mtl.report.Table:
     """Return what each approach of a sweep reaches over its own tasks.
 
@@ -87,11 +122,12 @@ def sweep_table(record: mtl.report.Record) -> mtl.report.Table:
     """
     import pandas as pd
 
+    gains = mean_gains_of(record)
+    points = dict(zip(gains, in_points(gains.values()), strict=True))
     lines = []
     for run, tasks in tasks_of(record).items():
         learnable, random = [task for task in tasks if not is_random(task)], [task for task in tasks if is_random(task)]
-        paired = [task for task in learnable if record.values(SINGLE_TASK, task, METRIC)]
-        gain = f"{record.difference(run, SINGLE_TASK, paired, METRIC).points} over {len(paired)}" if paired else "–"
+        paired = sum(bool(record.values(SINGLE_TASK, task, METRIC)) for task in learnable)
         lines.append(
             {
                 "approach": run,
@@ -99,15 +135,88 @@ def sweep_table(record: mtl.report.Record) -> mtl.report.Table:
                 "random": len(random),
                 "mean accuracy": spread(across(record, run, learnable)),
                 "mean skill": spread(across(record, run, learnable, skill=True)),
-                "− single-task, points": gain,
+                "− single-task, points": f"{points[run]} over {paired}" if run in points else "–",
                 "accuracy on random labels": spread(across(record, run, random)),
             }
         )
     caption = (
         "Means over the approach's learnable tasks, and over those with random labels; skill: 0 trivial, 1 perfect; "
-        "− single-task: mean difference over the tasks that have baselines, with its 95 % interval over seeds."
+        f"− single-task: mean difference over the tasks that have baselines{_basis(list(gains.values()))}."
     )
     return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines)), caption)
+
+
+def gains_table(record: mtl.report.Record) -> mtl.report.Table:
+    """Return what each approach gains or loses in each task that has a single-task baseline.
+
+    Args:
+        record: Of the sweep; its metrics are accuracies.
+
+    Returns:
+        A row for each approach and a column for each such task, in percentage points at the best epoch.
+    """
+    import pandas as pd
+
+    gains = gains_of(record)
+    points = dict(zip(gains, in_points(gains.values()), strict=True))
+    tasks = dict.fromkeys(task for _, task in gains)
+    lines = [
+        {"approach": run} | {task: points.get((run, task), "–") for task in tasks}
+        for run in dict.fromkeys(run for run, _ in gains)
+    ]
+    caption = (
+        "Gain (+) or loss (-) of each task against its single-task network, in percentage points at the best "
+        f"epoch{_basis(list(gains.values()))}. The single-task networks have the hyperparameters of the joint ones."
+    )
+    return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines)), caption)
+
+
+def runs_table(record: mtl.report.Record, reports: Reports) -> mtl.report.Table:
+    """Return the accuracy of each run, with mean and SD: what others report and what the record has.
+
+    Args:
+        record: Of the sweep; its metrics are accuracies.
+        reports: What others report.
+
+    Returns:
+        A row for each task that they report and each approach, or baseline, that has it here.
+    """
+    import pandas as pd
+
+    tasks = dict.fromkeys(task for by_task in reports.values() for task in by_task)
+    lines = []
+    for task in tasks:
+        for run in (SINGLE_TASK, *record.approaches):
+            values = record.values(run, task, METRIC)
+            theirs = reports.get(run, {}).get(task)
+            if not values and theirs is None:
+                continue
+            runs, center, sd = theirs or ((), None, None)
+            lines.append(
+                {
+                    "task": task,
+                    "approach": run,
+                    "published runs": ", ".join(map(str, runs)) or "–",
+                    "published mean (SD)": "–" if center is None or sd is None else f"{center} ({sd:g})",
+                    "here, by seed": ", ".join(f"{value:.4f}" for value in values.values()) or "–",
+                    "here, mean (SD)": _mean_and_sd(list(values.values())),
+                }
+            )
+    caption = (
+        f"Accuracy of each run; SD: sample standard deviation over runs. Here: {record.split} split at the epoch that is best "
+        "on validation, in the order of the seeds."
+    )
+    return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines)), caption)
+
+
+def _basis(differences: Sequence[mtl.report.Difference]) -> str:
+    return f" ({basis(differences)})" if differences else ""
+
+
+def _mean_and_sd(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    return f"{mean(values):.4f}" + (f" ({sample_sd(values):.4f})" if len(values) > 1 else "")
 
 
 def plot_sweep(record: mtl.report.Record) -> Figure:

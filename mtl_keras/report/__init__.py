@@ -31,6 +31,7 @@ from mtl_keras.report._confusion_rows import ConfusionRow, confusion_counts, con
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._difference import Difference, difference, verdicts
 from mtl_keras.report._environment import environment
+from mtl_keras.report._network import plot_network
 from mtl_keras.report._phases import phases_table
 from mtl_keras.report._plots import plot_history, plot_loss_weights, plot_reconstructions
 from mtl_keras.report._record import Claim, Picture, Record, Table
@@ -77,6 +78,7 @@ __all__ = [
     "plot_gains",
     "plot_history",
     "plot_loss_weights",
+    "plot_network",
     "plot_reconstructions",
     "plot_steps",
     "plot_totals",
