@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from mtl_keras.model import Decoder, MultiTaskModel
+from mtl_keras.model import Decoder, Head, MultiTaskModel
 from mtl_keras.tasks import Binary, Reconstruction, Tasks
 from mtl_keras.training import Phase, Run, train
 from tests import _tiny
@@ -88,7 +88,8 @@ def test_moving_statistics_of_a_head_change_in_each_step_with_a_label() -> None:
     def statistics(*labeled: bool) -> list[np.ndarray]:
         keras.utils.set_random_seed(3)
         decoder = Decoder(latent=4, filters=(4,), batch_norm=True)
-        model = _tiny.model(Tasks(Binary("odd"), Reconstruction("image")), shared=(), heads={"image": decoder}, freeze=True)
+        tasks, heads = Tasks(Binary("odd"), Reconstruction("image")), {"odd": Head(pooling="avg"), "image": decoder}
+        model = _tiny.model(tasks, _tiny.BACKBONE.replace(pooling=None), shared=(), heads=heads, freeze=True)
         model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=2), run_eagerly=True)
         for each in labeled:
             weight = {"odd": np.ones(4), "image": np.full(4, float(each))}

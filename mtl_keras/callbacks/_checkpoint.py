@@ -153,8 +153,8 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> TrainingState | None:
     if "trainable" in now.keys() - before.keys():
         raise MTLError(
             "A training must be resumed with the frozen layers that it was started with. Received: "
-            f"{path} of an earlier version, which does not say what they were. Pass another folder, or remove the checkpoint to "
-            "restart."
+            f"{path} of an earlier version, which does not say what they were. Pass another folder, or remove the checkpoint "
+            "to restart."
         )
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):

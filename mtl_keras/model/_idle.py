@@ -41,8 +41,9 @@ class IdleHeads:
     """Restores after a step what belongs to idle tasks: heads, trained variables of the weighting, and slots for them.
 
     Adam, AdamW and momentum move weights whose gradient is 0. An optimizer that accumulates gradients updates once in a window
-    of several steps; a task is then idle if the whole window has no label of it. Moving statistics of batch normalization change
-    in every step, so they rest in each step without a label. Averages of `use_ema` are slots as well, and start at the weights.
+    of several steps; a task is then idle if the whole window has no label of it. Moving statistics of batch normalization
+    change in every step, so they rest in each step without a label. Averages of `use_ema` are slots as well, and start at the
+    weights.
 
     Args:
         tasks: All tasks of the network.
