@@ -214,7 +214,7 @@ def test_the_first_evaluation_of_the_toolkits_own_model_is_that_of_its_record() 
 
 
 def test_a_record_that_is_drawn_again_keeps_the_pictures_of_its_model() -> None:
-    name = "cifar10_reconstruction/2026-11-25-experiments"
+    name = "cifar10_reconstruction/2026-11-27-experiments"
     again = experiments.STUDY.complete(mtl.report.read_record(RESULTS / name, history=False))
     names = [each.name for each in again.plots]
     assert {"confusion_class.png", "reconstruction_image.png"} <= set(names)
