@@ -14,6 +14,9 @@ import mtl_keras as mtl
 from tests.integration._tiny import command, table
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+RESULTS = NOTEBOOKS.parent / "results"
+#: Notebooks that show committed records unless they are told to train.
+READING = {"train": True}
 COMMON = {"data_dir": "", "seeds": 2, "quick": True}
 #: Parameters of a quick run of each notebook: those configurations that its cells name, since each network that is traced takes
 #: seconds. A notebook without an entry fails.
@@ -36,9 +39,20 @@ QUICK: dict[str, dict[str, Any]] = {
         "configurations": ["category_first", "landmark_first"],
         "changes": {"image_size": 32, "train_rows": 60},
     },
-    "04_cifar100_binary.ipynb": {**COMMON, "configurations": ["tasks_3", "tasks_5"]},
+    "04_cifar100_binary.ipynb": {
+        **COMMON,
+        **READING,
+        "configurations": ["tasks_3", "tasks_5"],
+        "frozen_dir": str(RESULTS / "cifar100_binary/2026-11-26-frozen"),
+    },
     # On features of a frozen trunk: the network from scratch takes a minute to trace.
-    "05_two_datasets.ipynb": {**COMMON, "configurations": ["coin"], "changes": {"pretrained": True, "image_size": 32}},
+    "05_two_datasets.ipynb": {
+        **COMMON,
+        **READING,
+        "configurations": ["coin"],
+        "changes": {"pretrained": True, "image_size": 32},
+        "frozen_dir": str(RESULTS / "two_datasets/2026-11-26-frozen"),
+    },
 }
 #: Notebooks that need the folder of real data.
 REAL = sorted(name for name, parameters in QUICK.items() if "data_dir" in parameters)
