@@ -28,6 +28,14 @@ def complete(record: Record) -> Record:
     study = mtl.load_study(record.config["study"])
     if record.config["command"] != "reproduce":
         return replace(record, finding="")
+    own = record.config["configurations"]
+    published = [
+        {"note": "", "run": name, **row}
+        for name in own
+        if name in study.configurations
+        for row in study.configurations[name].published
+    ]
+    record = replace(record, published=published)
     if not record.claims:
         # It is about a part of the configurations: claims and finding are about all.
         return replace(study.complete(record, judge=False), finding="")

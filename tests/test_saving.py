@@ -124,6 +124,23 @@ def test_a_file_is_replaced_unless_overwrite_is_false(model: MultiTaskModel, tmp
     assert load_model(tmp_path).recipe == model.recipe
 
 
+def test_a_link_is_followed_and_a_folder_is_not_replaced(model: MultiTaskModel, tmp_path: Path) -> None:
+    latest, link = tmp_path / "latest.keras", tmp_path / "link.keras"
+    model.save(latest)
+    latest.chmod(0o600)
+    link.symlink_to(latest.name)
+    before = latest.stat()
+    _tiny.model().save(link)
+    assert link.is_symlink()
+    assert load_model(latest).weighting_state == {}
+    assert (latest.stat().st_mode, latest.stat().st_ino != before.st_ino) == (before.st_mode, True)
+    model.save(tmp_path / ("n" * 249 + ".keras"))
+    (tmp_path / "folder.keras").mkdir()
+    with pytest.raises(MTLError, match=r"Received: Is a directory at .*folder\.keras. Pass another path\.$"):
+        model.save(tmp_path / "folder.keras")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
 def test_what_is_no_model_is_refused(model: MultiTaskModel, file: Path, tmp_path: Path) -> None:
     with pytest.raises(MTLError, match=r"a folder with model\.keras\. Received: .*nowhere\. Pass the folder of a finished run"):
         load_model(tmp_path / "nowhere")

@@ -1,7 +1,8 @@
 """Atomic writes, logs that survive a kill, and the one reader of what was written.
 
 Each line of a log ends with a checksum of itself and the line before, and some JSON documents with one of their content: a line
-that was edited, repeated or removed is noticed. Files of earlier versions, without checksums, are read.
+that was edited or repeated is noticed, and one that was removed in front of others; lines that were removed at the end are not.
+Files of earlier versions, without checksums, are read.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from mtl_keras.model._hooks import with_hooks
 from mtl_keras.model._idle import optimizer_parts
 from mtl_keras.model._inputs import all_labeled, complete_arrays
 from mtl_keras.model._step import Objective
-from mtl_keras.model._step_log import StepLog
+from mtl_keras.model._step_log import pack_log, unpack_log
 from mtl_keras.model._tracing import count_alone
 from mtl_keras.model._units import fit_units
 from mtl_keras.model._weighting_state import WeightingState
@@ -279,8 +279,7 @@ class JointTraining(keras.Model):
         # Keras averages what replicas return value by value.
         if self._objective is None or self.distribute_strategy.num_replicas_in_sync > 1:
             return count_alone(super()._make_function(step_function))
-        log = StepLog()
-        return log.unpacked(count_alone(super()._make_function(log.packed(step_function))))
+        return unpack_log(count_alone(super()._make_function(pack_log(step_function))))
 
     def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **options: Any) -> Any:
         """Take one step as `keras.Model.train_on_batch` does; labels and weights as for `fit`."""

@@ -237,6 +237,8 @@ class Study:
     def complete(self, record: Record, *, judge: bool = True) -> Record:
         """Return a record of a reproduction with the study's plots and tables.
 
+        Pictures that the record has already, such as those of a delivered model that nobody can draw again, are kept.
+
         Args:
             record: The record.
             judge: Whether to add claims and finding; default True.
@@ -247,7 +249,9 @@ class Study:
             function = getattr(self, name)
             if function is not None and (judge or name not in ("claims", "finding")):
                 found[name] = call_study(name, owner, kind, function, record)
-        return replace(record, **found)
+        own = {picture.name for picture in found["plots"]}
+        kept = [picture for picture in record.plots if picture.name not in own]
+        return replace(record, **{**found, "plots": [*found["plots"], *kept]})
 
     def configuration(self, name: str) -> Configuration:
         """Return a configuration by name.

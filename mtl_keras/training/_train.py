@@ -21,7 +21,7 @@ from mtl_keras.training._check import check
 from mtl_keras.training._compiled import CompiledPhases
 from mtl_keras.training._features import PhaseInputs
 from mtl_keras.training._fit import PhaseJob, is_finished
-from mtl_keras.training._freezing import freezing
+from mtl_keras.training._freezing import freezing, trainable_flags
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Run
 from mtl_keras.training._stacking import InitialState, add_out_of_fold_predictions, plan_stacking
@@ -192,11 +192,14 @@ def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: 
         changes += [train.sampling.config(), [*map(len, train.rows_by_dataset())]]
     # None for float32, as in checkpoints of earlier versions.
     half = model.fingerprint().get("compute_dtypes")
+    # A phase that names what it freezes sets the flags of all layers.
+    keeps_flags = any(phase.freeze is None for phase in phases)
     return {
         "recipe": model.recipe.config(),
         **({"compute_dtypes": half} if half else {}),
         "phases": [phase.config() for phase in phases],
         "seed": seed,
+        **({"trainable": trainable_flags(model)} if keeps_flags else {}),
         "data": [data.name, len(train), len(data.validation), data.features, *(changes if any(changes) else ())],
     }
 
