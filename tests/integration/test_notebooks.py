@@ -49,9 +49,20 @@ QUICK: dict[str, dict[str, Any]] = {
         "own_dirs": [str(RESULTS / "landmarks" / name) for name in ("2026-11-24", "2026-11-25-own")],
         "changes": {"image_size": 32, "train_rows": 60},
     },
-    "04_cifar100_binary.ipynb": {**COMMON, "configurations": ["tasks_3", "tasks_5"]},
+    "04_cifar100_binary.ipynb": {
+        **COMMON,
+        **READING,
+        "configurations": ["tasks_3", "tasks_5"],
+        "frozen_dir": str(RESULTS / "cifar100_binary/2026-11-26-frozen"),
+    },
     # On features of a frozen trunk: the network from scratch takes a minute to trace.
-    "05_two_datasets.ipynb": {**COMMON, "configurations": ["coin"], "changes": {"pretrained": True, "image_size": 32}},
+    "05_two_datasets.ipynb": {
+        **COMMON,
+        **READING,
+        "configurations": ["coin"],
+        "changes": {"pretrained": True, "image_size": 32},
+        "frozen_dir": str(RESULTS / "two_datasets/2026-11-26-frozen"),
+    },
 }
 #: Notebooks that need the folder of real data.
 REAL = sorted(name for name, parameters in QUICK.items() if "data_dir" in parameters)
