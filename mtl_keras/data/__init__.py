@@ -35,6 +35,7 @@ from mtl_keras.data._data import Data
 from mtl_keras.data._dataframe import from_dataframe
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._folders import from_folders
+from mtl_keras.data._inputs import read_inputs
 from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
 from mtl_keras.data._sampling import parse_sampling, parse_steps
@@ -63,6 +64,7 @@ __all__ = [
     "parse_sampling",
     "parse_steps",
     "parse_views",
+    "read_inputs",
     "stratified_folds",
     "trivial_scores",
 ]
