@@ -6,7 +6,7 @@ that was edited, repeated or removed is noticed. Files of earlier versions, with
 
 from __future__ import annotations
 
-from mtl_keras.files._checks import check_folder, check_hdf5, check_name, writable_folder
+from mtl_keras.files._checks import check_folder, check_hdf5, check_name, check_source, writable_folder
 from mtl_keras.files._written import (
     append_json,
     atomic,
@@ -26,6 +26,7 @@ __all__ = [
     "check_folder",
     "check_hdf5",
     "check_name",
+    "check_source",
     "damaged",
     "read_json",
     "read_json_lines",
