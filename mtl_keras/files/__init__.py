@@ -7,7 +7,7 @@ Files of earlier versions, without checksums, are read.
 
 from __future__ import annotations
 
-from mtl_keras.files._checks import check_folder, check_hdf5, check_name, writable_folder
+from mtl_keras.files._checks import check_folder, check_hdf5, check_name, check_source, writable_folder
 from mtl_keras.files._written import (
     append_json,
     atomic,
@@ -27,6 +27,7 @@ __all__ = [
     "check_folder",
     "check_hdf5",
     "check_name",
+    "check_source",
     "damaged",
     "read_json",
     "read_json_lines",

@@ -261,6 +261,7 @@ def test_a_cache_that_is_not_there_is_empty(tmp_path: Path) -> None:
     for verb, answer in (("list", {"bytes": 0, "entries": []}), ("clear", {"freed_bytes": 0})):
         done = command("cache", verb, "--cache-dir", tmp_path / "none", "--json")
         assert done.answer == {"cache_dir": str(tmp_path / "none"), **answer}
+    assert f"There is no folder {tmp_path / 'none'} yet." in command("cache", "list", "--cache-dir", tmp_path / "none").out
     assert list(tmp_path.iterdir()) == []
 
 
