@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Evaluation", "Score", "evaluate"]
+
+logger = logging.getLogger("mtl_keras")
 
 #: Number of pairs of image and reconstruction that an evaluation keeps.
 EXAMPLES = 16
@@ -157,7 +161,8 @@ def evaluate(
             nothing.
 
     Returns:
-        Every metric with its number of rows, unit, direction and trivial value. Rows without a label do not count.
+        Every metric with its number of rows, unit, direction and trivial value. Rows without a label do not count; a task
+        without any label in the split or in the training rows is left out, which is warned about.
 
     Raises:
         MTLError: If the data has no such split or no label in it, or if model and data have different tasks.
@@ -197,6 +202,11 @@ def evaluate(
         raise MTLError(
             f"A split must have labels to be evaluated. Received: split={split!r} without a label. Pass labeled rows."
         )
+    if left_out := [name for name in tasks if name not in trivial]:
+        _warn_once(
+            f"The evaluation of the {len(rows)} {split} rows leaves out {', '.join(left_out)}, without a label in them or in "
+            f"the {len(data.train)} training rows: there is no score, and the skill is that of the other tasks. Add labels."
+        )
     own = [(score.task, score) for score in scores if score.skill is not None]
     skill = tasks.mean_skill({name: score.value for name, score in own}, {name: score.trivial for name, score in own})
     names = {**model.class_names, **data.class_names}
@@ -218,6 +228,12 @@ def _select_split(model: MultiTaskModel, data: Data, split: str) -> Split:
             f"{', '.join(data.tasks)}. Use data.only(...)."
         )
     return rows
+
+
+@functools.cache
+def _warn_once(line: str) -> None:
+    """Log a warning unless this process has logged it before: a comparison evaluates many models on the same rows."""
+    logger.warning(line)
 
 
 def _score(task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float]) -> list[Score]:

@@ -43,7 +43,7 @@ def predict(
         Outputs `[n, ...]` by task, in the order of the rows; those of a regression as float64, with all digits.
 
     Raises:
-        MTLError: If the inputs do not have the shape that the model was built for.
+        MTLError: If the inputs do not have the shape that the model was built for, or are not finite.
 
     Example:
         >>> import mtl_keras as mtl
@@ -54,10 +54,13 @@ def predict(
         (288, 10)
     """
     if isinstance(x, Split):
+        # Its values were checked when it was created.
         split = x.first_view()
         rows, pieces = split.x, split.dataset_slices()
+    elif isinstance(x, np.ndarray) and not len(x):
+        rows, pieces = x, [slice(None)]
     else:
-        rows, pieces = np.asarray(x), [slice(None)]
+        rows, pieces = model.check_values(x, features=features), [slice(None)]
     model.check_inputs(rows.shape[1:], features=features)
     if not features and cache_dir is not False and model.frozen_trunk:
         folder, trunk = cache_dir or cache.default_cache_dir(), model.trunk

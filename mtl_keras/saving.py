@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_path
 from mtl_keras.files import check_hdf5, damaged, read_json
 from mtl_keras.model import MultiTaskModel, read_metadata
 
@@ -42,12 +42,12 @@ def load_model(path: str | Path) -> MultiTaskModel:
         ...     mtl.load_model(folder).output_names
         ['parity']
     """
-    path = Path(path)
-    file = path if path.is_file() else path / MODEL
-    if not file.is_file():
+    given = Path(check_path("path", path))
+    file = given if given.is_file() else given / MODEL
+    if not file.is_file() or file.suffix != ".keras":
         raise MTLError(
-            f"A model must be a .keras file or a folder with {MODEL}. Received: {path}. Pass the folder of a finished run, or "
-            "a file that model.save wrote."
+            f"A model must be a .keras file or a folder with {MODEL}. Received: {str(path)!r}. Pass the folder of a finished "
+            "run, or a file that model.save wrote."
         )
     try:
         return _load(file)

@@ -38,6 +38,20 @@ class TestPictures:
         figure = report.plot_approaches(rows_of("a", [0.7, 0.8]))
         assert {str(line.get_label()) for line in figure.axes[0].lines} == {"one seed", "mean"}
 
+    def test_a_baseline_is_shown_where_the_approach_has_the_task(self) -> None:
+        rows = [*rows_of("joint", BETTER), *rows_of("single-task", BASELINES)]
+        rows += [line for line in rows_of("fine alone", BETTER) if line["task"] == "fine"]
+        fine, image = report.plot_approaches(rows).axes
+        for place, places in ((fine, [0.28, 1.28]), (image, [0.28])):
+            marks = [line for line in place.lines if line.get_label() == "single-task baseline"]
+            assert [float(np.asarray(line.get_ydata())[0]) for line in marks] == pytest.approx(places)
+
+    def test_a_task_without_values_has_no_panel(self) -> None:
+        others = [{"run": "joint", "task": "depth", "metric": "mse", "value": "0.02 to 0.03", "note": "read off Fig. 3"}]
+        rows = [*ROWS, *(row("joint", seed, "lost", "mse", float("nan")) for seed in range(5))]
+        figure = report.plot_approaches(rows, published=others)
+        assert [place.get_title() for place in figure.axes] == ["fine", "image"]
+
     def test_gains_point_right_where_it_is_better(self) -> None:
         rows = [*rows_of("a", [0.7], [0.01]), *rows_of("alone", [0.7], [0.01]), *rows_of("a single-task", [0.6], [0.04])]
         fine, image = report.plot_gains(rows).axes
@@ -59,8 +73,10 @@ class TestPictures:
         assert thick["a"] == ([1, 2], pytest.approx([4.0, 2.0])), "the mean of 3 and 5, over the epochs of both"
         assert thick["single-task"] == ([1, 2], pytest.approx([6.0, 3.0])), "baselines add up"
         assert set(thick) == {"a", "single-task"}, "half has no total"
-        thin = [line for line in place.lines if str(line.get_label()).startswith("_")]
-        assert [len(np.asarray(line.get_xdata())) for line in thin] == [3, 2]
+        (band,) = place.collections
+        heights = np.vstack([path.vertices for path in band.get_paths()])[:, 1]
+        assert heights.tolist() == pytest.approx([4 - 2**0.5, 4 + 2**0.5, 2 - 2**0.5 / 2, 2 + 2**0.5 / 2]), "3 ± 5, 1.5 ± 2.5"
+        assert place.get_title() == "Sum of the unweighted losses of fine, image\nmean ± sample SD over 1 to 2 seeds"
         (place,) = report.plot_totals(rows, how="mean", tasks=["fine"]).axes
         assert {str(line.get_label()) for line in place.lines} >= {"a", "single-task", "half"}
 
@@ -93,9 +109,10 @@ class TestPictures:
     def test_many_runs_are_drawn_on_validation_alone(self) -> None:
         rows = [line for number in range(6) for line in history(f"run {number}", fine=1.0)]
         figure = report.plot_history(rows)
-        assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"run {n}, validation" for n in range(6)]
-        few = report.plot_history([line for line in rows if line["run"] < "run 5"])
-        assert len(few.legends[0].get_texts()) == 10
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"run {n}" for n in range(6)]
+        assert " ".join(figure.get_suptitle().split()) == "Training curves, validation split, one seed"
+        few = report.plot_history([line for line in rows if line["run"] < "run 3"])
+        assert len(few.legends[0].get_texts()) == 6
 
     def test_colors_differ_and_baselines_have_their_approach_paler(self) -> None:
         names = [f"run {number}" for number in range(20)]

@@ -13,9 +13,10 @@ import pytest
 
 from mtl_keras import distribute, versions
 from mtl_keras.callbacks import TensorBoardLog, _checkpoint, assign_values, get_values
-from mtl_keras.data import Data
+from mtl_keras.data import Data, from_arrays
 from mtl_keras.errors import MTLError, TrialError
 from mtl_keras.model import Head, MultiTaskModel
+from mtl_keras.tasks import Binary, Tasks
 from mtl_keras.training import CompiledPhases, Phase, Run, train, train_compiled
 from tests import _tiny
 from tests.test_tensorboard import scalars
@@ -241,6 +242,37 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(bench: Bench, tmp_pat
         path.write_bytes(content)
         with pytest.raises(MTLError, match=r"A checkpoint must be a file that `train` wrote. Received: .*checkpoint.npz"):
             bench.train(output_dir=tmp_path)
+
+
+def test_other_frozen_layers_are_noticed(tmp_path: Path) -> None:
+    """Also those of the same shapes: the slots of the one would become those of the other."""
+    tasks = Tasks(Binary("odd"), Binary("dark"))
+    labels = {"odd": np.arange(12) % 2.0, "dark": np.arange(12) // 6.0}
+    data = from_arrays(tasks, (_tiny.rows(12, 0)[0], labels), (_tiny.rows(12, 1)[0], labels))
+
+    def run(phase: Phase, *frozen: str, **options: Any) -> Run:
+        model = _tiny.model(tasks, heads={})
+        for name in frozen:
+            model.get_layer(name).trainable = False
+        return train(model, data, phase, output_dir=tmp_path / str(phase.freeze), cache_dir=False, **options)
+
+    keeps, names = Phase(epochs=2), Phase(epochs=2, freeze=("backbone",))
+    for phase in (keeps, names):
+        with pytest.raises(KeyboardInterrupt):
+            run(phase, "odd", callbacks=[Kill(1)])
+    path = tmp_path / "None" / "checkpoint.npz"
+    for frozen, named in ((("dark",), "dark is False"), ((), "odd is True"), (("odd", "dark"), "dark is False")):
+        with pytest.raises(MTLError, match=rf"checkpoint\.npz, which differs: trainable\.{named} and was (True|False)\. Pass"):
+            run(keeps, *frozen)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    about = json.loads(str(arrays["about"]))
+    del about["identity"]["trainable"]
+    np.savez(path, **{**arrays, "about": np.array(json.dumps(about))})
+    with pytest.raises(MTLError, match=r"with the frozen layers that it was started with. Received: .*of an earlier version"):
+        run(keeps, "odd")
+    # What a phase names is all that is frozen, whatever the model has.
+    assert len(run(names, "dark").history) == 2
 
 
 def inverted(data: Data, split: str, task: str) -> Data:

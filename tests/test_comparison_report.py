@@ -100,14 +100,25 @@ class TestPairedTest:
 class TestApproachesTable:
     def test_a_row_for_each_task_and_approach(self) -> None:
         table = report.approaches_table(ROWS)
-        columns = ["approach", "task", "metric", "better", "best epoch", "last epoch", "− single-task", "p", "trivial"]
+        columns = [
+            "approach",
+            "task",
+            "metric",
+            "better",
+            "best epoch",
+            "last epoch",
+            "− single-task",
+            "p",
+            "p, Holm",
+            "trivial",
+        ]
         assert list(table.columns) == columns
         runs = ["joint", "fine then coarse", "single-task"]
         assert list(zip(table["approach"], table["task"], table["metric"], strict=True)) == [
             (run, task, metric) for task, metric in (("fine", "accuracy"), ("image", "mse"), ("all", "skill")) for run in runs
         ]
         assert table.iloc[0].tolist()[3:] == [
-            *("↑", "0.7060 ± 0.0666 (5)", "0.6060 ± 0.0666 (5)", "+0.0300 [+0.0104, +0.0496]", "0.013", "0.1000")
+            *("↑", "0.7060 ± 0.0666 (5)", "0.6060 ± 0.0666 (5)", "+0.0300 [+0.0104, +0.0496]", "0.013", "0.053", "0.1000")
         ]
         assert table.iloc[2].tolist()[6:8] == ["–", "–"], "baselines have no baselines"
         assert table.iloc[3]["better"] == "↓"
@@ -191,6 +202,17 @@ class TestDifference:
         assert record(rows).difference("a", "b", "fine").values == pytest.approx({0: 0.1, 1: 0.3})
         one = record([*rows_of("a", [0.7]), *rows_of("b", [0.72])]).difference("a", "b", "fine")
         assert (one.interval, one.p, one.points) == (None, None, "-2.0")
+
+    def test_of_tasks_with_unlike_metrics_there_is_no_mean(self) -> None:
+        # Worse in both: .05 lower accuracy, 2 higher error; their mean says +.975, "better".
+        rows = [*rows_of("a", [0.90] * 5, [14.0] * 5), *rows_of("b", [0.95] * 5, [12.0] * 5)]
+        for tasks in (("fine", "image"), ("image", "fine")):
+            with pytest.raises(MTLError, match=r"must have one metric, unit and direction\. Received: .*fine: accuracy in"):
+                record(rows).difference("a", "b", tasks)
+
+    def test_a_gain_is_not_relative_to_a_negative_baseline(self) -> None:
+        rows = [*rows_of("a", [0.3]), *rows_of("single-task", [-0.1])]
+        assert report.delta_m_rows(rows, {"fine": "accuracy"}) == []
 
     def test_of_several_tasks_it_is_the_mean_of_each_seed(self) -> None:
         rows = [row(run, seed, task, "accuracy", value) for run, seed, task, value in (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +15,7 @@ import tensorflow as tf
 import mtl_keras as mtl
 from mtl_keras.errors import MTLError
 from mtl_keras.model import MultiTaskModel
+from mtl_keras.prediction import predict
 from mtl_keras.tasks import Binary, MultiLabel, Reconstruction, Regression, Tasks
 from mtl_keras.training import Phase, train
 from tests import _tiny
@@ -302,11 +305,17 @@ def test_a_training_leaves_what_the_user_compiled(tmp_path: Any) -> None:
         ({"metrics": ["accuracy"]}, r"Received: metrics without loss. Pass weighting= alone, or loss="),
         ({"weighting": "eqaul"}, r"Did you mean 'equal'"),
         ({"weighting": {"kind": 1}}, r"none for odd, image"),
+        ({"optimizer": "adm"}, r"'adm'\. Did you mean 'Adam'"),
+        ({"optimizer": "adm", "loss": {"kind": "mse"}}, r"'adm'\. Did you mean 'Adam'"),
+        (
+            {"optimizer": 3},
+            r"`optimizer` must be a name, a Keras configuration or an optimizer\. Received: 3\. Pass",
+        ),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(MTLError, match=message) as info:
-        fresh().compile("adam", **options)
+        fresh().compile(**{"optimizer": "adam", **options})
     assert "\n" not in str(info.value)
 
 
@@ -322,7 +331,7 @@ def test_a_used_optimizer_cannot_train_a_weighting() -> None:
     [
         ({"kind": COLUMNS["kind"]}, None, r"`y` must have labels of every task. Received: none of odd. Pass NaN"),
         ({**COLUMNS, "evn": COLUMNS["odd"]}, None, r"Unknown task in y: received 'evn'"),
-        (COLUMNS["kind"], None, r"`y` must be a dict of labels by task. Received: .*Tensor. Pass {'kind': \.\.\."),
+        (COLUMNS["kind"], None, r"`y` must be a dict of labels by task. Received: ndarray. Pass {'kind': \.\.\."),
         (COLUMNS, {"odds": COLUMNS["odd"]}, r"Unknown task in sample_weight: received 'odds'. Did you mean 'odd'"),
     ],
 )
@@ -338,6 +347,150 @@ def test_backups_are_refused(tmp_path: Any) -> None:
     model.compile("adam")
     with pytest.raises(MTLError, match=r"Received: BackupAndRestore"):
         model.fit(IMAGES, COLUMNS, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "backup")])
+
+
+# What arrays hold
+
+
+def broken(value: float) -> np.ndarray:
+    images = IMAGES.astype(np.float32)
+    images[3, 2, 2, 0] = value
+    return images
+
+
+#: Everything that takes images in memory.
+CALLS: dict[str, Callable[[MultiTaskModel, Any], Any]] = {
+    "fit": lambda model, x: model.fit(x, COLUMNS, verbose=0),
+    "validation": lambda model, x: model.fit(IMAGES, COLUMNS, validation_data=(x, COLUMNS), verbose=0),
+    "evaluate": lambda model, x: model.evaluate(x, COLUMNS, verbose=0),
+    "predict": lambda model, x: model.predict(x, verbose=0),
+    "train_on_batch": lambda model, x: model.train_on_batch(x, COLUMNS),
+    "test_on_batch": lambda model, x: model.test_on_batch(x, COLUMNS),
+    "predict_on_batch": lambda model, x: model.predict_on_batch(x),
+    "mtl.predict": predict,
+}
+
+
+@pytest.fixture(scope="module")
+def compiled() -> MultiTaskModel:
+    model = fresh()
+    model.compile("adam", run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize("call", [*CALLS])
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (broken(np.nan), r"Inputs must be finite as float32\. Received: NaN or infinity in row 3 of 24 in \w+\. Replace"),
+        (tf.constant(broken(np.inf)), r"Inputs must be finite as float32\. Received: NaN or infinity in row 3 of 24 in \w+\."),
+        (IMAGES.repeat(3, axis=-1), r"shape that the model was built for, \[8, 8, 1\]\. Received: \[8, 8, 3\]\. Resize"),
+        (IMAGES.repeat(2, axis=1), r"for, \[8, 8, 1\]\. Received: \[16, 8, 1\]\. Resize the images, or build a model with"),
+        (np.moveaxis(IMAGES, -1, 1), r"Received: \[1, 8, 8\]\. The channels come first: pass np\.moveaxis\(x, 1, -1\)"),
+        (IMAGES[..., 0], r"Received: \[8, 8\]\. The channels are missing: pass x\[\.\.\., None\]"),
+        (IMAGES[0], r"Received: \[8, 1\]\. One image is a batch of one: pass x\[None\]"),
+        (IMAGES > 9, r"Inputs must be real numbers \[n, \.\.\.\] in one array\. Received: booleans in \w+\. Pass x\.astype"),
+        ([IMAGES[0], IMAGES[1, :4]], r"Received: inputs of several shapes, .* in row 1 in \w+\. Resize"),
+        (IMAGES[:0], r"Inputs must have at least one row\. Received: shape \[0, 8, 8, 1\] in \w+\. Pass some rows"),
+    ],
+)
+def test_inputs_are_checked_before_keras_sees_them(compiled: MultiTaskModel, call: str, x: Any, message: str) -> None:
+    if call == "mtl.predict" and len(x) == 0:
+        pytest.skip("no row gives no output")
+    before = _tiny.weights(compiled)
+    with pytest.raises(MTLError, match=message) as refused:
+        CALLS[call](compiled, x)
+    assert "\n" not in str(refused.value)
+    assert all(np.array_equal(old, new) for old, new in zip(before, _tiny.weights(compiled), strict=True))
+
+
+def test_other_forms_of_images_are_taken(compiled: MultiTaskModel) -> None:
+    expected = compiled.predict(IMAGES, verbose=0)["kind"]
+    for form in (list(IMAGES), [IMAGES], tf.constant(IMAGES), IMAGES.astype(np.int64)):
+        np.testing.assert_allclose(compiled.predict(form, verbose=0)["kind"], expected, rtol=1e-5)
+        compiled.fit(form, COLUMNS, epochs=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [(lambda x: x / 255, "Do not divide by 255"), (lambda x: -x, "Do not standardize")]
+)
+def test_unusual_values_are_said_once_a_model(change: Any, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    x = change(IMAGES.astype(np.float64))
+    for call in ("fit", "validation", "predict", "mtl.predict", "train_on_batch"):
+        caplog.clear()
+        model = fresh()
+        model.compile("adam", run_eagerly=True)
+        for _ in range(2):
+            CALLS[call](model, x)
+        assert [said in line for line in caplog.messages if "expected in [0, 255]" in line] == [True]
+    caplog.clear()
+    predict(fresh(), np.zeros_like(x))
+    assert not caplog.messages
+
+
+def test_weights_that_become_nan_while_the_loss_does_not_are_named() -> None:
+    """ReLU turns NaN into 0 on some devices, so that the loss of a network of NaN looks like any other."""
+    model = fresh(_tiny.TASKS.only("kind", "odd"))
+    model.compile("adam")
+    kernel = model.get_layer("kind").kernel
+    spoil = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: kernel.assign(np.full(kernel.shape, np.nan)))
+    line = r"Weights must stay finite\. Received: NaN or infinity in kind/kernel after epoch 1\. Look for NaN among the inputs"
+    with pytest.raises(MTLError, match=line) as refused:
+        model.fit(IMAGES, COLUMNS, epochs=3, callbacks=spoil, verbose=0)
+    assert "\n" not in str(refused.value)
+
+
+def test_nan_in_a_dataset_is_seen_in_the_loss_or_in_an_error() -> None:
+    model = fresh(_tiny.TASKS.only("kind", "odd"))
+    model.compile("adam")
+    batches = tf.data.Dataset.from_tensor_slices((broken(np.nan), COLUMNS)).batch(12)
+    with contextlib.suppress(MTLError):
+        losses = model.fit(batches, epochs=2, shuffle=False, verbose=0).history["loss"]
+        assert np.isnan(losses[-1])
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
+@pytest.mark.parametrize(
+    ("y", "sample_weight", "message"),
+    [
+        ([*COLUMNS.values()], None, r"`y` must be a dict of labels by task\. Received: list\. Pass {'kind': "),
+        (None, None, r"`y` must have labels of every task\. Received: none of kind, odd\."),
+        (
+            {**COLUMNS, "odd": COLUMNS["odd"][1:]},
+            None,
+            r"'odd' must have a row for each input\. Received: 23 labels for 24",
+        ),
+        (
+            {**COLUMNS, "odd": [0, 1]},
+            None,
+            r"'odd' must have a row for each input\. Received: 2 labels for 24 inputs",
+        ),
+        (
+            COLUMNS,
+            {"odd": np.ones(25)},
+            r"`sample_weight` of task 'odd' must have a number .* Received: 25 weights for 24",
+        ),
+        (
+            COLUMNS,
+            np.ones(3),
+            r"`sample_weight` must have a number for each input\. Received: 3 weights for 24 inputs",
+        ),
+    ],
+)
+def test_labels_and_weights_have_a_row_for_each_input(
+    compiled: MultiTaskModel, call: str, y: Any, sample_weight: Any, message: str
+) -> None:
+    with pytest.raises(MTLError, match=message) as refused:
+        getattr(compiled, call)(IMAGES, y, sample_weight=sample_weight)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_dataset_of_other_shapes_is_refused(compiled: MultiTaskModel) -> None:
+    dataset = tf.data.Dataset.from_tensor_slices((IMAGES, COLUMNS))
+    with pytest.raises(MTLError, match=r"must have batches \[n, \.\.\.\] of inputs\. Received: single ones \[8, 8, 1\]"):
+        compiled.fit(dataset, verbose=0)
+    with pytest.raises(MTLError, match=r"Received: \[1, 8, 8\]\. The channels come first"):
+        compiled.fit(dataset.map(lambda x, y: (tf.transpose(x, (2, 0, 1)), y)).batch(8), verbose=0)
 
 
 # Progress

@@ -150,6 +150,10 @@ def test_class_names_may_be_given_by_task() -> None:
             r"Received: inputs of several shapes, \[2, 2, 1\] in row 0 and \[3, 2, 1\] in row 5 in train. Resize",
         ),
         ({"x": [np.zeros((2, 2, 1))] * 7 + [None]}, r"Received: None in row 7 in train"),
+        (
+            {"x": np.zeros((0, 2, 2, 1)), "columns": {"kind": [], "large": []}},
+            r"at least one row. Received: shape \[0, 2, 2, 1\] in",
+        ),
         ({"x": np.full((8, 2, 2, 1), 1e39)}, r"Inputs must be finite as float32. Received: NaN or infinity in rows 0, 1"),
         ({"x": (np.zeros((8, 2)), np.zeros((8, 2)))}, "Received: a tuple of 2 in train. A model has one input"),
         ({"x": {"image": np.zeros((8, 2))}}, "Received: a dict of 1 in train. A model has one input"),

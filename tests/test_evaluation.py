@@ -160,9 +160,14 @@ def test_features_batches_and_cache_change_nothing(
             assert ours.value == pytest.approx(theirs.value, rel=1e-5)
 
 
-def test_a_task_without_labels_is_left_out(model: MultiTaskModel) -> None:
-    made = _tiny.data(absent={"validation": {"odd": slice(None)}, "train": {"kind": slice(None)}})
+def test_a_task_without_labels_is_left_out_and_named(model: MultiTaskModel, caplog: pytest.LogCaptureFixture) -> None:
+    made = _tiny.data(35, 19, absent={"validation": {"odd": slice(None)}, "train": {"kind": slice(None)}})
     evaluation = evaluate(model, made, cache_dir=False)
+    evaluate(model, made, cache_dir=False)
+    (line,) = (line for line in caplog.messages if "leaves out" in line)
+    assert line.startswith(
+        "The evaluation of the 19 validation rows leaves out kind, odd, without a label in them or in the 35"
+    )
     assert list(evaluation.values()) == ["image"]
     assert evaluation.skill == evaluation.scores[0].skill
 

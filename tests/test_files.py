@@ -232,6 +232,54 @@ def test_an_atomic_write_appears_only_when_it_is_complete(tmp_path: Path) -> Non
     assert path.stat().st_mode == plain.stat().st_mode, "permissions follow the umask"
 
 
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None:
+    """Also while it is written: a file that only its owner can read has no copy that others can."""
+    path = tmp_path / "file.json"
+    for mode in (0o600, 0o664, 0o444):
+        path.write_text("old")
+        path.chmod(mode)
+        with atomic(path) as temporary:
+            assert temporary.stat().st_mode & 0o077 & ~mode == 0
+            temporary.write_text("new")
+        assert path.stat().st_mode & 0o777 == mode
+        path.unlink()
+
+
+def test_a_link_is_replaced(tmp_path: Path) -> None:
+    """A folder from elsewhere may link to any file."""
+    other, link = tmp_path / "other.json", tmp_path / "link.json"
+    other.write_text("{}")
+    link.symlink_to(other)
+    write_json(link, {"a": 1})
+    assert other.read_text() == "{}"
+    assert read_json(link) == {"a": 1}
+    assert not link.is_symlink()
+
+
+def test_a_long_name_can_be_written(tmp_path: Path) -> None:
+    for name in ("n" * 250 + ".json", "é" * 125 + ".json"):
+        write_json(tmp_path / name, {"a": 1})
+        assert read_json(tmp_path / name) == {"a": 1}
+
+
+def test_a_place_where_nothing_can_be_written_is_named_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    places = {"n" * 256: "File name too long", "folder": "Is a directory", "file/deep": "", "loop": "Too many levels"}
+    for name, said in places.items():
+        path = tmp_path / name
+        with pytest.raises(MTLError, match=rf"written completely. Received: {said}.* at {path}. Pass another path.$"):  # noqa: SIM117
+            with atomic(path):
+                pytest.fail("the work was done")
+        with pytest.raises(MTLError, match=rf"must be writable. Received: {said}.*\. Pass another path.$"):
+            append_json(path, {})
+        if name != "file/deep":
+            with pytest.raises(MTLError, match=rf"must be as mtl-keras wrote it. Received: {path}: {said}"):
+                read_json_lines(path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "loop"]
+
+
 def test_what_a_killed_writer_leaves_is_removed(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path; from mtl_keras.files import atomic\n"

@@ -124,9 +124,34 @@ def test_a_file_is_replaced_unless_overwrite_is_false(model: MultiTaskModel, tmp
     assert load_model(tmp_path).recipe == model.recipe
 
 
+def test_a_link_is_followed_and_a_folder_is_not_replaced(model: MultiTaskModel, tmp_path: Path) -> None:
+    latest, link = tmp_path / "latest.keras", tmp_path / "link.keras"
+    model.save(latest)
+    latest.chmod(0o600)
+    link.symlink_to(latest.name)
+    before = latest.stat()
+    _tiny.model().save(link)
+    assert link.is_symlink()
+    assert load_model(latest).weighting_state == {}
+    assert (latest.stat().st_mode, latest.stat().st_ino != before.st_ino) == (before.st_mode, True)
+    model.save(tmp_path / ("n" * 249 + ".keras"))
+    (tmp_path / "folder.keras").mkdir()
+    with pytest.raises(MTLError, match=r"Received: Is a directory at .*folder\.keras. Pass another path\.$"):
+        model.save(tmp_path / "folder.keras")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
 def test_what_is_no_model_is_refused(model: MultiTaskModel, file: Path, tmp_path: Path) -> None:
-    with pytest.raises(MTLError, match=r"a folder with model\.keras\. Received: .*nowhere\. Pass the folder of a finished run"):
+    with pytest.raises(MTLError, match=r"a folder with model\.keras\. Received: '.*nowhere'\. Pass the folder"):
         load_model(tmp_path / "nowhere")
+    with pytest.raises(MTLError, match=r"Received: '\.'\. Pass the folder of a finished run, or a file that model\.save wrote"):
+        load_model(".")
+    for other in (3, None):
+        with pytest.raises(MTLError, match=rf"`path` must be a path .* Received: path={other}\. Pass another path"):
+            load_model(other)  # type: ignore[arg-type]
+    np.savez(tmp_path / "own.npz", np.zeros(3))
+    with pytest.raises(MTLError, match=r"A model must be a \.keras file or a folder .* Received: '.*own\.npz'\. Pass"):
+        load_model(tmp_path / "own.npz")
     (tmp_path / "torn.keras").write_bytes(file.read_bytes()[:5000])
     with pytest.raises(MTLError, match=r"must be a complete \.keras archive\. Received: .*torn\.keras"):
         load_model(tmp_path / "torn.keras")

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from mtl_keras.model import MultiTaskModel
-from mtl_keras.tasks import Binary, Tasks
+from mtl_keras.model import Decoder, Head, MultiTaskModel
+from mtl_keras.tasks import Binary, Reconstruction, Tasks
 from mtl_keras.training import Phase, Run, train
 from tests import _tiny
 
@@ -80,6 +80,33 @@ def test_a_head_is_idle_if_no_step_of_an_update_has_a_label() -> None:
         np.testing.assert_array_equal(value, slots_before[path], err_msg=path)
     take_steps(model, NONE, LABELS)
     assert not np.array_equal(head(model)[0], before[0])
+
+
+def test_moving_statistics_of_a_head_change_in_each_step_with_a_label() -> None:
+    """Whichever step of an update it is, and whatever the others have."""
+
+    def statistics(*labeled: bool) -> list[np.ndarray]:
+        keras.utils.set_random_seed(3)
+        decoder = Decoder(latent=4, filters=(4,), batch_norm=True)
+        tasks, heads = Tasks(Binary("odd"), Reconstruction("image")), {"odd": Head(pooling="avg"), "image": decoder}
+        model = _tiny.model(tasks, _tiny.BACKBONE.replace(pooling=None), shared=(), heads=heads, freeze=True)
+        model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=2), run_eagerly=True)
+        for each in labeled:
+            weight = {"odd": np.ones(4), "image": np.full(4, float(each))}
+            model.train_on_batch(IMAGES[FIRST], {"odd": LABELS}, weight)
+        norms = [layer for layer in model.head_layers["image"] if isinstance(layer, keras.layers.BatchNormalization)]
+        return [np.array(value) for layer in norms for value in (layer.moving_mean, layer.moving_variance)]
+
+    (start, once, twice) = (statistics(), statistics(True), statistics(True, True))
+    assert not np.allclose(start[0], once[0])
+    assert not np.allclose(once[0], twice[0])
+    cases = (
+        *(((True, False), once), ((False, True), once), ((False, False), start)),
+        *(((True, True, False, False), twice), ((True, False, False, True), twice)),
+    )
+    for labeled, expected in cases:
+        for one, other in zip(statistics(*labeled), expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6, err_msg=str(labeled))
 
 
 class Kill(keras.callbacks.Callback):

@@ -48,8 +48,21 @@ def test_an_epoch_without_a_metric_is_skipped() -> None:
 
 def test_steps_count_on_through_phases() -> None:
     rows = history("coin", [(3, 1), (2, 2)]) + history("coin", [(1, 1)], phase=1)
-    _, _, classes, _ = report.plot_steps(rows).axes
+    _, classes, _ = report.plot_steps(rows).axes
     assert lines(classes)["coin"][0] == [4, 8, 10]
+
+
+def test_lines_are_means_over_seeds() -> None:
+    rows = history("coin", [(3, 1), (2, 2), (1, 3)]) + history("coin", [(1, 3), (1, 1)], seed=1)
+    shares, classes, _ = report.plot_steps(rows).axes
+    assert lines(shares) == {"long": ([1, 2], [0.5, 0.5]), "short": ([1, 2], [0.5, 0.5])}
+    assert lines(classes) == {"coin": ([4, 7], [0.1, 0.2])}, "4 and 8 steps of one seed, 4 and 6 of the other"
+    assert len(shares.collections) == 2
+
+
+def test_a_split_without_metrics_has_no_panels_of_tasks() -> None:
+    rows = [row for row in history("coin", [(3, 1), (2, 2)]) if row["split"] == "train" or row["task"] == "all"]
+    assert [place.get_title() for place in report.plot_steps(rows).axes] == ["coin"]
 
 
 def test_a_history_of_one_data_set_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from matplotlib.container import ErrorbarContainer
 
 from mtl_keras import report
 from tests._approaches import row
-from tuning._task_sweep import plot_sweep, plot_sweep_losses, sweep_table, task_sweep
+from tests._figures import faults
+from tuning._task_sweep import Reports, gains_table, plot_sweep, plot_sweep_losses, runs_table, sweep_table, task_sweep
 
 
 def sweep() -> report.Record:
@@ -38,6 +40,12 @@ def sweep() -> report.Record:
     return report.Record("Sweep", "Does more help?", "command", {}, {}, rows, history)
 
 
+def cells(table: report.Table) -> dict[str, dict[str, str]]:
+    """The rows of a table by their first cell."""
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
+    return {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
+
+
 def xs(line: Any) -> list[float]:
     return [float(value) for value in np.asarray(line.get_xdata())]
 
@@ -57,17 +65,50 @@ def test_an_approach_has_the_first_tasks() -> None:
 
 
 def test_the_table_is_over_the_learnable_tasks() -> None:
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in sweep_table(sweep()).markdown.splitlines()]
-    table = {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
+    table = cells(sweep_table(sweep()))
     assert list(table) == ["two", "three", "four", "mixed"]
     assert [each["tasks"] for each in table.values()] == ["2", "3", "4", "2"]
     assert [each["random"] for each in table.values()] == ["0", "0", "0", "1"]
     assert table["three"]["mean accuracy"] == "0.8100 ± 0.0141 (2)"
     # (0.8 - 0.5) / (1 - 0.5) and so on, plus 0.01 over two seeds.
     assert table["two"]["mean skill"] == "0.4200 ± 0.0283 (2)"
-    assert table["three"]["− single-task, points"].startswith("+15.0 [")
+    # Two seeds have no interval.
+    assert table["three"]["− single-task, points"] == "+15.0 (+15.0, +15.0) over 2"
     assert table["mixed"]["accuracy on random labels"] == "0.5100 ± 0.0141 (2)"
     assert table["two"]["accuracy on random labels"] == "–"
+
+
+def test_gains_and_losses_of_each_task_are_in_one_table() -> None:
+    table = cells(gains_table(sweep()))
+    assert [*table] == ["two", "three", "four", "mixed"]
+    assert table["two"] == {"approach": "two", "a": "+10.0 (+10.0, +10.0)", "b": "+0.0 (+0.0, +0.0)"}
+    assert "indicative" in gains_table(sweep()).caption
+    assert "hyperparameters of the joint ones" in gains_table(sweep()).caption
+
+
+def test_over_five_seeds_the_tests_of_all_tasks_are_corrected_together() -> None:
+    noise = [0.0, 0.01, -0.01, 0.02, -0.02]
+    rows = [row("single-task", seed, task, "accuracy", 0.5) for seed in range(5) for task in "ab"]
+    rows += [row("joint", seed, "a", "accuracy", 0.52 + noise[seed]) for seed in range(5)]
+    rows += [row("joint", seed, "b", "accuracy", 0.56 + noise[seed]) for seed in range(5)]
+    record = report.Record("Sweep", "Does more help?", "command", {}, {}, rows)
+    p = [report.statistics.paired_test([center + each for each in noise]) for center in (0.02, 0.06)]
+    assert 0.04 < p[0] < 0.05
+    found = cells(gains_table(record))["joint"]
+    # The smaller of two p values is doubled, the larger is at least as large.
+    assert found["a"].endswith(f"p = {p[0]:.3f}")
+    assert found["b"].endswith(f"p = {2 * p[1]:.3f}")
+    assert "Holm's correction for 2 tests" in gains_table(record).caption
+
+
+def test_the_runs_are_listed_next_to_those_that_others_report() -> None:
+    reports: Reports = {"two": {"a": ((0.81, 0.8), 0.805, 0.0071)}, "single-task": {"a": ((0.7,), 0.7, None)}}
+    markdown = runs_table(sweep(), reports).markdown
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown.splitlines()[2:]]
+    assert [line[1] for line in lines] == ["single-task", "two", "three", "four", "mixed"], "task b is not reported"
+    assert lines[0] == ["a", "single-task", "0.7", "–", "0.7000, 0.7200", "0.7100 (0.0141)"]
+    assert lines[1] == ["a", "two", "0.81, 0.8", "0.805 (0.0071)", "0.8000, 0.8200", "0.8100 (0.0141)"]
+    assert lines[2][2:4] == ["–", "–"]
 
 
 def test_the_plot_has_accuracy_against_the_number_of_tasks() -> None:
@@ -80,12 +121,34 @@ def test_the_plot_has_accuracy_against_the_number_of_tasks() -> None:
     assert sorted(ys(line)[0] for line in hollow) == pytest.approx([0.61, 0.81])
 
 
-def test_losses_are_summed_and_averaged_over_own_tasks() -> None:
-    total, average = plot_sweep_losses(sweep()).axes
-    assert {line.get_label(): round(ys(line)[0], 6) for line in total.lines} == {"two": 0.6, "mixed": 1.2}
-    assert {line.get_label(): round(ys(line)[0], 6) for line in average.lines} == {
-        "two": 0.3,
-        "mixed": 0.6,
-        "without random labels": 0.5,
-        "random labels only": 0.7,
-    }
+def test_losses_are_means_over_own_tasks_and_over_those_of_all() -> None:
+    own, shared = plot_sweep_losses(sweep()).axes
+    first = {(line.get_linestyle(), str(line.get_label())): round(ys(line)[0], 6) for line in own.lines if xs(line)}
+    assert first == {("-", "two"): 0.3, ("-", "mixed"): 0.6, ("--", "_"): 0.5, (":", "_"): 0.7}
+    assert {line.get_label(): round(ys(line)[0], 6) for line in shared.lines} == {"two": 0.4, "mixed": 0.5}
+    assert shared.get_title() == "what all approaches have: a"
+    assert [line.get_label() for line in own.lines if not xs(line)] == ["without random labels", "random labels only"]
+
+
+def test_losses_are_means_over_seeds_with_a_band() -> None:
+    one = sweep()
+    second: list[Any] = [{**row, "seed": 1, "value": row["value"] + 0.2} for row in one.history if row["epoch"] < 3]
+    _, shared = plot_sweep_losses(replace(one, history=[*one.history, *second])).axes
+    assert xs(shared.lines[0]) == [1, 2], "the epochs of both seeds"
+    assert ys(shared.lines[0]) == pytest.approx([0.5, 0.5])
+    heights = np.vstack([path.vertices for path in shared.collections[0].get_paths()])[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((0.5 - 0.02**0.5, 0.5 + 0.02**0.5))
+
+
+@pytest.mark.parametrize("counts", [(1, 2, 3), (1, 3, 5, 10, 20, 50), (1, 2, 19, 20, 21, 22, 60)])
+def test_pictures_of_any_numbers_of_tasks_are_readable(counts: tuple[int, ...]) -> None:
+    names = [f"a_task_with_a_long_name_{number}" for number in range(60)]
+    rows, history = [], []
+    for count in counts:
+        for seed in (0, 1):
+            rows += [row(f"tasks_{count}", seed, name, "accuracy", 0.6 + 0.01 * seed) for name in names[:count]]
+            logs = [{"phase": 0, "epoch": e, **{f"val_{n}_loss": 0.7 / e + seed for n in names[:count]}} for e in (1, 2, 3)]
+            history += report.history_rows(logs, names[:count], run=f"tasks_{count}", seed=seed)
+    record = report.Record("Sweep", "Does more help?", "command", {}, {}, rows, history)
+    assert faults(plot_sweep(record)) == []
+    assert faults(plot_sweep_losses(record)) == []

@@ -127,6 +127,22 @@ def test_equal_monitors_are_told_apart_by_the_loss_and_one_that_is_always_equal_
     assert "lowest val_loss is chosen" in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("split", "line"),
+    [
+        ("train", "No label of kind, odd is in the 35 train rows: what has none is not trained, and left out of the skill"),
+        ("validation", "No label of kind, odd is in the 19 validation rows: what has none is left out of the skill"),
+    ],
+)
+def test_a_task_without_labels_is_named(split: str, line: str, caplog: pytest.LogCaptureFixture) -> None:
+    absent = {split: {"odd": slice(None), "kind": slice(None)}}
+    train(fresh(), _tiny.data(35, 19, absent=absent), Phase(epochs=1, batch_size=16), Phase(epochs=1, batch_size=16))
+    assert [record.message.startswith(line) for record in caplog.records if "No label" in record.message] == [True]
+    caplog.clear()
+    train(fresh(), _tiny.data(34, 19, absent=absent), Phase(epochs=1, batch_size=16, tasks=("image",)))
+    assert not any("No label" in record.message for record in caplog.records)
+
+
 def test_a_finished_training_leaves_a_model_that_is_loaded_with_its_class_names(data: Data, tmp_path: Path) -> None:
     named = replace(data, class_names={"kind": ("a", "b", "c")})
     run = train(fresh(), named, replace(PHASE, epochs=1), output_dir=tmp_path)

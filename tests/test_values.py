@@ -294,6 +294,7 @@ def report_functions(folder: Path) -> dict[str, Tried]:
         "difference": {"metrics_rows": METRICS, "one": "multi-task", "other": "single-task", "task": "digit"},
         "plot_approaches": {"metrics_rows": METRICS},
         "plot_confusion": {"counts": np.eye(2)},
+        "plot_confusions": {"by_label": {"a": np.eye(2)}},
         "plot_gains": {"metrics_rows": METRICS},
         "plot_history": {"history_rows": HISTORY},
         "plot_loss_weights": {"history_rows": HISTORY},
@@ -370,6 +371,13 @@ def test_a_setting_of_the_command_line_is_refused_by_name_or_survives(field: str
         (lambda: LOOSE.Backbone("MobileNet", alpha=math.nan), "`alpha` of MobileNet must be a number in (0, 64]"),
         (lambda: LOOSE.Backbone("SmallCNN", image_size=10**9), "`image_size` must be an integer in [1, 16384]"),
         (lambda: LOOSE.Classification("kind", classes=2.5), "classes=2.5"),
+        *(
+            (
+                lambda kind=kind: kind("a"),
+                "must be given, and at least 2. Received: none, or 0, for task 'a'. Pass e.g. classes=10",
+            )
+            for kind in (LOOSE.Classification, LOOSE.MultiLabel, LOOSE.Ordinal)
+        ),
         (
             lambda: LOOSE.Classification("kind", classes=10**9),
             "must be an integer in [2, 1000000]. Received: classes=",

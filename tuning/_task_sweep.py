@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import mtl_keras as mtl
 
+from ._words import basis, in_points
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["is_random", "plot_sweep", "plot_sweep_losses", "sweep_table", "task_sweep"]
+__all__ = [
+    "Reports",
+    "gains_of",
+    "gains_table",
+    "is_random",
+    "mean_gains_of",
+    "plot_sweep",
+    "plot_sweep_losses",
+    "runs_table",
+    "sweep_table",
+    "task_sweep",
+    "tasks_of",
+]
 
 #: How the names of tasks with random labels begin; `coin_` in records of 2026.
 RANDOM = ("random_", "coin_")
@@ -19,6 +34,10 @@ SINGLE_TASK = "single-task"
 METRIC = "accuracy"
 #: Values of one run and task by seed.
 BySeed = Mapping[Any, float]
+#: What others report, by approach and task: the value of each run, their mean, and their SD where there are several.
+Reports = Mapping[str, Mapping[str, tuple[tuple[float, ...], float, float | None]]]
+#: Loss by task, seed, and phase and epoch.
+Losses = dict[str, dict[Any, dict[tuple[int, int], float]]]
 
 mean, sample_sd = mtl.report.statistics.mean, mtl.report.statistics.sample_sd
 
@@ -71,6 +90,25 @@ def across(record: mtl.report.Record, run: str, tasks: Sequence[str], *, skill: 
     return {seed: mean([values[seed] for values in own]) for seed in sorted(seeds)}
 
 
+def gains_of(record: mtl.report.Record) -> dict[tuple[str, str], mtl.report.Difference]:
+    """Return the difference of each approach from the single-task baseline of each of its tasks that has one."""
+    return {
+        (run, task): record.difference(run, SINGLE_TASK, task, METRIC)
+        for run, tasks in tasks_of(record).items()
+        for task in tasks
+        if record.values(SINGLE_TASK, task, METRIC)
+    }
+
+
+def mean_gains_of(record: mtl.report.Record) -> dict[str, mtl.report.Difference]:
+    """Return for each approach the mean difference over its learnable tasks that have single-task baselines."""
+    paired = {
+        run: [task for task in tasks if not is_random(task) and record.values(SINGLE_TASK, task, METRIC)]
+        for run, tasks in tasks_of(record).items()
+    }
+    return {run: record.difference(run, SINGLE_TASK, tasks, METRIC) for run, tasks in paired.items() if tasks}
+
+
 def sweep_table(record: mtl.report.Record) -> mtl.report.Table:
     """Return what each approach of a sweep reaches over its own tasks.
 
@@ -84,11 +122,12 @@ def sweep_table(record: mtl.report.Record) -> mtl.report.Table:
     """
     import pandas as pd
 
+    gains = mean_gains_of(record)
+    points = dict(zip(gains, in_points(gains.values()), strict=True))
     lines = []
     for run, tasks in tasks_of(record).items():
         learnable, random = [task for task in tasks if not is_random(task)], [task for task in tasks if is_random(task)]
-        paired = [task for task in learnable if record.values(SINGLE_TASK, task, METRIC)]
-        gain = f"{record.difference(run, SINGLE_TASK, paired, METRIC).points} over {len(paired)}" if paired else "–"
+        paired = sum(bool(record.values(SINGLE_TASK, task, METRIC)) for task in learnable)
         lines.append(
             {
                 "approach": run,
@@ -96,15 +135,88 @@ def sweep_table(record: mtl.report.Record) -> mtl.report.Table:
                 "random": len(random),
                 "mean accuracy": spread(across(record, run, learnable)),
                 "mean skill": spread(across(record, run, learnable, skill=True)),
-                "− single-task, points": gain,
+                "− single-task, points": f"{points[run]} over {paired}" if run in points else "–",
                 "accuracy on random labels": spread(across(record, run, random)),
             }
         )
     caption = (
         "Means over the approach's learnable tasks, and over those with random labels; skill: 0 trivial, 1 perfect; "
-        "− single-task: mean difference over the tasks that have baselines, with its 95 % interval over seeds."
+        f"− single-task: mean difference over the tasks that have baselines{_basis(list(gains.values()))}."
     )
     return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines)), caption)
+
+
+def gains_table(record: mtl.report.Record) -> mtl.report.Table:
+    """Return what each approach gains or loses in each task that has a single-task baseline.
+
+    Args:
+        record: Of the sweep; its metrics are accuracies.
+
+    Returns:
+        A row for each approach and a column for each such task, in percentage points at the best epoch.
+    """
+    import pandas as pd
+
+    gains = gains_of(record)
+    points = dict(zip(gains, in_points(gains.values()), strict=True))
+    tasks = dict.fromkeys(task for _, task in gains)
+    lines = [
+        {"approach": run} | {task: points.get((run, task), "–") for task in tasks}
+        for run in dict.fromkeys(run for run, _ in gains)
+    ]
+    caption = (
+        "Gain (+) or loss (-) of each task against its single-task network, in percentage points at the best "
+        f"epoch{_basis(list(gains.values()))}. The single-task networks have the hyperparameters of the joint ones."
+    )
+    return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines)), caption)
+
+
+def runs_table(record: mtl.report.Record, reports: Reports) -> mtl.report.Table:
+    """Return the accuracy of each run, with mean and SD: what others report and what the record has.
+
+    Args:
+        record: Of the sweep; its metrics are accuracies.
+        reports: What others report.
+
+    Returns:
+        A row for each task that they report and each approach, or baseline, that has it here.
+    """
+    import pandas as pd
+
+    tasks = dict.fromkeys(task for by_task in reports.values() for task in by_task)
+    lines = []
+    for task in tasks:
+        for run in (SINGLE_TASK, *record.approaches):
+            values = record.values(run, task, METRIC)
+            theirs = reports.get(run, {}).get(task)
+            if not values and theirs is None:
+                continue
+            runs, center, sd = theirs or ((), None, None)
+            lines.append(
+                {
+                    "task": task,
+                    "approach": run,
+                    "published runs": ", ".join(map(str, runs)) or "–",
+                    "published mean (SD)": "–" if center is None or sd is None else f"{center} ({sd:g})",
+                    "here, by seed": ", ".join(f"{value:.4f}" for value in values.values()) or "–",
+                    "here, mean (SD)": _mean_and_sd(list(values.values())),
+                }
+            )
+    caption = (
+        f"Accuracy of each run; SD: sample standard deviation over runs. Here: {record.split} split at the epoch that is best "
+        "on validation, in the order of the seeds."
+    )
+    return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines)), caption)
+
+
+def _basis(differences: Sequence[mtl.report.Difference]) -> str:
+    return f" ({basis(differences)})" if differences else ""
+
+
+def _mean_and_sd(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    return f"{mean(values):.4f}" + (f" ({sample_sd(values):.4f})" if len(values) > 1 else "")
 
 
 def plot_sweep(record: mtl.report.Record) -> Figure:
@@ -132,12 +244,12 @@ def plot_sweep(record: mtl.report.Record) -> Figure:
     everywhere = [task for task in shown if all(task in tasks for tasks in pure.values())]
     if everywhere:
         line = {len(tasks): across(record, run, everywhere) for run, tasks in pure.items()}
-        draw_line(axes, {1: across(record, SINGLE_TASK, everywhere)} | line, "0.1", f"mean of {', '.join(everywhere)}", 2.0)
+        draw_line(axes, {1: across(record, SINGLE_TASK, everywhere)} | line, "0.1", f"mean of {listed(everywhere)}", 2.0)
     if len(pure) < len(own):
         axes.plot([], [], "o", color="0.4", fillstyle="none", markersize=5, label="with random labels")
     counts = sorted({1, *(len(tasks) for tasks in own.values())})
     axes.set_xscale("log")
-    axes.set_xticks(counts, [str(count) for count in counts], minor=False)
+    axes.set_xticks(labeled(counts), [str(count) for count in labeled(counts)])
     axes.minorticks_off()
     axes.set_xlabel("number of tasks trained together (1: single-task)")
     axes.set_ylabel(f"{METRIC}, {record.split} split")
@@ -145,35 +257,43 @@ def plot_sweep(record: mtl.report.Record) -> Figure:
 
 
 def plot_sweep_losses(record: mtl.report.Record, split: str = "validation") -> Figure:
-    """Plot sum and average of the unweighted losses of each approach's own tasks against the epoch.
+    """Plot the mean of the unweighted losses of several tasks against the epoch.
+
+    The sum of an approach's losses is this mean times its number of tasks. It shows little but that number, and next to the
+    sum over fifty tasks every other one looks flat.
 
     Args:
         record: Of the sweep; trainings of baselines are left out.
         split: `"validation"` (default) or `"train"`.
 
     Returns:
-        Two panels with a color for each approach, means over seeds. For an approach with random labels, the average over the
-        learnable tasks is dashed and that over the random ones dotted.
+        Two panels with a color for each approach: the mean over its own tasks, and that over the tasks that all approaches
+        have, which is of equally difficult tasks. A line is the mean over seeds, its band the sample SD to each side. For an
+        approach with random labels, the mean over its learnable tasks is dashed and that over the random ones dotted.
     """
-    losses: dict[str, dict[str, dict[int, list[float]]]] = {}
+    losses: dict[str, Losses] = {}
     for row in record.history:
         if (row["split"], row["metric"], row["role"]) == (split, "loss", "approach") and row["task"] != "all":
-            by_epoch = losses.setdefault(row["run"], {}).setdefault(row["task"], {})
-            by_epoch.setdefault(row["epoch"], []).append(row["value"])
-    total, average = new_axes(2)
-    for number, (run, by_task) in enumerate(losses.items()):
-        color = f"C{number}"
-        draw_losses(total, [*by_task.values()], len(by_task), color=color, label=run)
-        draw_losses(average, [*by_task.values()], 1, color=color, label=run)
-        if any(map(is_random, by_task)):
-            for label, style, kept in (("without random labels", "--", False), ("random labels only", ":", True)):
-                part = [series for task, series in by_task.items() if is_random(task) == kept]
-                draw_losses(average, part, 1, color=color, linestyle=style, label=label)
-    total.set_ylabel(f"sum of the tasks' losses, {split}")
-    average.set_ylabel(f"average of the tasks' losses, {split}")
-    for axes in (total, average):
+            by_seed = losses.setdefault(row["run"], {}).setdefault(row["task"], {})
+            by_seed.setdefault(row["seed"], {})[row["phase"], row["epoch"]] = row["value"]
+    shared = [task for task in next(iter(losses.values()), {}) if all(task in own for own in losses.values())]
+    panels = new_axes(2 if shared else 1)
+    for number, (run, own) in enumerate(losses.items()):
+        learnable, random = [task for task in own if not is_random(task)], [task for task in own if is_random(task)]
+        draw_losses(panels[0], own, list(own), f"C{number}", "-", run)
+        if random:
+            draw_losses(panels[0], own, learnable, f"C{number}", "--")
+            draw_losses(panels[0], own, random, f"C{number}", ":")
+        if shared:
+            draw_losses(panels[1], own, shared, f"C{number}", "-", run)
+    if any(map(is_random, [task for own in losses.values() for task in own])):
+        for line, label in (("--", "without random labels"), (":", "random labels only")):
+            panels[0].plot([], [], line, color="0.4", label=label)
+    for axes, title in zip(panels, ("each approach's own tasks", f"what all approaches have: {listed(shared)}"), strict=False):
+        axes.set_title(title, fontsize=10)
         axes.set_xlabel("epoch")
-    return finish(total, average)
+        axes.set_ylabel(f"mean loss of a task, {split}")
+    return finish(*panels)
 
 
 def spread(values: BySeed) -> str:
@@ -182,6 +302,21 @@ def spread(values: BySeed) -> str:
         return "–"
     numbers = list(values.values())
     return f"{mean(numbers):.4f}" + (f" ± {sample_sd(numbers):.4f}" if len(numbers) > 1 else "") + f" ({len(numbers)})"
+
+
+def listed(tasks: Sequence[str]) -> str:
+    """Return names of tasks, or how many they are if that is shorter than a line."""
+    names = ", ".join(tasks)
+    return names if len(names) <= 25 else f"{len(tasks)} task{'s' * (len(tasks) != 1)}"
+
+
+def labeled(counts: Sequence[int]) -> list[int]:
+    """Return the counts, from the lowest on, whose labels do not overlap on a logarithmic axis over all of them."""
+    kept = [counts[0]]
+    for count in counts[1:]:
+        if count / kept[-1] > (counts[-1] / counts[0]) ** 0.06:
+            kept.append(count)
+    return kept
 
 
 def draw_line(axes: Axes, by_count: Mapping[int, BySeed], color: str, label: str, width: float = 1.0) -> None:
@@ -193,18 +328,27 @@ def draw_line(axes: Axes, by_count: Mapping[int, BySeed], color: str, label: str
     axes.errorbar(counts, middle, deviations, color=color, linewidth=width, marker="o", markersize=4, capsize=2, label=label)
 
 
-def draw_losses(axes: Axes, series: Sequence[Mapping[int, Sequence[float]]], factor: int, **style: Any) -> None:
-    """Draw the average over tasks of their means over seeds, times a factor."""
-    epochs = sorted(set.intersection(*map(set, series))) if series else []
-    values = [factor * mean([mean(by_epoch[epoch]) for by_epoch in series]) for epoch in epochs]
-    axes.plot(epochs, values, linewidth=1.5, marker="." if len(epochs) < 3 else "", **style)
+def draw_losses(axes: Axes, losses: Losses, tasks: Sequence[str], color: str, line: str, label: str = "") -> None:
+    """Draw the mean over tasks, at the epochs that all seeds have, with the sample SD over seeds."""
+    if not tasks:
+        return
+    seeds = set.intersection(*(set(losses[task]) for task in tasks))
+    epochs = sorted(set.intersection(*(set(losses[task][seed]) for task in tasks for seed in seeds)))
+    values = [[mean([losses[task][seed][epoch] for task in tasks]) for seed in sorted(seeds)] for epoch in epochs]
+    middle = [mean(each) for each in values]
+    x = range(1, len(epochs) + 1)
+    axes.plot(x, middle, line, color=color, linewidth=1.5, marker="." if len(epochs) < 3 else "", label=label or "_")
+    if len(seeds) > 1:
+        deviations = [sample_sd(each) for each in values]
+        low, high = ([m + sign * d for m, d in zip(middle, deviations, strict=True)] for sign in (-1, 1))
+        axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
 
 
 def new_axes(columns: int) -> list[Axes]:
     """Return the axes of a new figure, next to each other."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4 if columns == 1 else 4.6 * columns, 4.2), layout="constrained")
+    figure = Figure(figsize=(6.4 if columns == 1 else 4.6 * columns, 4.0), layout="constrained")
     return list(figure.subplots(1, columns, squeeze=False)[0])
 
 
@@ -218,5 +362,9 @@ def finish(*panels: Axes) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     figure = panels[0].get_figure(root=True)
     assert figure is not None
-    figure.legend([*entries.values()], [*entries], loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    wide, high = figure.get_size_inches()
+    columns = max(1, min(3, int(wide / (0.6 + 0.08 * max(map(len, entries))))))
+    # Rows of the legend must not shrink the axes.
+    figure.set_size_inches(wide, high + 0.2 * math.ceil(len(entries) / columns))
+    figure.legend([*entries.values()], [*entries], loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     return figure

@@ -1,7 +1,9 @@
 """Digit, parity and reconstruction: three tasks on scikit-learn's 8x8 handwritten digits.
 
 Needs no downloads and no files. `mtl-keras tune` without a study runs this one. Expected time: about 1 minute on 2 idle cores.
-Expected score: test accuracies of about .97 for the digit and .98 for its parity.
+Expected score: test accuracies of about .97 for the digit and .98 for its parity, and a reconstruction error of about .017.
+Three single-task networks, with the hyperparameters that were searched for the joint one, reach about .96, .985 and .014 (three
+seeds, indicative): sharing is no gain on the whole.
 
     mtl-keras tune digits
 """

@@ -15,7 +15,7 @@ Example:
 
 from __future__ import annotations
 
-from mtl_keras.callbacks._best_epoch import BestEpoch, changing_weights
+from mtl_keras.callbacks._best_epoch import BestEpoch
 from mtl_keras.callbacks._checkpoint import Checkpoint, TrainingState, load_state
 from mtl_keras.callbacks._epoch_end import EpochEnd
 from mtl_keras.callbacks._keras_callbacks import check_callbacks, get_states, set_states
@@ -36,7 +36,6 @@ __all__ = [
     "TrainingState",
     "Verbose",
     "assign_values",
-    "changing_weights",
     "check_callbacks",
     "get_states",
     "get_values",

@@ -11,7 +11,7 @@ import numpy as np
 
 from mtl_keras.callbacks._values import assign_values, get_values
 
-__all__ = ["BestEpoch", "changing_weights"]
+__all__ = ["BestEpoch"]
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -78,18 +78,3 @@ def _in_float32(value: float) -> float:
     """Return a number in the precision of losses and metrics, below which differences are none, with any exponent."""
     mantissa, exponent = math.frexp(value)
     return math.ldexp(float(np.float32(mantissa)), exponent)
-
-
-def changing_weights(network: keras.Model) -> list[Any]:
-    """Return the weights that training can change: trained ones, and moving statistics of layers that are not frozen."""
-    found: set[int] = set()
-
-    def visit(layer: keras.layers.Layer) -> None:
-        if isinstance(layer, keras.Model):
-            for inner in layer.layers:
-                visit(inner)
-        elif layer.trainable:
-            found.update(id(weight) for weight in layer.weights)
-
-    visit(network)
-    return [weight for weight in network.weights if weight.trainable or id(weight) in found]

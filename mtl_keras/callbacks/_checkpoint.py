@@ -150,6 +150,12 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> TrainingState | None:
             "start again, or pass another folder."
         ) from error
     now = json.loads(json.dumps(identity))
+    if "trainable" in now.keys() - before.keys():
+        raise MTLError(
+            "A training must be resumed with the frozen layers that it was started with. Received: "
+            f"{path} of an earlier version, which does not say what they were. Pass another folder, or remove the checkpoint "
+            "to restart."
+        )
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             raise MTLError(

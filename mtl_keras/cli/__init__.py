@@ -44,19 +44,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     """Run one command and return its exit code."""
     from mtl_keras.cli._app import app
+    from mtl_keras.cli._usage import describe_usage
     from mtl_keras.errors import MTLError
 
     try:
-        # Ends in SystemExit: with 0, or with 2 if the arguments are refused.
-        app(args=None if argv is None else list(argv), prog_name="mtl-keras")
-    except SystemExit as done:
-        return done.code if isinstance(done.code, int) else 0
-    except (MTLError, OSError) as error:
-        if not isinstance(error, MTLError) and error.errno not in DISK:
+        # Not standalone: otherwise the parser prints its errors itself, in several lines.
+        code = app(args=None if argv is None else list(argv), prog_name="mtl-keras", standalone_mode=False)
+    except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(f"{error.format_message()}\n")  # type: ignore[attr-defined]
+            return 2
+        refusal = describe_usage(error) if hasattr(error, "format_message") else error
+        if not isinstance(refusal, MTLError) and not (isinstance(refusal, OSError) and refusal.errno in DISK):
             raise
-        sys.stderr.write(f"mtl-keras: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"mtl-keras: {' '.join(str(refusal).split())}\n")
         return 2
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def entry() -> None:

@@ -25,6 +25,7 @@ from mtl_keras.cli._options import (
     reporting,
     work,
 )
+from mtl_keras.cli._usage import Verb
 
 __all__ = ["app"]
 
@@ -33,10 +34,26 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Compose, tune and evaluate networks that predict several things at once.",
 )
 cache_app = typer.Typer(no_args_is_help=True, help="List or clear the cached features of frozen trunks.")
 app.add_typer(cache_app, name="cache")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from mtl_keras import __version__
+
+        typer.echo(f"mtl-keras {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Compose, tune and evaluate networks that predict several things at once."""
 
 
 class Split(StrEnum):
@@ -45,7 +62,7 @@ class Split(StrEnum):
     test = "test"
 
 
-@app.command()
+@app.command(cls=Verb)
 def tune(
     study: StudyArgument = "digits",
     trials: Annotated[
@@ -86,7 +103,7 @@ def tune(
         console.answer(result.summary())
 
 
-@app.command()
+@app.command(cls=Verb)
 def train(
     study: StudyArgument = "digits",
     configuration: Annotated[
@@ -120,7 +137,7 @@ def train(
         )
 
 
-@app.command()
+@app.command(cls=Verb)
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     split: Annotated[Split, typer.Option(help="A test evaluation is logged in the folder.")] = Split.validation,
@@ -144,11 +161,11 @@ def evaluate(
         )
 
 
-app.command()(compare)
-app.command()(reproduce)
+app.command(cls=Verb)(compare)
+app.command(cls=Verb)(reproduce)
 
 
-@app.command()
+@app.command(cls=Verb)
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of records, at any depth, e.g. results/.")],
     json_: Json = False,
@@ -171,7 +188,7 @@ def report(
         console.answer({"results_dir": str(folder), "records": records, "written": written})
 
 
-@app.command()
+@app.command(cls=Verb)
 def studies(json_: Json = False) -> None:
     """List the studies that can be named."""
     with work(json_, tensorflow=False) as console:
@@ -183,16 +200,29 @@ def studies(json_: Json = False) -> None:
         console.answer({"studies": [{"name": name, "summary": summary} for name, summary in found.items()]})
 
 
-@cache_app.command("list")
+def _cache_folder(given: Path | None) -> Path:
+    """Return the folder of the cache, which need not exist."""
+    from mtl_keras.data import cache
+    from mtl_keras.files import check_source
+
+    where = given or cache.default_cache_dir()
+    if where.expanduser().exists():
+        check_source("cache_dir", where)
+    return where
+
+
+@cache_app.command("list", cls=Verb)
 def cache_list(cache_dir: CacheDir = None, json_: Json = False) -> None:
     """List the entries of the feature cache and their sizes."""
     with work(json_, tensorflow=False) as console:
         from mtl_keras.cli._show import show_cache
         from mtl_keras.data import cache
 
-        where = cache_dir or cache.default_cache_dir()
+        where = _cache_folder(cache_dir)
         entries = cache.entries(where)
         show_cache(console.out, where, entries)
+        if not where.expanduser().is_dir():
+            console.out.print(f"There is no folder {where} yet.", highlight=False, markup=False, soft_wrap=True)
         console.answer(
             {
                 "cache_dir": str(where),
@@ -202,7 +232,7 @@ def cache_list(cache_dir: CacheDir = None, json_: Json = False) -> None:
         )
 
 
-@cache_app.command("clear")
+@cache_app.command("clear", cls=Verb)
 def cache_clear(
     keys: Annotated[list[str] | None, typer.Argument(help="Entries to remove. [default: all]", show_default=False)] = None,
     cache_dir: CacheDir = None,
@@ -212,7 +242,7 @@ def cache_clear(
     with work(json_, tensorflow=False) as console:
         from mtl_keras.data import cache
 
-        where = cache_dir or cache.default_cache_dir()
+        where = _cache_folder(cache_dir)
         freed = cache.clear(where, keys or None)
         console.out.print(f"{freed / 1e6:.1f} MB freed in {where}", highlight=False, markup=False)
         console.answer({"cache_dir": str(where), "freed_bytes": freed})

@@ -148,10 +148,8 @@ def compare_plans(
                 data.class_names,
                 title=f"{data.name}: {len(plans)} approach{'' if len(plans) == 1 else 'es'} compared",
                 question=f"What do {', '.join(plans)} reach on {data.name} from the same seeds?",
-                metrics=results.metrics,
-                history=results.history,
-                evaluation=results.evaluation,
-                notes=[results.note],
+                **results.content,
+                trainings=trainer.trainings,
             )
     return Comparison(run.path, results)
 

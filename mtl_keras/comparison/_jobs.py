@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from mtl_keras.comparison._approach import SINGLE, Approach
 from mtl_keras.data import Data
+from mtl_keras.evaluation import Evaluation
 from mtl_keras.files import atomic, check_hdf5, damaged, read_json
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.report import Role
+from mtl_keras.report import Budget, ConfusionRow, Role, confusion_rows, read_confusion, write_confusion
 from mtl_keras.runs import Plan
 
 __all__ = ["Job", "list_jobs"]
@@ -79,6 +81,22 @@ class Job:
         """Return the data for the tasks of the plan."""
         return self.plan.rows(self.data(self.seed))
 
+    def budgets(self) -> list[Budget]:
+        """Return what it is trained on; views of one original count once."""
+        train, epochs = self.rows().train, self.plan.epochs
+        originals = np.arange(len(train)) if train.group is None else train.group
+        labeled = {task: len(np.unique(originals[train.weight[task] > 0])) for task in train.tasks}
+        return [Budget(self.label, (task,), rows, epochs) for task, rows in labeled.items()]
+
+    def save_confusion(self, evaluation: Evaluation) -> None:
+        """Write how often each class was predicted as which on the test split, at the best epoch."""
+        rows = confusion_rows(evaluation, run=self.label, seed=self.seed, role=self.role)
+        write_confusion(self._confusion_file, rows)
+
+    def confusion(self) -> list[ConfusionRow]:
+        """Return what `save_confusion` wrote; empty without a test split, and for runs of versions that wrote none."""
+        return read_confusion(self._confusion_file) if self._confusion_file.exists() else []
+
     def save_weights(self, model: MultiTaskModel, kind: str) -> None:
         """Write the weights that the training may have changed, as those of the `"best"` or the `"last"` epoch."""
         with atomic(self._weights_file(kind)) as path:
@@ -96,6 +114,10 @@ class Job:
             self._trained_part(model).load_weights(path)
         except (ValueError, OSError, KeyError) as error:
             raise damaged(path, str(error)) from error
+
+    @property
+    def _confusion_file(self) -> Path:
+        return self.folder / "confusion.csv"
 
     def _weights_file(self, kind: str) -> Path:
         return self.folder / f"{kind}.weights.h5"

@@ -12,7 +12,7 @@ from mtl_keras.comparison._approach import Approach
 from mtl_keras.comparison._jobs import Job
 from mtl_keras.evaluation import Evaluation
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.report import HistoryRow, MetricsRow
+from mtl_keras.report import Budget, ConfusionRow, HistoryRow, MetricsRow
 
 __all__ = ["Results", "choose_best", "keep_trivial_once", "with_mean_skill"]
 
@@ -28,6 +28,8 @@ class Results:
         seed: Number of its training that is best on validation.
         model: The model of that training, at its best epoch.
         evaluation: Its evaluation on validation.
+        confusion: Rows of `confusion.csv`: of all trainings on the test split.
+        budgets: What each run was trained on.
     """
 
     metrics: list[MetricsRow]
@@ -36,6 +38,14 @@ class Results:
     seed: int
     model: MultiTaskModel
     evaluation: Evaluation
+    confusion: list[ConfusionRow]
+    budgets: list[Budget]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What a record has of it, as fields of `mtl_keras.report.Record`."""
+        names = ("metrics", "history", "evaluation", "confusion", "budgets")
+        return {name: getattr(self, name) for name in names} | {"notes": [self.note]}
 
     @property
     def note(self) -> str:

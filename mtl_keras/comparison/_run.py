@@ -16,7 +16,16 @@ from mtl_keras.comparison._results import Results, choose_best, keep_trivial_onc
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.files import seal, write_json
 from mtl_keras.model import MultiTaskModel
-from mtl_keras.report import HistoryRow, MetricsRow, delta_m_rows, history_rows, metrics_rows, trivial_rows, with_roles
+from mtl_keras.report import (
+    HistoryRow,
+    MetricsRow,
+    delta_m_rows,
+    history_rows,
+    merge_budgets,
+    metrics_rows,
+    trivial_rows,
+    with_roles,
+)
 from mtl_keras.runs import FINAL, Trainer, derived_seed, find_test_evaluation, log_test_evaluation
 
 __all__ = ["run_approaches"]
@@ -61,7 +70,10 @@ def run_approaches(
         names = {name: task.metric.name for name, task in approach.plan.recipe.tasks.items()}
         own = (approach.name, SINGLE, f"{approach.name} {SINGLE}")
         metrics += delta_m_rows([row for row in metrics if row["run"] in own], names)
-    return Results(metrics, history, chosen.label, chosen.seed, model, evaluation)
+    confusion = [row for job in jobs for row in job.confusion()]
+    first = {(job.label, job.task): job for job in reversed(jobs)}
+    budgets = merge_budgets(budget for job in reversed(first.values()) for budget in job.budgets())
+    return Results(metrics, history, chosen.label, chosen.seed, model, evaluation, confusion, budgets)
 
 
 def _train(trainer: Trainer, folder: Path, job: Job, seed: int, number: int, total: int) -> None:
@@ -116,6 +128,8 @@ def _evaluate_test_split(trainer: Trainer, folder: Path, jobs: Sequence[Job], wh
         for kind in ("best", "last"):
             job.load_weights(model, kind)
             evaluation = evaluate(model, data, "test", cache_dir=trainer.cache_dir)
+            if kind == "best":
+                job.save_confusion(evaluation)
             rows += metrics_rows(
                 evaluation, run=job.label, role=job.role, seed=job.seed, phase=len(job.plan.phases) - 1, epoch_kind=kind
             )

@@ -35,6 +35,7 @@ from mtl_keras.data._data import Data
 from mtl_keras.data._dataframe import from_dataframe
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._folders import from_folders
+from mtl_keras.data._inputs import read_inputs
 from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
 from mtl_keras.data._sampling import parse_sampling, parse_steps
@@ -43,6 +44,7 @@ from mtl_keras.data._stratify import stratified_folds
 from mtl_keras.data._trivial import trivial_scores
 from mtl_keras.data._views import parse_views
 from mtl_keras.errors import unknown
+from mtl_keras.files import check_source
 
 if TYPE_CHECKING:
     from mtl_keras.tasks import Tasks
@@ -63,6 +65,7 @@ __all__ = [
     "parse_sampling",
     "parse_steps",
     "parse_views",
+    "read_inputs",
     "stratified_folds",
     "trivial_scores",
 ]
@@ -102,8 +105,8 @@ def load(
             `clothing` and `landmarks`.
 
     Raises:
-        MTLError: If the name is unknown, the data set is missing, a task's column does not exist or its labels are outside
-            the task's range.
+        MTLError: If the name is unknown, `data_dir` is no folder, the data set is missing, a task's column does not exist or
+            its labels are outside the task's range.
 
     Example:
         >>> import mtl_keras as mtl
@@ -113,4 +116,6 @@ def load(
     """
     if name not in LOADERS:
         raise unknown("data set", name, LOADERS)
+    if data_dir is not None:
+        check_source("data_dir", data_dir)
     return LOADERS[name](tasks, data_dir=data_dir, validation_fraction=validation_fraction, seed=seed)

@@ -37,6 +37,8 @@ def from_arrays(
 ) -> Data:
     """Create `Data` from inputs and label columns.
 
+    Arrays are not copied where they have the type they need, as uint8 images do: do not change them afterward.
+
     Args:
         tasks: What is predicted; each task reads the column it names.
         train: Inputs `[n, ...]` (uint8, or finite numbers in `[0, 255]` that are converted to float32) and label columns

@@ -10,7 +10,7 @@ import numpy as np
 
 from mtl_keras.errors import MTLError, describe, list_rows
 
-__all__ = ["as_column", "check_part", "convert_inputs"]
+__all__ = ["as_column", "check_part", "convert_inputs", "read_inputs"]
 
 _log = logging.getLogger("mtl_keras")
 
@@ -40,37 +40,60 @@ def check_part(side: str, part: Any) -> None:
 
 
 def convert_inputs(x: Any, split: str) -> np.ndarray:
-    """Return inputs as uint8 or float32, without a copy if they are that already.
-
-    Values are checked once: any that is not finite is an error; images (`[n, height, width, channels]`) that are not in
-    `[0, 255]`, or whose values are all at most 1, are warned about.
+    """Return inputs as uint8 or float32, without a copy if they are that already; see `read_inputs` for what is checked.
 
     Args:
         x: Inputs `[n, ...]`, an array or a list of arrays of one shape.
         split: Name of the split, for messages.
 
     Raises:
-        MTLError: If they are not one array of finite real numbers, or an input is empty.
+        MTLError: As `read_inputs`.
     """
-    x = _as_array(x, split)
+    x, unusual = read_inputs(x, split)
+    if unusual is not None:
+        _log.warning(unusual)
+    return x if x.dtype in (np.uint8, np.float32) else x.astype(np.float32)
+
+
+def read_inputs(x: Any, name: str) -> tuple[np.ndarray, str | None]:
+    """Return inputs as an array whose values were checked, and a line on values that no image should have.
+
+    Any value that is not finite is an error; images (`[n, height, width, channels]`) that are not in `[0, 255]`, or whose
+    values are all at most 1, are unusual.
+
+    Args:
+        x: Inputs `[n, ...]`, an array or a list of arrays of one shape.
+        name: Where they come from, for messages.
+
+    Returns:
+        The array, in its own type, and the line; None if there is nothing to say.
+
+    Raises:
+        MTLError: If they are not one array of finite real numbers with at least one row, or an input is empty.
+    """
+    x = _as_array(x, name)
     if x.ndim < 2 or 0 in x.shape[1:]:
         raise MTLError(
-            f"Inputs must be real numbers [n, ...] with sides of at least 1. Received: shape {list(x.shape)} in {split}. Pass "
+            f"Inputs must be real numbers [n, ...] with sides of at least 1. Received: shape {list(x.shape)} in {name}. Pass "
             "one array with a row for each input."
         )
-    if x.dtype == np.uint8:
-        return x
-    lowest, highest = _find_range(x, split)
-    if x.ndim == 4 and len(x) and not (lowest >= 0 and 1 < highest <= 255):
-        # A loss of bits, or a scale that the preprocessing inside of the models does not expect.
-        remedy = "Do not divide by 255" if lowest >= 0 and highest <= 1 else "Do not standardize"
-        if np.issubdtype(x.dtype, np.integer) and (lowest < 0 or highest > 255):
-            remedy = "Scale them by their bit depth, e.g. (x >> 8).astype('uint8') for 16 bits"
-        _log.warning(
-            "Images are expected in [0, 255], but those of %s are in [%g, %g]. %s, since models preprocess images themselves.",
-            *(split, lowest, highest, remedy),
-        )
-    return x if x.dtype == np.float32 else x.astype(np.float32)
+    if not len(x):
+        raise MTLError(f"Inputs must have at least one row. Received: shape {list(x.shape)} in {name}. Pass some rows.")
+    return x, None if x.dtype == np.uint8 else _describe_unusual(x, *_find_range(x, name), name)
+
+
+def _describe_unusual(x: np.ndarray, lowest: float, highest: float, name: str) -> str | None:
+    """Return what is unusual about the range of images; None if nothing is, as where all of them are black."""
+    if x.ndim != 4 or (lowest >= 0 and 1 < highest <= 255) or lowest == highest == 0:
+        return None
+    # A loss of bits, or a scale that the preprocessing inside of the models does not expect.
+    remedy = "Do not divide by 255" if lowest >= 0 and highest <= 1 else "Do not standardize"
+    if np.issubdtype(x.dtype, np.integer) and (lowest < 0 or highest > 255):
+        remedy = "Scale them by their bit depth, e.g. (x >> 8).astype('uint8') for 16 bits"
+    return (
+        f"Images are expected in [0, 255], but those of {name} are in [{lowest:g}, {highest:g}]. {remedy}, since models "
+        "preprocess images themselves."
+    )
 
 
 def as_column(values: Any) -> np.ndarray:
@@ -132,7 +155,7 @@ def _find_range(x: np.ndarray, split: str) -> tuple[float, float]:
             f"Inputs must be finite as float32. Received: NaN or infinity in {list_rows(found)} of {len(x)} in {split}. "
             "Replace these values, or remove the rows."
         )
-    return float(min((low for low, _ in ends), default=0)), float(max((high for _, high in ends), default=0))
+    return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
 
 
 def _rows_not_finite(piece: np.ndarray) -> list[int]:

@@ -22,7 +22,7 @@ import numpy as np
 
 from mtl_keras.data import _store
 from mtl_keras.data._digest import digest_array, digest_json
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_unique, unknown
 
 if TYPE_CHECKING:
     import keras
@@ -143,13 +143,16 @@ def clear(cache_dir: str | os.PathLike[str], keys: Iterable[str] | None = None) 
     Only files of the cache are removed.
 
     Raises:
-        MTLError: If a key is not in the cache, or another process is writing or reading an entry.
+        MTLError: If a key is not in the cache, is repeated, or another process is writing or reading an entry.
     """
     found = {entry.key: entry for entry in entries(cache_dir)}
+    keys = [*found] if keys is None else [*keys]
+    check_unique("keys", keys)
     freed = 0
-    for key in found if keys is None else keys:
+    for key in keys:
         if key not in found:
-            raise unknown("cache entry", key, found)
+            raise unknown("cache entry", key, found, "" if found else f"The cache {cache_dir} is empty.")
+    for key in keys:
         folder = found[key].path
         try:
             with filelock.FileLock(_store.lock_path(folder), timeout=0):

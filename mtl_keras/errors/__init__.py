@@ -25,6 +25,7 @@ from mtl_keras.errors._containers import (
     check_mapping,
     check_names,
     check_sizes,
+    check_unique,
     store,
 )
 from mtl_keras.errors._errors import MTLError, TrialError, describe, describe_failure, list_rows, unknown
@@ -69,6 +70,7 @@ __all__ = [
     "check_size",
     "check_sizes",
     "check_text",
+    "check_unique",
     "choice_config",
     "describe",
     "describe_failure",

@@ -18,6 +18,7 @@ __all__ = [
     "check_mapping",
     "check_names",
     "check_sizes",
+    "check_unique",
     "store",
 ]
 
@@ -150,6 +151,21 @@ def check_names(name: str, value: Any, *, of: str = "") -> tuple[str, ...]:
         f"`{name}`{f' of {of}' if of else ''} must be a sequence of names. Received: {name}={describe(value)}. Pass "
         f"{name}={example}."
     )
+
+
+def check_unique(name: str, values: Sequence[str]) -> None:
+    """Refuse a value that is given more than once, of which one would be lost or work done twice.
+
+    Args:
+        name: Name of the argument.
+        values: The values received.
+
+    Raises:
+        MTLError: If one is repeated.
+    """
+    for value in values:
+        if (count := list(values).count(value)) > 1:
+            raise MTLError(f"`{name}` must be given once for each name. Received: {value!r} {count} times. Drop the others.")
 
 
 def check_integers(

@@ -80,7 +80,7 @@ def unknown(kind: str, name: object, options: Iterable[str], hint: str = "") -> 
         kind: What the name stands for, e.g. `"backbone"`.
         name: The name received.
         options: All accepted names.
-        hint: One more sentence, for instance how to list all names.
+        hint: One more sentence, for instance how to list all names, or why there are none.
 
     Example:
         >>> str(unknown("tuner", "randm", ["random", "grid"]))
@@ -91,7 +91,9 @@ def unknown(kind: str, name: object, options: Iterable[str], hint: str = "") -> 
     near = [folded[m] for m in difflib.get_close_matches(str(name)[:SHOWN].lower(), folded, n=3, cutoff=0.5)]
     if near:
         remedy = f"Did you mean {' or '.join(repr(n) for n in near)}?"
-    else:
+    elif known:
         shown = ", ".join(repr(n) for n in known[:12])
         remedy = f"Expected one of {shown}{', ...' if len(known) > 12 else ''}."
+    else:
+        remedy = "There is none."
     return MTLError(f"Unknown {kind}: received {describe(name)}. {remedy}" + (f" {hint}" if hint else ""))

@@ -10,7 +10,7 @@ from typing import Any
 from mtl_keras.errors import MTLError, check_path
 from mtl_keras.files._written import damaged
 
-__all__ = ["check_folder", "check_hdf5", "check_name", "writable_folder"]
+__all__ = ["check_folder", "check_hdf5", "check_name", "check_source", "writable_folder"]
 
 #: Most bytes of a name that becomes part of a file's name, of which file systems take 255.
 LONGEST_NAME = 100
@@ -54,6 +54,24 @@ def check_folder(name: str, value: Any) -> Path:
         raise MTLError(
             f"`{name}` must be a folder that can be written. Received: {path}, where {there} {problem}. Pass another "
             f"--{name.replace('_', '-')}."
+        )
+    return path
+
+
+def check_source(name: str, value: Any) -> Path:
+    """Return the path of a folder that is read after checking that there is one; `~` is the home of the user.
+
+    Args:
+        name: Name of the argument, e.g. `"data_dir"`.
+        value: The value received.
+
+    Raises:
+        MTLError: If it is no path, or there is no such folder.
+    """
+    path = Path(check_path(name, value)).expanduser()
+    if not path.is_dir():
+        raise MTLError(
+            f"`{name}` must be a folder. Received: {str(value)!r}, which is none. Pass another --{name.replace('_', '-')}."
         )
     return path
 

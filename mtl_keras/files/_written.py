@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,30 +35,45 @@ SEAL = re.compile(rb'(?:, )?"checksum": "([0-9a-f]{16})"\}$')
 CHANGED = "it was changed after it was written: its checksum is of other content"
 #: Names of files that `atomic` has not moved into place yet.
 TEMPORARY = re.compile(r"\.[0-9a-f]{16}-.+")
+#: Most characters of its own name that a temporary file keeps; with what is put in front, 4 bytes each are a valid name.
+KEPT = 50
+#: Errors that no free space helps against.
+WRONG_PLACE = (
+    *(errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+)
 
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; move it to `path` if the block succeeds, remove it if it fails.
 
+    A file that is there keeps its permissions. A link is replaced, not followed: a folder from elsewhere may link to any file.
+
     Raises:
-        MTLError: If the disk is full or the folder cannot be written; no partial file remains.
+        MTLError: If the disk is full or the file cannot be written; no partial file remains.
     """
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        mode = _find_mode(path)
         # Keras chooses the format by the suffix. Not `mkstemp`, whose files only their owner can read.
-        temporary = path.parent / f".{secrets.token_hex(8)}-{path.name}"
+        temporary = path.parent / f".{secrets.token_hex(8)}-{path.name[-KEPT:]}"
+        if mode is not None:
+            temporary.touch(mode | stat.S_IRUSR | stat.S_IWUSR)
         yield temporary
+        if mode is not None:
+            temporary.chmod(mode)
         os.replace(temporary, path)
     except OSError as error:
         raise MTLError(
-            f"Results must be written completely. Received: {error.strerror or error} at {path}. Free some space and continue "
-            "with --resume, or pass another --output-dir."
+            f"Results must be written completely. Received: {error.strerror or error} at {path}. "
+            + _remedy(error, "continue with --resume, or pass another --output-dir.")
         ) from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def remove_leftovers(folder: Path, *, below: bool = False) -> None:
@@ -134,7 +151,8 @@ def unseal(value: Any) -> dict[str, Any]:
 def append_json(path: Path, row: Mapping[str, Any]) -> None:
     """Append one JSON line with a checksum and sync it to the disk, so that a kill afterward loses nothing.
 
-    An incomplete last line, left by a kill or a full disk, is removed first.
+    An incomplete last line, left by a kill or a full disk, is removed first. Only one process at a time may append to a log:
+    callers hold the lock of its folder.
 
     Raises:
         MTLError: If the disk is full or the file cannot be written; the file is then unchanged.
@@ -159,8 +177,8 @@ def append_json(path: Path, row: Mapping[str, Any]) -> None:
                 raise
     except OSError as error:
         raise MTLError(
-            f"The log {path} must be writable. Received: {error.strerror or error}. Free some space and continue with "
-            "--resume; earlier lines are intact."
+            f"The log {path} must be writable. Received: {error.strerror or error}. "
+            + _remedy(error, "continue with --resume; earlier lines are intact.")
         ) from error
 
 
@@ -168,6 +186,8 @@ def read_json_lines(
     path: Path, keys: Collection[str] = (), check: Callable[[dict[str, Any]], object] = lambda row: None
 ) -> list[dict[str, Any]]:
     """Return the complete lines of a log written by `append_json`; an incomplete last line is ignored.
+
+    Whether lines are missing at its end cannot be told.
 
     Args:
         path: The file; if there is none, there are no lines.
@@ -177,10 +197,14 @@ def read_json_lines(
     Raises:
         MTLError: If a line is not as it was written; the message has file and line.
     """
-    if not path.exists():
+    try:
+        lines = _whole_lines(path)
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error)) from error
     rows, before, sealed, unsealed = [], b"", False, set()
-    for number, line in enumerate(_whole_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line:
             continue
         found = SEAL.search(line)
@@ -229,6 +253,26 @@ def _check_keys(value: Mapping[str, Any], keys: Collection[str]) -> None:
 
 def _checksum(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def _find_mode(path: Path) -> int | None:
+    """Return the permissions of a file that is going to be replaced, None if there is none.
+
+    Raises:
+        OSError: If nothing can be written there, which is known before the work.
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return stat.S_IMODE(status.st_mode)
+
+
+def _remedy(error: OSError, then: str) -> str:
+    """Return what to do about a file that cannot be written; `then` follows where free space helps."""
+    return "Pass another path." if error.errno in WRONG_PLACE else f"Free some space and {then}"
 
 
 def _whole_lines(path: Path) -> list[bytes]:

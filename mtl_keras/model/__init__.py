@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.model._build import build_model
+from mtl_keras.model._finite import changing_weights
 from mtl_keras.model._gramian import At
 from mtl_keras.model._hooks import WeightingUpdate, refuse_backups
 from mtl_keras.model._model import MultiTaskModel
 from mtl_keras.model._monitor import directions
+from mtl_keras.model._optimizer import get_optimizer
 from mtl_keras.model._saving import read_metadata
 from mtl_keras.model._step import Objective
 from mtl_keras.recipe import Recipe
@@ -21,7 +23,9 @@ __all__ = [
     "Recipe",
     "WeightingUpdate",
     "build_model",
+    "changing_weights",
     "directions",
+    "get_optimizer",
     "read_metadata",
     "refuse_backups",
 ]

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from mtl_keras.errors import MTLError
+from mtl_keras.model._finite import FiniteWeights
 from mtl_keras.model._monitor import fill_in_modes
 from mtl_keras.tasks import Tasks
 
@@ -54,7 +55,7 @@ def refuse_backups(callbacks: Iterable[Any]) -> None:
 
 
 def with_hooks(callbacks: Any, model: keras.Model, tasks: Tasks) -> Any:
-    """Return callbacks for `fit` with one that updates the weighting, and the directions of what they monitor filled in.
+    """Return callbacks for `fit` with those that watch the weights and update the weighting, and with directions filled in.
 
     Args:
         callbacks: What the user passed: None, a callback, several, or a `CallbackList`.
@@ -69,12 +70,12 @@ def with_hooks(callbacks: Any, model: keras.Model, tasks: Tasks) -> Any:
     given = list(given) if isinstance(given, list | tuple) else [given] if given else []
     refuse_backups(given)
     fill_in_modes(given, tasks)
-    if any(isinstance(callback, WeightingUpdate) for callback in given):
-        return callbacks
-    hook = WeightingUpdate()
+    hooks = [hook for hook in (FiniteWeights, WeightingUpdate) if not any(isinstance(callback, hook) for callback in given)]
+    added = [hook() for hook in hooks]
     if not as_list:
-        return [hook, *given]
-    hook.set_model(model)
-    hook.set_params(callbacks.params)
-    callbacks.callbacks.insert(0, hook)
+        return [*added, *given]
+    for hook in added:
+        hook.set_model(model)
+        hook.set_params(callbacks.params)
+    callbacks.callbacks[:0] = added
     return callbacks

@@ -26,7 +26,8 @@ class _State:
     """A variable that does not change while its head is idle; of the weighting, entries that do not while their task is.
 
     Attributes:
-        head: Number of its head; None for a variable of the weighting, which has an entry for each trained task.
+        head: Number of its head; that plus the number of heads if it rests in each step without a label, whatever the window;
+            None for a variable of the weighting, which has an entry for each trained task.
         variable: The variable.
         average_of: The variable whose average it is; None if it is none.
     """
@@ -40,8 +41,9 @@ class IdleHeads:
     """Restores after a step what belongs to idle tasks: heads, trained variables of the weighting, and slots for them.
 
     Adam, AdamW and momentum move weights whose gradient is 0. An optimizer that accumulates gradients updates once in a window
-    of several steps; a task is then idle if the whole window has no label of it. Averages of `use_ema` are slots as well, and
-    start at the weights.
+    of several steps; a task is then idle if the whole window has no label of it. Moving statistics of batch normalization
+    change in every step, so they rest in each step without a label. Averages of `use_ema` are slots as well, and start at the
+    weights.
 
     Args:
         tasks: All tasks of the network.
@@ -86,23 +88,24 @@ class IdleHeads:
             optimizer: Built for all variables that the step trains.
         """
         if not self.variables:
-            return self._restore_after(step, counts, optimizer)
+            return self._restore_after(step, counts, counts, optimizer)
         (window,), counter = self.variables, _counting_part(optimizer)
         before = tf.identity(counter._iterations.value)
         labels = tf.where(before % counter.gradient_accumulation_steps == 0, 0.0, window.value) + counts
-        result = self._restore_after(step, labels, optimizer)
+        result = self._restore_after(step, labels, counts, optimizer)
         # A step whose scaled gradients overflow is skipped, and is no part of the window.
         distribute.assign([window], [tf.where(counter._iterations.value > before, labels, window.value)])
         return result
 
-    def _restore_after(self, step: Callable[[], Any], counts: Any, optimizer: keras.optimizers.Optimizer) -> Any:
+    def _restore_after(self, step: Callable[[], Any], labels: Any, counts: Any, optimizer: keras.optimizers.Optimizer) -> Any:
+        """Restore what is idle; `labels` are those of the window so far, `counts` those of the step."""
         state = [*self._find_state(optimizer)]
         if not state:
             return step()
-        heads = tf.linalg.matvec(tf.constant(list(self.uses.values())), counts) > 0
+        heads, own = (tf.linalg.matvec(tf.constant(list(self.uses.values())), each) > 0 for each in (labels, counts))
         # One tensor for each shape: an operation for each variable is what takes a graph of many heads long to optimize.
         groups = [*_group(state).values()]
-        masks = [_mask(group, heads, counts > 0) for group in groups]
+        masks = [_mask(group, tf.concat([heads, own], 0), labels > 0) for group in groups]
         first = _counting_part(optimizer).iterations == 0
 
         def value(item: _State) -> Any:
@@ -125,7 +128,7 @@ class IdleHeads:
             result = step()
             restore()
             return result
-        all_present = tf.reduce_all(counts > 0 if self.entries else heads)
+        all_present = tf.reduce_all(labels > 0 if self.entries else heads) & tf.reduce_all(own)
         empty = [tf.zeros([0, *group[0].variable.shape], group[0].variable.dtype) for group in groups]
         kept = tf.cond(all_present, lambda: empty, values)
         result = step()
@@ -149,7 +152,8 @@ class IdleHeads:
         for number, head in enumerate(self.uses):
             for layer in self.layers[head]:
                 if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
-                    yield from (_State(number, moving) for moving in (layer.moving_mean, layer.moving_variance))
+                    statistics = (layer.moving_mean, layer.moving_variance)
+                    yield from (_State(len(self.uses) + number, each) for each in statistics)
 
 
 def head_variables(layers: Sequence[keras.layers.Layer]) -> list[Any]:
@@ -200,7 +204,7 @@ def _mask(group: Sequence[_State], heads: Any, tasks: Any) -> Any:
 
     Args:
         group: Variables of one shape, either of heads or of the weighting.
-        heads: `[heads]` bool, whether a head has a label.
+        heads: `[2 x heads]` bool, whether a head has a label in the window, then whether it has one in the step.
         tasks: `[active]` bool, whether a trained task has a label.
     """
     rank = len(group[0].variable.shape)

@@ -16,7 +16,7 @@ from mtl_keras.errors import MTLError, check_row_weights, unknown
 from mtl_keras.model._units import join_digits, split_digits
 from mtl_keras.tasks import Binary, Classification, Ordinal, Task, Tasks
 
-__all__ = ["all_labeled", "complete_arrays", "standardize"]
+__all__ = ["all_labeled", "check_row_counts", "complete_arrays", "standardize"]
 
 
 def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
@@ -54,6 +54,40 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
             y[name] = ops.convert_to_numpy(tasks[name].target(x))
     ones = np.ones(len(next(iter(y.values()))), np.float32)
     return y, {name: sample_weight[name] if sample_weight.get(name) is not None else ones for name in y}
+
+
+def check_row_counts(tasks: Tasks, n: int, y: Any, sample_weight: Any) -> None:
+    """Refuse labels that are not given by task, and labels or row weights of another number of rows than the inputs.
+
+    Args:
+        tasks: All tasks of the network.
+        n: Number of inputs.
+        y: Labels by task, or those of the only task.
+        sample_weight: None, row weights for all tasks, or a dict of row weights for some tasks.
+
+    Raises:
+        MTLError: If so; the message names the task and both numbers.
+    """
+    for name, column in _by_task(tasks, y).items():
+        if column is not None and (count := _count_rows(column)) != n:
+            raise MTLError(
+                f"Labels of task {name!r} must have a row for each input. Received: {count} labels for {n} inputs. Pass one "
+                "label per row, NaN where it is absent."
+            )
+    by_task = sample_weight if isinstance(sample_weight, Mapping) else {"": sample_weight}
+    for name, weight in by_task.items():
+        if weight is not None and (count := _count_rows(weight)) != n:
+            of = f" of task {name!r}" if name else ""
+            raise MTLError(
+                f"`sample_weight`{of} must have a number for each input. Received: {count} weights for {n} inputs. Pass one "
+                "weight per row."
+            )
+
+
+def _count_rows(column: Any) -> int:
+    """Return the number of rows of an array or a list; 0 for a single number."""
+    shape = column.shape if hasattr(column, "shape") else np.shape(column)
+    return shape[0] if len(shape) else 0
 
 
 def _check_labels(tasks: Tasks, y: Any, sample_weight: Any) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,14 +10,12 @@ import numpy as np
 
 from mtl_keras.errors import MTLError
 from mtl_keras.model._compiled import get_compiled, set_compiled
-from mtl_keras.model._gramian import At, check_weighting
-from mtl_keras.model._hooks import with_hooks
+from mtl_keras.model._gramian import check_weighting
 from mtl_keras.model._idle import optimizer_parts
-from mtl_keras.model._inputs import all_labeled, complete_arrays
+from mtl_keras.model._optimizer import get_optimizer
 from mtl_keras.model._step import Objective
-from mtl_keras.model._step_log import StepLog
+from mtl_keras.model._step_log import pack_log, unpack_log
 from mtl_keras.model._tracing import count_alone
-from mtl_keras.model._units import fit_units
 from mtl_keras.model._weighting_state import WeightingState
 from mtl_keras.recipe import Recipe
 from mtl_keras.weighting import Weighting
@@ -37,7 +34,6 @@ class JointTraining(keras.Model):
     _objective: Objective | None = None
     _weighting: WeightingState | None = None
     _weighting_config: Any = None
-    _fitting = False
 
     @property
     def head_layers(self) -> dict[str, list[keras.layers.Layer]]:
@@ -144,6 +140,8 @@ class JointTraining(keras.Model):
             self.compile_objective(objective, optimizer, **options)
             return
         self._forget_compiled()
+        with self.distribute_strategy.scope():
+            optimizer = get_optimizer(optimizer)
         super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **options)
 
     def check_weighting(self, weighting: Weighting, tasks: Sequence[str]) -> None:
@@ -171,7 +169,7 @@ class JointTraining(keras.Model):
             options["jit_compile"] = False
         self._forget_compiled()
         with self.distribute_strategy.scope():
-            optimizer = keras.optimizers.get(optimizer)
+            optimizer = get_optimizer(optimizer)
             if objective.state.trained:
                 for part in optimizer_parts(optimizer):
                     if part.built:
@@ -212,81 +210,11 @@ class JointTraining(keras.Model):
         if self._objective is not None and self._objective.state.holds(state):
             self.weighting_state = state
 
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
-        **options: Any,
-    ) -> keras.callbacks.History:
-        """Train the model as `keras.Model.fit` does.
-
-        After `compile(weighting=...)`, `y` is a dict of labels by task, as `Task.encode` stores them; NaN is an absent
-        label. A reconstruction may be left out; its targets are pixels as integers, or floats in `[0, 1]`. `sample_weight`
-        may be a dict of row weights for some of the tasks. Datasets yield `(x, y)` or `(x, y, sample_weight)` in the same
-        form. The log has the loss, the metric and the loss weight of every task, and `mode="auto"` of callbacks knows the
-        direction of each entry.
-        """
-        if self._objective is None:
-            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **options)
-        if self._objective.labels == "unknown":
-            fit_units(self, x, y, options)
-        y, options["sample_weight"] = complete_arrays(self.recipe.tasks, x, y, options.get("sample_weight"))
-        if isinstance(validation := options.get("validation_data"), tuple | list) and len(validation) in (2, 3):
-            inputs, labels, *weights = validation
-            options["validation_data"] = (inputs, *complete_arrays(self.recipe.tasks, inputs, labels, *weights or [None]))
-        if self._objective.labels == "unknown":
-            # A dataset is not read in advance; there the first batch says whether a label can be absent.
-            at: At | None = "activations" if all_labeled(y, options["sample_weight"]) else None
-            if at != self._objective.at:
-                self._objective.at, self.train_function = at, None
-        self.weighting_variables = self._objective.state
-        with self._as_fitting():
-            return super().fit(x, y, batch_size, epochs, verbose, with_hooks(callbacks, self, self.recipe.tasks), **options)
-
-    @contextlib.contextmanager
-    def _as_fitting(self) -> Iterator[None]:
-        self.__dict__["_fitting"] = True
-        try:
-            yield
-        finally:
-            self.__dict__["_fitting"] = False
-
-    @property
-    def trainable_weights(self) -> list[Any]:
-        """The weights that the optimizer updates; within `fit` in its own order, the weighting's trained variables included."""
-        # Keras hands them to the optimizer when `fit` ends, which pairs them with its averages by position.
-        return self._objective.variables if self._fitting and self._objective is not None else super().trainable_weights
-
-    def evaluate(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        sample_weight: Any = None,
-        **options: Any,
-    ) -> Any:
-        """Return the loss and metrics as `keras.Model.evaluate` does; labels and weights as for `fit`."""
-        if self._objective is not None:
-            y, sample_weight = complete_arrays(self.recipe.tasks, x, y, sample_weight)
-        return super().evaluate(x, y, batch_size, verbose, sample_weight, **options)
-
     def _make_function(self, step_function: Any) -> Any:
         # Keras averages what replicas return value by value.
         if self._objective is None or self.distribute_strategy.num_replicas_in_sync > 1:
             return count_alone(super()._make_function(step_function))
-        log = StepLog()
-        return log.unpacked(count_alone(super()._make_function(log.packed(step_function))))
-
-    def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **options: Any) -> Any:
-        """Take one step as `keras.Model.train_on_batch` does; labels and weights as for `fit`."""
-        if self._objective is not None:
-            fit_units(self, x, y, {"sample_weight": sample_weight})
-        return super().train_on_batch(x, y, sample_weight, *args, **options)
+        return unpack_log(count_alone(super()._make_function(pack_log(step_function))))
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Take one step on a batch."""

@@ -13,8 +13,8 @@ import numpy as np
 
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import _saving
+from mtl_keras.model._fitting import Fitting
 from mtl_keras.model._graph import layers_on_path, network_from
-from mtl_keras.model._joint_training import JointTraining
 from mtl_keras.model._tracing import count_alone
 from mtl_keras.model._units import set_units, standard_outputs, to_label_unit, unit_layers
 from mtl_keras.recipe import Recipe
@@ -23,7 +23,7 @@ __all__ = ["MultiTaskModel"]
 
 
 @keras.saving.register_keras_serializable(package="mtl_keras")
-class MultiTaskModel(JointTraining):
+class MultiTaskModel(Fitting):
     """A functional `keras.Model` that knows its recipe, and trains its tasks together.
 
     Inputs are uint8 or float images `[batch, height, width, channels]` in `[0, 255]`; the output is a dict by task name.
@@ -179,6 +179,8 @@ class MultiTaskModel(JointTraining):
             remedy = "The channels come first: pass np.moveaxis(x, 1, -1)"
         elif (*shape, 1) == expected:
             remedy = "The channels are missing: pass x[..., None]"
+        elif shape == expected[1:]:
+            remedy = "One image is a batch of one: pass x[None]"
         raise MTLError(
             f"Inputs must have the shape that the model was built for, {list(expected)}. Received: {list(shape)}. {remedy}."
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -51,7 +52,8 @@ def save(model: Any, filepath: str | Path, overwrite: bool = True, zipped: bool 
             f"An existing file must not be replaced with overwrite=False. Received: {str(path)!r}. "
             "Pass another path or overwrite=True."
         )
-    with atomic(path) as temporary:
+    # A link that the user names is followed, as by Keras.
+    with atomic(Path(os.path.realpath(path)) if path.is_symlink() else path) as temporary:
         model.plain().save(temporary, **options)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(MEMBER, json.dumps(seal(create_metadata(model)), indent=1))

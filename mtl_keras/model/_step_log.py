@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import tensorflow as tf
 from keras import ops
 
-__all__ = ["StepLog"]
+__all__ = ["pack_log", "unpack_log"]
+
+#: Key of what is not packed; the names of vectors are JSON lists.
+OTHERS = "others"
 
 
-class StepLog:
-    """Packs the scalars of a log into one vector for each dtype inside a traced function, and unpacks them outside of it.
+def pack_log(step: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """Return a step whose log has one vector for all scalars of a dtype; `unpack_log` undoes it outside of a traced function.
 
     Keras wraps the outputs of a step in an optional. Shape inference of TensorFlow's graph optimizer takes time with the
     square of the number of values in one: about 20 s for those of 200 tasks on 2 cores.
+
+    Names and order are part of the structure of what is returned, since a step that is traced again may have another log.
+    What is no scalar tensor, which a subclass may add to the log, is left as it is.
     """
 
-    def __init__(self) -> None:
-        self._names: dict[str, list[str]] = {}
-        self._order: list[str] = []
+    def packed(data: Any) -> dict[str, Any]:
+        log = step(data)
+        names: dict[str, list[str]] = {}
+        for name, value in log.items():
+            if isinstance(value, tf.Tensor) and value.shape.rank == 0:
+                names.setdefault(value.dtype.name, []).append(name)
+        vectors = {json.dumps(each): ops.stack([log[name] for name in each]) for each in names.values()}
+        scalars = {name for each in names.values() for name in each}
+        others = {name: value for name, value in log.items() if name not in scalars}
+        return {json.dumps([*log]): vectors, OTHERS: others}
 
-    def packed(self, step: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-        """Return a step that returns its log packed."""
+    return packed
 
-        def pack(data: Any) -> dict[str, Any]:
-            log = {name: ops.convert_to_tensor(value) for name, value in step(data).items()}
-            self._order, self._names = list(log), {}
-            for name, value in log.items():
-                self._names.setdefault(value.dtype.name, []).append(name)
-            return {dtype: ops.stack([log[name] for name in names]) for dtype, names in self._names.items()}
 
-        return pack
+def unpack_log(function: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """Return a function that returns by name, in its order, the log that a function of packed steps returns."""
 
-    def unpacked(self, function: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-        """Return a function of steps that returns the log of the last one by name."""
+    def unpacked(iterator: Any) -> dict[str, Any]:
+        found = dict(function(iterator))
+        log = dict(found.pop(OTHERS))
+        ((order, vectors),) = found.items()
+        for key, vector in vectors.items():
+            names = json.loads(key)
+            log |= zip(names, ops.unstack(vector, len(names)), strict=True)
+        return {name: log[name] for name in json.loads(order)}
 
-        def unpack(iterator: Any) -> dict[str, Any]:
-            log = {
-                name: value
-                for dtype, vector in function(iterator).items()
-                for name, value in zip(self._names[dtype], ops.unstack(vector, len(self._names[dtype])), strict=True)
-            }
-            return {name: log[name] for name in self._order}
-
-        return unpack
+    return unpacked

@@ -25,11 +25,15 @@ from __future__ import annotations
 from mtl_keras.report import statistics
 from mtl_keras.report._approach_plots import plot_approaches, plot_gains, plot_totals
 from mtl_keras.report._approaches_table import approaches_table
+from mtl_keras.report._budget import Budget, budget_table, merge_budgets
+from mtl_keras.report._confusion import plot_confusion, plot_confusions
+from mtl_keras.report._confusion_rows import ConfusionRow, confusion_counts, confusion_rows, read_confusion, write_confusion
 from mtl_keras.report._delta import delta_m_rows
-from mtl_keras.report._difference import Difference, difference
+from mtl_keras.report._difference import Difference, difference, verdicts
 from mtl_keras.report._environment import environment
+from mtl_keras.report._network import plot_network
 from mtl_keras.report._phases import phases_table
-from mtl_keras.report._plots import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._plots import plot_history, plot_loss_weights, plot_reconstructions
 from mtl_keras.report._record import Claim, Picture, Record, Table
 from mtl_keras.report._record_folder import read_record, write_record
 from mtl_keras.report._roles import Role, with_roles
@@ -42,16 +46,22 @@ from mtl_keras.report._trials_log import TRIALS, read_trials
 
 __all__ = [
     # rows
+    "Budget",
+    "ConfusionRow",
     "HistoryRow",
     "MetricsRow",
     "Role",
+    "confusion_counts",
+    "confusion_rows",
     "delta_m_rows",
     "history_rows",
+    "merge_budgets",
     "metrics_rows",
     "trivial_rows",
     "with_roles",
     # tables
     "approaches_table",
+    "budget_table",
     "phases_table",
     "scores_table",
     "to_markdown",
@@ -60,12 +70,15 @@ __all__ = [
     "Difference",
     "difference",
     "statistics",
+    "verdicts",
     # plots
     "plot_approaches",
     "plot_confusion",
+    "plot_confusions",
     "plot_gains",
     "plot_history",
     "plot_loss_weights",
+    "plot_network",
     "plot_reconstructions",
     "plot_steps",
     "plot_totals",
@@ -77,8 +90,10 @@ __all__ = [
     "Record",
     "Table",
     "environment",
+    "read_confusion",
     "read_record",
     "read_trials",
+    "write_confusion",
     "write_record",
     "write_summary",
 ]

@@ -8,26 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError, check_names, check_option
 from mtl_keras.report._check import check_metrics, check_published, check_split
-from mtl_keras.report._plots import lines_of
+from mtl_keras.report._curves import lines_of, over_seeds, seeds_text
 from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, label_of, roles_of, with_roles
 from mtl_keras.report._rows import HistoryRow, MetricsRow, given_history, given_metrics
 from mtl_keras.report._text import ARROWS, format_number, subtract
-from mtl_keras.report._values import directions_of, main_metrics, values_of
+from mtl_keras.report._values import Values, directions_of, main_metrics, values_of
 from mtl_keras.report.statistics import ENOUGH_SEEDS, interval, mean
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
 
     from mtl_keras.report._drawing import NotebookFigure
 
 __all__ = ["plot_approaches", "plot_gains", "plot_totals"]
 
+#: Panels next to each other.
 COLUMNS = 3
-#: Totals that span more than this factor are drawn on a logarithmic axis.
-WIDE = 3
 #: Marks of baselines and published values are this far below the approach's own.
 BELOW = 0.28
+#: Of more tasks a title has their number.
+NAMED = 5
+#: Marker, color and size of what is drawn below the approach's own.
+MARKS = {"single-task baseline": ("D", "C1", 4), "published": ("*", "C3", 7)}
 
 
 def plot_approaches(
@@ -36,6 +38,7 @@ def plot_approaches(
     *,
     metrics: Mapping[str, str] | None = None,
     published: Iterable[Mapping[str, Any]] = (),
+    resplit: float = 0.0,
 ) -> NotebookFigure:
     """Plot what each approach reaches at its best epoch.
 
@@ -44,6 +47,8 @@ def plot_approaches(
         split: `"test"` (default), `"validation"` or `"train"`.
         metrics: Metric of each task, or of `"all"`; default each task's own.
         published: What others report, as for `approaches_table`; text values are not drawn.
+        resplit: Ratio of test to training rows if each seed has a random split of its own; 0 (default) if all share one. See
+            `statistics.interval`.
 
     Returns:
         One panel a task, approaches from top to bottom: a dot for each seed, their mean, from 5 seeds on with its 95 % t
@@ -61,19 +66,18 @@ def plot_approaches(
     approaches = approaches_of(roles_of([row for row in rows if row["run"] in values], reported))
     whole = (metrics or {}).get("all")
     shown = [key for key in main_metrics(rows, split, metrics, reported) if key[0] != "all" or key[1] == whole]
-    figure, panels = _panels(approaches, [task for task, _ in shown], f"Results of each approach, {split} split")
-    for place, key in zip(panels, shown, strict=True):
+    drawn = {key: _of_key(key, approaches, values, reported) for key in shown}
+    drawn = {key: marks for key, marks in drawn.items() if marks}
+    figure, panels = _panels(approaches, [task for task, _ in drawn], f"Results of each approach, {split} split")
+    for place, (key, marks) in zip(panels, drawn.items(), strict=True):
         for y, run in enumerate(approaches):
-            _spread(place, y, list(values.get(run, {}).get(key, {}).values()))
-            baselines = list(values.get(baseline_of(run, values), {}).get(key, {}).values())
-            marks = [("single-task baseline", "D", "C1", mean(baselines))] if baselines and run in values else []
-            here = [row for row in reported if (row["run"], row["task"], row["metric"]) == (run, *key)]
-            marks += [("published", "*", "C3", value) for row in here if (value := _float(row["value"])) is not None]
-            for label, marker, color, value in marks:
-                size = 7 if marker == "*" else 4
+            _spread(place, y, list(values.get(run, {}).get(key, {}).values()), resplit)
+        for y, label, value in marks:
+            if label in MARKS:
+                marker, color, size = MARKS[label]
                 place.plot(value, y + BELOW, marker, color=color, markersize=size, linestyle="", label=label)
         arrow = ARROWS.get(directions.get(key, ""), "")
-        trivial = list(values.get(TRIVIAL, {}).get(key, {}).values())
+        trivial = _finite(values.get(TRIVIAL, {}).get(key, {}).values())
         note = ""
         if trivial:
             low, high = place.get_xlim()
@@ -88,12 +92,13 @@ def plot_approaches(
     return figure
 
 
-def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test") -> NotebookFigure:
+def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test", *, resplit: float = 0.0) -> NotebookFigure:
     """Plot what each approach gains over its single-task baselines with the same seeds, at the best epoch.
 
     Args:
         metrics_rows: Rows as from `metrics_rows`, with those of the baselines.
         split: `"test"` (default), `"validation"` or `"train"`.
+        resplit: As for `plot_approaches`.
 
     Returns:
         One panel a task, with its own metric: a dot for each seed, their mean, from 5 seeds on with its 95 % paired t
@@ -112,8 +117,8 @@ def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test") -> Noteb
         sign = -1.0 if directions[key] == "min" else 1.0
         for run in approaches:
             pairs = subtract(values[run].get(key, {}), values.get(baseline_of(run, values), {}).get(key, {}))
-            if pairs and key[0] != "all":
-                gains.setdefault(key, {})[run] = [sign * value for value in pairs.values()]
+            if (finite := _finite(pairs.values())) and key[0] != "all":
+                gains.setdefault(key, {})[run] = [sign * value for value in finite]
     if not gains:
         raise MTLError(
             "`metrics_rows` must hold single-task baselines with the same seeds. Received: rows of "
@@ -123,7 +128,7 @@ def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test") -> Noteb
     figure, panels = _panels(runs, [task for task, _ in gains], f"Gain over the single-task baselines, {split} split")
     for place, (key, by_run) in zip(panels, gains.items(), strict=True):
         for y, run in enumerate(runs):
-            _spread(place, y, by_run.get(run, []))
+            _spread(place, y, by_run.get(run, []), resplit)
         place.axvline(0.0, color="0.4", linewidth=1.0, linestyle=":", label="single-task baseline")
         place.set_xlabel(f"{'increase' if directions[key] == 'max' else 'decrease'} in {key[1]}", fontsize=9)
     legend(figure, panels)
@@ -149,20 +154,19 @@ def plot_totals(
         split: `"validation"` (default) or `"train"`.
 
     Returns:
-        One panel: a thick line for the mean over seeds, at the epochs that all seeds have, and a thin line for each seed.
+        One panel: a line for the mean over seeds at each epoch that all seeds have, with a band of one sample SD to each side;
+        one seed has no band. The axis is logarithmic if totals span more than a factor of 10.
 
     Raises:
         MTLError: If `how` or a task is unknown, or no run has all tasks.
     """
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    from mtl_keras.report._drawing import colors_of, epochs_axis, grid, legend, style
+    from mtl_keras.report._drawing import colors_of, curve, epochs_axis, grid, legend, log_if_wide, style, wrapped
 
     check_option("how", how, ("sum", "mean"))
     check_split(split)
     rows = with_roles(row for row in given_history(history_rows) if row["metric"] == "loss" and row["task"] != "all")
     roles, (lines, starts) = roles_of(rows), lines_of(rows)
-    known = list(dict.fromkeys(task for *_, task, _ in lines))
+    known = list(dict.fromkeys(task for _, _, task, _ in lines))
     wanted = known if tasks is None else list(check_names("tasks", tasks))
     if not wanted or not set(wanted) <= set(known):
         raise MTLError(
@@ -170,41 +174,31 @@ def plot_totals(
             f"The rows hold {', '.join(known) or 'no loss of a task'}."
         )
     parts: dict[str, dict[Any, dict[str, dict[int, float]]]] = {}
-    for (run, seed, part, task, _), (x, y) in lines.items():
-        if part == split and task in wanted:
-            parts.setdefault(label_of(run, roles[run]), {}).setdefault(seed, {})[task] = dict(zip(x, y, strict=True))
+    for (run, part, task, _), by_seed in lines.items():
+        for seed, values in by_seed.items() if part == split and task in wanted else ():
+            parts.setdefault(label_of(run, roles[run]), {}).setdefault(seed, {})[task] = values
     totals = {
-        label: [_total(by_task, how) for by_task in by_seed.values() if len(by_task) == len(set(wanted))]
+        label: over_seeds(each)
         for label, by_seed in parts.items()
+        if (each := [_total(by_task, how) for by_task in by_seed.values() if len(by_task) == len(set(wanted))])
     }
-    totals = {label: kept for label, each in totals.items() if (kept := [total for total in each if total])}
+    totals = {label: each for label, each in totals.items() if any(map(math.isfinite, each.mean))}
     if not totals:
         raise MTLError(
             f"One run must have the losses of all `tasks`. Received: runs that lack some of {', '.join(wanted)} on the {split} "
             "split. Give fewer `tasks`, or another `split`."
         )
-    name = "Sum" if how == "sum" else "Mean"
     # The legend is on the right: with many runs it is as high as the panel.
-    wide, high = 6.4 + 0.075 * max(map(len, totals)), max(3.6, 0.22 * (len(totals) + 2))
-    figure, axes = grid(1, 1, wide, high)
-    place, colors = axes[0, 0], colors_of(totals)
-    for label, each in totals.items():
-        for total in each:
-            if len(each) > 1:
-                place.plot(list(total), list(total.values()), color=colors[label], linewidth=0.6, alpha=0.4)
-        common = sorted(set.intersection(*map(set, each)))
-        middle = [mean([total[epoch] for total in each]) for epoch in common]
-        marker = "" if len(common) > 2 else "o"
-        place.plot(common, middle, color=colors[label], linewidth=1.8, marker=marker, markersize=4, label=label)
-    style(place, f"{name} of the unweighted losses of {', '.join(wanted)}", "epoch", f"{how} of task losses, {split}")
-    epochs_axis(place, starts)
-    values = [value for each in totals.values() for total in each for value in total.values()]
-    if min(values) > 0 and max(values) / min(values) > WIDE:
-        # Runs differ late, where losses are low.
-        place.set_yscale("log")
-        place.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
-        place.yaxis.set_major_formatter("{x:g}")
-        place.yaxis.set_minor_locator(NullLocator())
+    wide, high = 6.4 + 0.078 * min(40, max(map(len, totals))), max(3.6, 0.22 * (len(totals) + 2))
+    which = ", ".join(wanted) if len(wanted) <= NAMED else f"{len(wanted)} tasks"
+    title = f"{'Sum' if how == 'sum' else 'Mean'} of the unweighted losses of {which}"
+    figure, (place,) = grid([(0, 0, 1)], wide, high)
+    colors = colors_of(totals)
+    for label, total in totals.items():
+        curve(place, total.epochs, total, colors[label], label)
+    style(place, f"{wrapped(title, 56)}\n{seeds_text(totals.values())}", "epoch", f"{how} of task losses, {split}")
+    log_if_wide(place, "y", [value for each in totals.values() for value in each.mean])
+    epochs_axis(place, max(each.epochs[-1] for each in totals.values()), starts)
     legend(figure, [place], right=True)
     return figure
 
@@ -224,43 +218,63 @@ def _panels(approaches: Sequence[str], titles: Sequence[str], title: str) -> tup
     Raises:
         MTLError: If there is nothing to draw.
     """
-    from mtl_keras.report._drawing import grid, style
+    from mtl_keras.report._drawing import CHARACTER, LINE, cells, grid, style, wrapped
 
     if not approaches or not titles:
         raise MTLError(
             "`metrics_rows` must hold results of `metrics` on the split. Received: no row on this split. Give another `split`."
         )
-    columns = min(len(titles), COLUMNS)
-    height = math.ceil(len(titles) / columns)
-    names = 0.075 * max(map(len, approaches)) / columns
-    figure, axes = grid(height, columns, 2.9 + names, 0.9 + 0.3 * len(approaches), title, sharey=True)
-    places: np.ndarray = axes.ravel()
-    for place, name in zip(places, titles, strict=False):
+    names = [wrapped(name, 32) for name in approaches]
+    longest = max(len(line) for name in names for line in name.splitlines())
+    high = 1.5 + sum(max(0.3, LINE * len(name.splitlines())) for name in names)
+    places = cells(len(titles), COLUMNS, high)
+    # Only the first column has names, and constrained layout gives all columns the same panels.
+    figure, axes = grid(places, 2.9 + CHARACTER * longest / (1 + max(column for _, column, _ in places)), high, title)
+    for place, name, (_, column, _) in zip(axes, titles, places, strict=True):
         style(place, name)
-        place.locator_params(axis="x", nbins=4)
-    for place in places[len(titles) :]:
-        place.set_visible(False)
-    places[0].set_yticks(range(len(approaches)), approaches)
-    places[0].set_ylim(len(approaches) - 0.4, -0.6)
-    return figure, list(places[: len(titles)])
+        place.set_yticks(range(len(names)), names)
+        place.set_ylim(len(names) - 0.4, -0.6)
+        place.tick_params(labelleft=column == 0)
+    return figure, axes
 
 
-def _spread(place: Axes, y: int, values: Sequence[float]) -> None:
+def _of_key(
+    key: tuple[str, str], approaches: Sequence[str], values: Values, reported: Iterable[Mapping[str, Any]]
+) -> list[tuple[int, str, float]]:
+    """Return place, label and value of the means, baselines and published values of one panel."""
+    found = []
+    for y, run in enumerate(approaches):
+        own, baselines = (_finite(values.get(name, {}).get(key, {}).values()) for name in (run, baseline_of(run, values)))
+        if own:
+            found.append((y, "mean", mean(own)))
+        if own and baselines:
+            found.append((y, "single-task baseline", mean(baselines)))
+        here = [row for row in reported if (row["run"], row["task"], row["metric"]) == (run, *key)]
+        found += [(y, "published", value) for row in here if (value := _float(row["value"])) is not None]
+    return found
+
+
+def _spread(place: Axes, y: int, values: Sequence[float], resplit: float) -> None:
     """Plot a dot for each seed and their mean, with its interval if there are enough."""
-    finite = [value for value in values if math.isfinite(value)]
+    finite = _finite(values)
     if not finite:
         return
     place.plot(finite, [y] * len(finite), "o", color="C0", alpha=0.45, markersize=4, markeredgewidth=0, label="one seed")
     middle = mean(finite)
     if len(finite) >= ENOUGH_SEEDS:
-        low, high = interval(finite)
+        low, high = interval(finite, resplit)
         place.plot([low, high], [y, y], color="0.15", linewidth=1.2, label="95 % interval")
     place.plot(middle, y, "|", color="0.15", markersize=11, markeredgewidth=1.8, label="mean")
+
+
+def _finite(values: Iterable[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)]
 
 
 def _float(value: Any) -> float | None:
     """Return a published value as a number, if it is one."""
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None

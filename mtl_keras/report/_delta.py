@@ -29,7 +29,7 @@ def delta_m_rows(metrics_rows: Iterable[MetricsRow], own_metrics: Mapping[str, s
 
     Returns:
         One row for each approach, seed, split and kind of epoch that has the baselines of all tasks, with task `"all"` and
-        metric `"delta_m"`; none where a baseline's value is 0.
+        metric `"delta_m"`; none where a baseline's value is 0 or negative, of which nothing can be relative.
 
     Reference:
         K.-K. Maninis, I. Radosavovic, I. Kokkinos, Attentive single-tasking of multiple tasks, CVPR 2019.
@@ -51,7 +51,7 @@ def delta_m_rows(metrics_rows: Iterable[MetricsRow], own_metrics: Mapping[str, s
         if roles[row["run"]] != "approach" or not set(own_metrics) <= own.keys() & baselines.keys():
             continue
         bases = {task: float(baselines[task]["value"]) for task in own_metrics}
-        if all(bases.values()):
+        if all(base > 0 for base in bases.values()):
             signs = {task: -1.0 if own[task]["direction"] == "min" else 1.0 for task in own_metrics}
             gains = [signs[task] * (float(own[task]["value"]) - base) / base for task, base in bases.items()]
             # A copy with other entries keeps the order of the columns.

@@ -1,19 +1,24 @@
-"""The difference between two approaches over the seeds that both have."""
+"""The difference between two approaches over the seeds that both have, and what several of them show."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtl_keras.errors import MTLError, check_names, check_text, unknown
+from mtl_keras.errors import MTLError, check_instances, check_names, check_text, unknown
 from mtl_keras.report._check import check_split
 from mtl_keras.report._rows import MetricsRow, given_metrics
-from mtl_keras.report._text import count_of, format_p, subtract
+from mtl_keras.report._text import count_of, format_relation, subtract
 from mtl_keras.report._values import directions_of, own_metrics, split_of, values_of
-from mtl_keras.report.statistics import ENOUGH_SEEDS, interval, mean, paired_test
+from mtl_keras.report.statistics import ENOUGH_SEEDS, holm, interval, mean, paired_test
 
-__all__ = ["Difference", "difference", "judge"]
+__all__ = ["SIGNIFICANT", "Difference", "difference", "judge", "verdicts"]
+
+
+#: Below this, a p value corrected for all tests shows a difference.
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +31,7 @@ class Difference:
         subject: Task and metric in words, e.g. `"fine accuracy"`.
         direction: `"max"` if higher is better, else `"min"`.
         values: Difference by seed.
+        resplit: Ratio of test to training rows if each seed has a random split of its own, else 0; see `statistics.interval`.
     """
 
     one: str
@@ -33,6 +39,7 @@ class Difference:
     subject: str
     direction: str
     values: Mapping[Any, float]
+    resplit: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -41,22 +48,24 @@ class Difference:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Limits of the 95 % paired t interval; None with one seed. It is wide below five."""
-        return interval(list(self.values.values())) if len(self.values) > 1 else None
+        """Limits of the 95 % paired t interval; None with fewer than five seeds."""
+        return interval(list(self.values.values()), self.resplit) if len(self.values) >= ENOUGH_SEEDS else None
 
     @property
     def p(self) -> float | None:
-        """The p value of the paired t test; None with one seed."""
-        return paired_test(list(self.values.values())) if len(self.values) > 1 else None
+        """The p value of the paired t test, not corrected for other tests; None with fewer than five seeds."""
+        if len(self.values) < ENOUGH_SEEDS or not all(map(math.isfinite, self.values.values())):
+            return None
+        return paired_test(list(self.values.values()), self.resplit)
 
     @property
     def judgment(self) -> str:
-        """`"better"` or `"worse"` where at least five seeds give an interval that excludes 0, else an empty string."""
-        return judge(*self.interval, self.direction) if self.interval and len(self.values) >= ENOUGH_SEEDS else ""
+        """`"better"` or `"worse"` where the interval excludes 0, else, and with fewer than five seeds, an empty string."""
+        return judge(*self.interval, self.direction) if self.interval else ""
 
     @property
     def points(self) -> str:
-        """The mean difference in percentage points, from two seeds on with its interval, e.g. `"+2.0 [-0.5, +4.5]"`."""
+        """The mean difference in percentage points, from five seeds on with its interval, e.g. `"+2.0 [-0.5, +4.5]"`."""
         text = f"{100 * self.mean:+.1f}"
         if self.interval is None:
             return text
@@ -65,19 +74,48 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """One sentence on whether the one is better. Below five seeds the difference is called indicative."""
-        n = len(self.values)
-        if n < ENOUGH_SEEDS or self.interval is None or self.p is None:
-            return f"{self.one} − {self.other} in {self.subject}: {self.mean:+.3g} over {count_of(n, 'seed')}, indicative."
-        low, high = self.interval
-        p = format_p(self.p)
-        result = (
-            f"{self.one} is {self.judgment} than {self.other} in {self.subject}"
-            if self.judgment
-            else f"{self.one} and {self.other}: no difference shown in {self.subject}"
-        )
-        shown = f"95 % interval {low:+.3g} to {high:+.3g}, p {p if p.startswith('<') else f'= {p}'}, {n} seeds"
-        return f"{result}: {self.mean:+.3g} ({shown})."
+        """One sentence on whether the one is better, tested by itself. Below five seeds the difference is called indicative."""
+        return verdicts([self])[0]
+
+
+def verdicts(differences: Iterable[Difference]) -> list[str]:
+    """Return one sentence for each of several differences: whether the one is better, tested together.
+
+    Args:
+        differences: All that one table or one list of claims judges. Their p values are corrected by Holm's method; one
+            alone needs no correction. Those over fewer than five seeds are called indicative and are not tested.
+
+    Example:
+        >>> gains = {0: 0.03, 1: 0.01, 2: 0.05, 3: 0.04, 4: 0.02}
+        >>> print(verdicts([Difference("joint", "single-task", "fine accuracy", "max", gains)])[0])
+        joint is better than single-task in fine accuracy: +0.03 (95 % interval +0.0104 to +0.0496, p = 0.013, 5 seeds).
+    """
+    given = list(check_instances("differences", [*differences], Difference))
+    tested = [each for each in given if each.p is not None]
+    corrected = dict(zip(map(id, tested), holm([each.p for each in tested if each.p is not None]), strict=True))
+    return [_sentence(each, corrected.get(id(each)), len(tested)) for each in given]
+
+
+def _sentence(each: Difference, corrected: float | None, tests: int) -> str:
+    """Return what a difference shows.
+
+    Args:
+        each: The difference.
+        corrected: Its corrected p value; None if it is not tested.
+        tests: Number of tests that it is corrected for.
+    """
+    n = len(each.values)
+    if n >= ENOUGH_SEEDS and each.p is None:
+        return f"{each.one} and {each.other}: no difference shown in {each.subject}: not all values are finite ({n} seeds)."
+    if corrected is None or each.p is None or each.interval is None:
+        return f"{each.one} − {each.other} in {each.subject}: {each.mean:+.3g} over {count_of(n, 'seed')}, indicative."
+    low, high = each.interval
+    if corrected < SIGNIFICANT and each.judgment:
+        result = f"{each.one} is {each.judgment} than {each.other} in {each.subject}"
+    else:
+        result = f"{each.one} and {each.other}: no difference shown in {each.subject}"
+    p = f"p {format_relation(each.p)}" + (f", {format_relation(corrected)} of {tests} tests by Holm" if tests > 1 else "")
+    return f"{result}: {each.mean:+.3g} (95 % interval {low:+.3g} to {high:+.3g}, {p}, {n} seeds)."
 
 
 def difference(
@@ -87,6 +125,7 @@ def difference(
     task: str | Sequence[str],
     metric: str | None = None,
     split: str | None = None,
+    resplit: float = 0.0,
 ) -> Difference:
     """Return the difference between two approaches, at the best epoch, over the seeds that both have.
 
@@ -97,9 +136,10 @@ def difference(
         task: A task, or `"all"`; of several tasks the mean of their differences is taken for each seed.
         metric: A metric of the task; None (default) is the task's own, for `"all"` the skill.
         split: None (default) is `"test"` where there are rows of it.
+        resplit: Ratio of test to training rows if each seed has a random split of its own; 0 (default) if all share one.
 
     Raises:
-        MTLError: If they share no seed, or two rows hold the same value.
+        MTLError: If they share no seed, tasks have different metrics, units or directions, or two rows hold the same value.
     """
     rows = given_metrics(metrics_rows)
     split = split_of(rows) if split is None else check_split(split)
@@ -118,6 +158,13 @@ def difference(
         check_text(name, run, example="multi-task")
         if run not in values:
             raise unknown(f"approach on the {split} split", run, values, f"`{name}` must be in `metrics_rows`.")
+    kinds = {name: _kind(rows, name, metric or own.get(name, "")) for name in tasks}
+    if len(set(kinds.values())) > 1:
+        shown = "; ".join(f"{name}: {' in '.join(kind[:2])}, {kind[2]}" for name, kind in kinds.items())
+        raise MTLError(
+            f"Tasks whose differences are averaged must have one metric, unit and direction. Received: {shown}. Compare "
+            "them one by one, or by task='all'."
+        )
     by_task: list[dict[Any, float]] = []
     for name in tasks:
         key = (name, metric or own.get(name, ""))
@@ -132,7 +179,13 @@ def difference(
     name = metric or own.get(tasks[0], "")
     subject = name if tasks == ["all"] else f"{', '.join(tasks)} {name}"
     means = {seed: mean([each[seed] for each in by_task]) for seed in seeds}
-    return Difference(one, other, subject, directions[tasks[0], name], means)
+    return Difference(one, other, subject, directions[tasks[0], name], means, resplit)
+
+
+def _kind(rows: Iterable[MetricsRow], task: str, metric: str) -> tuple[str, str, str]:
+    """Return metric, unit and direction of a task."""
+    found = next((row for row in rows if (row["task"], row["metric"]) == (task, metric)), None)
+    return (metric, str(found["unit"]), str(found["direction"])) if found else (metric, "", "")
 
 
 def judge(low: float, high: float, direction: str) -> str:

@@ -46,27 +46,35 @@ def _of_one(record: Record, run: str) -> str:
     for task in tasks[:NAMED]:
         with suppress(MTLError):
             difference = record.difference(run, baseline_of(run, roles_of(record.metrics)), task)
-            compared[difference] = units[task, own[task]].startswith("fraction")
+            compared[difference] = (record.mean(run, task), units[task, own[task]].startswith("fraction"))
     if compared:
         return _compared(run, compared)
     reached = [f"{own[task]} {format_number(record.mean(run, task))} on {task}" for task in tasks[:NAMED]]
     return f"Over {count_of(seeds, 'seed')}, {run} reaches {join_words(reached)}." if reached else f"{run} was not measured."
 
 
-def _compared(run: str, differences: Mapping[Difference, bool]) -> str:
-    """Return how one approach differs from its single-task baselines, in percentage points where that is marked."""
+def _compared(run: str, differences: Mapping[Difference, tuple[float, bool]]) -> str:
+    """Return what one approach reaches and how it differs from its single-task baselines.
+
+    Args:
+        run: Its label.
+        differences: With the value that it reaches, and whether the difference is shown in percentage points.
+    """
     seeds = min(len(each.values) for each in differences)
     sure = seeds >= ENOUGH_SEEDS
     parts = []
-    for each, in_points in differences.items():
+    for each, (value, in_points) in differences.items():
         factor, form, unit = (100, "+.1f", " points") if in_points else (1, "+.3g", "")
         interval = ""
         if sure and each.interval:
             low, high = (format(factor * limit, form) for limit in each.interval)
-            interval = f" (95 % interval {low} to {high})"
-        parts.append(f"{each.subject} by {factor * each.mean:{form}}{unit}{interval}")
-    note = "" if sure else f"; with fewer than {ENOUGH_SEEDS} seeds this is indicative"
-    return f"Over {count_of(seeds, 'seed')}, {run} training changes {join_words(parts)} against single-task baselines{note}."
+            interval = f", 95 % interval {low} to {high}"
+        parts.append(f"{each.subject} {format_number(value)} ({factor * each.mean:{form}}{unit}{interval})")
+    note = "" if sure else f"; with fewer than {ENOUGH_SEEDS} seeds these differences are indicative"
+    return (
+        f"Over {count_of(seeds, 'seed')}, {run} training reaches {join_words(parts)}, in brackets against single-task "
+        f"baselines{note}."
+    )
 
 
 def _of_several(record: Record, approaches: Sequence[str]) -> str:

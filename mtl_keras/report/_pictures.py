@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
 from mtl_keras.report._approach_plots import plot_approaches, plot_gains, plot_totals
-from mtl_keras.report._plots import plot_confusion, plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._confusion import plot_confusion, plot_confusions
+from mtl_keras.report._confusion_rows import confusion_counts
+from mtl_keras.report._plots import plot_history, plot_loss_weights, plot_reconstructions
 from mtl_keras.report._record import Picture, Record
 from mtl_keras.report._roles import label_of, with_roles
 from mtl_keras.report._rows import HistoryRow
 from mtl_keras.report._steps import STEPS, plot_steps
 from mtl_keras.report._tables import is_comparison
+from mtl_keras.report._text import count_of
 from mtl_keras.report._trials import plot_trials
 from mtl_keras.report._values import shown_tasks
 
@@ -40,7 +43,9 @@ def pictures(record: Record) -> list[Picture]:
         history=[row for row in record.history if row["task"] in (*shown[:CURVES], "all")],
         published=[row for row in record.published if row["task"] in (*shown, "all")],
     )
-    usual = [*(_of_approaches(few) if is_comparison(record.metrics, record.published) else ()), *_of_training(few)]
+    every = len(_tasks(record.metrics))
+    comparison = _of_approaches(few, every) if is_comparison(record.metrics, record.published) else []
+    usual = [*comparison, *_of_training(few, every)]
     by_name = {picture.name: picture for picture in record.plots}
     for picture in usual:
         own = by_name.get(picture.name)
@@ -48,34 +53,52 @@ def pictures(record: Record) -> list[Picture]:
     return list(by_name.values())
 
 
-def _of_approaches(record: Record) -> list[Picture]:
+def _tasks(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {row["task"] for row in rows} - {"all"}
+
+
+def _named(caption: str, rows: Iterable[Mapping[str, Any]], every: int) -> str:
+    """Return a caption that says if it is of some of all tasks."""
+    shown = len(_tasks(rows))
+    return f"{caption}, {shown} of {every} tasks" if shown < every else caption
+
+
+def _of_approaches(record: Record, every: int) -> list[Picture]:
     """Return the pictures that a record of several approaches opens with."""
     metrics, split, common = record.metrics, record.split, _common_tasks(record.history)
     candidates = [
-        Picture("approaches.png", "approaches", lambda: plot_approaches(metrics, split, published=record.published)),
-        Picture("gains.png", "gains on the single-task baselines", lambda: plot_gains(metrics, split)),
+        Picture(
+            "approaches.png",
+            _named("approaches", metrics, every),
+            lambda: plot_approaches(metrics, split, published=record.published, resplit=record.resplit),
+        ),
+        Picture("gains.png", "gains on the single-task baselines", lambda: plot_gains(metrics, split, resplit=record.resplit)),
     ]
-    if 2 * len(common) > len({row["task"] for row in record.history} - {"all"}):
+    if 2 * len(common) > len(_tasks(record.history)):
         candidates.append(Picture("totals.png", "unweighted totals", lambda: plot_totals(record.history, tasks=common)))
+    return _drawable(candidates)
+
+
+def _drawable(candidates: Iterable[Picture]) -> list[Picture]:
+    """Return the pictures that there is something to draw for: gains need baselines, totals and curves need losses."""
     found = []
     for picture in candidates:
-        # A record is written with what there is: gains need baselines, totals need losses.
         with suppress(MTLError):
             figure = picture.draw() if picture.draw else None
             found.append(replace(picture, draw=partial(_same, figure)))
     return found
 
 
-def _of_training(record: Record) -> list[Picture]:
+def _of_training(record: Record, every: int) -> list[Picture]:
     """Return the pictures of curves, of the delivered model, of the search, of steps and of loss weights."""
     history = record.history
     units = {row["metric"]: row["unit"] for row in record.metrics}
-    found = []
-    if history:
-        found.append(Picture("curves.png", "training curves", lambda: plot_history(history, units=units)))
+    caption = _named("training curves", history, every)
+    found = _drawable([Picture("curves.png", caption, lambda: plot_history(history, units=units))])
+    found += _of_confusion(record)
     if record.evaluation:
-        found += _of_model(record.evaluation, {row["task"] for row in record.metrics})
-    if record.trials:
+        found += _of_model(record.evaluation, _tasks(record.metrics), {picture.name for picture in found})
+    if any(row["status"] == "completed" for row in record.trials):
         found.append(Picture("trials.png", "trials", lambda: plot_trials(record.trials)))
     if any(row["task"] == "all" and row["metric"].startswith(STEPS) for row in history):
         found.append(Picture("steps.png", "steps of each data set", lambda: plot_steps(history)))
@@ -88,18 +111,40 @@ def _of_training(record: Record) -> list[Picture]:
     return found
 
 
-def _of_model(evaluation: Evaluation, shown: Collection[str]) -> list[Picture]:
-    """Return the confusion matrices and reconstructions of the delivered model."""
+def _of_confusion(record: Record) -> list[Picture]:
+    """Return the confusion matrices of all approaches, summed over their seeds."""
+    found = []
+    for task in dict.fromkeys(row["task"] for row in record.confusion if row["task"] in _tasks(record.metrics)):
+        rows = [row for row in record.confusion if row["task"] == task]
+        names = record.class_names.get(task, ())
+        classes = max(len(names), *(1 + max(row["true"], row["predicted"]) for row in rows))
+        runs = dict.fromkeys(row["run"] for row in rows)
+        by_run = {run: confusion_counts([row for row in rows if row["run"] == run], classes) for run in runs}
+        title = f"{task}, {rows[0]['split']} split, {count_of(len({row['seed'] for row in rows}), 'seed')}"
+        if len(by_run) == 1:
+            draw: Any = partial(plot_confusion, next(iter(by_run.values())), names or None, title)
+        else:
+            draw = partial(plot_confusions, by_run, names or None, title)
+        found.append(Picture(_confusion_file(task), f"confusion matrices of {title}", draw))
+    return found
+
+
+def _of_model(evaluation: Evaluation, shown: Collection[str], drawn: Collection[str]) -> list[Picture]:
+    """Return the confusion matrices and reconstructions of the delivered model, without those that are drawn already."""
     found = []
     for task, counts in evaluation.confusion.items():
-        if task in shown:
-            title, names = f"{task}, {evaluation.split} split", evaluation.class_names.get(task)
+        if task in shown and _confusion_file(task) not in drawn:
+            title, names = f"{task}, {evaluation.split} split, delivered model", evaluation.class_names.get(task)
             draw = partial(plot_confusion, counts, names, title)
-            found.append(Picture(f"confusion_{task}.png", f"confusion matrix of {task}", draw))
+            found.append(Picture(_confusion_file(task), f"confusion matrix of {title}", draw))
     for task, (truth, prediction) in evaluation.examples.items():
         draw = partial(plot_reconstructions, truth, prediction)
         found.append(Picture(f"reconstruction_{task}.png", f"reconstructions of {task}", draw))
     return found
+
+
+def _confusion_file(task: str) -> str:
+    return f"confusion_{task}.png"
 
 
 def _same(figure: Any) -> Any:

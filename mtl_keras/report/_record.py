@@ -17,7 +17,9 @@ from mtl_keras.errors import (
     store,
 )
 from mtl_keras.files import check_name
+from mtl_keras.report._budget import Budget
 from mtl_keras.report._check import check_evaluation, check_trials
+from mtl_keras.report._confusion_rows import ConfusionRow, given_confusion
 from mtl_keras.report._difference import Difference, difference
 from mtl_keras.report._roles import approaches_of, roles_of
 from mtl_keras.report._rows import HistoryRow, MetricsRow, given_history, given_metrics
@@ -107,8 +109,12 @@ class Record:
         environment: As from `environment()`; `wall_seconds` is shown if it is there.
         metrics: Rows as from `metrics_rows` and `trivial_rows`.
         history: Rows as from `history_rows`.
+        confusion: Rows as from `confusion_rows`, of all seeds on the test split.
+        budgets: What each approach was trained on.
+        class_names: Names of the classes by task, where known.
         trials: Rows of trials.jsonl; empty (default) if nothing was searched.
-        evaluation: Of the delivered model, for its confusion matrices and reconstructions; None (default) without one.
+        evaluation: Of the delivered model, for reconstructions, and for confusion matrices of tasks without `confusion`; None
+            (default) without one.
         finding: The result in one sentence; empty (default) has it written from the rows.
         notes: What the result does not say, a sentence each.
         published: What others report: rows with `run`, `task`, `metric`, `value` and `note` (the source).
@@ -138,6 +144,9 @@ class Record:
     environment: Mapping[str, Any]
     metrics: Sequence[MetricsRow]
     history: Sequence[HistoryRow] = ()
+    confusion: Sequence[ConfusionRow] = ()
+    budgets: Sequence[Budget] = ()
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trials: Sequence[Mapping[str, Any]] = ()
     evaluation: Evaluation | None = None
     finding: str = ""
@@ -154,14 +163,23 @@ class Record:
             text = getattr(self, name)
             if name == "title" or not isinstance(text, str) or text:
                 check_text(name, text, of=of)
-        for name in ("config", "environment", "summaries"):
+        for name in ("config", "environment", "summaries", "class_names"):
             store(self, **{name: check_mapping(name, getattr(self, name), of=of)})
         store(self, metrics=given_metrics(self.metrics, "metrics"), history=given_history(self.history, "history"))
+        store(self, confusion=given_confusion(self.confusion))
+        for task, names in self.class_names.items():
+            check_names(f"class_names[{task!r}]", names, of=of)
         store(self, trials=check_trials(self.trials, name="trials"))
         check_names("notes", self.notes, of=of)
         if self.evaluation is not None:
             check_evaluation(self.evaluation)
-        for name, kind in (("plots", Picture), ("tables", Table), ("published", Mapping), ("claims", Mapping)):
+        for name, kind in (
+            ("budgets", Budget),
+            ("plots", Picture),
+            ("tables", Table),
+            ("published", Mapping),
+            ("claims", Mapping),
+        ):
             check_instances(name, getattr(self, name), kind, of=of)
         for name, keys, rows in (("published", PUBLISHED_COLUMNS, self.published), ("claims", CLAIM_KEYS, self.claims)):
             for row in rows:
@@ -179,6 +197,22 @@ class Record:
         if self.evaluation and all(row["split"] != "test" for row in self.metrics):
             return self.evaluation.split if self.metrics else "test"
         return split_of(self.metrics)
+
+    @property
+    def resplit(self) -> float:
+        """The ratio of test to training rows if each seed has a random split of its own, else 0; see `statistics.interval`.
+
+        It is 0 too where `budgets` do not say how many rows there were, as in records of earlier versions; the page says so.
+        """
+        if not (self.split_per_seed and self.budgets):
+            return 0.0
+        measured = max((row["n"] for row in self.metrics if row["split"] == self.split), default=0)
+        return measured / max(each.rows for each in self.budgets)
+
+    @property
+    def split_per_seed(self) -> bool:
+        """Whether each seed has a random split of its own."""
+        return bool(self.config.get("split_per_seed", self.config.get("by_split")))
 
     @property
     def approaches(self) -> list[str]:
@@ -225,4 +259,4 @@ class Record:
         Raises:
             MTLError: If they share no seed.
         """
-        return difference(self.metrics, one, other, task, metric, split or self.split)
+        return difference(self.metrics, one, other, task, metric, split or self.split, self.resplit)

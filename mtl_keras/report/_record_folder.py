@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from mtl_keras.errors import MTLError, check_bool, check_instance, check_path
 from mtl_keras.files import atomic, damaged, read_json, write_json
+from mtl_keras.report._budget import Budget
+from mtl_keras.report._confusion_rows import read_confusion, write_confusion
 from mtl_keras.report._csv import read_csv, write_csv
 from mtl_keras.report._finding import finding
 from mtl_keras.report._page import page
@@ -26,7 +28,7 @@ WRITTEN = "record.json"
 
 
 def write_record(folder: str | Path, record: Record) -> None:
-    """Write a record: config.json, environment.json, metrics.csv, history.csv, published.csv, record.json, pictures, page.
+    """Write a record: config.json, environment.json, CSV files of all rows, record.json, pictures, page.
 
     The page, README.md, is written last. Files that a search appends to (trials.jsonl, test_evaluations.jsonl) stay as they
     are. Equal records give equal files.
@@ -47,6 +49,8 @@ def write_record(folder: str | Path, record: Record) -> None:
     write_json(folder / "environment.json", record.environment)
     write_csv(folder / "metrics.csv", METRICS_COLUMNS, record.metrics)
     write_csv(folder / "history.csv", HISTORY_COLUMNS, record.history)
+    if record.confusion:
+        write_confusion(folder / "confusion.csv", record.confusion)
     if record.published:
         write_csv(folder / "published.csv", PUBLISHED_COLUMNS, record.published)
     drawn = pictures(record)
@@ -63,6 +67,8 @@ def write_record(folder: str | Path, record: Record) -> None:
             "notes": list(record.notes),
             "claims": [dict(row) for row in record.claims],
             "summaries": dict(record.summaries),
+            "budgets": [each.config() for each in record.budgets],
+            "class_names": {task: list(names) for task, names in record.class_names.items()},
             "tables": [{"caption": table.caption, "markdown": table.markdown} for table in record.tables],
             "pictures": [{"name": picture.name, "caption": picture.caption} for picture in drawn],
         },
@@ -97,10 +103,12 @@ def read_record(folder: str | Path, *, history: bool = True) -> Record:
     try:
         named = {each["name"]: each["caption"] for each in written.get("pictures", ())}
         tables = [Table(each["markdown"], each["caption"]) for each in written.get("tables", ())]
+        budgets = [Budget(**{**each, "tasks": tuple(each["tasks"])}) for each in written.get("budgets", ())]
     except (KeyError, TypeError) as error:
-        raise damaged(folder / WRITTEN, f"its pictures and tables must be as write_record writes them ({error})") from error
+        message = f"its pictures, tables and budgets must be as write_record writes them ({error})"
+        raise damaged(folder / WRITTEN, message) from error
     captions = named or {path.name: path.stem.replace("_", " ") for path in sorted(folder.glob("*.png"))}
-    published = folder / "published.csv"
+    published, confusion = folder / "published.csv", folder / "confusion.csv"
     return Record(
         title=written.get("title", folder.name),
         question=written.get("question", ""),
@@ -109,6 +117,9 @@ def read_record(folder: str | Path, *, history: bool = True) -> Record:
         environment=environment,
         metrics=read_metrics(folder / "metrics.csv"),
         history=read_history(folder / "history.csv") if history else [],
+        confusion=read_confusion(confusion) if confusion.exists() else (),
+        budgets=budgets,
+        class_names=written.get("class_names", {}),
         trials=read_trials(folder),
         finding=written.get("finding", ""),
         notes=written.get("notes", ()),

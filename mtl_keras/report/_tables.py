@@ -26,13 +26,17 @@ def is_comparison(metrics_rows: Iterable[MetricsRow], published: Sequence[Mappin
     return bool(published) or len(approaches_of(roles_of(metrics_rows))) > 1
 
 
-def scores_table(metrics_rows: Iterable[MetricsRow], split: str = "test", *, epoch_kind: str = "best") -> pd.DataFrame:
+def scores_table(
+    metrics_rows: Iterable[MetricsRow], split: str = "test", *, epoch_kind: str = "best", resplit: float = 0.0
+) -> pd.DataFrame:
     """Return what the approaches reach on one split as text, with a row for each task and metric.
 
     Args:
         metrics_rows: Rows as from `metrics_rows` and `trivial_rows`.
         split: `"test"` (default), `"validation"` or `"train"`.
         epoch_kind: `"best"` (default) or `"last"`.
+        resplit: Ratio of test to training rows if each seed has a random split of its own; 0 (default) if all share one. See
+            `statistics.interval`.
 
     Returns:
         Columns `task`, `metric`, `unit`, `better` (↑ or ↓), `n` (labeled rows); for each approach and its baselines mean ±
@@ -66,7 +70,7 @@ def scores_table(metrics_rows: Iterable[MetricsRow], split: str = "test", *, epo
             line[run] = format_mean(list(own[run].values()))
         for run in approaches:
             if (baseline := baseline_of(run, values)) in values:
-                line[f"{run} − {baseline}"] = format_difference(own[run], own[baseline])
+                line[f"{run} − {baseline}"] = format_difference(own[run], own[baseline], resplit)
         if TRIVIAL in values:
             like = next((mean(list(own[run].values())) for run in approaches if own[run]), None)
             line[TRIVIAL] = format_number(mean(list(own[TRIVIAL].values())), like)

@@ -16,6 +16,7 @@ __all__ = [
     "format_mean",
     "format_number",
     "format_p",
+    "format_relation",
     "join_words",
     "subtract",
 ]
@@ -50,7 +51,7 @@ def subtract(one: Mapping[Any, float], other: Mapping[Any, float]) -> dict[Any, 
     return {seed: value - other[seed] for seed, value in one.items() if seed in other}
 
 
-def format_difference(one: Mapping[Any, float], other: Mapping[Any, float]) -> str:
+def format_difference(one: Mapping[Any, float], other: Mapping[Any, float], resplit: float = 0.0) -> str:
     """Return the mean difference over common seeds, with its interval, or called indicative if there are too few."""
     pairs = subtract(one, other)
     if not pairs:
@@ -60,13 +61,19 @@ def format_difference(one: Mapping[Any, float], other: Mapping[Any, float]) -> s
     text = format_number(mean(differences), like, sign=True)
     if len(pairs) < ENOUGH_SEEDS:
         return f"{text} (indicative)"
-    low, high = interval(differences)
+    low, high = interval(differences, resplit)
     return f"{text} [{format_number(low, like, sign=True)}, {format_number(high, like, sign=True)}]"
 
 
 def format_p(p: float) -> str:
     """Return a p value with three decimals."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def format_relation(p: float) -> str:
+    """Return a p value as the right side of a sentence, e.g. `"= 0.013"`."""
+    text = format_p(p)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def count_of(number: int, noun: str) -> str:

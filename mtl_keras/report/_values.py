@@ -9,15 +9,27 @@ from mtl_keras.errors import MTLError
 from mtl_keras.report._roles import approaches_of, roles_of
 from mtl_keras.report._rows import MetricsRow
 
-__all__ = ["TaskMetric", "Values", "directions_of", "main_metrics", "own_metrics", "shown_tasks", "split_of", "values_of"]
+__all__ = [
+    "BySeed",
+    "TaskMetric",
+    "Values",
+    "directions_of",
+    "main_metrics",
+    "own_metrics",
+    "shown_tasks",
+    "split_of",
+    "values_of",
+]
 
 #: Of more tasks than this a page shows those that most approaches have.
 MANY = 12
 
 #: Task and metric.
 TaskMetric = tuple[str, str]
+#: Value by seed.
+BySeed = dict[Any, float]
 #: Value by run, task and metric, and seed.
-Values = dict[str, dict[TaskMetric, dict[Any, float]]]
+Values = dict[str, dict[TaskMetric, BySeed]]
 
 
 def values_of(metrics_rows: Iterable[MetricsRow], split: str, epoch_kind: str = "best") -> Values:

@@ -1,4 +1,7 @@
-"""The statistics that results are reported with: mean, spread, paired interval and test, score of a trial.
+"""The statistics that results are reported with: mean, spread, paired interval and test, Holm's correction, trial scores.
+
+Seeds on one split are independent. Seeds that each have a random split of their own share most of their rows: their values
+differ less than those of new data sets would. `resplit`, the ratio of test to training rows, corrects for it.
 
 Example:
     >>> from mtl_keras.report import statistics
@@ -12,12 +15,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, check_number
 from mtl_keras.report._check import check_numbers, check_trials
 
-__all__ = ["ENOUGH_SEEDS", "interval", "mean", "paired_test", "sample_sd", "trial_skills"]
+__all__ = ["ENOUGH_SEEDS", "holm", "interval", "mean", "paired_test", "sample_sd", "trial_skills"]
 
-#: With fewer seeds a difference is called indicative and tables give no interval.
+#: With fewer seeds a difference is called indicative and has neither interval nor test: an interval over three is so wide, and
+#: its width so uncertain, that it misleads more than the values themselves.
 ENOUGH_SEEDS = 5
 
 
@@ -41,22 +45,26 @@ def sample_sd(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1))
 
 
-def interval(differences: Sequence[float]) -> tuple[float, float]:
+def interval(differences: Sequence[float], resplit: float = 0.0) -> tuple[float, float]:
     """Return the two-sided 95 % t interval of the mean of paired differences.
 
     Args:
         differences: One for each seed, at least two.
+        resplit: Ratio of test to training rows if each seed has a random split of its own; 0 (default) if all share one.
 
     Returns:
         Lower and upper limit.
 
     Raises:
-        MTLError: If there are fewer than two differences.
+        MTLError: If there are fewer than two differences, or the ratio is negative.
 
     Example:
         >>> low, high = interval([1.0, 2.0, 3.0, 4.0, 5.0])
         >>> f"{low:.4f} {high:.4f}"
         '1.0368 4.9632'
+
+    Reference:
+        C. Nadeau, Y. Bengio, Inference for the generalization error, Machine Learning 52, 2003 (`resplit`).
     """
     differences = check_numbers("differences", differences)
     if len(differences) < 2:
@@ -65,24 +73,24 @@ def interval(differences: Sequence[float]) -> tuple[float, float]:
         )
     from scipy.special import stdtrit
 
-    n = len(differences)
-    half = float(stdtrit(n - 1, 0.975)) * sample_sd(differences) / math.sqrt(n)
+    half = float(stdtrit(len(differences) - 1, 0.975)) * _standard_error(differences, resplit)
     return mean(differences) - half, mean(differences) + half
 
 
-def paired_test(differences: Sequence[float]) -> float:
+def paired_test(differences: Sequence[float], resplit: float = 0.0) -> float:
     """Return the p value of the two-sided paired t test of a mean difference of 0.
 
-    `t = mean / (SD / sqrt(n))` with n - 1 degrees of freedom. The 95 % interval excludes 0 where p is below 0.05.
+    `t = mean / (SD sqrt(1/n + resplit))` with n - 1 degrees of freedom. The 95 % interval excludes 0 where p is below 0.05.
 
     Args:
         differences: One for each seed, at least two.
+        resplit: As for `interval`.
 
     Returns:
         p in `[0, 1]`. If all differences are equal, 1 where they are 0 and 0 otherwise.
 
     Raises:
-        MTLError: If there are fewer than two differences.
+        MTLError: If there are fewer than two differences, or the ratio is negative.
 
     Example:
         >>> f"{paired_test([1.0, 2.0, 3.0, 4.0, 5.0]):.4f}"
@@ -93,10 +101,45 @@ def paired_test(differences: Sequence[float]) -> float:
         raise MTLError(f"A test of `differences` must be over at least two seeds. Received: {len(differences)}. Train more.")
     from scipy.special import stdtr
 
-    n, middle, spread = len(differences), mean(differences), sample_sd(differences)
-    if spread == 0:
+    middle, error = mean(differences), _standard_error(differences, resplit)
+    if error == 0:
         return float(middle == 0)
-    return float(2 * stdtr(n - 1, -abs(middle) * math.sqrt(n) / spread))
+    return float(2 * stdtr(len(differences) - 1, -abs(middle) / error))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values corrected for the number of tests, in the same order.
+
+    The k-th smallest of m is multiplied by m - k + 1 and is at least as large as the corrected one before it. The probability
+    that any of the tests whose corrected p is below 0.05 is a false alarm is at most 0.05.
+
+    Args:
+        p_values: Those of a family of tests, in `[0, 1]`.
+
+    Raises:
+        MTLError: If a value is not in `[0, 1]`.
+
+    Example:
+        >>> [round(p, 4) for p in holm([0.01, 0.04, 0.03])]
+        [0.03, 0.06, 0.06]
+
+    Reference:
+        S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979.
+    """
+    values = check_numbers("p_values", p_values)
+    if not all(0 <= value <= 1 for value in values):
+        raise MTLError(f"`p_values` must be in [0, 1]. Received: {values}. Pass those of `paired_test`.")
+    corrected, largest = [0.0] * len(values), 0.0
+    for place, number in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        largest = max(largest, min(1.0, (len(values) - place) * values[number]))
+        corrected[number] = largest
+    return corrected
+
+
+def _standard_error(differences: Sequence[float], resplit: float) -> float:
+    """Return the standard error of the mean of differences, 0 if all are equal."""
+    ratio = check_number("resplit", resplit, minimum=0.0, example=0.25)
+    return sample_sd(differences) * math.sqrt(1 / len(differences) + ratio)
 
 
 def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:

@@ -165,6 +165,8 @@ class OpenRun:
         model: MultiTaskModel,
         class_names: Mapping[str, Sequence[str]],
         complete: Callable[[Record], Record] = lambda record: record,
+        *,
+        trainings: int,
         **record: Any,
     ) -> None:
         """Write the chosen model and the record of the run.
@@ -173,13 +175,16 @@ class OpenRun:
             model: The chosen model.
             class_names: By task; those of tasks that the model does not have are left out.
             complete: Adds to the record, e.g. what a study knows about it.
+            trainings: Number of trainings that this process has run.
             **record: Fields of `mtl_keras.report.Record`, without `command`, `config` and `environment`.
         """
         model.class_names = {task: tuple(names) for task, names in class_names.items() if task in model.recipe.tasks}
         model.save(self.path / MODEL)
+        self._log.note_trainings(trainings)
         environment = self._log.environment()
         try:
-            whole = Record(command=environment["command"], config=self.config, environment=environment, **record)
+            about = {"command": environment["command"], "config": self.config, "class_names": class_names}
+            whole = Record(**about, environment=environment, **record)
             write_record(self.path, complete(whole))
         except (Exception, SystemExit) as error:
             reason = str(error) if isinstance(error, MTLError) else describe_failure(error)

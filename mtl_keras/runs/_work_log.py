@@ -53,6 +53,10 @@ class WorkLog:
         """
         return self._with_sessions(round(time.perf_counter() - self._began, 1))
 
+    def note_trainings(self, count: int) -> None:
+        """Note how many trainings this session has run: a session without any does not make a commit one that trained."""
+        self._own["trainings"] = count
+
     def save(self) -> None:
         """Write how long this session has taken so far."""
         self._write(self.environment())

@@ -9,7 +9,7 @@ from typing import Any
 
 from mtl_keras import weighting as weightings
 from mtl_keras.comparison import Comparison, compare_plans
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_count, check_unique, unknown
 from mtl_keras.report import read_trials
 from mtl_keras.report.statistics import trial_skills
 from mtl_keras.runs import Options, Plan, RunFolder, read_config
@@ -54,6 +54,8 @@ def compare_study(
     """
     options = options or Options()
     changes = with_quick(study, changes, options)
+    seeds = check_count("seeds", seeds, minimum=2, of="a comparison, which estimates a spread,", example=5)
+    _check_approaches(study, approaches, changes, fixed_from is not None)
     saved = _saved_search(study, fixed_from)
     data = None
     if study.image_shape is None:
@@ -69,17 +71,28 @@ def compare_study(
         elif name in weightings.METHODS:
             phases = tuple(replace(phase, weighting=name) for phase in plan.phases)
             plans[name], settings[name] = replace(plan, phases=phases), base.settings
-        elif name in study.configurations:
+        else:
             named = resolve(study, changes, configuration=name)
             plans[name], settings[name] = named.plan, named.settings
-        else:
-            known = [*weightings.METHODS, *study.configurations, *([FIXED] if fixed_from is not None else [])]
-            raise unknown("approach", name, known, "`fixed` needs the folder of a search (--fixed-from).")
     folder = RunFolder(study.name, "compare", options)
     _check_data(study, settings)
     own = next(iter(settings.values()), base.settings)
     data = data if data is not None and own == base.settings else load_data(study, own, options)
     return compare_plans(folder, plans, data, options, seeds=seeds, seed=base.settings.seed)
+
+
+def _check_approaches(study: Study, approaches: Sequence[str], changes: Mapping[str, Any], fixed: bool) -> None:
+    """Refuse names of approaches that are unknown or repeated, and a weighting that all of them would replace."""
+    check_unique("approach", approaches)
+    known = [*weightings.METHODS, *study.configurations, *([FIXED] if fixed else [])]
+    for name in approaches:
+        if name not in known:
+            raise unknown("approach", name, known, "`fixed` needs the folder of a search (--fixed-from).")
+    if "weighting" in changes and not set(approaches) & set(study.configurations):
+        raise MTLError(
+            f"`weighting` must be left out of a comparison of weightings, each of which replaces it. Received: weighting="
+            f"{changes['weighting']!r} for {', '.join(approaches)}. Name it as an approach, or as a configuration of the study."
+        )
 
 
 def _check_data(study: Study, settings: Mapping[str, Settings]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import metrics_rows
-from mtl_keras.runs import log_test_evaluation, read_config
+from mtl_keras.runs import lock, log_test_evaluation, read_config
 from mtl_keras.saving import load_model
 from mtl_keras.search._load_study import find_study, load_study
 from mtl_keras.search._resolve import resolve_settings
@@ -38,8 +38,8 @@ def evaluate_run(
         cache_dir: Folder of the feature cache.
 
     Raises:
-        MTLError: If the folder holds no finished run, it is of a study file that is not named, or the file is not that of the
-            run.
+        MTLError: If the folder holds no finished run, it is of a study file that is not named, the file is not that of the
+            run, or another process writes to the folder whose test evaluation is to be logged.
     """
     folder = Path(folder)
     model = load_model(folder)
@@ -57,8 +57,11 @@ def evaluate_run(
     data = own_study.load(settings, data_dir)
     own = model.recipe.tasks
     data = data if set(own) == set(data.tasks) else data.only(*own)
-    evaluation = evaluate(model, data, split, cache_dir=cache_dir)  # type: ignore[arg-type]  # evaluate refuses other names
-    if split == "test":
+    if split != "test":
+        return evaluate(model, data, split, cache_dir=cache_dir)  # type: ignore[arg-type]  # evaluate refuses other names
+    # Also while it is computed, so that what cannot be logged is not seen.
+    with lock(folder):
+        evaluation = evaluate(model, data, "test", cache_dir=cache_dir)
         rows = metrics_rows(evaluation, run="multi-task", seed=0, phase=0, epoch_kind="best")
         log_test_evaluation(folder, {"command": "evaluate", "model": "model.keras"}, rows)
     return evaluation

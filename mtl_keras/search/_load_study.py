@@ -76,6 +76,15 @@ def _import(path: Path) -> tuple[ModuleType, str]:
         raise
     except (Exception, SystemExit) as error:
         raise MTLError(
-            f"A study file must be importable. Received: {path}: {type(error).__name__}: {error}. Correct the file."
+            f"A study file must be importable. Received: {path}: {type(error).__name__}: {error}. {_find_remedy(path, error)}"
         ) from error
     return module, digest
+
+
+def _find_remedy(path: Path, error: BaseException) -> str:
+    """Return what to do about an error of a study file."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if name and ((path.parent / f"{name}.py").is_file() or (path.parent / name).is_dir()):
+        # Its folder is not on the path, where its modules would hide others, also those of other studies.
+        return f"A module next to it is imported relatively: from .{name} import ..."
+    return "Correct the file."

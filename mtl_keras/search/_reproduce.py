@@ -10,7 +10,7 @@ from typing import Any
 
 from mtl_keras.comparison import Approach, Comparison, check_approaches, run_approaches
 from mtl_keras.data import Data
-from mtl_keras.errors import MTLError, check_count
+from mtl_keras.errors import MTLError, check_count, check_unique
 from mtl_keras.runs import Options, RunFolder, Trainer
 from mtl_keras.search._load_study import find_study
 from mtl_keras.search._prepare import load_data, with_image_shape
@@ -86,7 +86,10 @@ def reproduce_study(
         raise MTLError(f"`reproduce` must have configurations to run. Received: {study.name!r}, which names none. Use tune.")
     if seeds is not None:
         seeds = check_count("seeds", seeds, minimum=2, of="a reproduction, which estimates a spread,", example=3)
-    names = list(dict.fromkeys(configurations or study.configurations))
+    check_unique("configuration", configurations)
+    names = list(configurations or study.configurations)
+    for name in names:
+        study.configuration(name)
     if study.image_shape is None:
         settings, _ = resolve_settings(study, changes, configuration=names[0])
         study = with_image_shape(study, load_data(study, settings, options))
@@ -120,10 +123,8 @@ def reproduce_study(
                 lambda record: study.complete(record, judge=judge),
                 title=f"{study.name}: {len(names)} configurations",
                 question=study.summary,
-                metrics=results.metrics,
-                history=results.history,
-                evaluation=results.evaluation,
-                notes=[results.note],
+                **results.content,
+                trainings=trainer.trainings,
                 published=published,
                 summaries={name: study.configuration(name).summary for name in names},
             )

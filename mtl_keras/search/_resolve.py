@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from mtl_keras import weighting as weightings
 from mtl_keras.errors import MTLError, check_mapping, check_number, describe, unknown
 from mtl_keras.runs import Options, Plan
 from mtl_keras.search._call import call_study
@@ -110,6 +111,9 @@ def resolve_settings(
         settings = settings.change({k: v for k, v in saved["settings"].items() if k in fields})
         fixed |= saved["fixed"]
     settings = settings.change({k: v for k, v in changes.items() if k in fields})
+    if configuration is None and settings.weighting is not None:
+        # Before any data is loaded; a configuration may have fewer tasks.
+        weightings.get(settings.weighting).state(tuple(study.tasks))
     return settings, fixed | {k: v for k, v in changes.items() if k not in fields}
 
 

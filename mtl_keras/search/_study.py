@@ -28,7 +28,7 @@ from mtl_keras.errors import (
     store,
     unknown,
 )
-from mtl_keras.files import check_name
+from mtl_keras.files import check_name, check_source
 from mtl_keras.report import Picture, Record, Table
 from mtl_keras.runs import Plan
 from mtl_keras.search._call import call_study
@@ -237,6 +237,8 @@ class Study:
     def complete(self, record: Record, *, judge: bool = True) -> Record:
         """Return a record of a reproduction with the study's plots and tables.
 
+        Pictures that the record has already, such as those of a delivered model that nobody can draw again, are kept.
+
         Args:
             record: The record.
             judge: Whether to add claims and finding; default True.
@@ -247,7 +249,9 @@ class Study:
             function = getattr(self, name)
             if function is not None and (judge or name not in ("claims", "finding")):
                 found[name] = call_study(name, owner, kind, function, record)
-        return replace(record, **found)
+        own = {picture.name for picture in found["plots"]}
+        kept = [picture for picture in record.plots if picture.name not in own]
+        return replace(record, **{**found, "plots": [*found["plots"], *kept]})
 
     def configuration(self, name: str) -> Configuration:
         """Return a configuration by name.
@@ -256,7 +260,8 @@ class Study:
             MTLError: If the study has none of that name.
         """
         if name not in self.configurations:
-            raise unknown(f"configuration of {self.name!r}", name, self.configurations)
+            hint = "" if self.configurations else f"{self.name!r} names no configurations: leave it out."
+            raise unknown(f"configuration of {self.name!r}", name, self.configurations, hint)
         return self.configurations[name]
 
     def load(self, settings: Settings, data_dir: str | Path | None = None) -> Data:
@@ -267,9 +272,10 @@ class Study:
             data_dir: Root folder in which a data set is looked up.
 
         Raises:
-            MTLError: If it is not found, a label is out of its task's range, or the data sets cannot be alternated.
+            MTLError: If `data_dir` is no folder, the data is not found, a label is out of its task's range, or the data sets
+                cannot be alternated.
         """
-        where = None if data_dir is None else str(data_dir)
+        where = None if data_dir is None else str(check_source("data_dir", data_dir))
         data = self._load_parts(settings, where)
         if settings.train_rows is not None:
             data = data.subset(settings.train_rows, seed=settings.split_seed)

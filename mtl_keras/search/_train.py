@@ -73,4 +73,5 @@ def _deliver(prepared: Prepared, opened: OpenRun, run: Run, evaluation: Evaluati
         ],
         history=history_rows(run.history, list(run.recipe.tasks), run=LABEL, seed=run.seed),
         evaluation=evaluation,
+        trainings=prepared.trainer.trainings,
     )

@@ -133,10 +133,9 @@ def run_study(
                 prepared.data.class_names,
                 title=f"{study.name}: tuned multi-task model",
                 question=study.summary,
-                metrics=results.metrics,
-                history=results.history,
+                **results.content,
+                trainings=trainer.trainings,
                 trials=rows,
-                evaluation=results.evaluation,
             )
     return StudyResult(
         study.name,

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_choice, check_fraction, check_integers, check_size, check_text, store
+from mtl_keras.errors import MTLError, check_choice, check_fraction, check_integers, check_text, store
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._decoded import Decoded
-from mtl_keras.tasks._labels import count_confusion, read_class_indices, score_classes
+from mtl_keras.tasks._labels import check_classes, count_confusion, read_class_indices, score_classes
 
 __all__ = ["Classification"]
 
@@ -63,7 +63,7 @@ class Classification(Task):
         super().__post_init__()
         store(
             self,
-            classes=check_size("classes", self.classes, minimum=2, of="a classification"),
+            classes=check_classes(self.classes, self.name, "a classification"),
             label_smoothing=check_fraction("label_smoothing", self.label_smoothing, bounds="[)", example=0.1),
         )
         if self.derive_from is not None:

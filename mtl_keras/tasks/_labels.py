@@ -7,7 +7,25 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, list_rows
+from mtl_keras.errors import MTLError, check_size, list_rows
+
+
+def check_classes(classes: Any, task: str, of: str) -> int:
+    """Return a number of classes after checking that it was given and is at least 2.
+
+    Args:
+        classes: The value received; 0, the default of the tasks, if it was left out.
+        task: Name of the task, for the message.
+        of: Kind of the task, for the message.
+
+    Raises:
+        MTLError: If it is not.
+    """
+    if type(classes) is int and classes == 0:
+        raise MTLError(
+            f"`classes` of {of} must be given, and at least 2. Received: none, or 0, for task {task!r}. Pass e.g. classes=10."
+        )
+    return check_size("classes", classes, minimum=2, of=of)
 
 
 def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.ndarray, np.ndarray]:

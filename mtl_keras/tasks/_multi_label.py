@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_size, store
+from mtl_keras.errors import MTLError, store
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._decoded import Decoded
-from mtl_keras.tasks._labels import mean_of_known, read_numbers
+from mtl_keras.tasks._labels import check_classes, mean_of_known, read_numbers
 
 __all__ = ["MultiLabel"]
 
@@ -55,7 +55,7 @@ class MultiLabel(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        store(self, classes=check_size("classes", self.classes, minimum=2, of="a multi-label task"))
+        store(self, classes=check_classes(self.classes, self.name, "a multi-label task"))
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, present = read_numbers(column, self.classes, self.name)

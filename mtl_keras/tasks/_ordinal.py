@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import check_size, store
+from mtl_keras.errors import store
 from mtl_keras.tasks._base import Metric, Task
 from mtl_keras.tasks._decoded import Decoded
-from mtl_keras.tasks._labels import count_confusion, read_class_indices
+from mtl_keras.tasks._labels import check_classes, count_confusion, read_class_indices
 
 __all__ = ["Ordinal"]
 
@@ -55,7 +55,7 @@ class Ordinal(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        store(self, classes=check_size("classes", self.classes, minimum=2, of="an ordinal task"))
+        store(self, classes=check_classes(self.classes, self.name, "an ordinal task"))
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return read_class_indices(column, self.classes, self.name)

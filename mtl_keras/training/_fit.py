@@ -23,12 +23,11 @@ from mtl_keras.callbacks import (
     TrainingState,
     Verbose,
     assign_values,
-    changing_weights,
     get_values,
 )
 from mtl_keras.data import Data
 from mtl_keras.errors import TrialError
-from mtl_keras.model import MultiTaskModel, WeightingUpdate
+from mtl_keras.model import MultiTaskModel, WeightingUpdate, changing_weights
 from mtl_keras.training._compiled import CompiledPhases, own_variables
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Best

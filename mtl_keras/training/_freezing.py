@@ -11,7 +11,7 @@ from mtl_keras.model import MultiTaskModel
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._phase import Phase
 
-__all__ = ["flagged_layers", "freezing", "trained_heads"]
+__all__ = ["flagged_layers", "freezing", "trainable_flags", "trained_heads"]
 
 
 def trained_heads(tasks: Tasks, phase: Phase) -> set[str]:
@@ -22,6 +22,13 @@ def trained_heads(tasks: Tasks, phase: Phase) -> set[str]:
 def flagged_layers(model: MultiTaskModel) -> list[keras.layers.Layer]:
     """Return the layers with a trainable flag of their own, containers first: a backbone's flag sets those within it."""
     return [*model.layers, *model.get_layer("backbone").layers]
+
+
+def trainable_flags(model: MultiTaskModel) -> dict[str, bool]:
+    """Return by name the trainable flag of each layer that has weights."""
+    named = [(layer.name, layer) for layer in model.layers]
+    named += [(f"backbone/{layer.name}", layer) for layer in model.get_layer("backbone").layers]
+    return {name: bool(layer.trainable) for name, layer in named if layer.weights}
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -20,11 +20,10 @@ from mtl_keras.errors import (
     check_rate,
     check_rows,
     check_text,
-    describe,
     store,
     unknown,
 )
-from mtl_keras.model import directions
+from mtl_keras.model import directions, get_optimizer
 from mtl_keras.tasks import Tasks
 from mtl_keras.weighting import Weighting
 
@@ -32,9 +31,6 @@ __all__ = ["Phase"]
 
 Schedule = Literal["constant", "cosine"]
 Direction = Literal["max", "min"]
-
-#: Classes in `keras.optimizers` that are no complete optimizers.
-NOT_BY_NAME = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
 
 
 @dataclass(frozen=True)
@@ -158,25 +154,9 @@ class Phase:
 
 def _optimizer_config(optimizer: str | Mapping[str, Any] | keras.optimizers.Optimizer) -> Any:
     """Return the optimizer's serialized configuration."""
-    known: Sequence[str] = [
-        name for name in dir(keras.optimizers) if isinstance(getattr(keras.optimizers, name), type) and name not in NOT_BY_NAME
-    ]
-    if isinstance(optimizer, str) and optimizer.lower() not in {name.lower() for name in known}:
-        raise unknown("optimizer", optimizer, known)
-    if not isinstance(optimizer, str | Mapping | keras.optimizers.Optimizer):
-        raise MTLError(
-            f"`optimizer` must be a name, a Keras configuration or an optimizer. Received: {describe(optimizer)}. Pass e.g. "
-            "optimizer='adam'."
-        )
     if isinstance(optimizer, Mapping):
         optimizer = _with_float_rate(optimizer)
-    try:
-        instance = keras.optimizers.get(optimizer)
-    except (ValueError, TypeError, KeyError) as error:
-        raise MTLError(
-            f"`optimizer` must be a name, a Keras configuration or an optimizer. Received: {describe(optimizer)} "
-            f"({' '.join(str(error).split())[:200]}). Pass e.g. optimizer='adam'."
-        ) from error
+    instance = get_optimizer(optimizer)
     config = keras.optimizers.serialize(instance)
     if "learning_rate" not in _inner_config(config):
         raise MTLError(

@@ -17,11 +17,12 @@ from mtl_keras.errors import check_seed
 from mtl_keras.files import check_folder, remove_leftovers, writable_folder
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.saving import MODEL
+from mtl_keras.tasks import Tasks
 from mtl_keras.training._check import check
 from mtl_keras.training._compiled import CompiledPhases
 from mtl_keras.training._features import PhaseInputs
 from mtl_keras.training._fit import PhaseJob, is_finished
-from mtl_keras.training._freezing import freezing
+from mtl_keras.training._freezing import freezing, trainable_flags
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Run
 from mtl_keras.training._stacking import InitialState, add_out_of_fold_predictions, plan_stacking
@@ -144,6 +145,7 @@ def train_compiled(
         with freezing(model, phase):
             phase_data, on_features = inputs.for_phase(number)
             _log_idle_weighting(model, phase)
+            _announce_unlabeled(data, phase.active(model.recipe.tasks))
             _announce_degenerate_monitor(model, data, phase)
             _log_few_steps(data, phase)
             if (taken := stacked[number]) and initial and not (resumed and is_finished(resumed, phase)):
@@ -192,11 +194,14 @@ def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: 
         changes += [train.sampling.config(), [*map(len, train.rows_by_dataset())]]
     # None for float32, as in checkpoints of earlier versions.
     half = model.fingerprint().get("compute_dtypes")
+    # A phase that names what it freezes sets the flags of all layers.
+    keeps_flags = any(phase.freeze is None for phase in phases)
     return {
         "recipe": model.recipe.config(),
         **({"compute_dtypes": half} if half else {}),
         "phases": [phase.config() for phase in phases],
         "seed": seed,
+        **({"trainable": trainable_flags(model)} if keeps_flags else {}),
         "data": [data.name, len(train), len(data.validation), data.features, *(changes if any(changes) else ())],
     }
 
@@ -226,6 +231,17 @@ def _log_idle_weighting(model: MultiTaskModel, phase: Phase) -> None:
             "The trunk is frozen and no trained layer is shared, so each task trains alone and loss weights change next to "
             "nothing under Adam. Pass shared=(512,) to let the tasks share a dense layer."
         )
+
+
+def _announce_unlabeled(data: Data, active: Tasks) -> None:
+    """Warn of tasks of a phase that have no label in the rows they are trained or chosen by: they count nowhere."""
+    for split, what in ((data.train, "not trained, and left out"), (data.validation, "left out")):
+        names = [name for name in active if not (split.weight[name] > 0).any()]
+        if names:
+            _warn_once(
+                f"No label of {', '.join(names)} is in the {len(split)} {split.name or 'unnamed'} rows: what has none is "
+                f"{what} of the skill and of evaluations. Add labels, or leave it out of the phase."
+            )
 
 
 def _announce_degenerate_monitor(model: MultiTaskModel, data: Data, phase: Phase) -> None:

@@ -15,7 +15,7 @@ import pytest
 import mtl_keras as mtl
 from mtl_keras.callbacks import Checkpoint
 from mtl_keras.files import read_json_lines
-from mtl_keras.runs import Trainer
+from mtl_keras.runs import Trainer, lock
 from mtl_keras.studies import study_summaries
 from tests.integration._tiny import command, config_of, refused, table, values
 from tests.integration.conftest import Finished
@@ -143,6 +143,10 @@ def test_one_configuration_is_trained_and_evaluated(trained: Finished, noise: Pa
     assert again.answer["values"] == {task: pytest.approx(each) for task, each in done.answer["validation"].items()}
     assert not (folder / "test_evaluations.jsonl").exists()
 
+    # Two processes that log at once would lose a line.
+    with lock(folder):
+        refused(command("evaluate", folder, "--study", noise, "--split", "test", *cache), "which another process holds")
+    assert not (folder / "test_evaluations.jsonl").exists()
     test = command("evaluate", folder, "--study", noise, "--split", "test", *cache, "--json")
     assert test.code == 0, test.err
     (entry,) = read_json_lines(folder / "test_evaluations.jsonl")
@@ -257,6 +261,7 @@ def test_a_cache_that_is_not_there_is_empty(tmp_path: Path) -> None:
     for verb, answer in (("list", {"bytes": 0, "entries": []}), ("clear", {"freed_bytes": 0})):
         done = command("cache", verb, "--cache-dir", tmp_path / "none", "--json")
         assert done.answer == {"cache_dir": str(tmp_path / "none"), **answer}
+    assert f"There is no folder {tmp_path / 'none'} yet." in command("cache", "list", "--cache-dir", tmp_path / "none").out
     assert list(tmp_path.iterdir()) == []
 
 

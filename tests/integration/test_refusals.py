@@ -99,6 +99,53 @@ def test_what_is_refused_of_a_study_file(old: str, new: str, said: Sequence[str]
 
 
 @pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            "compare {study} --approach equal --approach equal",
+            "`approach` must be given once for each name. Received: 'equal' 2",
+        ),
+        ("compare {study} --approach eqal", "Unknown approach: received 'eqal'. Did you mean 'equal'"),
+        ("compare {study} --seeds 1", "`seeds` of a comparison, which estimates a spread, must be an integer in [2"),
+        ("compare {study} --set weighting=dwa", "`weighting` must be left out of a comparison of weightings"),
+        ("tune {study} --set weighting=eqal", "Unknown weighting: received 'eqal'. Did you mean 'equal'"),
+        ('train {study} --set weighting={{"digit":1}}', "Loss weights must name every task"),
+        ("reproduce {noise} --configuration joint --configuration joint", "`configuration` must be given once for each name."),
+        ("reproduce {noise} --configuration jiont", "Unknown configuration of 'noise': received 'jiont'. Did you mean 'joint'"),
+        ("train {study} --configuration nope", "'nope'. There is none. 'tiny' names no configurations: leave it out."),
+    ],
+)
+def test_names_and_counts_are_refused_before_the_data_is_loaded(arguments: str, said: str, tmp_path: Path) -> None:
+    """Also where the study has no image shape, so that the data is loaded first."""
+    study = study_file(tmp_path, ("(8, 8, 1), space", "None, space"))
+    noise = study_file(tmp_path, ("    (8, 8, 1),\n", "    None,\n"), text=NOISE)
+    given = [word.format(study=study, noise=noise) for word in arguments.split()]
+    done = command(*given, "--output-dir", tmp_path / "out")
+    refused(done, said)
+    assert "Loading data" not in done.err
+
+
+@pytest.mark.usefixtures("_no_training")
+def test_a_data_folder_that_does_not_exist_is_refused(study: Path, tmp_path: Path) -> None:
+    for verb in ("tune", "train", "compare"):
+        done = command(verb, study, "--data-dir", tmp_path / "nope", "--output-dir", tmp_path / "out")
+        refused(done, f"`data_dir` must be a folder. Received: '{tmp_path / 'nope'}', which is none. Pass another --data-dir.")
+        assert "Building" not in done.err
+
+
+@pytest.mark.usefixtures("_no_training")
+def test_an_import_of_a_neighbor_has_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "clothes.py").write_text("COLORS = 3\n", encoding="utf-8")
+    study = study_file(tmp_path, ("import mtl_keras as mtl", "import mtl_keras as mtl\nfrom clothes import COLORS"))
+    said = "tiny.py: ModuleNotFoundError: No module named 'clothes'. A module next to it is imported relatively: from .clothes"
+    refused(command("train", study), said)
+    assert mtl.load_study(
+        study_file(tmp_path, ("import mtl_keras as mtl", "import mtl_keras as mtl\nfrom .clothes import COLORS"))
+    )
+
+
+@pytest.mark.usefixtures("_no_training")
 def test_weights_that_no_network_brings_are_refused(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(*arguments: Any, **options: Any) -> NoReturn:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
@@ -247,7 +294,8 @@ def test_a_folder_in_use_is_refused(study: Path, tmp_path: Path) -> None:
     [
         (["report", "{tmp}/none"], "/none, which is none. Pass e.g. results/"),
         (["evaluate", "{tmp}"], "a folder with model.keras"),
-        (["cache", "clear", "0123", "--cache-dir", "{tmp}"], "Unknown cache entry: received '0123'"),
+        (["cache", "clear", "0123", "--cache-dir", "{tmp}"], "Unknown cache entry: received '0123'. There is none. The cache"),
+        (["cache", "list", "--cache-dir", __file__], "`cache_dir` must be a folder. Received: "),
     ],
 )
 def test_other_verbs_refuse_too(arguments: Sequence[str], said: str, tmp_path: Path) -> None:
@@ -255,12 +303,41 @@ def test_other_verbs_refuse_too(arguments: Sequence[str], said: str, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", ["tun", "tune --trails 3", "tune --trials x", "evaluate", "tune a b", "cache clean"])
-def test_wrong_usage_is_explained(arguments: str) -> None:
-    done = command(*arguments.split())
-    assert (done.code, done.out) == (2, "")
-    assert "Usage: mtl-keras" in done.err
-    assert "Traceback" not in done.err
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("tun", "Unknown command of mtl-keras: received 'tun'. Did you mean 'tune'"),
+        ("zzz", "Unknown command of mtl-keras: received 'zzz'. Expected one of 'cache', "),
+        ("cache clean", "Unknown command of mtl-keras cache: received 'clean'. Did you mean 'clear'"),
+        ("tune --trails 3", "Unknown option of mtl-keras tune: received '--trails'. Did you mean '--trials'"),
+        ("tune --trials two", "--trials must be an integer. Received: 'two'. Pass e.g. --trials 3."),
+        ("tune --trials", "--trials must have a value. Received: none. Pass --trials VALUE"),
+        ("tune --quick=3", "--quick must have no value. Received: one. Pass --quick alone."),
+        (
+            "evaluate",
+            "mtl-keras evaluate must have the argument FOLDER. Received: none. Add it, see mtl-keras evaluate --help.",
+        ),
+        ("evaluate runs/1 --split tset", "Unknown value of --split: received 'tset'. Did you mean 'test'"),
+        ("tune a b", "mtl-keras tune must have no more arguments than --help shows. Received: also b. Drop it"),
+        ("tune --trials 3 --trials 4", "--trials must be given once. Received: several values. Drop all but one of them."),
+        ("train a --configuration b --configuration c", "--configuration must be given once. Received: several values."),
+    ],
+)
+def test_wrong_usage_is_refused_in_one_line(arguments: str, said: str) -> None:
+    refused(command(*arguments.split()), f"mtl-keras: {said}")
+
+
+def test_no_command_shows_the_help() -> None:
+    for arguments in ((), ("cache",)):
+        done = command(*arguments)
+        assert done.code == 2
+        assert done.err.startswith("Usage: mtl-keras")
+    assert command("cache", "--help").code == 0
+
+
+def test_the_version_is_told() -> None:
+    done = command("--version")
+    assert (done.code, done.out, done.err) == (0, f"mtl-keras {mtl.__version__}\n", "")
 
 
 def test_the_study_of_these_tests_is_one(tmp_path: Path) -> None:
