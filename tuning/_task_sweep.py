@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import mtl_keras as mtl
 
-from ._words import basis, in_points
+from ._seen import basis, in_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import mtl_keras as mtl
 
+from ._seen import SIGNIFICANT, basis, corrected, in_points, measured_on
 from ._task_sweep import (
     Reports,
     gains_of,
@@ -39,7 +40,6 @@ from ._task_sweep import (
     task_sweep,
     tasks_of,
 )
-from ._words import ALPHA, basis, corrected, in_points, measured_on
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -229,7 +229,7 @@ def tally(gains: Mapping[tuple[str, str], mtl.report.Difference]) -> str:
     def shown(place: tuple[str, str], sign: int) -> bool:
         each, own = gains[place], p[place]
         if own is not None:
-            return own < ALPHA and sign * each.mean > 0
+            return own < SIGNIFICANT and sign * each.mean > 0
         return all(sign * value > 0 for value in each.values.values())
 
     gained, lost = (
@@ -253,7 +253,7 @@ def if_tested(differences: Sequence[mtl.report.Difference]) -> str:
     if not values or min(map(len, values)) < 2:
         return ""
     p = mtl.report.statistics.holm([mtl.report.statistics.paired_test(each) for each in values])
-    shown = sum(each < ALPHA for each in p)
+    shown = sum(each < SIGNIFICANT for each in p)
     return (
         f" Over so few seeds they are indicative. If they were tested nevertheless, {shown or 'none'} of {len(p)} would be "
         f"shown after Holm's correction (smallest p {min(p):.2f})."

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import mtl_keras as mtl
 
-from ._words import ALPHA, basis, corrected, in_points, measured_on
+from ._seen import SIGNIFICANT, basis, corrected, in_points, measured_on
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -219,7 +219,7 @@ def judged(of: Mapping[Place, mtl.report.Difference], family: Mapping[Place, mtl
     for place, each in of.items():
         own, name = p[place], f"{place[1]} is {each.judgment} than {place[2]} at the {place[3]} epoch"
         if own is not None and each.judgment:
-            (shown if own < ALPHA else alone).append(name)
+            (shown if own < SIGNIFICANT else alone).append(name)
     text = f"Shown after the correction: {', '.join(shown) or 'none'}."
     return text + (f" By the interval alone, not after the correction: {', '.join(alone)}." if alone else "")
 

@@ -12,13 +12,9 @@ from mtl_keras.report._check import check_split
 from mtl_keras.report._rows import MetricsRow, given_metrics
 from mtl_keras.report._text import count_of, format_relation, subtract
 from mtl_keras.report._values import directions_of, own_metrics, split_of, values_of
-from mtl_keras.report.statistics import ENOUGH_SEEDS, holm, interval, mean, paired_test
+from mtl_keras.report.statistics import ENOUGH_SEEDS, SIGNIFICANT, holm, interval, mean, paired_test
 
-__all__ = ["SIGNIFICANT", "Difference", "difference", "judge", "verdicts"]
-
-
-#: Below this, a p value corrected for all tests shows a difference.
-SIGNIFICANT = 0.05
+__all__ = ["Difference", "difference", "judge", "verdicts"]
 
 
 @dataclass(frozen=True, eq=False)
