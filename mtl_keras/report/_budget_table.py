@@ -34,17 +34,15 @@ def budget_table(record: Record, shown: Sequence[str]) -> pd.DataFrame:
     seeds: dict[str, set[Any]] = {}
     for row in record.metrics:
         seeds.setdefault(row["run"], set()).add(row["seed"])
-    sources: dict[str, dict[str, None]] = {}
-    for reported in record.published:
-        if reported["note"] and reported["task"] in shown:
-            sources.setdefault(reported["run"], {})[reported["note"]] = None
+    sources = [row for row in record.published if row["note"] and row["task"] in shown]
     order = list(seeds)
     table = []
     for each in sorted(record.budgets, key=lambda each: order.index(each.run)):
         n = {split: _range(rows.get((each.run, task, split)) for task in each.tasks) for split in ("validation", "test")}
         line: dict[str, Any] = {"approach": each.run, "tasks": _names(each.tasks), "training rows": each.rows}
         line |= {"epochs": each.epochs, "seeds": len(seeds[each.run]), "n validation": n["validation"], "n test": n["test"]}
-        table.append({**line, "published": "; ".join(sources.get(each.run, ())) or MISSING})
+        notes = dict.fromkeys(row["note"] for row in sources if row["run"] == each.run and row["task"] in each.tasks)
+        table.append({**line, "published": "; ".join(notes) or MISSING})
     columns = ["approach", "tasks", "training rows", "epochs", "seeds", "n validation", "n test"]
     return pd.DataFrame(table, columns=[*columns, *(["published"] if sources else [])])
 
