@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mtl_keras.errors import check_count, check_names, check_text, store
+from mtl_keras.errors import check_count, check_instances, check_names, check_text, store
 
 __all__ = ["Budget", "merge_budgets"]
 
@@ -42,6 +42,6 @@ class Budget:
 def merge_budgets(budgets: Iterable[Budget]) -> list[Budget]:
     """Return one budget for all tasks of a run that have the same."""
     tasks: dict[tuple[str, int, int], dict[str, None]] = {}
-    for each in budgets:
+    for each in check_instances("budgets", [*budgets] if isinstance(budgets, Iterable) else budgets, Budget):
         tasks.setdefault((each.run, each.rows, each.epochs), {}).update(dict.fromkeys(each.tasks))
     return [Budget(run, tuple(names), rows, epochs) for (run, rows, epochs), names in tasks.items()]

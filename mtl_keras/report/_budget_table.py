@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mtl_keras.errors import check_instance, check_names
 from mtl_keras.report._record import Record
 from mtl_keras.report._text import MISSING, join_words
 
@@ -30,6 +31,8 @@ def budget_table(record: Record, shown: Sequence[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
+    check_instance("record", record, Record, "Pass mtl.report.Record(...).")
+    shown = check_names("shown", shown)
     rows = {(row["run"], row["task"], row["split"]): row["n"] for row in record.metrics if row["task"] != "all"}
     seeds: dict[str, set[Any]] = {}
     for row in record.metrics:

@@ -86,7 +86,7 @@ def verdicts(differences: Iterable[Difference]) -> list[str]:
         >>> print(verdicts([Difference("joint", "single-task", "fine accuracy", "max", gains)])[0])
         joint is better than single-task in fine accuracy: +0.03 (95 % interval +0.0104 to +0.0496, p = 0.013, 5 seeds).
     """
-    given = list(check_instances("differences", [*differences], Difference))
+    given = check_instances("differences", [*differences] if isinstance(differences, Iterable) else differences, Difference)
     tested = [each for each in given if each.p is not None]
     corrected = dict(zip(map(id, tested), holm([each.p for each in tested if each.p is not None]), strict=True))
     return [_sentence(each, corrected.get(id(each)), len(tested)) for each in given]
