@@ -281,7 +281,8 @@ def tally(by_kind: Mapping[str, Gains]) -> str:
         parts.append(f"{same} of them are the same at both.")
     if not tested:
         parts.append("So few seeds are indicative.")
-    parts.append(f"They are, in points at both epochs: {each or 'none'}.")
+    named_for = "that are shown" if tested else "on which all seeds agree"
+    parts.append(f"Those {named_for} at one epoch or both, in points: {each or 'none'}.")
     lower = [
         f"{task} in {run} {gains[run, task].points} at the {kind} epoch"
         for kind, gains in by_kind.items()
