@@ -58,7 +58,8 @@ def test_photos_are_decoded_once_for_all_seeds(folder: Path, monkeypatch: pytest
     ("options", "message"),
     [
         ({"data_dir": None}, r"never downloaded. Received: no data_dir. Pass data_dir=DIR .*<category>/<landmark>/\*.jpg"),
-        ({"data_dir": "nowhere"}, "Received: no folder .*nowhere/landmarks"),
+        ({"data_dir": "nowhere"}, "`data_dir` must be a folder. Received: 'nowhere', which is none"),
+        ({"data_dir": Path(__file__).parent}, "Received: no folder .*tests/landmarks"),
         (
             {"validation_fraction": 0.2},
             "must be None for 'landmarks', which holds out 2 photos per landmark. Received: validation_fraction=0.2",

@@ -93,15 +93,19 @@ def test_a_study_cuts_its_data_to_the_rows_asked_for() -> None:
     assert len(part.validation) == round(len(whole.validation) * 100 / len(whole.train))
 
 
-def test_the_data_of_a_study_may_be_a_function() -> None:
+def test_the_data_of_a_study_may_be_a_function(tmp_path: Path) -> None:
     asked: list[Any] = []
 
     def load(tasks: mtl.Tasks, data_dir: str | None, seed: int) -> mtl.data.Data:
         asked.append((tasks, data_dir, seed))
         return images()
 
-    assert len(replace(STUDY, data=load).load(Settings(split_seed=5), Path("somewhere")).train) == 30
-    assert asked == [(TASKS, "somewhere", 5)]
+    study = replace(STUDY, data=load)
+    assert len(study.load(Settings(split_seed=5), tmp_path).train) == 30
+    assert asked == [(TASKS, str(tmp_path), 5)]
+    with pytest.raises(MTLError, match=r"`data_dir` must be a folder\. Received: 'somewhere', which is none\. Pass another"):
+        study.load(Settings(split_seed=5), "somewhere")
+    assert len(asked) == 1
 
 
 def test_a_plan_without_the_other_tasks_is_the_same_training() -> None:

@@ -30,6 +30,13 @@ def sweep() -> report.Record:
         for task, value in by_task.items()
         for seed in (0, 1)
     ]
+    last = {"single-task": {"a": 0.7, "b": 0.6}, "three": {"a": 0.8, "b": 0.6}}
+    rows += [
+        row(run, seed, task, "accuracy", value, "last")
+        for run, by_task in last.items()
+        for task, value in by_task.items()
+        for seed in (0, 1)
+    ]
     rows += [row("trivial", "", task, "accuracy", 0.5) for task in ("a", "b", "c", "d", "random_1")]
     losses = {"two": {"a": 0.4, "b": 0.2}, "mixed": {"a": 0.5, "random_1": 0.7}}
     history: list[Any] = []
@@ -41,9 +48,10 @@ def sweep() -> report.Record:
 
 
 def cells(table: report.Table) -> dict[str, dict[str, str]]:
-    """The rows of a table by their first cell."""
+    """The rows of a table by their first cell, those at the last epoch with that word."""
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.markdown.splitlines()]
-    return {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
+    rows = [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
+    return {row["approach"] + (" last" if row.get("epoch") == "last" else ""): row for row in rows}
 
 
 def xs(line: Any) -> list[float]:
@@ -73,17 +81,21 @@ def test_the_table_is_over_the_learnable_tasks() -> None:
     # (0.8 - 0.5) / (1 - 0.5) and so on, plus 0.01 over two seeds.
     assert table["two"]["mean skill"] == "0.4200 ± 0.0283 (2)"
     # Two seeds have no interval.
-    assert table["three"]["− single-task, points"] == "+15.0 (+15.0, +15.0) over 2"
+    assert table["three"]["− single-task, points, best epoch"] == "+15.0 (+15.0, +15.0) over 2"
+    assert table["three"]["− single-task, points, last epoch"] == "+5.0 (+5.0, +5.0) over 2"
+    assert table["two"]["− single-task, points, last epoch"] == "–"
     assert table["mixed"]["accuracy on random labels"] == "0.5100 ± 0.0141 (2)"
     assert table["two"]["accuracy on random labels"] == "–"
 
 
 def test_gains_and_losses_of_each_task_are_in_one_table() -> None:
     table = cells(gains_table(sweep()))
-    assert [*table] == ["two", "three", "four", "mixed"]
-    assert table["two"] == {"approach": "two", "a": "+10.0 (+10.0, +10.0)", "b": "+0.0 (+0.0, +0.0)"}
+    assert [*table] == ["two", "three", "three last", "four", "mixed"]
+    assert table["two"] == {"approach": "two", "epoch": "best", "a": "+10.0 (+10.0, +10.0)", "b": "+0.0 (+0.0, +0.0)"}
     assert "indicative" in gains_table(sweep()).caption
+    assert table["three last"]["a"] == "+10.0 (+10.0, +10.0)"
     assert "hyperparameters of the joint ones" in gains_table(sweep()).caption
+    assert "2 other learnable tasks have no single-task network" in gains_table(sweep()).caption
 
 
 def test_over_five_seeds_the_tests_of_all_tasks_are_corrected_together() -> None:

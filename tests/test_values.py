@@ -96,6 +96,11 @@ VALID_APPROACH: dict[str, Any] = {
 STUDY = functools.partial(LOOSE.Study, "mine", "Mine.", TASKS, data="digits")
 METRICS = _scores.rows_of([0.75, 0.5], [0.5, 0.5])
 HISTORY = _scores.history()
+CONFUSION: list[Any] = [
+    {"run": "a", "seed": 0, "split": "test", "task": "digit", "true": 0, "predicted": 1, "count": 3, "role": "approach"}
+]
+BUDGET = report.Budget("multi-task", ("digit",), 30, 2)
+TWO = mtl.Tasks(mtl.Classification("digit", classes=3), mtl.Binary("odd"))
 
 
 def tasks_from(config: dict[str, Any]) -> Any:
@@ -141,6 +146,7 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
     mtl.Phase: ({"epochs": 2}, (lambda value: value.config(), lambda config: mtl.Phase(**config))),
     Approach: (VALID_APPROACH, None),
     report.Picture: ({"name": "curves.png", "caption": "Curves."}, None),
+    report.Budget: ({"run": "a", "tasks": ("digit",), "rows": 30, "epochs": 2}, None),
     report.Table: ({"markdown": "| a |", "caption": "Numbers."}, None),
     report.Record: (
         {"title": "One", "question": "Which?", "command": "one", "config": {}, "environment": {}, "metrics": METRICS}
@@ -278,6 +284,7 @@ def data_functions(folder: Path) -> dict[str, Tried]:
 
 def report_functions(folder: Path) -> dict[str, Tried]:
     record = report.Record("One", "Which?", "one", {}, {}, METRICS, HISTORY)
+    report.write_confusion(folder / "confusion.csv", CONFUSION)
     about = {"run": "a", "seed": 0}
     steps = {"phase": 0, "epoch": 1, "steps_a": 3, "val_odd_accuracy": 0.5, "val_odd_loss": 1.0}
     given: dict[str, dict[str, Any]] = {
@@ -285,6 +292,14 @@ def report_functions(folder: Path) -> dict[str, Tried]:
         "history_rows": {"history": [{"phase": 0, "epoch": 1, "loss": 1.0}], "tasks": ["digit"], **about},
         "metrics_rows": {"evaluation": _scores.evaluation(), **about, "phase": 0, "epoch_kind": "best"},
         "trivial_rows": {"evaluation": _scores.evaluation()},
+        "confusion_rows": {"evaluation": _scores.evaluation(confusion={"digit": np.eye(2, dtype=int)}), **about},
+        "confusion_counts": {"rows": CONFUSION},
+        "read_confusion": {"path": folder / "confusion.csv"},
+        "write_confusion": {"path": folder / "written.csv", "rows": CONFUSION},
+        "merge_budgets": {"budgets": [BUDGET]},
+        "budget_table": {"record": record, "shown": ["digit"]},
+        "verdicts": {"differences": [report.difference(METRICS, "multi-task", "single-task", "digit")]},
+        "plot_network": {"model": mtl.build_model(TWO, "SmallCNN", image_shape=(8, 8, 1))},
         "with_roles": {"rows": METRICS},
         "approaches_table": {"metrics_rows": METRICS},
         "phases_table": {"history_rows": HISTORY},
@@ -311,6 +326,7 @@ def report_functions(folder: Path) -> dict[str, Tried]:
     of_statistics: dict[str, dict[str, Any]] = {
         **{name: {"values": [0.5, 0.75]} for name in ("mean", "sample_sd")},
         **{name: {"differences": [0.5, 0.75]} for name in ("interval", "paired_test")},
+        "holm": {"p_values": [0.01, 0.5]},
         "trial_skills": {"trial_rows": _scores.TRIALS},
     }
     found: dict[str, Tried] = {}

@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import mtl_keras as mtl
 
-from ._words import basis, in_points
+from ._seen import basis, in_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
+    "KINDS",
     "Reports",
+    "difference_at",
     "gains_of",
     "gains_table",
     "is_random",
     "mean_gains_of",
     "plot_sweep",
     "plot_sweep_losses",
+    "points_of",
     "runs_table",
     "sweep_table",
     "task_sweep",
@@ -32,6 +35,8 @@ __all__ = [
 RANDOM = ("random_", "coin_")
 SINGLE_TASK = "single-task"
 METRIC = "accuracy"
+#: The epochs that everything is told at: what is chosen on validation may differ from where training ends.
+KINDS = ("best", "last")
 #: Values of one run and task by seed.
 BySeed = Mapping[Any, float]
 #: What others report, by approach and task: the value of each run, their mean, and their SD where there are several.
@@ -90,23 +95,43 @@ def across(record: mtl.report.Record, run: str, tasks: Sequence[str], *, skill: 
     return {seed: mean([values[seed] for values in own]) for seed in sorted(seeds)}
 
 
-def gains_of(record: mtl.report.Record) -> dict[tuple[str, str], mtl.report.Difference]:
+def difference_at(
+    record: mtl.report.Record, one: str, other: str, tasks: Sequence[str], kind: str
+) -> mtl.report.Difference | None:
+    """Return the mean difference of two runs over some tasks at one kind of epoch; None without a seed that has them all.
+
+    Args:
+        record: Of the sweep; its metrics are accuracies.
+        one: Label of the run in question.
+        other: Label of that which it is compared with.
+        tasks: The tasks.
+        kind: `"best"` or `"last"`.
+    """
+    mine, theirs = ([record.values(run, task, METRIC, epoch_kind=kind) for task in tasks] for run in (one, other))
+    seeds = sorted(set.intersection(*map(set, [*mine, *theirs]))) if tasks else []
+    values = {seed: mean([a[seed] - b[seed] for a, b in zip(mine, theirs, strict=True)]) for seed in seeds}
+    subject = f"{', '.join(tasks)} {METRIC}, {kind} epoch"
+    return mtl.report.Difference(one, other, subject, "max", values, record.resplit) if values else None
+
+
+def gains_of(record: mtl.report.Record, kind: str = "best") -> dict[tuple[str, str], mtl.report.Difference]:
     """Return the difference of each approach from the single-task baseline of each of its tasks that has one."""
-    return {
-        (run, task): record.difference(run, SINGLE_TASK, task, METRIC)
+    found = {
+        (run, task): difference_at(record, run, SINGLE_TASK, [task], kind)
         for run, tasks in tasks_of(record).items()
         for task in tasks
-        if record.values(SINGLE_TASK, task, METRIC)
     }
+    return {place: each for place, each in found.items() if each is not None}
 
 
-def mean_gains_of(record: mtl.report.Record) -> dict[str, mtl.report.Difference]:
+def mean_gains_of(record: mtl.report.Record, kind: str = "best") -> dict[str, mtl.report.Difference]:
     """Return for each approach the mean difference over its learnable tasks that have single-task baselines."""
     paired = {
         run: [task for task in tasks if not is_random(task) and record.values(SINGLE_TASK, task, METRIC)]
         for run, tasks in tasks_of(record).items()
     }
-    return {run: record.difference(run, SINGLE_TASK, tasks, METRIC) for run, tasks in paired.items() if tasks}
+    found = {run: difference_at(record, run, SINGLE_TASK, tasks, kind) for run, tasks in paired.items()}
+    return {run: each for run, each in found.items() if each is not None}
 
 
 def sweep_table(record: mtl.report.Record) -> mtl.report.Table:
@@ -117,13 +142,14 @@ def sweep_table(record: mtl.report.Record) -> mtl.report.Table:
 
     Returns:
         A row for each approach: how many tasks it has, learnable and random; mean accuracy and mean skill over the learnable
-        ones; the difference from the single-task baselines over those tasks that have some; mean accuracy of the random
-        ones. All are mean ± sample SD over seeds (number of seeds) at the best epoch.
+        ones; the difference from the single-task baselines over those tasks that have some, at the best and at the last
+        epoch; mean accuracy of the random ones. Accuracies are mean ± sample SD over seeds (number of seeds) at the best
+        epoch.
     """
     import pandas as pd
 
     gains = mean_gains_of(record)
-    points = dict(zip(gains, in_points(gains.values()), strict=True))
+    points = {kind: points_of(mean_gains_of(record, kind)) for kind in KINDS}
     lines = []
     for run, tasks in tasks_of(record).items():
         learnable, random = [task for task in tasks if not is_random(task)], [task for task in tasks if is_random(task)]
@@ -135,13 +161,16 @@ def sweep_table(record: mtl.report.Record) -> mtl.report.Table:
                 "random": len(random),
                 "mean accuracy": spread(across(record, run, learnable)),
                 "mean skill": spread(across(record, run, learnable, skill=True)),
-                "− single-task, points": f"{points[run]} over {paired}" if run in points else "–",
+                **{
+                    f"− single-task, points, {kind} epoch": f"{own[run]} over {paired}" if run in own else "–"
+                    for kind, own in points.items()
+                },
                 "accuracy on random labels": spread(across(record, run, random)),
             }
         )
     caption = (
-        "Means over the approach's learnable tasks, and over those with random labels; skill: 0 trivial, 1 perfect; "
-        f"− single-task: mean difference over the tasks that have baselines{_basis(list(gains.values()))}."
+        "Means over the approach's learnable tasks, and over those with random labels, at the best epoch; skill: 0 trivial, "
+        f"1 perfect; − single-task: mean difference over the tasks that have baselines{_basis(list(gains.values()))}."
     )
     return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines)), caption)
 
@@ -153,20 +182,25 @@ def gains_table(record: mtl.report.Record) -> mtl.report.Table:
         record: Of the sweep; its metrics are accuracies.
 
     Returns:
-        A row for each approach and a column for each such task, in percentage points at the best epoch.
+        A row for each approach and kind of epoch, and a column for each such task, in percentage points.
     """
     import pandas as pd
 
-    gains = gains_of(record)
-    points = dict(zip(gains, in_points(gains.values()), strict=True))
-    tasks = dict.fromkeys(task for _, task in gains)
+    by_kind = {kind: gains_of(record, kind) for kind in KINDS}
+    points = {kind: points_of(gains) for kind, gains in by_kind.items()}
+    tasks = dict.fromkeys(task for gains in by_kind.values() for _, task in gains)
     lines = [
-        {"approach": run} | {task: points.get((run, task), "–") for task in tasks}
-        for run in dict.fromkeys(run for run, _ in gains)
+        {"approach": run, "epoch": kind} | {task: points[kind].get((run, task), "–") for task in tasks}
+        for run in tasks_of(record)
+        for kind, gains in by_kind.items()
+        if any(run == other for other, _ in gains)
     ]
+    learnable = dict.fromkeys(task for own in tasks_of(record).values() for task in own if not is_random(task))
+    without = len([task for task in learnable if task not in tasks])
     caption = (
-        "Gain (+) or loss (-) of each task against its single-task network, in percentage points at the best "
-        f"epoch{_basis(list(gains.values()))}. The single-task networks have the hyperparameters of the joint ones."
+        "Gain (+) or loss (-) of each task against its single-task network, in percentage points at the best and at the last "
+        f"epoch{_basis(list(by_kind['best'].values()))}. The single-task networks have the hyperparameters of the joint ones."
+        + (f" {without} other learnable tasks have no single-task network." if without else "")
     )
     return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines)), caption)
 
@@ -203,14 +237,22 @@ def runs_table(record: mtl.report.Record, reports: Reports) -> mtl.report.Table:
                 }
             )
     caption = (
-        f"Accuracy of each run; SD: sample standard deviation over runs. Here: {record.split} split at the epoch that is best "
-        "on validation, in the order of the seeds."
+        f"Accuracy of each run; SD: sample standard deviation over runs. Published means are as printed there, some of them "
+        f"cut instead of rounded. Here: {record.split} split at the epoch that is best on validation, in the order of seeds."
     )
     return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines)), caption)
 
 
+def points_of(gains: Mapping[Any, mtl.report.Difference]) -> dict[Any, str]:
+    """Return each difference in percentage points, by its place; all are one family of tests."""
+    return dict(zip(gains, in_points(gains.values()), strict=True))
+
+
 def _basis(differences: Sequence[mtl.report.Difference]) -> str:
-    return f" ({basis(differences)})" if differences else ""
+    if not differences:
+        return ""
+    family = "" if differences[0].p is None else " at each epoch"
+    return f" ({basis(differences)}{family})"
 
 
 def _mean_and_sd(values: Sequence[float]) -> str:
@@ -252,7 +294,7 @@ def plot_sweep(record: mtl.report.Record) -> Figure:
     axes.set_xticks(labeled(counts), [str(count) for count in labeled(counts)])
     axes.minorticks_off()
     axes.set_xlabel("number of tasks trained together (1: single-task)")
-    axes.set_ylabel(f"{METRIC}, {record.split} split")
+    axes.set_ylabel(f"{METRIC}, {record.split} split, best epoch")
     return finish(axes)
 
 

@@ -41,9 +41,9 @@ app.add_typer(cache_app, name="cache")
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from mtl_keras import __version__
+        from mtl_keras.versions import package_versions
 
-        typer.echo(f"mtl-keras {__version__}")
+        typer.echo(f"mtl-keras {package_versions()['mtl-keras'] or 'of a checkout that was never installed'}")
         raise typer.Exit
 
 

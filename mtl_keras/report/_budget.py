@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mtl_keras.errors import check_count, check_names, check_text, store
-from mtl_keras.report._text import MISSING, join_words
+from mtl_keras.errors import check_count, check_instances, check_names, check_text, store
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mtl_keras.report._record import Record
-
-__all__ = ["Budget", "budget_table", "merge_budgets"]
-
-#: Of more tasks a row names their number.
-NAMED = 3
+__all__ = ["Budget", "merge_budgets"]
 
 
 @dataclass(frozen=True)
@@ -51,48 +42,6 @@ class Budget:
 def merge_budgets(budgets: Iterable[Budget]) -> list[Budget]:
     """Return one budget for all tasks of a run that have the same."""
     tasks: dict[tuple[str, int, int], dict[str, None]] = {}
-    for each in budgets:
+    for each in check_instances("budgets", [*budgets] if isinstance(budgets, Iterable) else budgets, Budget):
         tasks.setdefault((each.run, each.rows, each.epochs), {}).update(dict.fromkeys(each.tasks))
     return [Budget(run, tuple(names), rows, epochs) for (run, rows, epochs), names in tasks.items()]
-
-
-def budget_table(record: Record, shown: Sequence[str]) -> pd.DataFrame:
-    """Return what each approach was trained and measured on, and what is known of it where published values come from.
-
-    Args:
-        record: The record.
-        shown: Names of the tasks that its page shows.
-
-    Returns:
-        Columns `approach`, `tasks`, `training rows`, `epochs`, `seeds`, `n validation` and `n test` (labeled rows), and
-        `published` (the sources of published values) if there are any.
-    """
-    import pandas as pd
-
-    rows = {(row["run"], row["task"], row["split"]): row["n"] for row in record.metrics if row["task"] != "all"}
-    seeds: dict[str, set[Any]] = {}
-    for row in record.metrics:
-        seeds.setdefault(row["run"], set()).add(row["seed"])
-    sources: dict[str, dict[str, None]] = {}
-    for reported in record.published:
-        if reported["note"] and reported["task"] in shown:
-            sources.setdefault(reported["run"], {})[reported["note"]] = None
-    order = list(seeds)
-    table = []
-    for each in sorted(record.budgets, key=lambda each: order.index(each.run)):
-        n = {split: _range(rows.get((each.run, task, split)) for task in each.tasks) for split in ("validation", "test")}
-        line: dict[str, Any] = {"approach": each.run, "tasks": _names(each.tasks), "training rows": each.rows}
-        line |= {"epochs": each.epochs, "seeds": len(seeds[each.run]), "n validation": n["validation"], "n test": n["test"]}
-        table.append({**line, "published": "; ".join(sources.get(each.run, ())) or MISSING})
-    columns = ["approach", "tasks", "training rows", "epochs", "seeds", "n validation", "n test"]
-    return pd.DataFrame(table, columns=[*columns, *(["published"] if sources else [])])
-
-
-def _names(tasks: Sequence[str]) -> str:
-    return join_words(tasks) if len(tasks) <= NAMED else f"{len(tasks)} tasks"
-
-
-def _range(counts: Iterable[int | None]) -> str:
-    """Return how many rows some tasks have."""
-    known = sorted({count for count in counts if count is not None})
-    return " to ".join(map(str, dict.fromkeys((known[0], known[-1])))) if known else MISSING

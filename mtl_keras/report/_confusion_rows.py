@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
 
-from mtl_keras.errors import check_choice, check_seed, check_text
+from mtl_keras.errors import MTLError, check_choice, check_count, check_path, check_seed, check_text
 from mtl_keras.report._check import check_evaluation, check_rows_of
 from mtl_keras.report._csv import read_csv, write_csv
 from mtl_keras.report._roles import Role
@@ -55,9 +55,9 @@ class ConfusionRow(TypedDict):
 CONFUSION_COLUMNS = tuple(ConfusionRow.__annotations__)
 
 
-def given_confusion(rows: Any) -> list[ConfusionRow]:
+def given_confusion(rows: Any, name: str = "confusion") -> list[ConfusionRow]:
     """Return rows of confusion.csv as a list, after checking them."""
-    return check_rows_of("confusion", rows, ConfusionRow, "confusion_rows")
+    return check_rows_of(name, rows, ConfusionRow, "confusion_rows")
 
 
 def confusion_rows(evaluation: Evaluation, *, run: str, seed: int, role: Role = "approach") -> list[ConfusionRow]:
@@ -107,25 +107,25 @@ def confusion_counts(rows: Iterable[ConfusionRow], classes: int = 0) -> np.ndarr
         >>> confusion_counts([{**about, "seed": seed, "predicted": seed, "count": 3} for seed in (0, 1)]).tolist()
         [[3, 3], [0, 0]]
     """
-    given = given_confusion(rows)
-    size = max([classes, *(1 + max(row["true"], row["predicted"]) for row in given)])
+    given = given_confusion(rows, "rows")
+    size = max([check_count("classes", classes, minimum=0), *(1 + max(row["true"], row["predicted"]) for row in given)])
     counts = np.zeros((size, size), np.int64)
     for row in given:
         counts[row["true"], row["predicted"]] += row["count"]
     return counts
 
 
-def write_confusion(path: Path, rows: Iterable[ConfusionRow]) -> None:
+def write_confusion(path: str | Path, rows: Iterable[ConfusionRow]) -> None:
     """Write a confusion.csv.
 
     Args:
         path: Of the file.
         rows: As from `confusion_rows`.
     """
-    write_csv(path, CONFUSION_COLUMNS, rows)
+    write_csv(Path(check_path("path", path)), CONFUSION_COLUMNS, given_confusion(rows, "rows"))
 
 
-def read_confusion(path: Path) -> list[ConfusionRow]:
+def read_confusion(path: str | Path) -> list[ConfusionRow]:
     """Read a confusion.csv.
 
     Args:
@@ -135,5 +135,8 @@ def read_confusion(path: Path) -> list[ConfusionRow]:
         MTLError: If the file has other columns, or no numbers where there must be some; the message has the line.
     """
     numbers = dict.fromkeys(("seed", "true", "predicted", "count"), int)
+    path = Path(check_path("path", path))
+    if not path.is_file():
+        raise MTLError(f"`path` must be that of a confusion.csv. Received: {path}, which is not a file. Name another.")
     rows: Sequence[dict[str, Any]] = read_csv(path, CONFUSION_COLUMNS, numbers)
     return [cast(ConfusionRow, {column: row[column] for column in CONFUSION_COLUMNS}) for row in rows]

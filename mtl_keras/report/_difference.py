@@ -12,13 +12,9 @@ from mtl_keras.report._check import check_split
 from mtl_keras.report._rows import MetricsRow, given_metrics
 from mtl_keras.report._text import count_of, format_relation, subtract
 from mtl_keras.report._values import directions_of, own_metrics, split_of, values_of
-from mtl_keras.report.statistics import ENOUGH_SEEDS, holm, interval, mean, paired_test
+from mtl_keras.report.statistics import ENOUGH_SEEDS, SIGNIFICANT, holm, interval, mean, paired_test
 
-__all__ = ["SIGNIFICANT", "Difference", "difference", "judge", "verdicts"]
-
-
-#: Below this, a p value corrected for all tests shows a difference.
-SIGNIFICANT = 0.05
+__all__ = ["Difference", "difference", "judge", "verdicts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +86,7 @@ def verdicts(differences: Iterable[Difference]) -> list[str]:
         >>> print(verdicts([Difference("joint", "single-task", "fine accuracy", "max", gains)])[0])
         joint is better than single-task in fine accuracy: +0.03 (95 % interval +0.0104 to +0.0496, p = 0.013, 5 seeds).
     """
-    given = list(check_instances("differences", [*differences], Difference))
+    given = check_instances("differences", [*differences] if isinstance(differences, Iterable) else differences, Difference)
     tested = [each for each in given if each.p is not None]
     corrected = dict(zip(map(id, tested), holm([each.p for each in tested if each.p is not None]), strict=True))
     return [_sentence(each, corrected.get(id(each)), len(tested)) for each in given]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mtl_keras.report._difference import SIGNIFICANT, judge
+from mtl_keras.report._difference import judge
 from mtl_keras.report._gains import Gain, gains_of
 from mtl_keras.report._record import Record
 from mtl_keras.report._roles import approaches_of, baselines_of, roles_of
 from mtl_keras.report._tables import is_comparison
 from mtl_keras.report._text import count_of, format_number, format_relation
 from mtl_keras.report._values import TaskMetric, directions_of, main_metrics, values_of
-from mtl_keras.report.statistics import ENOUGH_SEEDS, interval, mean
+from mtl_keras.report.statistics import ENOUGH_SEEDS, SIGNIFICANT, interval, mean
 
 __all__ = ["findings", "limitations"]
 

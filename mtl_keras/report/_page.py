@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mtl_keras.report._approaches_table import approaches_table
-from mtl_keras.report._budget import budget_table
+from mtl_keras.report._budget_table import budget_table
 from mtl_keras.report._findings import findings, limitations
 from mtl_keras.report._record import Picture, Record
 from mtl_keras.report._roles import baselines_of, roles_of

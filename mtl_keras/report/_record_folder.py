@@ -41,6 +41,8 @@ def write_record(folder: str | Path, record: Record) -> None:
         MTLError: If the disk is full or the folder cannot be written.
     """
     folder = Path(check_path("folder", folder))
+    if folder.exists() and not folder.is_dir():
+        raise MTLError(f"`folder` must be that of a record. Received: {folder}, which is a file. Name another.")
     check_instance("record", record, Record, "Pass mtl.report.Record(...).")
     # Keras logs in single precision: further digits only make the file grow.
     history: list[HistoryRow] = [{**row, "value": float(f"{row['value']:.7g}")} for row in record.history]

@@ -18,11 +18,13 @@ from typing import Any
 from mtl_keras.errors import MTLError, check_number
 from mtl_keras.report._check import check_numbers, check_trials
 
-__all__ = ["ENOUGH_SEEDS", "holm", "interval", "mean", "paired_test", "sample_sd", "trial_skills"]
+__all__ = ["ENOUGH_SEEDS", "SIGNIFICANT", "holm", "interval", "mean", "paired_test", "sample_sd", "trial_skills"]
 
 #: With fewer seeds a difference is called indicative and has neither interval nor test: an interval over three is so wide, and
 #: its width so uncertain, that it misleads more than the values themselves.
 ENOUGH_SEEDS = 5
+#: Below this, a p value corrected for all tests of its family shows a difference.
+SIGNIFICANT = 0.05
 
 
 def mean(values: Sequence[float]) -> float:

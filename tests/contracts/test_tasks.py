@@ -471,10 +471,16 @@ def test_names_that_cannot_be_wiring_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: Classification("kind"), r"`classes` of a classification must be an integer in \[2, 1000000\].*classes=0"),
+        (
+            lambda: Classification("kind"),
+            "`classes` of a classification must be given.*none, or 0, for task 'kind'",
+        ),
         (lambda: Classification("kind", classes=3, label_smoothing=1.0), r"\[0, 1\).*label_smoothing=1.0"),
         (lambda: MultiLabel("kind", classes=1), r"`classes` of a multi-label task must be.*classes=1"),
-        (lambda: Ordinal("kind"), r"`classes` of an ordinal task must be.*classes=0"),
+        (
+            lambda: Ordinal("kind"),
+            "`classes` of an ordinal task must be given.*none, or 0, for task 'kind'",
+        ),
         (lambda: Regression("kind", size=0), r"`size` of a regression must be.*size=0"),
         (lambda: Regression("kind", scale=0.0), r"`scale` of a regression must be a number greater than 0.*scale=0.0"),
         (lambda: Regression("kind", location=math.nan), r"`location` of a regression must be a finite number.*location=nan"),
