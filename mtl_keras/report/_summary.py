@@ -49,8 +49,8 @@ def write_summary(results_folder: str | Path) -> list[str]:
     paths = [path.parent for path in sorted(folder.rglob("metrics.csv"))]
     if not paths:
         raise MTLError(
-            f"A summary must be of at least one record, a folder with a metrics.csv. Received: {folder}, which holds none. "
-            "Give the folder above the records."
+            f"`results_folder` must hold at least one record, a folder with a metrics.csv. Received: {folder}, which "
+            "holds none. Give the folder above the records."
         )
     names = [path.relative_to(folder).as_posix() for path in paths]
     summary: list[dict[str, Any]] = []
