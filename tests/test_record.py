@@ -185,7 +185,7 @@ class TestEnvironment:
 @pytest.mark.usefixtures("stub_png")
 class TestSummary:
     def test_no_record(self, tmp_path: Path) -> None:
-        with pytest.raises(MTLError, match=r"of at least one record.*results, which holds none"):
+        with pytest.raises(MTLError, match=r"at least one record.*results, which holds none"):
             report.write_summary(tmp_path / "results")
         assert list(tmp_path.iterdir()) == []
 

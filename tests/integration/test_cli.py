@@ -241,7 +241,7 @@ def test_a_folder_without_records_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "summary.csv").write_text("mine\n", encoding="utf-8")
     refused(command("report", tmp_path), "summary.csv must be one that write_summary wrote")
     (tmp_path / "summary.csv").rename(tmp_path / "mine.csv")
-    refused(command("report", tmp_path), "of at least one record", "which holds none")
+    refused(command("report", tmp_path), "at least one record", "which holds none")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
 
 
