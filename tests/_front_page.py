@@ -21,7 +21,7 @@ CIFAR100 = "cifar100/2026-11-25-originals"
 LANDMARKS, OWN = "landmarks/2026-11-24", "landmarks/2026-11-25-own"
 EXPERIMENTS, ONE_MODEL = "cifar10_reconstruction/2026-11-27-experiments", "cifar10_reconstruction/2026-11-24-one-model"
 BINARY, BINARY_FROZEN = "cifar100_binary/2026-11-26", "cifar100_binary/2026-11-26-frozen"
-ALTERNATED, ALTERNATED_FROZEN = "two_datasets/2026-11-26", "two_datasets/2026-11-26-frozen"
+ALTERNATED, ALTERNATED_FROZEN = "two_datasets/2026-11-26", "two_datasets/2026-11-28-frozen"
 
 FIVE = ("living", "big", "equal", "half_4", "half_5")
 

@@ -61,7 +61,7 @@ QUICK: dict[str, dict[str, Any]] = {
         **READING,
         "configurations": ["coin"],
         "changes": {"pretrained": True, "image_size": 32},
-        "frozen_dir": str(RESULTS / "two_datasets/2026-11-26-frozen"),
+        "frozen_dir": str(RESULTS / "two_datasets/2026-11-28-frozen"),
     },
 }
 #: Notebooks that need the folder of real data.
