@@ -12,6 +12,7 @@ import pytest
 from mtl_keras import report
 from mtl_keras.errors import MTLError
 from mtl_keras.report import statistics
+from tests import _scores
 
 GAINS = [0.02, 0.01, 0.03, 0.02, 0.02]
 
@@ -165,6 +166,15 @@ class TestConfusion:
     def test_counts_are_summed_over_seeds(self) -> None:
         assert report.confusion_counts(self.ROWS).tolist() == [[8, 3], [0, 10]]
         assert report.confusion_counts(self.ROWS, 3).tolist() == [[8, 3, 0], [0, 10, 0], [0, 0, 0]]
+
+    def test_pictures_are_of_them_and_not_of_the_delivered_model(self, tmp_path: Path) -> None:
+        delivered = _scores.evaluation("validation", confusion={"kind": np.eye(2, dtype=int)})
+        whole = record(rows("joint", "kind", GAINS), confusion=self.ROWS, evaluation=delivered)
+        report.write_record(tmp_path, whole)
+        assert (tmp_path / "confusion_kind.png").is_file()
+        page = (tmp_path / "README.md").read_text(encoding="utf-8")
+        assert "[confusion matrices of kind, test split, 2 seeds](confusion_kind.png)" in page.replace("![", "[")
+        assert "delivered model" not in page
 
     def test_a_record_keeps_them(self, tmp_path: Path) -> None:
         whole = record(rows("joint", "kind", GAINS), confusion=self.ROWS, class_names={"kind": ("cat", "dog")})
