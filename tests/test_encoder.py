@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import subprocess
@@ -30,7 +31,8 @@ def encode(values: Any, kind: str, rows: Any = None) -> tuple[np.ndarray, int, C
     frame = pd.DataFrame({"a": values})
     encoder = TableEncoder.fit(frame, {"a": kind}, rows)
     x, unknown = encoder.transform(frame)
-    assert (x.dtype, x.shape) == (np.float32, (len(frame), 1))
+    assert x.dtype == np.float32
+    assert x.shape == (len(frame), 1)
     return x[:, 0], unknown["a"], encoder.columns[0]
 
 
@@ -117,14 +119,14 @@ def test_it_is_the_same_after_json_and_learns_from_training_rows_alone(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), min_size=1, max_size=6))
 def test_any_finite_numbers_are_encoded_or_refused_by_row(values: list[float]) -> None:
-    try:
-        x, _, column = encode(values, "number")
-    except MTLError as error:
-        assert max(map(abs, values)) > 1e37
-        assert "must be finite as float32" in str(error) or "finite number" in str(error)
-    else:
-        assert np.isfinite(x).all()
-        assert 0 < column.scale < np.inf
+    # The differences of very large numbers may be larger than any float32.
+    if max(map(abs, values)) > 1e38:
+        with contextlib.suppress(MTLError):
+            assert np.isfinite(encode(values, "number")[0]).all()
+        return
+    x, _, column = encode(values, "number")
+    assert np.isfinite(x).all()
+    assert 0 < column.scale < np.inf
 
 
 STORED = {
@@ -187,7 +189,8 @@ def test_numbers_far_from_zero_keep_their_differences() -> None:
     assert column.scale == pytest.approx(values.std())
     plain, _, column = encode(np.arange(1000.0), "number")
     assert plain.tolist() == [*range(1000)]
-    assert (column.mean, column.scale) == (pytest.approx(499.5), pytest.approx(288.675, rel=1e-5))
+    assert column.mean == pytest.approx(499.5)
+    assert column.scale == pytest.approx(288.675, rel=1e-5)
 
 
 def test_constant_and_missing_values() -> None:

@@ -254,8 +254,8 @@ def _fit_column(series: pd.Series, name: str, kind: str, rows: np.ndarray) -> En
         _check_present(name, len(found))
         if len(found) >= MOST_CODES:
             raise MTLError(
-                f"A category must have fewer than {MOST_CODES:,} values. Received: {len(found):,} in column {name!r}. Leave the "
-                "column out, or join rare values."
+                f"A category must have fewer than {MOST_CODES:,} values. Received: {len(found):,} in column {name!r}. Leave "
+                "the column out, or join rare values."
             )
         return Encoding(Column(name, kind, size=len(found) + 1), categories=found)
     values = read_values(series, name, kind, rows)

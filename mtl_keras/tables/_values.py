@@ -46,9 +46,9 @@ def read_values(series: pd.Series, name: str, kind: str, rows: np.ndarray | None
     if wrong.size:
         rule, remedy = RULES[kind]
         numbers = (wrong if rows is None else rows[wrong]).tolist()
-        first = series.iloc[wrong[0]]
+        first = np.asarray(series.iloc[wrong[:1]], object)[0]
         raise MTLError(
-            f"Values of the {kind} column {name!r} must be {rule}. Received: {describe(first.item() if isinstance(first, np.generic) else first)} in "
+            f"Values of the {kind} column {name!r} must be {rule}. Received: {describe(first)} in "
             f"{list_rows(numbers)} ({len(wrong):,} of {len(series):,} rows). {remedy}."
         )
     return values
