@@ -1,0 +1,21 @@
+"""Tables: from columns of a pandas DataFrame to the numbers that a network takes.
+
+A `TableEncoder` learns from training rows how numbers, categories, booleans and dates become one row of float32, and does the
+same for every other table. It is made of NumPy and plain JSON values, so that what predicts needs neither Keras nor TensorFlow:
+
+    >>> import pandas as pd
+    >>> from mtl_keras.tables import TableEncoder
+    >>> frame = pd.DataFrame({"age": [30.0, 40.0, None], "city": ["Rome", "Oslo", "Rome"]})
+    >>> encoder = TableEncoder.fit(frame, {"age": "number", "city": "category"})
+    >>> encoder.transform(frame)[0].tolist()
+    [[30.0, 2.0], [40.0, 1.0], [nan, 2.0]]
+
+`encoder.columns` says what the graph must know of each column: mean, standard deviation, and the number of codes.
+"""
+
+from __future__ import annotations
+
+from mtl_keras.tables._column import KINDS, Column
+from mtl_keras.tables._encoder import ENCODER, TableEncoder
+
+__all__ = ["ENCODER", "KINDS", "Column", "TableEncoder"]
