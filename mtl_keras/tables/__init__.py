@@ -1,0 +1,11 @@
+"""Tables of your own: reading them, inferring what their columns are, and study files.
+
+No Keras and no TensorFlow: what leaves TensorFlow is not made of it.
+"""
+
+from __future__ import annotations
+
+from mtl_keras.tables._bytes import format_of
+from mtl_keras.tables._read import Table, read_table
+
+__all__ = ["Table", "format_of", "read_table"]
