@@ -70,7 +70,7 @@ def read_bytes(path: Path) -> bytes:
             f"A table must be readable. Received: {path}: {' '.join(str(reason).split())}. Correct its permissions, or copy or "
             "download it again."
         ) from error
-    if not data.strip():
+    if not data[:4096].strip() and not data.strip():
         raise MTLError(f"A table must have content. Received: {path}, which is empty. Copy or download it again.")
     return data
 

@@ -135,20 +135,10 @@ def _read_csv(
         column = texts.column(name)
         # Each column is let go when its numbers are there, so that a large table is in memory once.
         texts = texts.drop_columns([name])
-        found |= _marks_of(column, marks)
-        columns[name] = type_column(column, decimal, marks)
+        columns[name], marked = type_column(column, decimal, marks)
+        found |= marked
     form = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding, "missing": sorted(found)}
     return pd.DataFrame(columns, columns=pd.Index(names), copy=False), form
-
-
-def _marks_of(column: Any, marks: Sequence[str]) -> set[str]:
-    """Return the texts for missing values that a column has, apart from empty fields."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    trimmed = pc.utf8_trim_whitespace(column)
-    among = pc.is_in(trimmed, value_set=pa.array([mark for mark in marks if mark], pa.string()))
-    return set(pc.unique(pc.filter(trimmed, among)).to_pylist()) if pc.any(among).as_py() else set()
 
 
 def _read_other(data: bytes, path: Path, kind: str) -> pd.DataFrame:

@@ -28,7 +28,7 @@ def first_texts(texts: Any, missing: Sequence[str]) -> list[str]:
     kept: list[str] = []
     for chunk in texts.chunks:
         for start in range(0, len(chunk), 10 * SAMPLE):
-            values = (str(value).strip() for value in chunk.slice(start, 10 * SAMPLE).to_pylist())
+            values = (value.strip() for value in chunk.slice(start, 10 * SAMPLE).to_pylist() if value is not None)
             kept += [value for value in values if value not in missing]
             if len(kept) >= SAMPLE:
                 return kept[:SAMPLE]
@@ -46,7 +46,7 @@ def detect_decimal(samples: Sequence[Sequence[str]]) -> str:
     return "," if has(",", COMMA) and not has(".", POINT) else "."
 
 
-def type_column(texts: Any, decimal: str, missing: Sequence[str]) -> pd.Series:
+def type_column(texts: Any, decimal: str, missing: Sequence[str]) -> tuple[pd.Series, set[str]]:
     """Return a column of texts as numbers or booleans if all of its values are, else as texts, missing ones as NaN.
 
     A text such as `007` is no number, because a number would lose its zeros.
@@ -55,14 +55,28 @@ def type_column(texts: Any, decimal: str, missing: Sequence[str]) -> pd.Series:
         texts: A `pyarrow.ChunkedArray` of strings.
         decimal: The decimal sign.
         missing: Texts that stand for a missing value.
+
+    Returns:
+        The column, and which of the texts for missing values it has, apart from empty ones.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     trimmed = pc.utf8_trim_whitespace(texts)
     gone = pc.is_in(trimmed, value_set=pa.array(list(missing), pa.string()))
-    trimmed = pc.if_else(gone, pa.scalar(None, pa.string()), trimmed)
-    sample = first_texts(texts, missing)
+    found = set(pc.unique(pc.filter(trimmed, gone)).to_pylist()) - {""} if pc.any(gone).as_py() else set()
+    if texts.null_count or pc.any(gone).as_py():
+        trimmed = pc.if_else(gone, pa.scalar(None, pa.string()), trimmed)
+        texts = pc.if_else(gone, pa.scalar(None, pa.string()), texts)
+    return _convert(texts, trimmed, decimal), found
+
+
+def _convert(texts: Any, trimmed: Any, decimal: str) -> pd.Series:
+    """Return texts, and the same without spaces around them, as numbers, booleans or texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    sample = first_texts(trimmed, ())
     pattern = COMMA if decimal == "," else POINT
     if sample and all(pattern.fullmatch(value) for value in sample):
         numbers = _numbers(trimmed, decimal)
@@ -74,7 +88,7 @@ def type_column(texts: Any, decimal: str, missing: Sequence[str]) -> pd.Series:
             return pc.equal(lower, "true").to_pandas()
     if not sample and trimmed.null_count == len(trimmed):
         return pa.chunked_array([pa.nulls(len(trimmed), pa.float64())]).to_pandas()
-    return pc.if_else(gone, pa.scalar(None, pa.string()), texts).to_pandas()
+    return texts.to_pandas()
 
 
 def _numbers(trimmed: Any, decimal: str) -> pd.Series | None:
