@@ -1,7 +1,8 @@
-"""Tables: from columns of a pandas DataFrame to the numbers that a network takes.
+"""Tables of your own: reading them, inferring what their columns are, and turning columns into the numbers of a network.
 
-A `TableEncoder` learns from training rows how numbers, categories, booleans and dates become one row of float32, and does the
-same for every other table. It is made of NumPy and plain JSON values, so that what predicts needs neither Keras nor TensorFlow:
+All of it is made of NumPy, pandas and plain JSON values, so that what predicts needs neither Keras nor TensorFlow. A
+`TableEncoder` learns from training rows how numbers, categories, booleans and dates become one row of float32, and does the
+same for every other table:
 
     >>> import pandas as pd
     >>> from mtl_keras.tables import TableEncoder
@@ -15,7 +16,23 @@ same for every other table. It is made of NumPy and plain JSON values, so that w
 
 from __future__ import annotations
 
+from mtl_keras.tables._bytes import format_of
 from mtl_keras.tables._column import KINDS, Column
 from mtl_keras.tables._encoder import ENCODER, TableEncoder
+from mtl_keras.tables._files import IMAGE_SUFFIXES
+from mtl_keras.tables._infer import Inference, InferredColumn, infer_columns
+from mtl_keras.tables._read import Table, read_table
 
-__all__ = ["ENCODER", "KINDS", "Column", "TableEncoder"]
+__all__ = [
+    "ENCODER",
+    "IMAGE_SUFFIXES",
+    "KINDS",
+    "Column",
+    "Inference",
+    "InferredColumn",
+    "Table",
+    "TableEncoder",
+    "format_of",
+    "infer_columns",
+    "read_table",
+]
