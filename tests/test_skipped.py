@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_keras.data._problems import Problems
+from mtl_keras.errors import Problems
 from mtl_keras.data._skipped import SkippedRow, describe_cost, read_good_rows, write_skipped
 from mtl_keras.errors import MTLError, RowsError
 
