@@ -144,5 +144,6 @@ def _load_best(trainer: Trainer, job: Job) -> MultiTaskModel:
     model = trainer.model(job.plan)
     job.load_weights(model, "best")
     model.class_names = {task: tuple(names) for task, names in job.rows().class_names.items()}
+    model.encoder = job.rows().encoder
     model.weighting_state = {name: np.array(value, np.float32) for name, value in job.summary()["weighting_state"].items()}
     return model

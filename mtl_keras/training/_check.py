@@ -40,6 +40,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
         shape = split.first_view().x.shape[1:]
         if data.features is None or shape != model.features.shape[1:]:
             model.check_inputs(shape)
+            model.check_missing(split.missing, split.name or "unnamed")
         for name, weights in split.weight.items():
             check_row_weights(f"weight[{name!r}]", weights, of=f"the {split.name or 'unnamed'} split")
     _check_batch_norm_groups(model, data)
