@@ -86,7 +86,9 @@ def test_what_is_wrong_with_the_rest_is_said_with_its_own_row_numbers() -> None:
         refuse([row for row, value in enumerate(frame["a"]) if value == 0])
         raise MTLError("Rows must be few. Received: row 6. Drop it.")
 
-    with pytest.raises(MTLError, match=r"Received: row 6\. Drop it\. Rows are counted without the 1 that were set aside before\."):
+    with pytest.raises(
+        MTLError, match=r"Received: row 6\. Drop it\. Rows are counted without the 1 that were set aside before\."
+    ):
         read_good_rows(FRAME, read, "skip")
 
 

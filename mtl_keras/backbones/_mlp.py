@@ -171,7 +171,9 @@ def _read_category(codes: Any, size: int, embedding: int | None, name: str) -> A
     codes = rename_operation(ops.cast(codes, "int32"), f"{name}_codes")
     if size <= MOST_ONE_HOT:
         each = rename_operation(ops.one_hot(codes, max(size, 2)), f"{name}_one_hot")
-        return layers.Flatten(dtype="float32", name=f"{name}_flat")(_take(each, [*range(1, max(size, 2))], f"{name}_known", axis=2))
+        return layers.Flatten(dtype="float32", name=f"{name}_flat")(
+            _take(each, [*range(1, max(size, 2))], f"{name}_known", axis=2)
+        )
     length = embedding or min(MOST_EMBEDDING, round(1.6 * size**0.56))
     vectors = layers.Embedding(size, length, dtype="float32", name=f"{name}_embedding")(codes)
     return layers.Flatten(dtype="float32", name=f"{name}_flat")(vectors)

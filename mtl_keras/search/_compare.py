@@ -58,7 +58,7 @@ def compare_study(
     _check_approaches(study, approaches, changes, fixed_from is not None)
     saved = _saved_search(study, fixed_from)
     data = None
-    if study.image_shape is None:
+    if study.needs_data:
         data = load_data(study, resolve_settings(study, changes, saved)[0], options)
         study = with_image_shape(study, data)
     base = resolve(study, changes, saved)

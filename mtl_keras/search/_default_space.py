@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from mtl_keras.backbones import Backbone
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Plan
 from mtl_keras.search._configuration import Context
@@ -20,11 +22,12 @@ def default_space(hp: HyperParameters, context: Context) -> Plan:
     """Ask for depth, width and dropout of a shared dense stack, a dense layer per head, loss weights and the learning rate.
 
     The backbone, whether it is frozen, the number of epochs and the batch size are those of the settings. Over a frozen trunk,
-    loss weights are searched only where the shared stack has layers: without one, every task trains alone.
+    loss weights are searched only where the shared stack has layers: without one, every task trains alone. Of an `MLP`, depth,
+    width and dropout are searched as well, except those that `backbone_options` has.
 
     Args:
         hp: The hyperparameters to ask.
-        context: Tasks, settings and image shape.
+        context: Tasks, settings, image shape and columns.
 
     Returns:
         A plan with one phase that trains all tasks with Adam.
@@ -38,12 +41,15 @@ def default_space(hp: HyperParameters, context: Context) -> Plan:
         ['digit_depth', 'learning_rate', 'loss_ratio_parity']
     """
     settings = context.settings
+    backbone = settings.new_backbone()
+    if backbone.name == "MLP":
+        backbone = _ask_mlp(hp, backbone.replace(columns=context.columns), settings.backbone_options)
     shared = dense_stack(
         hp, "shared", depth=(0, 1, 2), width=(64, 128, 256), dropout=(0.0, 0.2, 0.5), default_depth=1, default_width=128
     )
     recipe = Recipe(
         tasks=context.tasks,
-        backbone=settings.new_backbone(),
+        backbone=backbone,
         image_shape=context.image_shape,
         shared=shared,
         heads={name: dense_stack(hp, name, depth=(0, 1), width=(64,)) for name in context.tasks},
@@ -62,3 +68,14 @@ def default_space(hp: HyperParameters, context: Context) -> Plan:
         patience=settings.patience,
     )
     return Plan(recipe, (phase,))
+
+
+def _ask_mlp(hp: HyperParameters, backbone: Backbone, given: Mapping[str, Any]) -> Backbone:
+    """Return an MLP with options that were asked for, except those that are given."""
+    choices = {"depth": ([1, 2, 3], 2), "width": ([64, 128, 256], 128), "dropout": ([0.0, 0.1, 0.3], 0.0)}
+    asked = {
+        name: hp.Choice(f"backbone_{name}", values, default=default)
+        for name, (values, default) in choices.items()
+        if name not in given
+    }
+    return backbone.replace(**asked)

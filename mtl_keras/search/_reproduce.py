@@ -91,7 +91,7 @@ def reproduce_study(
     names = list(configurations or study.configurations)
     for name in names:
         study.configuration(name)
-    if study.image_shape is None:
+    if study.needs_data:
         settings, _ = resolve_settings(study, changes, configuration=names[0])
         study = with_image_shape(study, load_data(study, settings, options))
     resolved = {name: resolve(study, changes, configuration=name) for name in names}

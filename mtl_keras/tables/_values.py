@@ -12,7 +12,16 @@ from mtl_keras.tables._dates import date_format
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BOOLEANS", "as_text", "find_date_format", "read_booleans", "read_categories", "read_dates", "read_numbers", "read_values"]
+__all__ = [
+    "BOOLEANS",
+    "as_text",
+    "find_date_format",
+    "read_booleans",
+    "read_categories",
+    "read_dates",
+    "read_numbers",
+    "read_values",
+]
 
 #: Texts of booleans, in lower case.
 BOOLEANS = {
