@@ -155,7 +155,7 @@ def test_an_unknown_category_of_few_is_nothing_and_each_of_many_has_its_vector()
     features = np.asarray(
         keras.Model(network.inputs[0], network.get_layer("columns").output)(np.array([[0, 3, 0], [3, 39, 0]], np.float32))
     )
-    np.testing.assert_allclose(features, [[0, 0, 0, *vectors[3], 0], [0, 0, 1, *vectors[39], 0]])
+    np.testing.assert_allclose(features, np.array([[0, 0, 0, *vectors[3], 0], [0, 0, 1, *vectors[39], 0]]))
 
 
 def test_codes_and_numbers_are_exact_in_mixed_precision() -> None:
@@ -170,7 +170,7 @@ def test_codes_and_numbers_are_exact_in_mixed_precision() -> None:
     finally:
         keras.config.set_dtype_policy(policy)
     vectors = network.get_layer("column0_embedding").get_weights()[0]
-    np.testing.assert_allclose(found, [[1, *vectors[4999]], [-1, *vectors[2049]]], atol=1e-2)
+    np.testing.assert_allclose(found, np.array([[1, *vectors[4999]], [-1, *vectors[2049]]]), atol=1e-2)
 
 
 def test_the_value_is_hashable_and_json() -> None:
