@@ -129,7 +129,7 @@ def reproduce_study(
                 published=published,
                 summaries={name: study.configuration(name).summary for name in names},
             )
-    return Comparison(run.path, results, published)
+    return Comparison(run.path, results, published, study.split_per_seed)
 
 
 def _config(study: Study, resolved: Mapping[str, Resolved], counts: Mapping[str, int]) -> dict[str, Any]:
