@@ -177,7 +177,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "Received: validation=0.1, and 20 rows. Remove `validation`",
     ),
     ({}, {"validation": 0.5, "test": 0.5}, "Received: test=0.5, validation=0.5 of 40 rows"),
-    ({}, {"validation": 0.0}, "`validation` must be a number in (0, 1). Received: validation=0.0"),
+    ({}, {"validation": 0.0}, "`validation` of splits must be a number in (0, 1). Received: validation=0.0"),
     ({}, {"seed": -1}, "`seed` must be an integer in [0, 2147483647]"),
     ({"path": ["images/000.png", "images/none.png"] * 20}, {}, "20 of 40 that do not, the first"),
     ({"path": ["images/000.png", "images/none.png"] * 20}, {}, "images/none.png, rows 1, 3, 5, 7, 9 and 15 more. Pass root="),
@@ -196,7 +196,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"path": ["images/000.png", *(f"images/{row:03}.png" for row in range(1, 39)), "images/../images/000.png"]},
         {},
         "Rows of one image must not be divided between splits, and rows are held out of the training part at random. Received: "
-        "1 images in several of its rows, the first images/000.png, rows 0, 39. Keep one row per image, or",
+        "1 images in several of its rows, the first images/000.png, rows 0, 39. Keep one row per image, name the",
     ),
     (
         {"path": ["images/000.png"] * 40, "part": ["train", "val"] * 20},
@@ -271,9 +271,9 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
             "must have the path of an image. Received: nan in row 3 of",
             "the first ../secret.png, row 5. Pass root=",
             f"the first {tmp_path}/images/none.png, row 4. ",
-            "Received: 'vall' in row 39 of column 'part'. Correct",
             "'dres' in row 7, ",
             "Received: 5.0 in row 8",
+            "Received: 'vall' in row 39 of column 'part'. Correct",
             f"{tmp_path}/images/006.png in row 6: its content is of another kind. Replace",
         ],
         start=1,

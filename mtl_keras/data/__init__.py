@@ -40,6 +40,7 @@ from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
 from mtl_keras.data._sampling import parse_sampling, parse_steps
 from mtl_keras.data._split import Split
+from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import stratified_folds
 from mtl_keras.data._trivial import trivial_scores
 from mtl_keras.data._views import parse_views
@@ -55,6 +56,7 @@ __all__ = [
     "LOADERS",
     "Data",
     "Split",
+    "Splits",
     "alternate",
     "cache",
     "from_arrays",
@@ -63,6 +65,7 @@ __all__ = [
     "load",
     "parse_online",
     "parse_sampling",
+    "parse_splits",
     "parse_steps",
     "parse_views",
     "read_inputs",

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.data._arrays import check_tasks, collect_class_names, encode_labels, hold_out, make_split, resolve_columns
+from mtl_keras.data._arrays import check_tasks, collect_class_names, encode_labels, make_split, resolve_columns
 from mtl_keras.data._columns import read_column
 from mtl_keras.data._data import Data
-from mtl_keras.data._images import SPLITS, check_headers, read_images
+from mtl_keras.data._images import check_headers, read_images
 from mtl_keras.data._problems import Problems
-from mtl_keras.errors import MTLError, check_fraction, check_image_size, check_seed, list_rows, unknown
+from mtl_keras.data._splits import Splits
+from mtl_keras.data._stratify import strata_of
+from mtl_keras.errors import MTLError, check_image_size, check_seed, list_rows, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from mtl_keras.tasks import Tasks
 
 __all__ = ["from_dataframe", "read_table"]
-
-VALIDATION = 0.1
 
 
 def from_dataframe(
@@ -77,21 +77,22 @@ def from_dataframe(
     check_tasks(tasks)
     seed, size = check_seed("seed", seed), None if image_size is None else check_image_size("image_size", image_size)
     frame, folder, default_name = read_table(table, image)
-    for column in (image, *([split] if split is not None else [])):
+    splits = Splits(column=split, validation=validation, test=test)
+    for column in (image, *splits.columns):
         if column not in frame.columns:
             raise unknown("column", column, map(str, frame.columns))
     tasks = resolve_columns(tasks, list(frame.columns))
     root = folder if root is None else Path(root).expanduser()
     problems = Problems()
     files = _find_files(frame[image].tolist(), image, root, problems)
-    sides, counts = _assign_sides(frame, split, {"validation": validation, "test": test}, problems)
-    with problems.collect():
-        _check_sides(files, root, sides, bool(counts))
     columns, class_names = {}, {}
     for column in dict.fromkeys(task.column for task in tasks.values() if not task.from_input and task.column is not None):
         with problems.collect():
             columns[column], class_names[column] = read_column(frame[column], column, tasks)
     labels = encode_labels(tasks, len(frame), columns, problems, name="train", class_names=class_names)
+    with problems.collect():
+        sides = splits.assign(frame, strata_of(tasks, labels), seed)
+        _check_sides(files, root, sides, splits.drawn(frame), image)
     there = {row: file for row, file in enumerate(files) if file is not None}
     with problems.collect():
         # Their pixels are decoded, which takes long, only if nothing else is wrong.
@@ -100,11 +101,7 @@ def from_dataframe(
     images, unreadable = read_images(root, [*there.values()], size)
     _refuse_unreadable(there, root, unreadable)
     whole = make_split(tasks, images, labels, "train")
-    parts = {"train": whole}
-    if split is not None:
-        parts = {side: replace(whole.take(np.flatnonzero(sides == side)), name=side) for side in np.unique(sides).tolist()}
-    for side, count in counts.items():
-        parts["train"], parts[side] = hold_out(parts["train"], count, seed, side)
+    parts = {side: replace(whole.take(np.flatnonzero(sides == side)), name=side) for side in np.unique(sides).tolist()}
     return Data(
         default_name if name is None else name,
         parts["train"],
@@ -200,76 +197,24 @@ def _refuse_unreadable(files: Mapping[int, Path], root: Path, reasons: Mapping[i
         )
 
 
-def _assign_sides(
-    frame: pd.DataFrame, column: str | None, shares: dict[str, float | None], problems: Problems
-) -> tuple[np.ndarray, dict[str, int]]:
-    """Return the split of each row, and how many training rows go to each split that has no rows yet."""
-    sides, counts = np.full(len(frame), "train"), {}
-    shares = {side: None if share is None else check_fraction(side, share, example=0.1) for side, share in shares.items()}
-    with problems.collect():
-        if column is not None:
-            sides = _read_sides(frame[column].tolist(), column)
-        counts = _count_held_out(sides, shares)
-    return sides, counts
-
-
-def _read_sides(names: Sequence[Any], column: str) -> np.ndarray:
-    """Return the split of each row from the names in a column."""
-    wrong: dict[str, list[int]] = {}
-    for row, name in enumerate(names):
-        if not isinstance(name, str) or name not in SPLITS:
-            wrong.setdefault(name if isinstance(name, str) else "", []).append(row)
-    if wrong:
-        shown = "; ".join(f"{name!r} in {list_rows(rows)}" for name, rows in [*wrong.items()][:5])
-        raise MTLError(
-            f"A split must be one of {', '.join(SPLITS)}. Received: {shown} of column {column!r}. Correct these rows."
-        )
-    sides = np.array([SPLITS[name] for name in names])
-    if "train" not in sides:
-        raise MTLError(
-            f"The split column must have training rows. Received: none in column {column!r}. Call their split 'train'."
-        )
-    return sides
-
-
-def _count_held_out(sides: np.ndarray, shares: dict[str, float | None]) -> dict[str, int]:
-    """Return how many training rows go to each split that has no rows yet, test first."""
-    present = sorted(side for side, share in shares.items() if share is not None and side in sides)
-    if present:
-        raise MTLError(
-            f"`{present[0]}` must not be given if the split column has rows of that split. Received: "
-            f"{present[0]}={shares[present[0]]}, and {int((sides == present[0]).sum())} rows. Remove `{present[0]}`."
-        )
-    given = {"test": shares["test"], "validation": VALIDATION if shares["validation"] is None else shares["validation"]}
-    asked = {side: share for side, share in given.items() if share is not None and side not in sides}
-    n = int((sides == "train").sum())
-    counts = {side: max(round(n * share), 1) for side, share in asked.items()}
-    if sum(counts.values()) >= n:
-        received = ", ".join(f"{side}={share}" for side, share in asked.items())
-        raise MTLError(
-            f"Fractions must leave a row to train on. Received: {received} of {n} rows. Pass smaller fractions, or more rows."
-        )
-    return counts
-
-
-def _check_sides(files: Sequence[Path | None], root: Path, sides: np.ndarray, sampled: bool) -> None:
-    """Check that no image is in two splits, or could be if rows are held out at random (`sampled`)."""
+def _check_sides(files: Sequence[Path | None], root: Path, sides: np.ndarray, drawn: np.ndarray, column: str) -> None:
+    """Check that no image is in two splits, or could be with another seed, where its rows are drawn one by one."""
     rows: dict[str, list[int]] = {}
     for row, file in enumerate(files):
         if file is not None:
             rows.setdefault(os.path.realpath(root / file), []).append(row)
     repeated = [own for own in rows.values() if len(own) > 1]
-    divided = [own for own in repeated if len({*sides[own]}) > 1]
-    if divided:
+    if together := [own for own in repeated if drawn[own].sum() > 1]:
+        raise MTLError(
+            "Rows of one image must not be divided between splits, and rows are held out of the training part at random. "
+            f"Received: {len(together)} images in several of its rows, the first {files[together[0][0]]}, "
+            f"{list_rows(together[0])}. Keep one row per image, name the validation rows in a split column, or split by "
+            f"group={column!r}."
+        )
+    if divided := [own for own in repeated if len({*sides[own]}) > 1]:
         own = divided[0]
         where = ", ".join(f"row {row} ({sides[row]})" for row in own[:5])
         raise MTLError(
             f"An image must be in one split. Received: {len(divided)} in several, the first {files[own[0]]}, {where}. Assign "
             "the rows of an image to one split."
-        )
-    if repeated and sampled and (drawn := [own for own in repeated if sides[own[0]] == "train"]):
-        raise MTLError(
-            "Rows of one image must not be divided between splits, and rows are held out of the training part at random. "
-            f"Received: {len(drawn)} images in several of its rows, the first {files[drawn[0][0]]}, {list_rows(drawn[0])}. "
-            "Keep one row per image, or name the validation rows in a split column."
         )
