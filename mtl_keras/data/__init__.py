@@ -33,7 +33,7 @@ from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
 from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import Data
 from mtl_keras.data._digits import load_digits
-from mtl_keras.data._folders import from_folders
+from mtl_keras.data._folders import from_folders, list_folder
 from mtl_keras.data._inputs import read_inputs
 from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
@@ -62,6 +62,7 @@ __all__ = [
     "from_arrays",
     "from_folders",
     "from_table",
+    "list_folder",
     "load",
     "parse_online",
     "parse_sampling",

@@ -16,7 +16,7 @@ same for every other table:
 
 from __future__ import annotations
 
-from mtl_keras.tables._bytes import format_of
+from mtl_keras.tables._bytes import format_of, name_of
 from mtl_keras.tables._column import KINDS, Column
 from mtl_keras.tables._encoder import ENCODER, TableEncoder
 from mtl_keras.tables._files import IMAGE_SUFFIXES
@@ -36,6 +36,7 @@ __all__ = [
     "TableEncoder",
     "format_of",
     "infer_columns",
+    "name_of",
     "read_study_file",
     "read_table",
 ]
