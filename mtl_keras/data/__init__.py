@@ -33,6 +33,7 @@ from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
 from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import Data
 from mtl_keras.data._digits import load_digits
+from mtl_keras.data._draft import Draft, Source, draft_study, infer_source
 from mtl_keras.data._folders import from_folders, list_folder
 from mtl_keras.data._inputs import read_inputs
 from mtl_keras.data._landmarks import load_landmarks
@@ -55,13 +56,17 @@ __all__ = [
     "CIFAR100_GROUPS",
     "LOADERS",
     "Data",
+    "Draft",
+    "Source",
     "Split",
     "Splits",
     "alternate",
     "cache",
+    "draft_study",
     "from_arrays",
     "from_folders",
     "from_table",
+    "infer_source",
     "list_folder",
     "load",
     "parse_online",

