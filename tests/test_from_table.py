@@ -358,7 +358,5 @@ def test_files_that_are_not_tables_are_refused(name: str, text: str | None, mess
 
 
 def test_other_types_are_not_tables() -> None:
-    with pytest.raises(
-        MTLError, match="`table` must be a DataFrame or the path of a file. Received: "
-    ):
+    with pytest.raises(MTLError, match="`table` must be a DataFrame or the path of a file. Received: "):
         load([{"path": "a.png"}], None)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 StudyArgument = Annotated[
     str,
     typer.Argument(
-        help="Name of a study, a table, a folder of images, a study file (.toml), the folder of a run of these, or a Python file "
-        "that defines STUDY.",
+        help="Name of a study, a table, a folder of images, a study file (.toml), the folder of a run of these, or a Python "
+        "file that defines STUDY.",
         metavar="[STUDY]",
     ),
 ]
@@ -32,7 +32,7 @@ Image = Annotated[
 Inputs = Annotated[
     str | None,
     typer.Option(
-        help="Input columns of a table, or patterns, divided by commas. [default: all that are no tasks, if there are no images]",
+        help="Input columns of a table, or patterns, divided by commas. [default: without images all that are no tasks]",
         metavar="NAME,...",
         show_default=False,
     ),

@@ -55,7 +55,9 @@ def init(
                 markup=False,
                 soft_wrap=True,
             )
-        console.answer({"source": str(source), "output": None if output is None else str(output), "columns": found.inference.config()})
+        console.answer(
+            {"source": str(source), "output": None if output is None else str(output), "columns": found.inference.config()}
+        )
 
 
 def _check_output(output: Path, force: bool) -> None:

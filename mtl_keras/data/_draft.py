@@ -1,4 +1,4 @@
-"""A study file for a table or a folder of images that has none: what is inferred, and defaults that suit two processor cores."""
+"""A study file for a table or a folder of images: what is inferred, and defaults that suit two processor cores."""
 
 from __future__ import annotations
 
@@ -228,9 +228,7 @@ def _choose_splits(inference: Inference) -> tuple[dict[str, Any], dict[str, str]
     }
 
 
-def _comment(
-    file: StudyFile, inference: Inference, names: Mapping[str, InferredColumn], rows: int
-) -> dict[str, str]:
+def _comment(file: StudyFile, inference: Inference, names: Mapping[str, InferredColumn], rows: int) -> dict[str, str]:
     """Return what was seen of the table."""
     verb = "edit what is wrong, then: mtl-keras tune FILE"
     notes = {"": f"A study of {rows:,} rows, inferred; {verb}"}

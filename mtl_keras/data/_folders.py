@@ -153,8 +153,8 @@ def _name_levels(root: Path) -> tuple[str, ...]:
     if not depth:
         received = f"{len(images)} images in it, but no folders" if images else "no image below it"
         raise MTLError(
-            f"A folder of images must have a folder for each class. Received: {root}, {received if root.is_dir() else 'no folder'}"
-            ". Sort the images into folders, or list them in a table."
+            f"A folder of images must have a folder for each class. Received: {root}, "
+            f"{received if root.is_dir() else 'no folder'}. Sort the images into folders, or list them in a table."
         )
     return ("label",) if depth == 1 else tuple(f"level_{number}" for number in range(1, depth + 1))
 

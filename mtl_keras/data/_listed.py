@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ ADDRESSES = ("http://", "https://", "ftp://", "s3://", "gs://")
 
 def _read_name(value: Any, suffix: str) -> Path | None:
     """Return the path that a value of an image column names, or None; names may be whole numbers."""
-    if isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer():
+    if isinstance(value, int | float | np.integer | np.floating) and float(value).is_integer():
         value = str(int(value))
     if not isinstance(value, str | os.PathLike) or not str(value).strip() or "\0" in str(value):
         return None

@@ -107,10 +107,12 @@ def from_table(
     divided = parse_splits(splits)
     if (image is None) == (inputs is None):
         received = "neither" if image is None else "both"
-        raise MTLError(f"`from_table` must have image or inputs, one of them. Received: {received}. Pass image='file', for instance.")
+        raise MTLError(
+            f"`from_table` must have image or inputs, one of them. Received: {received}. Pass image='file', for instance."
+        )
     whole = table if isinstance(table, Table) else read_table(table)
     kinds = None if inputs is None else _read_kinds(inputs, whole)
-    for column in ([check_text("image", image, example="file")] if image is not None else [*(kinds or ())]):
+    for column in [check_text("image", image, example="file")] if image is not None else [*(kinds or ())]:
         if column not in whole.frame.columns:
             raise unknown("column", column, map(str, whole.frame.columns))
     tasks = resolve_columns(tasks, list(whole.frame.columns))
@@ -171,8 +173,8 @@ def _check_overlap(tasks: Tasks, inputs: Sequence[str] | Mapping[str, str]) -> N
     for task in tasks.values():
         if task.column in inputs:
             raise MTLError(
-                f"A column must be an input or a label. Received: {task.column!r} as both, for task {task.name!r}. Leave it out "
-                "of the inputs."
+                f"A column must be an input or a label. Received: {task.column!r} as both, for task {task.name!r}. Leave it "
+                "out of the inputs."
             )
 
 

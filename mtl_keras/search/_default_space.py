@@ -64,9 +64,7 @@ def check_ranges(ranges: Mapping[str, Sequence[float]]) -> dict[str, tuple[float
     return checked
 
 
-def default_space(
-    hp: HyperParameters, context: Context, *, ranges: Mapping[str, Sequence[float]] | None = None
-) -> Plan:
+def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str, Sequence[float]] | None = None) -> Plan:
     """Ask for depth, width and dropout of a shared dense stack, a dense layer per head, loss weights and the learning rate.
 
     The backbone, whether it is frozen, the number of epochs and the batch size are those of the settings. Over a frozen trunk,

@@ -6,11 +6,12 @@ import dataclasses
 import functools
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mtl_keras.data import Data, Splits, from_table, list_folder
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, unknown
 from mtl_keras.search._default_space import RANGES, check_ranges, default_space
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
@@ -25,6 +26,8 @@ STUDY_FILE = "study.toml"
 QUICK = {"trials": 2, "epochs": 2, "n_final_seeds": 1, "train_rows": 200, "baselines": False}
 
 CLASSES_ARE_COUNTS = True
+#: Settings that are checked together.
+TOGETHER = ("backbone", "backbone_options", "weights", "image_size")
 
 
 def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
@@ -62,11 +65,10 @@ def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
 def resolved_text(file: StudyFile) -> str:
     """Return the text of a study file that can lie anywhere: its table or folder is an absolute path."""
     section = "table" if file.table else "folder"
-    place = getattr(file, section)
-    path = (file.base / Path(place["path"]).expanduser()).resolve()
-    return dataclasses.replace(file, **{section: {**place, "path": str(path)}}).text(
-        {"": "The study of this run. It is data: pass this folder to mtl-keras tune, train, compare or evaluate."}
-    )
+    place: dict[str, Any] = dict(getattr(file, section))
+    place["path"] = str((file.base / Path(place["path"]).expanduser()).resolve())
+    anywhere = replace(file, table=place) if file.table else replace(file, folder=place)
+    return anywhere.text({"": "The study of this run: pass its folder to mtl-keras tune, train, compare or evaluate."})
 
 
 def _call(file: StudyFile, key: str, function: Any, *arguments: Any, **fields: Any) -> Any:
@@ -85,7 +87,7 @@ def _read_task(file: StudyFile, name: str, fields: Mapping[str, Any]) -> Task:
         raise file.error(key, f"A task must have a kind. Received: none for {name!r}. Add kind = {next(iter(kinds))!r}")
     kind = str(given.pop("kind"))
     if kind not in kinds:
-        raise file.error(f"{key}.kind", str(_unknown_kind(kind, kinds)))
+        raise file.error(f"{key}.kind", str(unknown("kind of task", kind, kinds)))
     for each in given:
         file.check_key(key, each, {field.name: "" for field in dataclasses.fields(kinds[kind]) if field.name != "name"})
     if isinstance(given.get("classes"), list) and CLASSES_ARE_COUNTS:
@@ -93,30 +95,15 @@ def _read_task(file: StudyFile, name: str, fields: Mapping[str, Any]) -> Task:
     return _call(file, key, kinds[kind], name, **given)
 
 
-def _unknown_kind(kind: str, kinds: Mapping[str, type[Task]]) -> MTLError:
-    """Return the error for a kind of task that there is not."""
-    from mtl_keras.errors import unknown
-
-    return unknown("kind of task", kind, kinds)
-
-
 def _read_settings(file: StudyFile) -> Settings:
     """Return the settings of a study file."""
     known = {field.name: "" for field in dataclasses.fields(Settings)}
-    for key in file.settings:
+    for key, value in file.settings.items():
         file.check_key("settings", key, known)
-    for key in file.settings:
-        # One by one, so that the error names its line; what several settings disagree on is found by all of them.
-        _call(file, f"settings.{key}", Settings().change, {key: file.settings[key]}) if key in ONE_BY_ONE else None
+        if key not in TOGETHER:
+            # On its own, so that the error names its line.
+            _call(file, f"settings.{key}", Settings().change, {key: value})
     return _call(file, "settings", Settings, **file.settings)
-
-
-#: Settings that do not depend on others.
-ONE_BY_ONE = tuple(
-    field.name
-    for field in dataclasses.fields(Settings)
-    if field.name not in ("backbone", "backbone_options", "weights", "image_size")
-)
 
 
 def _read_splits(file: StudyFile) -> Splits:
@@ -131,7 +118,7 @@ def _load(file: StudyFile, splits: Splits, tasks: Tasks, data_dir: str | None, s
     """Load the data of a study file. Relative paths are relative to it; `data_dir` is not needed."""
     inputs = dict(file.inputs)
     size = inputs.get("image_size")
-    shape = {"image_size": tuple(size) if isinstance(size, list) else size}
+    shape: dict[str, Any] = {"image_size": tuple(size) if isinstance(size, list) else size}
     options: dict[str, Any] = {"splits": splits, "seed": split_seed, "name": file.name}
     if file.folder:
         folder = file.base / Path(file.folder["path"]).expanduser()

@@ -37,8 +37,8 @@ def load_study(
     """Return a study by name, from a file, or for a table or a folder.
 
     Args:
-        name: A name that `mtl-keras studies` lists; a Python file that defines `STUDY`; a study file (`.toml`); a table (`.csv`,
-            `.tsv`, `.parquet`, `.jsonl`, `.json`, perhaps packed) or a folder of images, for which a study is inferred; or the
+        name: A name that `mtl-keras studies` lists; a Python file that defines `STUDY`; a study file (`.toml`); a table
+            (`.csv`, `.tsv`, `.parquet`, `.jsonl`, `.json`, perhaps packed) or a folder of images, for which a study is inferred; or the
             folder of a run of one of the last three.
         image: Of a table: the column with the paths of images; see `mtl_keras.tables.infer_columns`, also for the next ones.
         inputs: Of a table: input columns, or patterns.
@@ -91,8 +91,8 @@ def study_of_run(folder: Path, digest: str | None = None) -> Study:
     recorded = digest or (read_config(folder) or {}).get("source_digest")
     if recorded not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
         raise MTLError(
-            f"The {STUDY_FILE} of a run must be the one that the run wrote. Received: {path}, which has been changed since. Copy "
-            "it to another place to start a run of its own."
+            f"The {STUDY_FILE} of a run must be the one that the run wrote. Received: {path}, which has been changed since. "
+            "Copy it to another place to start a run of its own."
         )
     return replace(study, source_digest=recorded or study.source_digest)
 
@@ -103,8 +103,8 @@ def _load_python(text: str) -> Study:
         path = Path(text)
         if not path.is_file():
             raise MTLError(
-                f"A study must be a name, a Python file, a table, a folder or a .toml file. Received: {text}, which is no file. "
-                "Check the path."
+                f"A study must be a name, a Python file, a table, a folder or a .toml file. Received: {text}, which is no "
+                "file. Check the path."
             )
     elif text not in study_summaries():
         raise unknown(

@@ -36,7 +36,9 @@ EXAMPLE = {"text": '"labels"', "texts": '["NA"]', "size": "96", "columns": '{ ag
 #: A key that needs no quotation marks.
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?")
-ENTRY = re.compile(r"""\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+))*)\s*=""")
+#: One part of a key: in quotation marks of either kind, or bare.
+QUOTED = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)"""
+ENTRY = re.compile(rf"\s*({QUOTED}(?:\s*\.\s*{QUOTED})*)\s*=")
 PART = re.compile(r""""((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+)""")
 
 
@@ -86,7 +88,8 @@ class StudyFile:
         for name, fields in self.tasks.items():
             if not isinstance(fields, Mapping):
                 raise self.error(
-                    f"tasks.{name}", f"A task must be a section. Received: tasks.{name} = {describe(fields)}. Write [tasks.{name}]"
+                    f"tasks.{name}",
+                    f"A task must be a section. Received: tasks.{name} = {describe(fields)}. Write [tasks.{name}]",
                 )
         self._check_whole()
 
@@ -104,10 +107,8 @@ class StudyFile:
             if key not in getattr(self, section):
                 raise self.error(section, f"[{section}] must have {key}. Received: none. Add {key} = ...")
         if self.table and ("image" in self.inputs) == ("columns" in self.inputs):
-            raise self.error(
-                "inputs",
-                f"[inputs] must have image or columns, one of them. Received: {'both' if self.inputs else 'neither'}. Correct it",
-            )
+            received = "both" if self.inputs else "neither"
+            raise self.error("inputs", f"[inputs] must have image or columns, one of them. Received: {received}. Correct it")
         if not self.tasks:
             raise self.error("", "A study file must have tasks. Received: none. Add a section such as [tasks.label]")
 
