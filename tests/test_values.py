@@ -250,7 +250,7 @@ def data_functions(folder: Path) -> dict[str, Tried]:
     odd = mtl.Tasks(mtl.Binary("odd"))
     pair = (NOISE.only("kind"), dataclasses.replace(NOISE.only("odd"), name="other"))
     halves = {"column": "fine", "classes": 4, "seed": 0}
-    table = {"table": folder.with_suffix(".csv"), "tasks": TASKS, "root": folder}
+    table = {"table": folder.with_suffix(".csv"), "tasks": TASKS, "image": "path", "root": folder}
     tree = {"root": folder, "tasks": odd, "levels": ("odd",), "validation_per_class": 1}
     batches = ("batch_size", "seed", "epochs", "first_epoch", "at_least")
     return {
@@ -259,15 +259,15 @@ def data_functions(folder: Path) -> dict[str, Tried]:
             {"tasks": TASKS, "train": _tiny.rows(16, 0)},
             ("tasks", "train", "validation", "test", "validation_fraction", "seed", "name", "class_names", "aliases"),
         ),
-        "from_dataframe": (
-            mtl.data.from_dataframe,
-            table,
-            ("tasks", "image_size", "validation", "test", "seed", "name"),
-        ),
         "from_folders": (
             mtl.data.from_folders,
             tree,
             ("tasks", "validation_per_class", "test_per_class", "image_size", "seed", "name"),
+        ),
+        "from_table": (
+            mtl.data.from_table,
+            table,
+            ("tasks", "image_size", "suffix", "splits", "on_error", "seed", "name"),
         ),
         "alternate": (functools.partial(mtl.data.alternate, *pair), {}, ("sampling", "steps", "image_size", "seed")),
         "subset": (NOISE.subset, {"n_train": 8}, ("n_train", "seed")),
