@@ -74,7 +74,7 @@ class Splits:
     column: str | None = None
     validation: float | None = None
     test: float | None = None
-    stratify: tuple[str, ...] = ()
+    stratify: Sequence[str] = ()
     group: str | None = None
     time: str | None = None
     folds: int | None = None
@@ -211,9 +211,10 @@ class Splits:
         if (wrong := np.flatnonzero(sides != first[group])).size:
             own = np.flatnonzero(group == group[wrong[0]])
             where = ", ".join(f"row {row} ({sides[row]})" for row in (own[0], wrong[0]))
+            name = frame[self.group].tolist()[wrong[0]]
             raise MTLError(
                 f"A group must be in one split. Received: {len(np.unique(group[wrong]))} in several, the first "
-                f"{frame[self.group].tolist()[wrong[0]]!r} of column {self.group!r}, {where} of column {self.column!r}. Assign the "
+                f"{name!r} of column {self.group!r}, {where} of column {self.column!r}. Assign the "
                 "rows of a group to one split."
             )
 
