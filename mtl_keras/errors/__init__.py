@@ -28,7 +28,7 @@ from mtl_keras.errors._containers import (
     check_unique,
     store,
 )
-from mtl_keras.errors._errors import MTLError, TrialError, describe, describe_failure, list_rows, unknown
+from mtl_keras.errors._errors import MTLError, RowsError, TrialError, describe, describe_failure, list_rows, unknown
 from mtl_keras.errors._numbers import (
     check_bool,
     check_count,
@@ -46,6 +46,7 @@ from mtl_keras.errors._texts import check_path, check_text
 
 __all__ = [
     "MTLError",
+    "RowsError",
     "TrialError",
     "check_bool",
     "check_choice",

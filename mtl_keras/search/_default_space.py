@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Plan
+from mtl_keras.search._configuration import Context
 from mtl_keras.search._space import dense_stack, loss_weights
-from mtl_keras.search._study import Context
 from mtl_keras.training import Phase
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from mtl_keras.comparison import Approach, Comparison, check_approaches, run_app
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, check_count, check_unique
 from mtl_keras.runs import Options, RunFolder, Trainer
+from mtl_keras.search._configuration import Configuration
 from mtl_keras.search._load_study import find_study
 from mtl_keras.search._prepare import load_data, with_image_shape
 from mtl_keras.search._resolve import Resolved, merge_changes, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
-from mtl_keras.search._study import Configuration, Study
+from mtl_keras.search._study import Study
 
 __all__ = ["reproduce", "reproduce_study"]
 
