@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_keras.data import Splits, parse_splits
@@ -37,6 +37,7 @@ def tables(draw: st.DrawFn, least: int = 12) -> pd.DataFrame:
     return pd.DataFrame({**columns, "patient": codes(draw, n, 40), "day": codes(draw, n, 40)})
 
 
+@settings(deadline=None)
 @given(tables(), FRACTIONS, FRACTIONS, SEEDS)
 def test_rows_drawn_one_by_one(table: pd.DataFrame, validation: float, test: float, seed: int) -> None:
     splits, n = Splits(validation=validation, test=test), len(table)
@@ -50,6 +51,7 @@ def test_rows_drawn_one_by_one(table: pd.DataFrame, validation: float, test: flo
     assert (np.abs(taken - sizes * share)[sizes * min(share, 1 - share) >= 1] < 1 - 1e-6).all()
 
 
+@settings(deadline=None)
 @given(tables(), FRACTIONS, FRACTIONS, SEEDS)
 def test_groups_stay_whole(table: pd.DataFrame, validation: float, test: float, seed: int) -> None:
     splits, n = Splits(validation=validation, test=test, group="patient"), len(table)
@@ -68,6 +70,7 @@ def test_groups_stay_whole(table: pd.DataFrame, validation: float, test: float, 
     np.testing.assert_array_equal(sides, splits.assign(table, [table["kind"].to_numpy()], seed))
 
 
+@settings(deadline=None)
 @given(tables(), FRACTIONS, FRACTIONS, SEEDS)
 def test_time_is_in_order(table: pd.DataFrame, validation: float, test: float, seed: int) -> None:
     splits, n = Splits(validation=validation, test=test, time="day"), len(table)
@@ -90,6 +93,7 @@ def test_a_time_without_ties_meets_the_fractions() -> None:
     assert sides.tolist() == ["test"] * 4 + ["validation"] * 10 + ["train"] * 26
 
 
+@settings(deadline=None)
 @given(tables(), st.integers(2, 6), SEEDS, st.sampled_from([None, "patient"]))
 def test_folds_are_a_partition(table: pd.DataFrame, folds: int, seed: int, group: str | None) -> None:
     kind = [table["kind"].to_numpy()]
