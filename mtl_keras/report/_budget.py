@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from mtl_keras.errors import check_count, check_instances, check_names, check_text, store
+from mtl_keras.report._rows import MetricsRow
 
-__all__ = ["Budget", "merge_budgets"]
+__all__ = ["Budget", "merge_budgets", "resplit_ratio"]
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,18 @@ def merge_budgets(budgets: Iterable[Budget]) -> list[Budget]:
     for each in check_instances("budgets", [*budgets] if isinstance(budgets, Iterable) else budgets, Budget):
         tasks.setdefault((each.run, each.rows, each.epochs), {}).update(dict.fromkeys(each.tasks))
     return [Budget(run, tuple(names), rows, epochs) for (run, rows, epochs), names in tasks.items()]
+
+
+def resplit_ratio(metrics_rows: Iterable[MetricsRow], budgets: Sequence[Budget], split: str) -> float:
+    """Return the ratio of measured to training rows, which corrects intervals over splits of one data set.
+
+    Args:
+        metrics_rows: Rows of metrics.csv.
+        budgets: What the runs were trained on.
+        split: The split that is measured.
+
+    Returns:
+        The ratio; 0 without budgets, which say how many rows there were.
+    """
+    measured = max((row["n"] for row in metrics_rows if row["split"] == split), default=0)
+    return measured / max(each.rows for each in budgets) if budgets else 0.0
