@@ -33,6 +33,7 @@ from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
 from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import Data
 from mtl_keras.data._dataframe import from_dataframe
+from mtl_keras.data._decode import ImageFacts, UnreadableImage, read_facts
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._folders import from_folders
 from mtl_keras.data._inputs import read_inputs
@@ -54,7 +55,9 @@ __all__ = [
     "CIFAR100_GROUPS",
     "LOADERS",
     "Data",
+    "ImageFacts",
     "Split",
+    "UnreadableImage",
     "alternate",
     "cache",
     "from_arrays",
@@ -65,6 +68,7 @@ __all__ = [
     "parse_sampling",
     "parse_steps",
     "parse_views",
+    "read_facts",
     "read_inputs",
     "stratified_folds",
     "trivial_scores",
