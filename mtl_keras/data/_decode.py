@@ -139,7 +139,8 @@ def _read(path: str | os.PathLike[str], use: Callable[[Image.Image, BufferedRead
     except MemoryError as error:
         raise MTLError(f"An image must fit into the memory. Received: {path}. Free memory, or reduce the image.") from error
     except UnidentifiedImageError as error:
-        raise UnreadableImage(path, "its content is of another kind") from error
+        empty = os.path.getsize(path) == 0
+        raise UnreadableImage(path, "it is empty" if empty else "its content is of another kind") from error
     # A damaged file makes a decoder raise anything: SyntaxError, ValueError, TypeError, struct.error, EOFError ...
     except Exception as error:
         text = " ".join(str(getattr(error, "strerror", None) or error).split())[:120].rstrip(".")

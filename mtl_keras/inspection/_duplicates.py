@@ -52,7 +52,7 @@ def check_duplicates(rows: Rows) -> Iterator[Finding]:
         "duplicates",
         "note",
         "inputs",
-        f"{count(int(copied.sum()) - len(same), 'row')} repeat the inputs of others exactly.",
+        f"Of {count(len(rows), 'row')}, {int(copied.sum()) - len(same):,} repeat the inputs of another one exactly.",
         "Copies count several times in training and in metrics: keep one of each if they are no separate observations.",
         groups=tuple(same),
     )

@@ -20,6 +20,9 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 #: Rows of a finding that its plain values hold.
 SHOWN = 100
+#: Groups, and rows of a group, whose images are shown; and rows of a finding without groups, by severity.
+GROUPS, OF_GROUP = 12, 6
+OF_FINDING: dict[Severity, int] = {"error": 24, "warning": 24, "note": 6}
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,13 @@ class Finding:
         groups = tuple(tuple(int(row) for row in group) for group in self.groups)
         rows = tuple(int(row) for row in self.rows) or tuple(row for group in groups for row in group)
         store(self, rows=rows, groups=groups)
+
+    @property
+    def shown(self) -> tuple[tuple[int, ...], ...]:
+        """The rows whose images are shown, by group."""
+        if self.groups:
+            return tuple(group[:OF_GROUP] for group in self.groups[:GROUPS])
+        return (self.rows[: OF_FINDING[self.severity]],) if self.rows else ()
 
     def config(self) -> dict[str, Any]:
         """Return plain JSON values: of the rows how many there are, and the first 100."""

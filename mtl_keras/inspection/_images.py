@@ -66,6 +66,8 @@ def _check_sizes(rows: Rows, at: np.ndarray) -> Iterator[Finding]:
             )
         return
     height, width = rows.image_size
+    # The smallest first, which the page shows.
+    at = at[np.argsort(heights[at] * widths[at], kind="stable")]
     small = at[(heights[at] < height) & (widths[at] < width)]
     if small.size:
         yield Finding(

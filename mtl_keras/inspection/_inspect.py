@@ -62,9 +62,6 @@ COUNTS: Mapping[str, Callable[[Rows], Iterable[Counts]]] = {
     "images": count_images,
 }
 
-#: Groups, and images of a group or of a finding without groups, that the page shows.
-GROUPS, OF_GROUP, OF_FINDING = 12, 6, 24
-
 
 def inspect(rows: Rows) -> Report:
     """Run all checks on rows and return what they found.
@@ -86,8 +83,7 @@ def _choose_photos(rows: Rows, findings: Iterable[Finding]) -> dict[int, Photo]:
         return {}
     shown: dict[int, Photo] = {}
     for finding in findings:
-        groups = [group[:OF_GROUP] for group in finding.groups[:GROUPS]]
-        for row in [row for group in groups for row in group] or finding.rows[:OF_FINDING]:
+        for row in (row for group in finding.shown for row in group):
             file = rows.files[row]
             if file is not None and rows.photos.readable[row]:
                 size = int(rows.photos.heights[row]), int(rows.photos.widths[row])

@@ -51,7 +51,7 @@ def check_near_duplicates(rows: Rows) -> Iterator[Finding]:
             f"Look at them; keep one of each, or {remedy}.",
             groups=tuple(divided),
         )
-    for label in rows.labels:
+    for label in rows.classes:
         odd = [own for own in members if _varies(label.values[list(own)], label.present[list(own)])]
         if odd:
             yield Finding(

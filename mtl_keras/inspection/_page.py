@@ -96,10 +96,8 @@ def _article(finding: Finding, report: Report) -> str:
     parts = [f"<h3>{escape(finding.subject)} <small>({escape(name)})</small></h3>", f"<p>{escape(finding.message)}</p>"]
     if finding.remedy:
         parts.append(f"<p>{escape(finding.remedy)}</p>")
-    shown = [[row for row in group if row in report.photos] for group in finding.groups] or [
-        [row for row in finding.rows if row in report.photos]
-    ]
-    pictures = [_group([report.photos[row] for row in group]) for group in shown if group]
+    shown = [[report.photos[row] for row in group if row in report.photos] for group in finding.shown]
+    pictures = [_group(photos) for photos in shown if photos]
     parts += pictures
     if finding.groups and len(pictures) < len(finding.groups) and pictures:
         parts.append(f'<p class="soft">The first {len(pictures)} of {count(len(finding.groups), "group")}.</p>')
