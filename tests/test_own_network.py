@@ -126,7 +126,9 @@ def test_the_value_is_hashable_and_json_and_knows_its_weights() -> None:
     assert Recipe.from_config(json.loads(json.dumps(recipe.config()))) == recipe
     assert Backbone(keras.models.clone_model(network)) != made, "other weights are another backbone"
     # The configuration alone has no weights.
-    with pytest.raises(MTLError, match=r"weights of an own network must be given\. .* Pass mtl\.Backbone\(network\), weights=None"):
+    with pytest.raises(
+        MTLError, match=r"weights of an own network must be given\. .* Pass mtl\.Backbone\(network\), weights=None"
+    ):
         mtl.build_model(TASKS, again, image_shape=(7,))
     assert mtl.build_model(TASKS, again.replace(weights=None), image_shape=(7,))
     given = mtl.build_model(TASKS, made.replace(batch_norm="inference"), image_shape=(7,))
@@ -170,7 +172,11 @@ def test_seeds_of_a_comparison_start_from_the_given_weights_or_new_ones(tmp_path
         for path in sorted(folder.glob("jobs/*/best.weights.h5")):
             with h5py.File(path) as file:
                 found: list[bytes] = []
-                file.visititems(lambda name, each, found=found: found.append(each[()].tobytes()) if getattr(each, "shape", ()) == (7, 5) else None)
+                file.visititems(
+                    lambda name, each, found=found: (
+                        found.append(each[()].tobytes()) if getattr(each, "shape", ()) == (7, 5) else None
+                    )
+                )
                 kernels.add(found[0])
         assert len(kernels) == count
 
@@ -229,11 +235,17 @@ def two_inputs() -> keras.Model:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
-    "lambda": (lambda: keras.Sequential([keras.Input((2,)), layers.Lambda(lambda x: x + 1)]), "layers that Keras loads in safe mode"),
+    "lambda": (
+        lambda: keras.Sequential([keras.Input((2,)), layers.Lambda(lambda x: x + 1)]),
+        "layers that Keras loads in safe mode",
+    ),
     "not built": (lambda: keras.Sequential([layers.Dense(2)]), "must be a built keras.Sequential or functional keras.Model"),
     "subclass": (Subclassed, "must be a built keras.Sequential or functional keras.Model"),
     "two inputs": (two_inputs, "must have one input and one output. Received: 2 inputs and 1 outputs"),
-    "sequence": (lambda: keras.Sequential([keras.Input((5, 3)), layers.LSTM(2, return_sequences=True)]), "End it e.g. in GlobalAveragePooling1D"),
+    "sequence": (
+        lambda: keras.Sequential([keras.Input((5, 3)), layers.LSTM(2, return_sequences=True)]),
+        "End it e.g. in GlobalAveragePooling1D",
+    ),
     "unknown size": (lambda: keras.Sequential([keras.Input((None, 3)), layers.Flatten()]), "must return features"),
 }
 
@@ -250,7 +262,11 @@ def test_networks_that_cannot_be_saved_or_used_are_refused_in_one_line(case: str
 @pytest.mark.parametrize(
     ("build", "options", "text"),
     [
-        (embedding, {"image_size": 8}, "`image_size` must be left out for the backbone 'own', which takes its inputs as they are"),
+        (
+            embedding,
+            {"image_size": 8},
+            "`image_size` must be left out for the backbone 'own', which takes its inputs as they are",
+        ),
         (embedding, {"pooling": "max"}, "`pooling` must be left out for the backbone 'own', which returns no feature map"),
         (image, {"preprocessing": False}, "`preprocessing` must be left out"),
         (image, {"filters": 3}, "Unknown option of own: received 'filters'"),

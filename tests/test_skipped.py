@@ -50,7 +50,7 @@ def test_the_good_rows_are_those_without_a_problem(bad_a: set[int], bad_b: set[i
         return
     values, kept, skipped = read_good_rows(FRAME, reader(bad_a, bad_b), "skip", ["kind"])
     assert values == kept.tolist() == good
-    wrong = {row: ("a", "wrong") for row in bad_a} | {row: ("b", "odd") for row in bad_b - bad_a}
+    wrong = dict.fromkeys(bad_a, ("a", "wrong")) | dict.fromkeys(bad_b - bad_a, ("b", "odd"))
     assert skipped == tuple(SkippedRow(row, *wrong[row]) for row in sorted(wrong))
 
 

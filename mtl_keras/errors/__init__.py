@@ -43,6 +43,7 @@ from mtl_keras.errors._numbers import (
     check_size,
 )
 from mtl_keras.errors._problems import Problems
+from mtl_keras.errors._task_names import check_task_name
 from mtl_keras.errors._texts import check_path, check_text
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "check_side",
     "check_size",
     "check_sizes",
+    "check_task_name",
     "check_text",
     "check_unique",
     "choice_config",
