@@ -16,8 +16,7 @@ from mtl_keras.data._arrays import check_tasks, collect_class_names, encode_labe
 from mtl_keras.data._columns import read_column
 from mtl_keras.data._data import Data
 from mtl_keras.data._images import SPLITS, check_headers, read_images
-from mtl_keras.errors import Problems
-from mtl_keras.errors import MTLError, check_fraction, check_image_size, check_seed, list_rows, unknown
+from mtl_keras.errors import MTLError, Problems, check_fraction, check_image_size, check_seed, list_rows, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
