@@ -50,7 +50,7 @@ def test_the_good_rows_are_those_without_a_problem(bad_a: set[int], bad_b: set[i
         return
     values, kept, skipped = read_good_rows(FRAME, reader(bad_a, bad_b), "skip", ["kind"])
     assert values == kept.tolist() == good
-    wrong = {row: ("a", "wrong") for row in bad_a} | {row: ("b", "odd") for row in bad_b - bad_a}
+    wrong = dict.fromkeys(bad_a, ("a", "wrong")) | dict.fromkeys(bad_b - bad_a, ("b", "odd"))
     assert skipped == tuple(SkippedRow(row, *wrong[row]) for row in sorted(wrong))
 
 
@@ -86,7 +86,9 @@ def test_what_is_wrong_with_the_rest_is_said_with_its_own_row_numbers() -> None:
         refuse([row for row, value in enumerate(frame["a"]) if value == 0])
         raise MTLError("Rows must be few. Received: row 6. Drop it.")
 
-    with pytest.raises(MTLError, match=r"Received: row 6\. Drop it\. Rows are counted without the 1 that were set aside before\."):
+    with pytest.raises(
+        MTLError, match=r"Received: row 6\. Drop it\. Rows are counted without the 1 that were set aside before\."
+    ):
         read_good_rows(FRAME, read, "skip")
 
 

@@ -10,14 +10,19 @@ from mtl_keras.cli._options import (
     CacheDir,
     DataDir,
     Epochs,
+    Image,
+    Inputs,
     Json,
     OutputDir,
     Quick,
     Resume,
+    Root,
     Seed,
     Set,
     Strategy,
     StudyArgument,
+    Tasks,
+    find_study,
     read_changes,
     reporting,
     work,
@@ -60,6 +65,10 @@ def compare(
         ),
     ] = None,
     folds: Folds = None,
+    image: Image = None,
+    inputs: Inputs = None,
+    tasks: Tasks = None,
+    root: Root = None,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,
@@ -75,9 +84,9 @@ def compare(
     changes = read_changes(set_, {"epochs": epochs, "seed": seed, "folds": folds})
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
-        from mtl_keras.search import compare_study, load_study
+        from mtl_keras.search import compare_study
 
-        found = load_study(study)
+        found = find_study(study, image, inputs, tasks, root)
         approaches = approach or ["fixed" if fixed_from else "equal", "uncertainty"]
         with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
             result = compare_study(found, approaches, changes, options, fixed_from=fixed_from, seeds=seeds)

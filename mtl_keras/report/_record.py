@@ -202,7 +202,8 @@ class Record:
     def resplit(self) -> float:
         """The ratio of test to training rows if each seed has a random split of its own, else 0; see `statistics.interval`.
 
-        It is 0 too where `budgets` do not say how many rows there were, as in records of earlier versions; the page says so.
+        Of runs and tasks with other ratios it is the largest, with which the correction is strongest. It is 0 too where
+        `budgets` do not say how many rows there were, as in records of earlier versions; the page says so.
         """
         return resplit_ratio(self.metrics, self.budgets, self.split) if self.split_per_seed else 0.0
 

@@ -12,8 +12,8 @@ from mtl_keras.comparison import Comparison, compare_plans
 from mtl_keras.errors import MTLError, check_count, check_unique, unknown
 from mtl_keras.report import read_trials
 from mtl_keras.report.statistics import trial_skills
-from mtl_keras.runs import Options, Plan, RunFolder, read_config
-from mtl_keras.search._prepare import with_image_shape
+from mtl_keras.runs import Options, Plan, read_config
+from mtl_keras.search._prepare import choose_folder, with_image_shape
 from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
@@ -78,7 +78,7 @@ def compare_study(
         else:
             named = resolve(study, changes, configuration=name)
             plans[name], settings[name] = named.plan, named.settings
-    folder = RunFolder(study.name, "compare", options)
+    folder = choose_folder(study, "compare", options)
     _check_data(study, settings)
     own = next(iter(settings.values()), base.settings)
     seeds = seeds or own.folds or SEEDS

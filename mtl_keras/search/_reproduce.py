@@ -9,10 +9,10 @@ from typing import Any
 from mtl_keras.comparison import Approach, Comparison, check_approaches, run_approaches
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, check_count, check_unique
-from mtl_keras.runs import Options, RunFolder, Trainer
+from mtl_keras.runs import Options, Trainer
 from mtl_keras.search._configuration import Configuration
 from mtl_keras.search._load_study import find_study
-from mtl_keras.search._prepare import with_image_shape
+from mtl_keras.search._prepare import choose_folder, with_image_shape
 from mtl_keras.search._resolve import Resolved, merge_changes, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
@@ -97,7 +97,7 @@ def reproduce_study(
         options.reporter.on_stage("Loading data")
         study = with_image_shape(study, load(settings[names[0]])(0))
     resolved = {name: resolve(study, changes, configuration=name) for name in names}
-    folder = RunFolder(study.name, "reproduce", options)
+    folder = choose_folder(study, "reproduce", options)
     config = _config(study, resolved, counts)
     folder.check(config)
     seed = changes.get("seed", study.settings.seed)

@@ -71,6 +71,8 @@ class Study:
         tables: A function `(record) -> [Table]` that returns tables to show in addition to the usual one.
         source: The name or file from which `load_study` loaded it.
         source_digest: SHA-256 of the file, in hexadecimal.
+        study_file: Text of the study file that it was made from, which the folder of a run keeps; None (default) for a study
+            in Python.
 
     Raises:
         MTLError: If the name cannot be that of a folder.
@@ -98,6 +100,7 @@ class Study:
     tables: Callable[[Record], Sequence[Table]] | None = None
     source: str | None = None
     source_digest: str | None = None
+    study_file: str | None = None
 
     def __post_init__(self) -> None:
         check_name("a study", self.name)
@@ -126,6 +129,8 @@ class Study:
             check_path("source", self.source, of="a study")
         if self.source_digest is not None:
             check_text("source_digest", self.source_digest, of="a study", maximum=64)
+        if self.study_file is not None:
+            check_text("study_file", self.study_file, of="a study")
 
     def _check_changes(self) -> None:
         """Check all changes of the settings that the study holds. Other names in `quick` are those of hyperparameters."""

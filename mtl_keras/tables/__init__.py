@@ -16,12 +16,13 @@ same for every other table:
 
 from __future__ import annotations
 
-from mtl_keras.tables._bytes import format_of
+from mtl_keras.tables._bytes import format_of, name_of
 from mtl_keras.tables._column import KINDS, Column
 from mtl_keras.tables._encoder import ENCODER, TableEncoder
 from mtl_keras.tables._files import IMAGE_SUFFIXES
 from mtl_keras.tables._infer import Inference, InferredColumn, infer_columns
 from mtl_keras.tables._read import Table, read_table
+from mtl_keras.tables._study_file import StudyFile, read_study_file
 
 __all__ = [
     "ENCODER",
@@ -30,9 +31,12 @@ __all__ = [
     "Column",
     "Inference",
     "InferredColumn",
+    "StudyFile",
     "Table",
     "TableEncoder",
     "format_of",
     "infer_columns",
+    "name_of",
+    "read_study_file",
     "read_table",
 ]

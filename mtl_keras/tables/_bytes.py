@@ -8,7 +8,7 @@ import io
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from mtl_keras.errors import MTLError
 
@@ -26,6 +26,12 @@ FORMATS = {
 PACKED = (".gz", ".zip")
 #: Largest table in bytes, unpacked: what is larger does not fit in the memory of most machines.
 LARGEST = 4 * 2**30
+
+
+class _Stream(Protocol):
+    """What is read piece by piece."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 def format_of(path: Path) -> str | None:
@@ -83,7 +89,9 @@ def _unpack(path: Path) -> bytes:
             return _read(packed, path)
     if suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.namelist() if not member.endswith("/") and not member.startswith("__MACOSX")]
+            members = [
+                member for member in archive.namelist() if not member.endswith("/") and not member.startswith("__MACOSX")
+            ]
             if len(members) != 1:
                 raise MTLError(
                     f"A zipped table must be the only file of its archive. Received: {path} with {len(members)} files. Unpack "
@@ -95,7 +103,7 @@ def _unpack(path: Path) -> bytes:
         return _read(plain, path)
 
 
-def _read(stream: IO[bytes], path: Path) -> bytes:
+def _read(stream: _Stream, path: Path) -> bytes:
     """Return what a stream holds, at most `LARGEST` bytes, whatever a packed file says about its size."""
     content = io.BytesIO()
     while piece := stream.read(2**24):

@@ -149,7 +149,8 @@ def _read_header(data: bytes, path: Path, delimiter: str) -> list[str]:
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         where = ", ".join(str(number + 1) for number, name in enumerate(names) if name == twice[0])
         raise MTLError(
-            f"Columns of a table must have names of their own. Received: {path} with {twice[0]!r} as columns {where}. Rename one."
+            f"Columns of a table must have names of their own. Received: {path} with {twice[0]!r} as columns {where}. Rename "
+            "one."
         )
     return names
 
@@ -196,6 +197,6 @@ def _uneven(data: bytes, path: Path, delimiter: str, width: int) -> MTLError | N
     more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
     remedy = "It seems to be cut off: copy or download it again" if last else "Correct these lines, or pass another delimiter"
     return MTLError(
-        f"Every line of a table must have as many fields as its header, {width}. Received: {path}, whose line {first}{more} has "
-        f"{fields}, divided by {delimiter!r}. {remedy}."
+        f"Every line of a table must have as many fields as its header, {width}. Received: {path}, whose line {first}{more} "
+        f"has {fields}, divided by {delimiter!r}. {remedy}."
     )

@@ -70,6 +70,11 @@ class Inference:
         """Return the columns of a role."""
         return tuple(column for column in self.columns if column.role == role)
 
+    def config(self) -> list[dict[str, Any]]:
+        """Return the columns as plain JSON values."""
+        fields = ("name", "kind", "role", "task", "reason", "count", "missing", "distinct")
+        return [{field: getattr(column, field) for field in fields} for column in self.columns]
+
     def check(self) -> Inference:
         """Return the inference after checking that something is predicted from something.
 
@@ -77,7 +82,9 @@ class Inference:
             MTLError: If no column is a task, or none an input.
         """
         if not self.of("task"):
-            learnable = [f"{column.name} ({column.kind})" for column in self.columns if column.kind in LEARNT and not column.role]
+            learnable = [
+                f"{column.name} ({column.kind})" for column in self.columns if column.kind in LEARNT and not column.role
+            ]
             shown = ", ".join(learnable[:12]) + (", ..." if len(learnable) > 12 else "")
             raise MTLError(
                 "What to predict must be known. Received: a table "
@@ -105,8 +112,8 @@ def infer_columns(
 
     Args:
         table: The table.
-        image: InferredColumn with the paths of images; None (default) takes the first column whose values are image files, unless
-            there are `inputs`.
+        image: Column with the paths of images; None (default) takes the first one whose values are image files, unless there
+            are `inputs`.
         inputs: Names of input columns, or patterns such as `"Att*"`; default: if there are no images, all columns that are
             no tasks and can be inputs.
         tasks: Names or patterns of the columns to predict, each perhaps with a kind: `"grade:Ordinal"`; default: if there
@@ -206,7 +213,9 @@ def _check_image(image: str, columns: Sequence[InferredColumn]) -> str:
     return image
 
 
-def _with_role(column: InferredColumn, image: str | None, inputs: Sequence[str], asked: dict[str, str], named: bool) -> InferredColumn:
+def _with_role(
+    column: InferredColumn, image: str | None, inputs: Sequence[str], asked: dict[str, str], named: bool
+) -> InferredColumn:
     """Return a column with its role."""
     if column.name == image:
         return replace(column, role="image")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,7 +204,8 @@ def _category(facts: Facts) -> Verdict | None:
     if facts.distinct > CLASSES or facts.count < REPEATED * facts.distinct:
         return None
     kind = "whole numbers without a gap" if facts.numeric else "texts"
-    return Verdict("category", f"{facts.distinct} {kind}, each {facts.count / facts.distinct:.3g} times on average")
+    times = facts.count / facts.distinct
+    return Verdict("category", f"{facts.distinct} {kind}, each {times:,.{0 if times >= 10 else 1}f} times on average")
 
 
 def _anything(facts: Facts) -> Verdict | None:

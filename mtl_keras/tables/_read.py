@@ -153,8 +153,8 @@ def _read_other(data: bytes, path: Path, kind: str) -> pd.DataFrame:
             return pyarrow.parquet.read_table(io.BytesIO(data)).to_pandas()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise MTLError(
-                f"A .parquet table must be complete. Received: {path}: {' '.join(str(error).split())[:200]}. Copy or download it "
-                "again."
+                f"A .parquet table must be complete. Received: {path}: {' '.join(str(error).split())[:200]}. Copy or download "
+                "it again."
             ) from error
     text = to_utf8(data, path, None)[0].decode()
     try:
@@ -185,7 +185,7 @@ def _record(line: str, number: int, path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(record, dict):
         raise MTLError(
-            f"Each line of a .jsonl table must be one JSON object. Received: {path}, line {number}: {describe(record)}. Correct "
-            "it."
+            f"Each line of a .jsonl table must be one JSON object. Received: {path}, line {number}: {describe(record)}. "
+            "Correct it."
         )
     return record
