@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtl_keras.data._arrays import check_tasks, collect_class_names, encode_labels, hold_out, make_split, resolve_columns
-from mtl_keras.data._columns import read_column
+from mtl_keras.data._columns import read_labels, refuse_unseen
 from mtl_keras.data._data import Data
 from mtl_keras.data._images import SPLITS, check_headers, read_images
 from mtl_keras.data._problems import Problems
@@ -47,8 +47,8 @@ def from_dataframe(
     Args:
         table: A pandas DataFrame, or the path of a `.csv` file (read by `pandas.read_csv`) or a `.json` file (a list of
             records, or a mapping from columns to their values).
-        tasks: What is predicted; each task reads the column it names. Strings are classes in alphabetical order for
-            `Classification` and `ClassMap`, and become their `class_names`. NaN, None and empty strings are absent labels.
+        tasks: What is predicted; each task reads the column it names. Classes that a task leaves out are those of the column:
+            strings in alphabetical order, or numbers by value. NaN, None and empty strings are absent labels.
         image: Column with the paths of the images; default `"path"`.
         root: Folder that the paths are relative to and must lie in, also absolute ones. None (default) is the folder of the
             table's file, or the current one. Pass `"/"` for absolute paths anywhere.
@@ -87,10 +87,8 @@ def from_dataframe(
     sides, counts = _assign_sides(frame, split, {"validation": validation, "test": test}, problems)
     with problems.collect():
         _check_sides(files, root, sides, bool(counts))
-    columns, class_names = {}, {}
-    for column in dict.fromkeys(task.column for task in tasks.values() if not task.from_input and task.column is not None):
-        with problems.collect():
-            columns[column], class_names[column] = read_column(frame[column], column, tasks)
+    given = tasks
+    tasks, columns, class_names = read_labels(frame, tasks, problems)
     labels = encode_labels(tasks, len(frame), columns, problems, name="train", class_names=class_names)
     there = {row: file for row, file in enumerate(files) if file is not None}
     with problems.collect():
@@ -105,14 +103,10 @@ def from_dataframe(
         parts = {side: replace(whole.take(np.flatnonzero(sides == side)), name=side) for side in np.unique(sides).tolist()}
     for side, count in counts.items():
         parts["train"], parts[side] = hold_out(parts["train"], count, seed, side)
-    return Data(
-        default_name if name is None else name,
-        parts["train"],
-        parts["validation"],
-        parts.get("test"),
-        collect_class_names(tasks, class_names),
-        images.shape[1:],
-    )
+    called = collect_class_names(tasks, class_names)
+    train, validation_part, test_part = (parts.get(side) for side in ("train", "validation", "test"))
+    refuse_unseen(given, tasks, train, [part for part in (validation_part, test_part) if part is not None], called)
+    return Data(default_name if name is None else name, train, validation_part, test_part, called, images.shape[1:])
 
 
 def read_table(table: Any, image: str) -> tuple[pd.DataFrame, Path, str]:

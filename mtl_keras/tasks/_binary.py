@@ -20,6 +20,9 @@ from mtl_keras.tasks._metric import Metric
 
 __all__ = ["Binary"]
 
+#: Numbers besides 0 and 1 that are taken for two classes although nobody says so.
+PAIRS = (("1", "2"), ("-1", "1"))
+
 
 @dataclass(frozen=True)
 class Binary(ClassLabels):
@@ -31,8 +34,8 @@ class Binary(ClassLabels):
     Args:
         name: See `Task`.
         label: See `Task`.
-        classes: Names or values of the two classes, the negative one first, e.g. `["no", "yes"]`. None (default) is 0 and 1;
-            other values of a column are taken in ascending order, texts by letters.
+        classes: Names or values of the two classes, the negative one first, e.g. `["no", "yes"]`. None (default) is 0 and 1,
+            and where the data has them 1 and 2, -1 and 1, or two texts by letters.
         class_weight: Weights of the classes in the loss, by name or index, or `"balanced"`, in inverse proportion to the
             numbers of training rows; None (default) for none. For `mtl.train`.
         loss: See `Task`. Such a loss gets labels and outputs `[batch, 1]`.
@@ -92,7 +95,7 @@ class Binary(ClassLabels):
                 f"A binary task must have two classes. Received: {len(found)} for task {self.name!r}, {shown}. "
                 f"{'Use mtl.Classification' if len(found) > 2 else 'Pass both, classes=[negative, positive]'}."
             )
-        return self.with_classes(found) if len(found) == 2 and set(found) != {"0", "1"} else self
+        return self.with_classes(found) if column.dtype.kind == "O" or found in PAIRS else self
 
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         return keras.layers.Dense(1, activation="sigmoid", name=self.name)(features)

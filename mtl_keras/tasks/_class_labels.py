@@ -105,7 +105,10 @@ class ClassLabels(Task):
         if isinstance(value, Mapping):
             of = f"task {self.name!r}"
             return np.array(weights_in_order(value, self.class_names or names, self.size, of), np.float32)
-        return balanced(np.bincount(stored, minlength=self.size))
+        return balanced(self.label_counts(stored))
+
+    def label_counts(self, stored: np.ndarray) -> np.ndarray:
+        return np.bincount(stored, minlength=self.size)
 
     def weigh(self, target: Any, weights: np.ndarray) -> tuple[Any, Any]:
         return target, ops.take(ops.convert_to_tensor(weights), ops.cast(target, "int32"), axis=0)

@@ -35,7 +35,7 @@ def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.
     if wrong.size:
         remedy = "Correct `classes` or the column"
         if present.any() and values[present].min() >= 1 and values[present].max() == classes:
-            remedy = "They seem to count from 1: subtract 1"
+            remedy = "They seem to count from 1: subtract 1, or leave `classes` out"
         raise MTLError(
             f"Labels of task {task!r} must be integers from 0 to {classes - 1}. Received: {column[wrong[0]]} in row {wrong[0]} "
             f"({wrong.size} of {len(column)} rows are out of range{_list_more(wrong)}). {remedy}."
@@ -98,7 +98,7 @@ def to_floats(column: np.ndarray, rule: str, of: str, classes: int = 0) -> np.nd
         remedy = "Replace them by numbers, or by NaN where the label is missing"
         if len(texts) == classes:
             numbers = {text: number for number, text in enumerate(texts)}
-            remedy = f"Map them in the right order, e.g. by {numbers}; from_dataframe does so for a mtl.Classification"
+            remedy = f"Map them in the right order, e.g. by {numbers}; or state classes=[...], and the data maps them"
         raise MTLError(f"Labels of {of} must be {rule}. Received: {str(odd[0][1])!r} in {list_rows(rows)}. {remedy}.") from None
 
 

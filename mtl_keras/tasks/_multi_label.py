@@ -180,6 +180,9 @@ class MultiLabel(Task):
             return None
         return balanced(np.stack([(stored == value).sum(axis=0) for value in (0, 1)], axis=1))
 
+    def label_counts(self, stored: np.ndarray) -> np.ndarray:
+        return np.asarray((stored == 1).sum(axis=0))
+
     def weigh(self, target: Any, weights: np.ndarray) -> tuple[Any, Any]:
         negative, positive = ops.convert_to_tensor(weights.T)
         labels = ops.cast(target, "float32")

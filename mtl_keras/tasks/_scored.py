@@ -145,6 +145,14 @@ class Scored(ABC):
             return None
         return np.stack([confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)], axis=1)
 
+    def label_counts(self, stored: np.ndarray) -> np.ndarray:
+        """Return how often each class or label occurs, of a kind with classes.
+
+        Args:
+            stored: Present labels only, from `encode`.
+        """
+        raise NotImplementedError
+
     def _measure_by_keras(
         self, value: Frozen, stored: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None
     ) -> float:

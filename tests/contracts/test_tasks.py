@@ -472,15 +472,14 @@ def test_names_that_cannot_be_wiring_are_refused(name: str) -> None:
     ("made", "message"),
     [
         (
-            lambda: Classification("kind"),
-            "`classes` of a classification must be given.*none, or 0, for task 'kind'",
+            lambda: Tasks(Classification("kind"), Binary("other")).check_resolved(),
+            "`classes` of a task must be known before a model is built.*none for kind. Pass data.tasks",
         ),
         (lambda: Classification("kind", classes=3, label_smoothing=1.0), r"\[0, 1\).*label_smoothing=1.0"),
         (lambda: MultiLabel("kind", classes=1), r"`classes` of a multi-label task must be.*classes=1"),
-        (
-            lambda: Ordinal("kind"),
-            "`classes` of an ordinal task must be given.*none, or 0, for task 'kind'",
-        ),
+        (lambda: Classification("kind", classes=0), "`classes` of a classification must be.*classes=0"),
+        (lambda: Ordinal("kind", classes=[3]), "at least 2 names or values in order. Received: 1 of them for task 'kind'"),
+        (lambda: Ordinal("kind").encode(np.array([0])), "`classes` must be given, or be taken from data.*'kind'"),
         (lambda: Regression("kind", size=0), r"`size` of a regression must be.*size=0"),
         (lambda: Regression("kind", scale=0.0), r"`scale` of a regression must be a number greater than 0.*scale=0.0"),
         (lambda: Regression("kind", location=math.nan), r"`location` of a regression must be a finite number.*location=nan"),
