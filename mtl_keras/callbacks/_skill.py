@@ -43,9 +43,8 @@ class Skill(keras.callbacks.Callback):
         every = {**data.tasks, **self.tasks}
         self.trivial = {
             part: {
-                name: scores[metric]
-                for name, scores in trivial_scores(data.train, split).items()
-                if (metric := every[name].metric.name) in scores
+                name: scores[every[name].metric.name]
+                for name, scores in trivial_scores(data.train, split, every).items()
             }
             for part, split in (("train", data.train), ("validation", data.validation))
         }

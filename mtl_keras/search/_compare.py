@@ -13,7 +13,7 @@ from mtl_keras.errors import MTLError, check_count, check_unique, unknown
 from mtl_keras.report import read_trials
 from mtl_keras.report.statistics import trial_skills
 from mtl_keras.runs import Options, Plan, RunFolder, read_config
-from mtl_keras.search._prepare import load_data, with_image_shape
+from mtl_keras.search._prepare import load_data, complete_from
 from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
@@ -58,9 +58,9 @@ def compare_study(
     _check_approaches(study, approaches, changes, fixed_from is not None)
     saved = _saved_search(study, fixed_from)
     data = None
-    if study.image_shape is None:
+    if study.image_shape is None or study.tasks.unresolved:
         data = load_data(study, resolve_settings(study, changes, saved)[0], options)
-        study = with_image_shape(study, data)
+        study = complete_from(study, data)
     base = resolve(study, changes, saved)
     plan = base.plan if fixed_from is None else _best_plan(base, Path(fixed_from))
     plans: dict[str, Plan] = {}

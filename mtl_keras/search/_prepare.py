@@ -14,7 +14,7 @@ from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
 from mtl_keras.training import check
 
-__all__ = ["Prepared", "load_data", "prepare", "with_image_shape"]
+__all__ = ["Prepared", "complete_from", "load_data", "prepare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +71,10 @@ def prepare(
         )
     if configuration is None:
         configuration = (saved or {}).get("configuration")
-    if study.image_shape is None:
+    if study.image_shape is None or study.tasks.unresolved:
         settings, _ = resolve_settings(study, changes, saved, configuration=configuration)
         data = data or load_data(study, settings, options)
-        study = with_image_shape(study, data)
+        study = complete_from(study, data)
     resolved = resolve(study, changes, saved, configuration=configuration)
     folder.check(resolved.config(command))
     trainer = Trainer.open(resolved.settings.seed, options)
@@ -96,6 +96,7 @@ def load_data(study: Study, settings: Settings, options: Options) -> Data:
     return study.load(settings, options.data_dir)
 
 
-def with_image_shape(study: Study, data: Data) -> Study:
-    """Return the study with the image shape of its data."""
-    return replace(study, image_shape=tuple(data.image_shape))
+def complete_from(study: Study, data: Data) -> Study:
+    """Return the study with the image shape of its data, and with the classes that its tasks leave to the data."""
+    tasks = data.tasks if study.tasks.unresolved else study.tasks
+    return replace(study, image_shape=tuple(data.image_shape), tasks=tasks)

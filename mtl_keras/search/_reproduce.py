@@ -13,7 +13,7 @@ from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, check_count, check_unique
 from mtl_keras.runs import Options, RunFolder, Trainer
 from mtl_keras.search._load_study import find_study
-from mtl_keras.search._prepare import load_data, with_image_shape
+from mtl_keras.search._prepare import load_data, complete_from
 from mtl_keras.search._resolve import Resolved, merge_changes, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Configuration, Study
@@ -90,9 +90,9 @@ def reproduce_study(
     names = list(configurations or study.configurations)
     for name in names:
         study.configuration(name)
-    if study.image_shape is None:
+    if study.image_shape is None or study.tasks.unresolved:
         settings, _ = resolve_settings(study, changes, configuration=names[0])
-        study = with_image_shape(study, load_data(study, settings, options))
+        study = complete_from(study, load_data(study, settings, options))
     resolved = {name: resolve(study, changes, configuration=name) for name in names}
     asked = changes.get("n_final_seeds") if seeds is None else seeds
     counts = {name: _count_seeds(study.configuration(name), each.settings, asked) for name, each in resolved.items()}

@@ -155,6 +155,25 @@ class Tasks(Mapping[str, Task]):
                 "data.tasks, whose classes are those of the data, or give the tasks classes=."
             )
 
+    def check_classes(self, others: Tasks) -> None:
+        """Refuse tasks of other data that do not have the same classes in the same order.
+
+        Args:
+            others: Tasks of data, with the same names.
+
+        Raises:
+            MTLError: If they differ.
+        """
+        for name, task in self._tasks.items():
+            other = others[name]
+            both_named = task.class_names and other.class_names and not isinstance(task.label, LabelSource)
+            if task.class_count != other.class_count or (both_named and task.class_names != other.class_names):
+                own, its = (", ".join(each.class_names) or str(each.class_count) for each in (task, other))
+                raise MTLError(
+                    f"Model and data must have the same classes in the same order. Received: for task {name!r} a model of {own} "
+                    f"and data of {its}. Build the model with data.tasks, or read the data with model.recipe.tasks."
+                )
+
     def config(self) -> list[dict[str, Any]]:
         """Return the tasks as plain JSON values; `mtl_keras.tasks.from_config` reads them."""
         return [task.config() for task in self._tasks.values()]

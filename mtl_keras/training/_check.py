@@ -37,6 +37,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
             f"Model and data must have the same tasks. Received: a model of {', '.join(tasks)} and data of "
             f"{', '.join(data.tasks)}. Use data.only(...), or load the data with the tasks of the model."
         )
+    tasks.check_classes(data.tasks)
     for split in (data.train, data.validation):
         shape = split.first_view().x.shape[1:]
         if data.features is None or shape != model.features.shape[1:]:
@@ -135,7 +136,7 @@ def _check_monitor(phase: Phase, data: Data, tasks: Tasks) -> None:
             f"The monitor must be computed from labels. Received: monitor={phase.monitor!r} and not one label of "
             f"{', '.join(measured)} in both the train and the {split.name or 'monitored'} rows. Monitor another task."
         )
-    scores = trivial_scores(data.train, split)
+    scores = trivial_scores(data.train, split, tasks)
     for name in measured:
         metric = tasks[name].metric.name
         if entry in ("skill", f"{name}_{metric}") and math.isnan(scores.get(name, {}).get(metric, 0.0)):
