@@ -79,7 +79,9 @@ def _describe_object(what: str, found: Any, module: ModuleType, of: str, remedy:
     if name is None:
         raise _refuse(what, of, describe(found), "Register its class with @keras.saving.register_keras_serializable()")
     try:
-        value = freeze(json.loads(json.dumps({"class_name": name, "config": found.get_config()})))
+        # Keras leaves the delta of Huber's loss out of its configuration.
+        config = {**getattr(found, "_fn_kwargs", {}), **found.get_config()}
+        value = freeze(json.loads(json.dumps({"class_name": name, "config": config})))
         _create_object(value, module)
     except Exception as error:
         said = " ".join(str(error).split())[:200].rstrip(".")
