@@ -184,7 +184,7 @@ class MultiLabel(Task):
         return np.asarray((stored == 1).sum(axis=0))
 
     def weigh(self, target: Any, weights: np.ndarray) -> tuple[Any, Any]:
-        negative, positive = ops.convert_to_tensor(weights.T)
+        negative, positive = (ops.convert_to_tensor(weights[:, column]) for column in (0, 1))
         labels = ops.cast(target, "float32")
         # Next to the labels, since a row has one weight for each of them.
         return ops.stack([labels, ops.where(labels == 1, positive, negative)], axis=-1), None
