@@ -54,9 +54,7 @@ def test_the_loss_is_that_of_logarithms_and_the_rest_is_in_the_unit(transform: s
     loaded = mtl.load_model(tmp_path / "model.keras")
     assert loaded.recipe.tasks == data.tasks
     np.testing.assert_allclose(mtl.prediction.predict(loaded, data.validation)["price"][:, 0], outputs)
-    np.testing.assert_allclose(
-        mtl.prediction.decode(loaded, {"price": outputs[:, None]})["price"].values, outputs
-    )
+    np.testing.assert_allclose(mtl.prediction.decode(loaded, {"price": outputs[:, None]})["price"].values, outputs)
 
 
 def test_a_model_begins_at_the_geometric_mean_and_fits_arrays() -> None:
@@ -78,7 +76,9 @@ def test_labels_without_a_logarithm_are_named_by_row(transform: str, value: floa
     column = PRICE.copy()
     column[[3, 9]] = value
     tasks = mtl.Tasks(mtl.Regression("price", transform=transform))
-    with pytest.raises(MTLError, match=rf"greater than {least} for transform='{transform}'. Received: {value} in rows 3, 9 \(2"):
+    with pytest.raises(
+        MTLError, match=rf"greater than {least} for transform='{transform}'. Received: {value} in rows 3, 9 \(2"
+    ):
         mtl.data.from_arrays(tasks, (IMAGES, {"price": column}))
 
 

@@ -65,7 +65,9 @@ def test_a_search_takes_it(tmp_path: Any) -> None:
 def test_a_metric_of_all_rows_cannot_be_monitored_on_training_rows(monitor: str) -> None:
     data = load(mtl.Binary("yes", skill="auc"))
     model = mtl.build_model(data.tasks, image_shape=data.image_shape)
-    with pytest.raises(MTLError, match=rf"must be a mean over rows. Received: monitor='{monitor}', made of auc of yes. Monitor"):
+    with pytest.raises(
+        MTLError, match=rf"must be a mean over rows. Received: monitor='{monitor}', made of auc of yes. Monitor"
+    ):
         mtl.train(model, data, mtl.Phase(epochs=1, monitor=monitor))
 
 
@@ -77,7 +79,9 @@ def test_a_metric_without_a_value_is_refused_before_training_and_left_out_of_an_
     none = {"yes": np.zeros(9), "kind": np.arange(9) % 3}
     data = mtl.data.from_arrays(tasks, (IMAGES, columns), (IMAGES[:9], none))
     model = mtl.build_model(data.tasks, image_shape=data.image_shape)
-    with pytest.raises(MTLError, match=r"must be defined on the validation rows. Received: monitor='val_skill', and auc of yes"):
+    with pytest.raises(
+        MTLError, match=r"must be defined on the validation rows. Received: monitor='val_skill', and auc of yes"
+    ):
         mtl.train(model, data, mtl.Phase(epochs=1))
     evaluation = mtl.evaluate(model, data, cache_dir=False)
     assert evaluation.skill == next(s.skill for s in evaluation.scores if (s.task, s.metric) == ("kind", "accuracy"))

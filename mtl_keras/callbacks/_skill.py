@@ -42,10 +42,7 @@ class Skill(keras.callbacks.Callback):
         self.tasks = data.tasks if tasks is None else tasks
         every = {**data.tasks, **self.tasks}
         self.trivial = {
-            part: {
-                name: scores[every[name].metric.name]
-                for name, scores in trivial_scores(data.train, split, every).items()
-            }
+            part: {name: scores[every[name].metric.name] for name, scores in trivial_scores(data.train, split, every).items()}
             for part, split in (("train", data.train), ("validation", data.validation))
         }
         # Those of all tasks, since the log has the metrics of tasks that are not trained as well.

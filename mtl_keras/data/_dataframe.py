@@ -104,9 +104,15 @@ def from_dataframe(
     for side, count in counts.items():
         parts["train"], parts[side] = hold_out(parts["train"], count, seed, side)
     called = collect_class_names(tasks, class_names)
-    train, validation_part, test_part = (parts.get(side) for side in ("train", "validation", "test"))
-    refuse_unseen(given, tasks, train, [part for part in (validation_part, test_part) if part is not None], called)
-    return Data(default_name if name is None else name, train, validation_part, test_part, called, images.shape[1:])
+    refuse_unseen(given, tasks, parts["train"], [part for side, part in parts.items() if side != "train"], called)
+    return Data(
+        default_name if name is None else name,
+        parts["train"],
+        parts["validation"],
+        parts.get("test"),
+        called,
+        images.shape[1:],
+    )
 
 
 def read_table(table: Any, image: str) -> tuple[pd.DataFrame, Path, str]:

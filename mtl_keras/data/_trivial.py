@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["trivial_scores"]
 
 
-def trivial_scores(
-    reference: Split, split: Split, tasks: Mapping[str, Task] | None = None
-) -> dict[str, dict[str, float]]:
+def trivial_scores(reference: Split, split: Split, tasks: Mapping[str, Task] | None = None) -> dict[str, dict[str, float]]:
     """Return every metric of each task's trivial predictor (majority class, mean image).
 
     It is fitted on one split and scored on another, on first views if rows have several. Scores are computed once for the

@@ -198,9 +198,7 @@ class TaskMeasures:
         ones = ops.ones_like(stacked[0])
         return stacked * ops.stack([ones if share is None else share for share in shares.values()])
 
-    def _rows(
-        self, measure: Callable[..., Any], *by_task: Mapping[str, Any], only: Collection[str] | None = None
-    ) -> Any:
+    def _rows(self, measure: Callable[..., Any], *by_task: Mapping[str, Any], only: Collection[str] | None = None) -> Any:
         """Return `measure` of each row, `[tasks, batch]`, without a gradient for tasks that are only measured."""
         groups = [
             {name: task for name, task in tasks.items() if only is None or name in only}

@@ -14,7 +14,9 @@ def directions(tasks: Tasks) -> dict[str, Literal["max", "min"]]:
     """Return `"max"` or `"min"` by entry of the log, without `val_`: skill, losses and metrics of each task."""
     known: dict[str, Literal["max", "min"]] = {"skill": "max", "loss": "min"}
     known |= {f"{name}_loss": "min" for name in tasks}
-    metrics = ((name, metric) for name, task in tasks.items() for metric in (task.row_metric, task.metric) if metric is not None)
+    metrics = (
+        (name, metric) for name, task in tasks.items() for metric in (task.row_metric, task.metric) if metric is not None
+    )
     return known | {f"{name}_{metric.name}": metric.direction for name, metric in metrics}
 
 

@@ -142,7 +142,10 @@ class Objective(TaskMeasures):
 
     def in_standard_units(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return labels or outputs in their units with standardized ones where the losses are those of these."""
-        return {**values, **{name: to_standard_unit(self.tasks[name], layer, values[name]) for name, layer in self.units.items()}}
+        return {
+            **values,
+            **{name: to_standard_unit(self.tasks[name], layer, values[name]) for name, layer in self.units.items()},
+        }
 
     def forward(self, x: Any, training: bool) -> dict[str, Any]:
         """Return the outputs by task, of the first network that takes such an input."""

@@ -13,7 +13,7 @@ from mtl_keras.errors import MTLError, check_count, check_unique, unknown
 from mtl_keras.report import read_trials
 from mtl_keras.report.statistics import trial_skills
 from mtl_keras.runs import Options, Plan, RunFolder, read_config
-from mtl_keras.search._prepare import load_data, complete_from
+from mtl_keras.search._prepare import complete_from, load_data
 from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study

@@ -13,7 +13,7 @@ from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, check_count, check_unique
 from mtl_keras.runs import Options, RunFolder, Trainer
 from mtl_keras.search._load_study import find_study
-from mtl_keras.search._prepare import load_data, complete_from
+from mtl_keras.search._prepare import complete_from, load_data
 from mtl_keras.search._resolve import Resolved, merge_changes, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Configuration, Study

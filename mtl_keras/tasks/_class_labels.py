@@ -75,7 +75,9 @@ class ClassLabels(Task):
             )
         labeled = int(sum(value is not None for value in column.tolist()) if texts else (~np.isnan(column)).sum())
         if given is None and (len(found) < 2 or (len(found) == labeled and labeled > 2)):
-            received = f"one for each of {labeled} rows" if len(found) > 1 else f"{len(found)}, {', '.join(found) or 'no label'}"
+            received = (
+                f"one for each of {labeled} rows" if len(found) > 1 else f"{len(found)}, {', '.join(found) or 'no label'}"
+            )
             raise MTLError(
                 f"`classes` must be given unless the data has at least 2, in several rows each. Received: {received} for task "
                 f"{self.name!r}. Pass classes=[...], or correct column {self.column!r}."

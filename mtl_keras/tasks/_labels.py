@@ -126,7 +126,9 @@ def mean_of_known(values: Any, known: Any, weights: Any = None) -> Any:
     """
     if weights is not None:
         each = ops.where(known, weights, ops.zeros_like(values))
-        return ops.divide_no_nan(ops.sum(each * ops.where(known, values, ops.zeros_like(values)), axis=-1), ops.sum(each, axis=-1))
+        return ops.divide_no_nan(
+            ops.sum(each * ops.where(known, values, ops.zeros_like(values)), axis=-1), ops.sum(each, axis=-1)
+        )
     size = values.shape[-1]
     count = ops.sum(ops.cast(known, values.dtype), axis=-1)
     # Where all are known, the plain mean to the bit.

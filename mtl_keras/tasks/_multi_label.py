@@ -141,8 +141,8 @@ class MultiLabel(Task):
         found = tuple(names) or distinct_labels(column, self.separator)
         if len(found) < 2 or self.classes not in (None, len(found)):
             raise MTLError(
-                f"A multi-label task must have at least 2 labels, those of its texts. Received: classes={self.classes} for task "
-                f"{self.name!r}, and {len(found)} in column {self.column!r}, separated by {self.separator!r}. Pass "
+                "A multi-label task must have at least 2 labels, those of its texts. Received: classes="
+                f"{self.classes} for task {self.name!r}, and {len(found)} in column {self.column!r}, separated by {self.separator!r}. Pass "
                 "classes=[...], or another separator=."
             )
         return replace(self, classes=found)
@@ -251,9 +251,7 @@ class MultiLabel(Task):
     def _macro_f1(self, stored: np.ndarray, prediction: np.ndarray, known: np.ndarray, weight: np.ndarray | None) -> float:
         each = 1 if weight is None else weight[:, None]
         positive, predicted = stored == 1, known & (prediction > 0.5)
-        correct, guessed, labeled = (
-            np.sum(rows * each, axis=0) for rows in (positive & predicted, predicted, positive)
-        )
+        correct, guessed, labeled = (np.sum(rows * each, axis=0) for rows in (positive & predicted, predicted, positive))
         f1 = np.divide(2 * correct, guessed + labeled, np.zeros(len(correct)), where=guessed + labeled > 0)
         return float(f1[known.any(axis=0)].mean())
 

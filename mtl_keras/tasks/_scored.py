@@ -153,9 +153,7 @@ class Scored(ABC):
         """
         raise NotImplementedError
 
-    def _measure_by_keras(
-        self, value: Frozen, stored: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None
-    ) -> float:
+    def _measure_by_keras(self, value: Frozen, stored: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None) -> float:
         """Return a metric of Keras. Where single parts of labels are missing, it sees the known ones one by one."""
         pair = self.keras_pair(stored, prediction, keras_metrics.metric_takes_indices(value))
         target, output = (np.asarray(each) for each in pair)
