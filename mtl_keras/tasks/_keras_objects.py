@@ -64,13 +64,14 @@ def _create(name: str, module: ModuleType) -> Any:
 
 def _create_object(value: Frozen, module: ModuleType) -> Any:
     name, config = str(value.get("class_name")), thaw(value.get("config") or {})
-    found: Any = keras.saving.get_registered_object(name) or getattr(module, name, None)
+    found = keras.saving.get_registered_object(name) or getattr(module, name, None)
     if not inspect.isclass(found):
         raise ValueError(f"{name!r} is no class that Keras knows")
     # A wrapper would create the function that its configuration names, from any module.
     if "fn" in config:
         raise ValueError("a wrapped function cannot be stored")
-    return found.from_config(config)
+    kind: Any = found
+    return kind.from_config(config)
 
 
 def _describe_object(what: str, found: Any, module: ModuleType, of: str, remedy: str) -> Frozen:

@@ -142,8 +142,8 @@ class MultiLabel(Task):
         if len(found) < 2 or self.classes not in (None, len(found)):
             raise MTLError(
                 "A multi-label task must have at least 2 labels, those of its texts. Received: classes="
-                f"{self.classes} for task {self.name!r}, and {len(found)} in column {self.column!r}, separated by {self.separator!r}. Pass "
-                "classes=[...], or another separator=."
+                f"{self.classes} for task {self.name!r}, and {len(found)} in column {self.column!r}, separated by "
+                f"{self.separator!r}. Pass classes=[...], or another separator=."
             )
         return replace(self, classes=found)
 
