@@ -59,7 +59,8 @@ def test_classes_and_their_order_are_those_stated_or_those_of_the_data(
     assert labels_by_name(made) == [*expected, "-"]
     assert from_config(made.tasks.config()) == made.tasks
     # A table says the same.
-    again = mtl.data.from_arrays(mtl.Tasks(task), (IMAGES, pd.DataFrame({"kind": column})))
+    table: Any = pd.DataFrame({"kind": column})
+    again = mtl.data.from_arrays(mtl.Tasks(task), (IMAGES, table))
     assert again.class_names == made.class_names
     np.testing.assert_array_equal(again.train.y["kind"], made.train.y["kind"])
 
@@ -115,7 +116,11 @@ VALUES = ["a", "b"] * (N // 2)
 @pytest.mark.parametrize(
     ("task", "columns", "message"),
     [
-        (mtl.Classification("kind", classes=["a", "c"]), VALUES, r"one of its classes, a, c. Received: 'b' in rows 1, 3, 5, 7, 9"),
+        (
+            mtl.Classification("kind", classes=["a", "c"]),
+            VALUES,
+            r"one of its classes, a, c. Received: 'b' in rows 1, 3, 5, 7, 9",
+        ),
         (mtl.Classification("kind", classes=[1, 2]), [1, 2, 7, None] * 10, r"classes, 1, 2. Received: '7' in rows 2, 6, 10"),
         (mtl.Ordinal("kind"), VALUES, r"must state the order of texts. Received: none for task 'kind', with a, b. Pass"),
         (mtl.Classification("kind"), ["a"] * N, r"`classes` must be given unless .* Received: 1, a for task 'kind'"),
@@ -157,7 +162,9 @@ def test_a_model_needs_tasks_whose_classes_are_known() -> None:
     made = mtl.data.from_arrays(tasks, (IMAGES, {"kind": VALUES}))
     model = mtl.build_model(made.tasks, image_shape=made.image_shape)
     other = data(mtl.Classification("kind", classes=["b", "a"]), {"kind": VALUES})
-    with pytest.raises(MTLError, match=r"same classes in the same order. Received: for task 'kind' a model of a, b and data of b, a"):
+    with pytest.raises(
+        MTLError, match=r"same classes in the same order. Received: for task 'kind' a model of a, b and data of b, a"
+    ):
         mtl.train(model, other, mtl.Phase(epochs=1))
     with pytest.raises(MTLError, match=r"same classes in the same order"):
         mtl.evaluate(model, other)

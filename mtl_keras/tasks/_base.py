@@ -67,8 +67,8 @@ class Task(Scored):
         )
         self.check_skill()
         if self.loss is not None and (example := self.example()) is not None:
-            pair = self.keras_pair(*example, keras_losses.takes_indices(self.loss))
-            keras_losses.refuse_unless_row_wise(self.loss, *map(np.asarray, pair), of, self.in_parts)
+            target, output = self.keras_pair(*example, keras_losses.takes_indices(self.loss))
+            keras_losses.refuse_unless_row_wise(self.loss, np.asarray(target), np.asarray(output), of, self.in_parts)
 
     @property
     def column(self) -> str | None:
