@@ -151,10 +151,9 @@ def _of_model(evaluation: Evaluation, shown: Collection[str], drawn: Collection[
 
 def _file(kind: str, task: str) -> str:
     """Return the name of the file of a task's picture; a long name of a task ends in a digest of it."""
-    if len(task.encode()) > NAME:
-        task = (
-            f"{task.encode()[: NAME - 17].decode(errors='ignore')}-{hashlib.blake2b(task.encode(), digest_size=8).hexdigest()}"
-        )
+    name = task.encode()
+    if len(name) > NAME:
+        task = f"{name[: NAME - 17].decode(errors='ignore')}-{hashlib.blake2b(name, digest_size=8).hexdigest()}"
     return f"{kind}_{task}.png"
 
 
