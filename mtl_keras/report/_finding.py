@@ -51,11 +51,11 @@ def _of_one(record: Record, run: str) -> str:
     if not reached:
         return f"{run} was not measured."
     counts = [len(each.values) for each, _ in compared] or [len(record.values(run, task)) for task in tasks]
-    over = f"Over {count_of(min(counts), 'split' if record.split_per_seed else 'seed')}"
+    over = f"Over {count_of(min(counts), 'seed')}{', each with a split of its own' if record.split_per_seed else ''}"
     parts = [text for _, text in compared] or reached
     others = f"; {len(own) - len(parts)} more tasks are in metrics.csv" if len(own) > len(parts) else ""
     if not compared:
-        return f"{over}, {run} reaches {join_words(parts)} on the {record.split} split{others}."
+        return f"{over}, the approach {run} reaches {join_words(parts)} on the {record.split} split{others}."
     tested = sum(each.interval is not None for each, _ in compared)
     note = "; the intervals are not corrected for each other" if tested > 1 else ""
     if min(counts) < ENOUGH_SEEDS:

@@ -20,9 +20,10 @@ from mtl_keras.report.statistics import ENOUGH_SEEDS
 
 __all__ = ["LEGEND", "budgets", "page", "result_table"]
 
+TRIVIAL_LEGEND = "trivial: majority class, median rank, mean number or mean image of the training rows."
 LEGEND = (
     "Mean ± sample SD (number of seeds) at the epoch that is best on validation; n: labeled rows; ↑: higher is better, "
-    "↓: lower is better; trivial: majority class or mean image of the training rows."
+    f"↓: lower is better; {TRIVIAL_LEGEND}"
 )
 
 COMPARISON_LEGEND = (
@@ -43,7 +44,7 @@ BUDGET_LEGEND = (
     "trainings; n: labeled rows that values are computed from."
 )
 PUBLISHED_LEGEND = " Published: where the published values come from ([published.csv]({file}))."
-LAST_LEGEND = "↑: higher is better, ↓: lower is better; trivial: majority class or mean image of the training rows."
+LAST_LEGEND = f"↑: higher is better, ↓: lower is better; {TRIVIAL_LEGEND}"
 
 
 def page(record: Record, pictures: Sequence[Picture]) -> str:
