@@ -104,9 +104,9 @@ def from_table(
         name: Name of the data set in reports; default the file's name without endings, or `"dataframe"`.
 
     Returns:
-        Data whose `tasks` have their classes. Each split is in the order of the table. Images are RGB, uint8 `[n, height, width, 3]`: upright by the EXIF orientation,
-        of 16 bits a channel the upper 8, and transparent pixels over white. Rows of columns are float32 `[n, columns]`.
-        Messages count rows from 0.
+        Data whose `tasks` have their classes. Each split is in the order of the table. Images are RGB, uint8
+        `[n, height, width, 3]`: upright by the EXIF orientation, of 16 bits a channel the upper 8, and transparent pixels over
+        white. Rows of columns are float32 `[n, columns]`. Messages count rows from 0.
 
     Raises:
         MTLError: If the table, a column or an image is missing, an image lies outside the root, is not readable (JPEG, PNG,
