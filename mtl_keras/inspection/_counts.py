@@ -12,7 +12,7 @@ from mtl_keras.inspection._class_balance import count_classes
 from mtl_keras.inspection._finding import Counts
 from mtl_keras.inspection._labels import to_numbers
 from mtl_keras.inspection._rows import Rows
-from mtl_keras.inspection._targets import skewness
+from mtl_keras.inspection._targets import moments
 
 __all__ = [
     "count_class_balance",
@@ -99,7 +99,7 @@ def count_targets(rows: Rows) -> Iterator[Counts]:
             values = label.values[label.present & inside]
             if values.size:
                 low, middle, high = np.quantile(values, (0, 0.5, 1)).tolist()
-                spread = {"mean": float(values.mean()), "SD": float(values.std()), "skewness": skewness(values)}
+                spread = dict(zip(("mean", "SD", "skewness"), moments(values), strict=True))
                 table.append({"target": label.name, "split": split, "min": low, "median": middle, "max": high, **spread})
     if table:
         yield Counts.of("Targets", table, note=_left_out(len(rows.numbers), "targets"))

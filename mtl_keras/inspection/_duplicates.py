@@ -14,6 +14,8 @@ from mtl_keras.inspection._text import count, join, name_some
 
 __all__ = ["check_duplicates"]
 
+#: Hash of a missing value; that of 0 is 0.
+MISSING = np.uint64(0xD1B54A32D192ED03)
 #: Share of copies from which the inputs are called too coarse to tell rows apart.
 COARSE = 0.5
 
@@ -72,7 +74,7 @@ def hash_rows(rows: Rows) -> np.ndarray:
             own = pd.util.hash_array(to_numbers(values) + 0.0)
         else:
             own = pd.util.hash_array(values.astype(str).to_numpy(object))
-        own[values.isna().to_numpy()] = 0
+        own[values.isna().to_numpy()] = MISSING
         total = (total ^ own) * np.uint64(0x9E3779B97F4A7C15)
         total ^= total >> np.uint64(32)
     return total

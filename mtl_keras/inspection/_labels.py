@@ -77,7 +77,7 @@ def class_texts(column: pd.Series) -> pd.Series:
     """Return classes as texts without spaces around them, whole numbers without a point, and missing ones as None."""
     import pandas as pd
 
-    if pd.api.types.is_bool_dtype(column.dtype):
+    if pd.api.types.infer_dtype(column, skipna=True) == "boolean":
         texts = column.astype(object).map({True: "1", False: "0"})
     elif pd.api.types.is_numeric_dtype(column.dtype):
         codes, numbers = pd.factorize(column.to_numpy(np.float64, na_value=np.nan))
