@@ -42,6 +42,7 @@ from mtl_keras.errors._numbers import (
     check_side,
     check_size,
 )
+from mtl_keras.errors._task_names import check_task_name
 from mtl_keras.errors._texts import check_path, check_text
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "check_side",
     "check_size",
     "check_sizes",
+    "check_task_name",
     "check_text",
     "check_unique",
     "choice_config",

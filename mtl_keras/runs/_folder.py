@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, describe_failure
-from mtl_keras.files import check_name, damaged, read_json, remove_leftovers, seal, writable_folder, write_json
+from mtl_keras.files import atomic, check_name, damaged, read_json, remove_leftovers, seal, writable_folder, write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Record, write_record
 from mtl_keras.runs._old_config import with_new_names
@@ -53,6 +53,7 @@ class RunFolder:
         path: The folder, which may not exist yet. One with a number gets a later number from `open` if another run has taken
             its own by then.
         saved: The configuration of the run that it holds, or None.
+        texts: Files that `open` writes next to the configuration, by name.
 
     Raises:
         MTLError: If `options.output_dir` is not empty without `resume`, or holds something other than a run.
@@ -62,6 +63,7 @@ class RunFolder:
         self._began = time.perf_counter()
         self.path = _choose(check_name("a study", name), command, options)
         self.saved = read_config(self.path)
+        self.texts: dict[str, str] = {}
         self._numbered = options.output_dir is None and self.saved is None
 
     def check(self, config: Mapping[str, Any]) -> None:
@@ -123,6 +125,9 @@ class RunFolder:
         with lock(self.path):
             writable_folder(self.path)
             remove_leftovers(self.path, below=True)
+            for name, text in self.texts.items():
+                with atomic(self.path / name) as temporary:
+                    temporary.write_text(text, encoding="utf-8")
             # As the record at the end has it, too.
             config = seal(config)
             write_json(self.path / CONFIG, config)

@@ -14,6 +14,7 @@ would: small weights give small losses, whatever the model has learned.
 from __future__ import annotations
 
 from mtl_keras.search._compare import compare_study
+from mtl_keras.search._configuration import Configuration, Context
 from mtl_keras.search._default_space import default_space
 from mtl_keras.search._evaluate import evaluate_run
 from mtl_keras.search._load_study import load_study
@@ -23,7 +24,7 @@ from mtl_keras.search._reproduce import reproduce, reproduce_study
 from mtl_keras.search._resolve import Resolved, resolve
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._space import dense_stack, loss_weights
-from mtl_keras.search._study import Configuration, Context, Study
+from mtl_keras.search._study import Study
 from mtl_keras.search._train import train_study
 from mtl_keras.search._trials import run_trials
 from mtl_keras.search._tune import StudyResult, run_study, tune

@@ -6,38 +6,113 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from mtl_keras.data import draft_study, infer_source
 from mtl_keras.errors import MTLError, unknown
+from mtl_keras.runs import read_config
+from mtl_keras.search._from_file import STUDY_FILE, study_from_file
 from mtl_keras.search._study import Study
 from mtl_keras.studies import studies_folder, study_summaries
+from mtl_keras.tables import format_of, read_study_file
 
-__all__ = ["find_study", "load_study"]
+__all__ = ["find_study", "load_study", "study_of_run"]
+
+#: What tells the folder of a run from a folder of images.
+CONFIG = "config.json"
 
 
-def load_study(name: str | Path) -> Study:
-    """Return a study by name, or from a Python file that defines `STUDY`.
+def load_study(
+    name: str | Path,
+    *,
+    image: str | None = None,
+    inputs: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    root: str | None = None,
+) -> Study:
+    """Return a study by name, from a file, or for a table or a folder.
 
     Args:
-        name: A name that `mtl-keras studies` lists, or a path that ends in `.py`.
+        name: A name that `mtl-keras studies` lists; a Python file that defines `STUDY`; a study file (`.toml`); a table
+            (`.csv`, `.tsv`, `.parquet`, `.jsonl` or `.json`, perhaps packed) or a folder of images, for which a study is
+            inferred; or the folder of a run of one of the last three.
+        image: Of a table: the column with the paths of images; see `mtl_keras.tables.infer_columns`, also for the next ones.
+        inputs: Of a table: input columns, or patterns.
+        tasks: Of a table or a folder: columns to predict, or patterns, perhaps with their kinds.
+        root: Of a table: the folder in which its images lie.
 
     Raises:
-        MTLError: If there is no such study or file, or the file cannot be imported or does not define `STUDY`.
+        MTLError: If there is no such study or file, the file cannot be read or does not define a study, or it is unknown what
+            to predict from what.
 
     Example:
         >>> import mtl_keras as mtl
         >>> mtl.load_study("digits").data
         'digits'
     """
-    text = str(name)
+    text, path = str(name), Path(name).expanduser()
+    hints: dict[str, Any] = {"image": image, "inputs": tuple(inputs), "tasks": tuple(tasks), "root": root}
+    python = text in study_summaries() or text.endswith(".py")
+    if not python and (format_of(path) is not None or (path.is_dir() and not (path / CONFIG).is_file())):
+        return study_from_file(draft_study(infer_source(path, **hints)).file, source=path)
+    if given := [hint for hint, value in hints.items() if value]:
+        raise MTLError(
+            f"{', '.join(given)} must be left out unless the study is a table or a folder of images. Received: {text}. Leave "
+            "them out, or change the study file."
+        )
+    if path.suffix.lower() == ".toml":
+        return study_from_file(read_study_file(path))
+    if not python and path.is_dir():
+        return study_of_run(path)
+    return _load_python(text)
+
+
+def study_of_run(folder: Path, digest: str | None = None) -> Study:
+    """Return the study of a run that keeps a study file, which is data.
+
+    Args:
+        folder: Folder of the run.
+        digest: What the run's configuration says about the file; None (default) reads it there.
+
+    Raises:
+        MTLError: If the folder keeps no study file, or not the one that the run wrote.
+    """
+    path = folder / STUDY_FILE
+    if not path.is_file():
+        raise MTLError(
+            f"The folder of a run must keep a {STUDY_FILE} to be a study. Received: {folder}, which does not. Name the study "
+            "that it is a run of."
+        )
+    study = study_from_file(read_study_file(path))
+    recorded = digest or (read_config(folder) or {}).get("source_digest")
+    if recorded not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
+        raise MTLError(
+            f"The {STUDY_FILE} of a run must be the one that the run wrote. Received: {path}, which has been changed since. "
+            "Copy it to another place to start a run of its own."
+        )
+    return replace(study, source_digest=recorded or study.source_digest)
+
+
+def _load_python(text: str) -> Study:
+    """Return a study by name, or from a Python file that defines `STUDY`."""
     if text.endswith(".py") or "/" in text:
         path = Path(text)
         if not path.is_file():
-            raise MTLError(f"A study must be a name or a Python file. Received: {text}, which is no file. Check the path.")
+            raise MTLError(
+                f"A study must be a name, a Python file, a table, a folder or a .toml file. Received: {text}, which is no "
+                "file. Check the path."
+            )
     elif text not in study_summaries():
-        raise unknown("study", text, study_summaries(), "`mtl-keras studies` lists them; the path of a Python file works too.")
+        raise unknown(
+            "study",
+            text,
+            study_summaries(),
+            "`mtl-keras studies` lists them; the path of a table, a folder of images or a study file works too.",
+        )
     else:
         path = studies_folder() / f"{text}.py"
     module, digest = _import(path)

@@ -9,12 +9,13 @@ from typing import Any, Literal
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
 from mtl_keras.runs import Options, RunFolder, Trainer
+from mtl_keras.search._from_file import STUDY_FILE
 from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
 from mtl_keras.training import check
 
-__all__ = ["Prepared", "load_data", "prepare", "with_image_shape"]
+__all__ = ["Prepared", "choose_folder", "load_data", "prepare", "with_image_shape"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def prepare(
             weights are unavailable, or a phase does not fit the model.
     """
     changes = with_quick(study, changes, options)
-    folder = RunFolder(study.name, command, options)
+    folder = choose_folder(study, command, options)
     saved = folder.saved
     if saved is not None and (saved["command"], saved["study"]) != (command, study.name):
         raise MTLError(
@@ -88,6 +89,14 @@ def prepare(
     options.reporter.on_stage("Building the model")
     check(trainer.build(resolved.plan), resolved.plan.rows(data), resolved.plan.phases)
     return Prepared(folder, resolved, data, trainer)
+
+
+def choose_folder(study: Study, command: Literal["tune", "train", "compare", "reproduce"], options: Options) -> RunFolder:
+    """Return the folder of a run, which keeps the study file of the study if it has one; nothing is written yet."""
+    folder = RunFolder(study.name, command, options)
+    if study.study_file is not None:
+        folder.texts[STUDY_FILE] = study.study_file
+    return folder
 
 
 def load_data(study: Study, settings: Settings, options: Options) -> Data:

@@ -116,7 +116,7 @@ def to_floats(column: np.ndarray, rule: str, of: str, classes: int = 0) -> np.nd
         remedy = "Replace them by numbers, or by NaN where the label is missing"
         if len(texts) == classes:
             numbers = {text: number for number, text in enumerate(texts)}
-            remedy = f"Map them in the right order, e.g. by {numbers}; from_dataframe does so for a mtl.Classification"
+            remedy = f"Map them in the right order, e.g. by {numbers}; from_table does so for a mtl.Classification"
         raise MTLError(f"Labels of {of} must be {rule}. Received: {str(odd[0][1])!r} in {list_rows(rows)}. {remedy}.") from None
 
 

@@ -1,0 +1,132 @@
+"""A study from a study file."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mtl_keras.data import Data, Splits, from_table, list_folder
+from mtl_keras.errors import MTLError, unknown
+from mtl_keras.search._default_space import RANGES, check_ranges, default_space
+from mtl_keras.search._settings import Settings
+from mtl_keras.search._study import Study
+from mtl_keras.tables import StudyFile, read_table
+from mtl_keras.tasks import KINDS, Task, Tasks
+
+__all__ = ["STUDY_FILE", "resolved_text", "study_from_file"]
+
+#: Name of the study file in the folder of a run.
+STUDY_FILE = "study.toml"
+#: Changes for a run that shows in a minute that everything works.
+QUICK = {"trials": 2, "epochs": 2, "n_final_seeds": 1, "train_rows": 200, "baselines": False}
+
+CLASSES_ARE_COUNTS = True
+#: Settings that are checked together.
+TOGETHER = ("backbone", "backbone_options", "weights", "image_size")
+
+
+def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
+    """Return the study that a study file describes. Its data is read when the study is run.
+
+    Args:
+        file: The study file.
+        source: What the user named: the study file, a table or a folder; None (default) is the study file.
+
+    Raises:
+        MTLError: If a key is unknown or a value is refused; the message names the line.
+    """
+    tasks = Tasks(*(_read_task(file, name, fields) for name, fields in file.tasks.items()))
+    settings = _read_settings(file)
+    splits = _read_splits(file)
+    for key in file.space:
+        file.check_key("space", key, RANGES)
+    ranges = _call(file, "space", check_ranges, file.space)
+    text = resolved_text(file)
+    where = source if source is not None else file.path
+    return Study(
+        name=file.name,
+        summary=file.summary or f"Tasks {', '.join(tasks)} of {file.name}.",
+        tasks=tasks,
+        data=functools.partial(_load, file, splits),
+        space=functools.partial(default_space, ranges=ranges),
+        settings=settings,
+        quick=QUICK,
+        source=None if where is None else str(Path(where).resolve()),
+        source_digest=hashlib.sha256(text.encode()).hexdigest(),
+        study_file=text,
+    )
+
+
+def resolved_text(file: StudyFile) -> str:
+    """Return the text of a study file that can lie anywhere: its table or folder is an absolute path."""
+    section = "table" if file.table else "folder"
+    place: dict[str, Any] = dict(getattr(file, section))
+    place["path"] = str((file.base / Path(place["path"]).expanduser()).resolve())
+    anywhere = replace(file, table=place) if file.table else replace(file, folder=place)
+    return anywhere.text({"": "The study of this run: pass its folder to mtl-keras tune, train, compare or evaluate."})
+
+
+def _call(file: StudyFile, key: str, function: Any, *arguments: Any, **fields: Any) -> Any:
+    """Return what a function returns; its error names the file and the line of the key."""
+    try:
+        return function(*arguments, **fields)
+    except MTLError as error:
+        raise file.error(key, str(error)) from error
+
+
+def _read_task(file: StudyFile, name: str, fields: Mapping[str, Any]) -> Task:
+    """Return the task of a section."""
+    key, given = f"tasks.{name}", dict(fields)
+    kinds = {kind: each for kind, each in KINDS.items() if not each.from_input}
+    if "kind" not in given:
+        raise file.error(key, f"A task must have a kind. Received: none for {name!r}. Add kind = {next(iter(kinds))!r}")
+    kind = str(given.pop("kind"))
+    if kind not in kinds:
+        raise file.error(f"{key}.kind", str(unknown("kind of task", kind, kinds)))
+    for each in given:
+        file.check_key(key, each, {field.name: "" for field in dataclasses.fields(kinds[kind]) if field.name != "name"})
+    if isinstance(given.get("classes"), list) and CLASSES_ARE_COUNTS:
+        given["classes"] = len(given["classes"])
+    return _call(file, key, kinds[kind], name, **given)
+
+
+def _read_settings(file: StudyFile) -> Settings:
+    """Return the settings of a study file."""
+    known = {field.name: "" for field in dataclasses.fields(Settings)}
+    for key, value in file.settings.items():
+        file.check_key("settings", key, known)
+        if key not in TOGETHER:
+            # On its own, so that the error names its line.
+            _call(file, f"settings.{key}", Settings().change, {key: value})
+    return _call(file, "settings", Settings, **file.settings)
+
+
+def _read_splits(file: StudyFile) -> Splits:
+    """Return the splits of a study file."""
+    known = {field.name: "" for field in dataclasses.fields(Splits)}
+    for key in file.splits:
+        file.check_key("splits", key, known)
+    return _call(file, "splits", Splits.from_config, file.splits)
+
+
+def _load(file: StudyFile, splits: Splits, tasks: Tasks, data_dir: str | None, split_seed: int) -> Data:
+    """Load the data of a study file. Relative paths are relative to it; `data_dir` is not needed."""
+    inputs = dict(file.inputs)
+    size = inputs.get("image_size")
+    shape: dict[str, Any] = {"image_size": tuple(size) if isinstance(size, list) else size}
+    options: dict[str, Any] = {"splits": splits, "seed": split_seed, "name": file.name}
+    if file.folder:
+        folder = file.base / Path(file.folder["path"]).expanduser()
+        table, _ = list_folder(folder, file.folder["levels"])
+        return from_table(table, tasks, image="file", root=folder, **shape, **options)
+    form = {key: value for key, value in file.table.items() if key != "path"}
+    table = read_table(file.base / Path(file.table["path"]).expanduser(), **form)
+    if "columns" in inputs:
+        return from_table(table, tasks, inputs=inputs["columns"], **options)
+    root = table.folder / Path(inputs.get("root", ".")).expanduser()
+    return from_table(table, tasks, image=inputs["image"], root=root, suffix=inputs.get("suffix", ""), **shape, **options)
