@@ -136,6 +136,7 @@ def from_table(
 
     labeled = [task.column for task in tasks.values() if not task.from_input and task.column is not None]
     rows, _, _ = read_good_rows(whole.frame, read, on_error, list(dict.fromkeys(labeled)))
+    _check_labels(tasks, rows)
     everything = make_split(tasks, rows.x, rows.labels, "train")
     parts = {
         side: replace(everything.take(np.flatnonzero(rows.sides == side)), name=side) for side in np.unique(rows.sides).tolist()
@@ -185,6 +186,21 @@ def _read_labels(frame: pd.DataFrame, tasks: Tasks, problems: Problems) -> tuple
         with problems.collect(column):
             columns[column], class_names[column] = read_column(frame[column], column, tasks)
     return encode_labels(tasks, len(frame), columns, problems, name="train", class_names=class_names), class_names
+
+
+def _check_labels(tasks: Tasks, rows: _Rows) -> None:
+    """Refuse a task without a label in a split, which could neither be learnt nor judged."""
+    lacking: dict[str, list[str]] = {}
+    for task, (_, present) in rows.labels.items():
+        for side in ("train", "validation", "test"):
+            if (own := rows.sides == side).any() and not (present[own] > 0).any():
+                lacking.setdefault(task, []).append(f"{side} ({own.sum():,} rows)")
+    if lacking:
+        shown = "; ".join(f"{task!r} (column {tasks[task].column!r}) in {', '.join(sides)}" for task, sides in lacking.items())
+        raise MTLError(
+            f"Each task must have labels in each split. Received: none for {shown}. Add labels, leave the task out, or divide "
+            "the rows otherwise."
+        )
 
 
 def _read_images(
