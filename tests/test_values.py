@@ -297,6 +297,7 @@ def report_functions(folder: Path) -> dict[str, Tried]:
         "read_confusion": {"path": folder / "confusion.csv"},
         "write_confusion": {"path": folder / "written.csv", "rows": CONFUSION},
         "merge_budgets": {"budgets": [BUDGET]},
+        "resplit_ratio": {"metrics_rows": METRICS, "budgets": [BUDGET], "split": "test"},
         "budget_table": {"record": record, "shown": ["digit"]},
         "verdicts": {"differences": [report.difference(METRICS, "multi-task", "single-task", "digit")]},
         "plot_network": {"model": mtl.build_model(TWO, "SmallCNN", image_shape=(8, 8, 1))},
@@ -325,7 +326,7 @@ def report_functions(folder: Path) -> dict[str, Tried]:
     }
     of_statistics: dict[str, dict[str, Any]] = {
         **{name: {"values": [0.5, 0.75]} for name in ("mean", "sample_sd")},
-        **{name: {"differences": [0.5, 0.75]} for name in ("interval", "paired_test")},
+        **{name: {"differences": [0.5, 0.75]} for name in ("interval", "paired_test", "testable")},
         "holm": {"p_values": [0.01, 0.5]},
         "trial_skills": {"trial_rows": _scores.TRIALS},
     }

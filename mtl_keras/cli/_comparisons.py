@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "reproduce"]
 
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        help="Divide the rows into this many parts, each of which is the test split of one training.", show_default=False
+    ),
+]
+
 
 def compare(
     study: StudyArgument = "digits",
@@ -51,7 +58,13 @@ def compare(
             help="Folder of a search, whose best configuration is compared; `fixed` is its loss weights.", show_default=False
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of each approach and baseline, at least 2.")] = 5,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Trainings of each approach and baseline, at least 2. [default: the folds, or 5]", show_default=False
+        ),
+    ] = None,
+    folds: Folds = None,
     image: Image = None,
     inputs: Inputs = None,
     tasks: Tasks = None,
@@ -68,7 +81,7 @@ def compare(
     json_: Json = False,
 ) -> None:
     """Compare loss weightings or configurations from the same seeds, next to single-task baselines."""
-    changes = read_changes(set_, {"epochs": epochs, "seed": seed})
+    changes = read_changes(set_, {"epochs": epochs, "seed": seed, "folds": folds})
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
         from mtl_keras.search import compare_study
@@ -91,6 +104,7 @@ def reproduce(
         int | None,
         typer.Option(help="Trainings of each, at least 2. [default: the configuration's or the study's]", show_default=False),
     ] = None,
+    folds: Folds = None,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,
@@ -103,7 +117,7 @@ def reproduce(
     json_: Json = False,
 ) -> None:
     """Train every configuration that a study names, and write one record that compares them with the published results."""
-    changes = read_changes(set_, {"epochs": epochs, "seed": seed})
+    changes = read_changes(set_, {"epochs": epochs, "seed": seed, "folds": folds})
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
         from mtl_keras.search import load_study, reproduce_study

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Splits", "parse_splits"]
 
 VALIDATION = 0.1
+MAX_FOLDS = 1000
 #: Columns of more different numbers than this are stratified by as many parts of equal size.
 BINS = 10
 
@@ -74,7 +75,7 @@ class Splits:
     column: str | None = None
     validation: float | None = None
     test: float | None = None
-    stratify: tuple[str, ...] = ()
+    stratify: Sequence[str] = ()
     group: str | None = None
     time: str | None = None
     folds: int | None = None
@@ -90,7 +91,7 @@ class Splits:
                 store(self, **{name: check_fraction(name, value, of=of, example=0.1)})
         store(self, stratify=check_names("stratify", self.stratify, of=of))
         if self.folds is not None:
-            store(self, folds=check_integer("folds", self.folds, 2, 1000, of=of, example=5))
+            store(self, folds=check_integer("folds", self.folds, 2, MAX_FOLDS, of=of, example=5))
         store(self, fold=check_integer("fold", self.fold, 0, (self.folds or 1) - 1, of=of, example=0))
         for one, other, why in (
             ("time", "column", "the column names them"),
@@ -128,6 +129,14 @@ class Splits:
             if name not in known:
                 raise unknown("field of splits", name, known)
         return cls(**given)
+
+    def at_fold(self, folds: int | None, fold: int) -> Splits:
+        """Return the same rules for one fold, which takes the place of the test fraction; without folds the same splits.
+
+        Raises:
+            MTLError: If the splits are of a column or by time, which have no folds.
+        """
+        return self if folds is None else dataclasses.replace(self, test=None, folds=folds, fold=fold)
 
     def assign(self, frame: pd.DataFrame, strata: Sequence[np.ndarray] = (), seed: int = 0) -> np.ndarray:
         """Return the split of each row.
@@ -211,9 +220,10 @@ class Splits:
         if (wrong := np.flatnonzero(sides != first[group])).size:
             own = np.flatnonzero(group == group[wrong[0]])
             where = ", ".join(f"row {row} ({sides[row]})" for row in (own[0], wrong[0]))
+            name = frame[self.group].tolist()[wrong[0]]
             raise MTLError(
                 f"A group must be in one split. Received: {len(np.unique(group[wrong]))} in several, the first "
-                f"{frame[self.group].tolist()[wrong[0]]!r} of column {self.group!r}, {where} of column {self.column!r}. Assign the "
+                f"{name!r} of column {self.group!r}, {where} of column {self.column!r}. Assign the "
                 "rows of a group to one split."
             )
 

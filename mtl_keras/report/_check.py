@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict, get_args, get_type_hints
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, check_instance, check_mapping, check_names, check_option, describe
+from mtl_keras.errors import MTLError, check_instance, check_mapping, check_names, check_number, check_option, describe
 
 __all__ = [
     "check_array",
@@ -17,6 +17,7 @@ __all__ = [
     "check_metrics",
     "check_numbers",
     "check_published",
+    "check_resplit",
     "check_rows_of",
     "check_split",
     "check_trials",
@@ -110,6 +111,11 @@ def check_metrics(name: str, metrics: Any) -> dict[str, str]:
 def check_split(split: Any) -> str:
     """Return the name of a split, after checking it."""
     return str(check_option("split", split, get_args(Split)))
+
+
+def check_resplit(resplit: Any) -> float:
+    """Return the ratio of test to training rows of repeated splits, after checking it."""
+    return check_number("resplit", resplit, minimum=0.0, example=0.25)
 
 
 def check_array(name: str, value: Any, axes: tuple[str, ...]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -93,5 +92,7 @@ def _of_several(record: Record, approaches: Sequence[str]) -> str:
         return f"{text}."
     if len(gap.values) < ENOUGH_SEEDS:
         return f"{text}; over {count_of(len(gap.values), 'common seed')} this is indicative."
-    low, high = gap.interval or (math.nan, math.nan)
+    if gap.interval is None:
+        return f"{text}; over {len(gap.values)} common seeds the difference has no spread to test it by."
+    low, high = gap.interval
     return f"{text}; the 95 % interval of the difference over {len(gap.values)} seeds is {low:+.3g} to {high:+.3g}."

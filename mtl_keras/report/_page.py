@@ -92,7 +92,9 @@ def result_table(record: Record) -> list[str]:
             table = table.drop(columns=["p", "p, Holm"])
         resplit = RESPLIT_LEGEND.format(ratio=record.resplit) if tested and record.resplit else ""
         return [to_markdown(table).rstrip(), f"{COMPARISON_LEGEND}{tested}{resplit}{LAST_LEGEND}"]
-    return [to_markdown(scores_table(metrics, record.split, resplit=record.resplit)).rstrip(), LEGEND]
+    scores = to_markdown(scores_table(metrics, record.split, resplit=record.resplit)).rstrip()
+    corrected = f" {RESPLIT_LEGEND.format(ratio=record.resplit).rstrip('; ')}." if record.resplit else ""
+    return [scores, f"{LEGEND}{corrected}"]
 
 
 def _budgets(record: Record, shown: Sequence[str]) -> list[str]:

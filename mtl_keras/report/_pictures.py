@@ -18,7 +18,7 @@ from mtl_keras.report._roles import label_of, with_roles
 from mtl_keras.report._rows import HistoryRow
 from mtl_keras.report._steps import STEPS, plot_steps
 from mtl_keras.report._tables import is_comparison
-from mtl_keras.report._text import count_of
+from mtl_keras.report._text import format_range
 from mtl_keras.report._trials import plot_trials
 from mtl_keras.report._values import shown_tasks
 
@@ -112,15 +112,18 @@ def _of_training(record: Record, every: int) -> list[Picture]:
 
 
 def _of_confusion(record: Record) -> list[Picture]:
-    """Return the confusion matrices of all approaches, summed over their seeds."""
-    found = []
-    for task in dict.fromkeys(row["task"] for row in record.confusion if row["task"] in _tasks(record.metrics)):
-        rows = [row for row in record.confusion if row["task"] == task]
+    """Return the confusion matrices of all approaches on the record's split, summed over their seeds."""
+    found, of_split = [], [row for row in record.confusion if row["split"] == record.split]
+    for task in dict.fromkeys(row["task"] for row in of_split if row["task"] in _tasks(record.metrics)):
+        rows = [row for row in of_split if row["task"] == task]
         names = record.class_names.get(task, ())
         classes = max(len(names), *(1 + max(row["true"], row["predicted"]) for row in rows))
-        runs = dict.fromkeys(row["run"] for row in rows)
-        by_run = {run: confusion_counts([row for row in rows if row["run"] == run], classes) for run in runs}
-        title = f"{task}, {rows[0]['split']} split, {count_of(len({row['seed'] for row in rows}), 'seed')}"
+        seeds: dict[str, set[int]] = {}
+        for row in rows:
+            seeds.setdefault(row["run"], set()).add(row["seed"])
+        by_run = {run: confusion_counts([row for row in rows if row["run"] == run], classes) for run in seeds}
+        counts = {len(own) for own in seeds.values()}
+        title = f"{task}, {record.split} split, {format_range(counts)} seed{'' if counts == {1} else 's'}"
         if len(by_run) == 1:
             draw: Any = partial(plot_confusion, next(iter(by_run.values())), names or None, title)
         else:

@@ -17,7 +17,7 @@ from mtl_keras.errors import (
     store,
 )
 from mtl_keras.files import check_name
-from mtl_keras.report._budget import Budget
+from mtl_keras.report._budget import Budget, resplit_ratio
 from mtl_keras.report._check import check_evaluation, check_trials
 from mtl_keras.report._confusion_rows import ConfusionRow, given_confusion
 from mtl_keras.report._difference import Difference, difference
@@ -202,17 +202,20 @@ class Record:
     def resplit(self) -> float:
         """The ratio of test to training rows if each seed has a random split of its own, else 0; see `statistics.interval`.
 
-        It is 0 too where `budgets` do not say how many rows there were, as in records of earlier versions; the page says so.
+        Of runs and tasks with other ratios it is the largest, with which the correction is strongest. It is 0 too where
+        `budgets` do not say how many rows there were, as in records of earlier versions; the page says so.
         """
-        if not (self.split_per_seed and self.budgets):
-            return 0.0
-        measured = max((row["n"] for row in self.metrics if row["split"] == self.split), default=0)
-        return measured / max(each.rows for each in self.budgets)
+        return resplit_ratio(self.metrics, self.budgets, self.split) if self.split_per_seed else 0.0
 
     @property
     def split_per_seed(self) -> bool:
-        """Whether each seed has a random split of its own."""
+        """Whether each seed has a random split, or a fold, of its own."""
         return bool(self.config.get("split_per_seed", self.config.get("by_split")))
+
+    @property
+    def folds(self) -> int | None:
+        """Number of folds that the seeds went through; None if the splits are no folds."""
+        return self.config.get("folds")
 
     @property
     def approaches(self) -> list[str]:

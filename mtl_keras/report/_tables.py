@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import check_option
-from mtl_keras.report._check import check_frame, check_split, check_trials
+from mtl_keras.report._check import check_frame, check_resplit, check_split, check_trials
 from mtl_keras.report._delta import DELTA_UNIT
 from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, baselines_of, roles_of
 from mtl_keras.report._rows import MetricsRow, given_metrics
@@ -50,6 +50,7 @@ def scores_table(
 
     rows = given_metrics(metrics_rows)
     check_split(split)
+    resplit = check_resplit(resplit)
     check_option("epoch_kind", epoch_kind, ("best", "last"))
     values = values_of(rows, split, epoch_kind)
     about: dict[tuple[str, str], dict[str, Any]] = {}

@@ -39,8 +39,8 @@ __all__ = ["Study"]
 
 #: Functions of a study that are called with the record of a finished run, and what they return.
 JUDGING = {"claims": Sequence, "finding": str, "plots": Sequence, "tables": Sequence}
-#: Where data comes from: a name, or a function of tasks, folder and seed of the split.
-Source = str | Callable[[Tasks, str | None, int], Data]
+#: Where data comes from: a name, or a function of tasks, folder and seed of the split, and perhaps of folds and fold.
+Source = str | Callable[..., Data]
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Study:
         name: Its name on the command line and the folder of its results.
         summary: A description in one line.
         tasks: What is predicted.
-        data: A name that `mtl_keras.data.load` knows, or a function `(tasks, data_dir, split_seed) -> Data`. For several data
-            sets that are alternated, a mapping of each to the names of its tasks: `{"cifar10": ("class",), load:
-            ("garment",)}`.
+        data: A name that `mtl_keras.data.load` knows, or a function `(tasks, data_dir, split_seed) -> Data`. A function that
+            takes `folds=None, fold=0` as well, for `mtl_keras.data.Splits`, can be cross-validated. For several data sets that
+            are alternated, a mapping of each to the names of its tasks: `{"cifar10": ("class",), load: ("garment",)}`.
         image_shape: Shape of one input; None (default) is that of the data, which is then loaded first.
         space: A function `(hp, context) -> Plan`. It asks `hp` (a `keras_tuner.HyperParameters`) for values and returns what to
             build and train with them. It must always ask for all of them, within `hp.conditional_scope` for one that depends on
@@ -61,8 +61,8 @@ class Study:
         settings: Default settings.
         quick: Changes of the settings, and values of hyperparameters, for a run of less than two minutes.
         configurations: Configurations that `train --configuration` and `reproduce` can name, in the order of the tables.
-        split_per_seed: Whether training k of a reproduction uses the split of seed `split_seed + k`, for data so small that the
-            split matters more than the initial weights.
+        split_per_seed: Whether training k of a comparison or a reproduction uses the split of seed `split_seed + k`, for data
+            so small that the split matters more than the initial weights. With `folds` it has fold k in any case.
         claims: A function `(record) -> [{"claim": ..., "verdict": ...}]` that says what became of published claims. It is
             called if all configurations were run, and not after a quick run.
         finding: A function `(record) -> str` that returns the result in one sentence, called as `claims` is; None (default) has
@@ -157,6 +157,27 @@ class Study:
             for source, names in self.data.items():
                 check_names(f"data[{describe(source)}]", names, of="a study")
 
+    def check_folds(self, folds: int) -> None:
+        """Refuse folds of data that has none.
+
+        Raises:
+            MTLError: If the data is a data set with splits of its own, or a function that takes no folds.
+        """
+        for source in self.data if isinstance(self.data, Mapping) else (self.data,):
+            rule = "The data of a study must be a function (tasks, data_dir, split_seed, folds, fold) to be divided into folds."
+            if isinstance(source, str):
+                raise MTLError(
+                    f"{rule} Received: folds={folds} for study {self.name!r}, whose data {source!r} has splits of its own. "
+                    "Leave folds out."
+                )
+            try:
+                check_function("data", source, "tasks", "data_dir", "split_seed", "folds", "fold")
+            except MTLError as error:
+                raise MTLError(
+                    f"{rule} Received: folds={folds} for study {self.name!r}, whose function takes none. Let it pass them to "
+                    "mtl.data.Splits, or leave folds out."
+                ) from error
+
     @property
     def data_settings(self) -> tuple[str, ...]:
         """Names of the settings that the data depends on."""
@@ -215,11 +236,14 @@ class Study:
 
     def _load_parts(self, settings: Settings, data_dir: str | None) -> Data:
         """Load the data set, or alternate several of them."""
+        if settings.folds is not None:
+            self.check_folds(settings.folds)
 
         def load(source: Source, tasks: Tasks) -> Data:
             if isinstance(source, str):
                 return data_sets.load(source, tasks, data_dir=data_dir, seed=settings.split_seed)
-            return call_study("data", f"study {self.name!r}", Data, source, tasks, data_dir, settings.split_seed)
+            folds = () if settings.folds is None else (settings.folds, settings.fold)
+            return call_study("data", f"study {self.name!r}", Data, source, tasks, data_dir, settings.split_seed, *folds)
 
         if isinstance(self.data, Mapping):
             parts = [(source, self.tasks.only(*names)) for source, names in self.data.items()]
