@@ -127,8 +127,18 @@ def _check_columns(file: StudyFile, splits: Splits, tasks: Tasks, columns: Seque
             raise file.error(key, f"{unknown('column', name, columns)} The table has {shown}")
 
 
-def _load(file: StudyFile, splits: Splits, tasks: Tasks, data_dir: str | None, split_seed: int) -> Data:
+def _load(
+    file: StudyFile,
+    splits: Splits,
+    tasks: Tasks,
+    data_dir: str | None,
+    split_seed: int,
+    folds: int | None = None,
+    fold: int = 0,
+) -> Data:
     """Load the data of a study file. Relative paths are relative to it; `data_dir` is not needed."""
+    if folds is not None:
+        splits = replace(splits, folds=folds, fold=fold, test=None)
     inputs = dict(file.inputs)
     size = inputs.get("image_size")
     shape: dict[str, Any] = {"image_size": tuple(size) if isinstance(size, list) else size}
