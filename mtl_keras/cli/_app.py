@@ -106,7 +106,8 @@ def tune(
         from mtl_keras.cli._show import show_result
         from mtl_keras.search import run_study
 
-        found = find_study(study, image, inputs, tasks, root)
+        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root}
+        found = find_study(study, hints, resume=resume, command="tune", output_dir=output_dir)
         with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
             result = run_study(found, changes, options)
         show_result(console.out, result)
@@ -142,7 +143,8 @@ def train(
         from mtl_keras.cli._show import show_evaluation
         from mtl_keras.search import train_study
 
-        found = find_study(study, image, inputs, tasks, root)
+        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root}
+        found = find_study(study, hints, resume=resume, command="train", output_dir=output_dir)
         with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
             folder, run, evaluation = train_study(found, changes, options, configuration=configuration)
         show_evaluation(console.out, evaluation, f"best epoch {run.best.epoch}; {folder}")

@@ -86,7 +86,8 @@ def compare(
     with work(json_) as console:
         from mtl_keras.search import compare_study
 
-        found = find_study(study, image, inputs, tasks, root)
+        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root}
+        found = find_study(study, hints, resume=resume, command="compare", output_dir=output_dir)
         approaches = approach or ["fixed" if fixed_from else "equal", "uncertainty"]
         with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
             result = compare_study(found, approaches, changes, options, fixed_from=fixed_from, seeds=seeds)

@@ -85,11 +85,29 @@ def split_names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip())
 
 
-def find_study(study: str, image: str | None, inputs: str | None, tasks: str | None, root: str | None) -> Study:
-    """Return the study that the arguments of a verb name."""
-    from mtl_keras.search import load_study
+def find_study(
+    study: str,
+    hints: dict[str, str | None],
+    *,
+    resume: bool = False,
+    command: str = "",
+    output_dir: Path | None = None,
+) -> Study:
+    """Return the study that the arguments of a verb name.
 
-    return load_study(study, image=image, inputs=split_names(inputs), tasks=split_names(tasks), root=root)
+    Args:
+        study: The argument STUDY.
+        hints: The options `image`, `inputs`, `tasks` and `root`.
+        resume: Whether a run is resumed: that of a table is then the study that its folder keeps.
+        command: The verb.
+        output_dir: The option.
+    """
+    from mtl_keras.search import find_run, load_study, study_of_run
+
+    if resume and not any(hints.values()) and (folder := find_run(study, command, output_dir)) is not None:
+        return study_of_run(folder)
+    names = {name: split_names(hints[name]) for name in ("inputs", "tasks")}
+    return load_study(study, image=hints["image"], root=hints["root"], **names)
 
 
 def read_changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import Data
 from mtl_keras.data._decode import ImageFacts, UnreadableImage, read_facts
 from mtl_keras.data._digits import load_digits
-from mtl_keras.data._draft import Draft, Source, draft_study, infer_source
+from mtl_keras.data._draft import Draft, Source, draft_study, infer_source, study_name
 from mtl_keras.data._folders import from_folders, list_folder
 from mtl_keras.data._inputs import read_inputs
 from mtl_keras.data._landmarks import load_landmarks
@@ -80,6 +80,7 @@ __all__ = [
     "read_facts",
     "read_inputs",
     "stratified_folds",
+    "study_name",
     "trivial_scores",
 ]
 

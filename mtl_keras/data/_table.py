@@ -15,11 +15,20 @@ from mtl_keras.data._columns import read_column
 from mtl_keras.data._data import Data
 from mtl_keras.data._images import check_headers, read_images
 from mtl_keras.data._listed import check_sides, find_files, refuse_unreadable
-from mtl_keras.data._problems import Problems
 from mtl_keras.data._skipped import OnError, read_good_rows
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import strata_of
-from mtl_keras.errors import MTLError, check_image_size, check_mapping, check_names, check_seed, check_text, describe, unknown
+from mtl_keras.errors import (
+    MTLError,
+    Problems,
+    check_image_size,
+    check_mapping,
+    check_names,
+    check_seed,
+    check_text,
+    describe,
+    unknown,
+)
 from mtl_keras.tables import KINDS, Table, TableEncoder, infer_columns, read_table
 
 if TYPE_CHECKING:
@@ -136,6 +145,7 @@ def from_table(
 
     labeled = [task.column for task in tasks.values() if not task.from_input and task.column is not None]
     rows, _, _ = read_good_rows(whole.frame, read, on_error, list(dict.fromkeys(labeled)))
+    _check_labels(tasks, rows)
     everything = make_split(tasks, rows.x, rows.labels, "train")
     parts = {
         side: replace(everything.take(np.flatnonzero(rows.sides == side)), name=side) for side in np.unique(rows.sides).tolist()
@@ -147,6 +157,7 @@ def from_table(
         parts.get("test"),
         collect_class_names(tasks, rows.class_names),
         rows.x.shape[1:],
+        encoder=rows.encoder,
     )
 
 
@@ -185,6 +196,21 @@ def _read_labels(frame: pd.DataFrame, tasks: Tasks, problems: Problems) -> tuple
         with problems.collect(column):
             columns[column], class_names[column] = read_column(frame[column], column, tasks)
     return encode_labels(tasks, len(frame), columns, problems, name="train", class_names=class_names), class_names
+
+
+def _check_labels(tasks: Tasks, rows: _Rows) -> None:
+    """Refuse a task without a label in a split, which could neither be learnt nor judged."""
+    lacking: dict[str, list[str]] = {}
+    for task, (_, present) in rows.labels.items():
+        for side in ("train", "validation", "test"):
+            if (own := rows.sides == side).any() and not (present[own] > 0).any():
+                lacking.setdefault(task, []).append(f"{side} ({own.sum():,} rows)")
+    if lacking:
+        shown = "; ".join(f"{task!r} (column {tasks[task].column!r}) in {', '.join(sides)}" for task, sides in lacking.items())
+        raise MTLError(
+            f"Each task must have labels in each split. Received: none for {shown}. Add labels, leave the task out, or divide "
+            "the rows otherwise."
+        )
 
 
 def _read_images(

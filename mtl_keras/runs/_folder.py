@@ -23,8 +23,9 @@ from mtl_keras.runs._old_config import with_new_names
 from mtl_keras.runs._options import Options
 from mtl_keras.runs._work_log import WorkLog, work_log
 from mtl_keras.saving import MODEL
+from mtl_keras.tables import ENCODER
 
-__all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_config"]
+__all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_config", "sorted_runs"]
 
 #: Commands that write a run folder.
 Command = Literal["tune", "train", "compare", "reproduce"]
@@ -185,6 +186,9 @@ class OpenRun:
         """
         model.class_names = {task: tuple(names) for task, names in class_names.items() if task in model.recipe.tasks}
         model.save(self.path / MODEL)
+        if model.encoder is not None:
+            # For whoever predicts without Keras.
+            model.encoder.save(self.path / ENCODER)
         self._log.note_trainings(trainings)
         environment = self._log.environment()
         try:
@@ -249,14 +253,19 @@ def disk_is_full(error: Exception) -> bool:
     return "No space left" in str(error)
 
 
+def sorted_runs(name: str) -> list[Path]:
+    """Return the numbered folders of a study's runs, the newest first."""
+    numbers = sorted((int(folder.name) for folder in Path("runs", name).glob("*") if folder.name.isdigit()), reverse=True)
+    return [Path("runs", name, str(number)) for number in numbers]
+
+
 def _choose(name: str, command: Command, options: Options) -> Path:
     """Return the folder to write to."""
     if options.output_dir is None:
-        numbers = sorted((int(p.name) for p in Path("runs", name).glob("*") if p.name.isdigit()), reverse=True)
-        new = Path("runs", name, str(numbers[0] + 1 if numbers else 1))
+        folders = sorted_runs(name)
+        new = Path("runs", name, str(int(folders[0].name) + 1 if folders else 1))
         if not options.resume:
             return new
-        folders = (Path("runs", name, str(number)) for number in numbers)
         # The runs of all commands share one numbering.
         return next((folder for folder in folders if (read_config(folder) or {}).get("command") == command), new)
     folder = Path(options.output_dir)

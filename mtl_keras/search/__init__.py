@@ -17,7 +17,7 @@ from mtl_keras.search._compare import compare_study
 from mtl_keras.search._configuration import Configuration, Context
 from mtl_keras.search._default_space import default_space
 from mtl_keras.search._evaluate import evaluate_run
-from mtl_keras.search._load_study import load_study
+from mtl_keras.search._load_study import find_run, load_study, study_of_run
 from mtl_keras.search._oracle import oracle_seed
 from mtl_keras.search._prepare import Prepared, prepare
 from mtl_keras.search._reproduce import reproduce, reproduce_study
@@ -41,6 +41,7 @@ __all__ = [
     "default_space",
     "dense_stack",
     "evaluate_run",
+    "find_run",
     "load_study",
     "loss_weights",
     "oracle_seed",
@@ -51,5 +52,6 @@ __all__ = [
     "run_study",
     "run_trials",
     "train_study",
+    "study_of_run",
     "tune",
 ]

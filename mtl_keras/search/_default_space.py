@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mtl_keras.backbones import Backbone
 from mtl_keras.errors import MTLError, check_integer, check_mapping, check_number, describe, unknown
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Plan
@@ -27,6 +28,9 @@ RANGES: dict[str, tuple[float, ...]] = {
     "shared_dropout": (0.0, 0.2, 0.5),
     "head_depth": (0, 1),
     "head_width": (64,),
+    "backbone_depth": (2, 1, 3),
+    "backbone_width": (128, 64, 256),
+    "backbone_dropout": (0.0, 0.1, 0.3),
 }
 #: Ranges with a smallest and a largest value.
 SPANS = ("learning_rate", "loss_ratio")
@@ -68,13 +72,15 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
     """Ask for depth, width and dropout of a shared dense stack, a dense layer per head, loss weights and the learning rate.
 
     The backbone, whether it is frozen, the number of epochs and the batch size are those of the settings. Over a frozen trunk,
-    loss weights are searched only where the shared stack has layers: without one, every task trains alone.
+    loss weights are searched only where the shared stack has layers: without one, every task trains alone. Of an `MLP`, depth,
+    width and dropout are searched as well, except those that `backbone_options` has.
 
     Args:
         hp: The hyperparameters to ask.
-        context: Tasks, settings and image shape.
+        context: Tasks, settings, image shape and columns.
         ranges: What to choose from instead of the defaults, by name: `learning_rate`, `loss_ratio` (smallest and largest),
-            `shared_depth`, `shared_width`, `shared_dropout`, `head_depth`, `head_width` (lists).
+            `shared_depth`, `shared_width`, `shared_dropout`, `head_depth`, `head_width`, and for an MLP
+            `backbone_depth`, `backbone_width`, `backbone_dropout` (lists).
 
     Returns:
         A plan with one phase that trains all tasks with Adam.
@@ -88,6 +94,9 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
         ['digit_depth', 'learning_rate', 'loss_ratio_parity']
     """
     settings, chosen = context.settings, {**RANGES, **check_ranges(ranges or {})}
+    backbone = settings.new_backbone()
+    if backbone.name == "MLP":
+        backbone = _ask_mlp(hp, backbone.replace(columns=context.columns), settings.backbone_options, chosen)
     depth, width = ([int(value) for value in chosen[f"shared_{part}"]] for part in ("depth", "width"))
     shared = dense_stack(
         hp,
@@ -101,7 +110,7 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
     head = {part: [int(value) for value in chosen[f"head_{part}"]] for part in ("depth", "width")}
     recipe = Recipe(
         tasks=context.tasks,
-        backbone=settings.new_backbone(),
+        backbone=backbone,
         image_shape=context.image_shape,
         shared=shared,
         heads={name: dense_stack(hp, name, depth=head["depth"], width=head["width"]) for name in context.tasks},
@@ -126,3 +135,17 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
         patience=settings.patience,
     )
     return Plan(recipe, (phase,))
+
+
+def _ask_mlp(
+    hp: HyperParameters, backbone: Backbone, given: Mapping[str, Any], chosen: Mapping[str, Sequence[float]]
+) -> Backbone:
+    """Return an MLP with options that were asked for, except those that are given."""
+    asked: dict[str, Any] = {}
+    for name in ("depth", "width", "dropout"):
+        if name not in given:
+            kind = float if name == "dropout" else int
+            values = [kind(value) for value in chosen[f"backbone_{name}"]]
+            several = len(values) > 1
+            asked[name] = hp.Choice(f"backbone_{name}", sorted(values), default=values[0]) if several else values[0]
+    return backbone.replace(**asked)

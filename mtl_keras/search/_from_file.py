@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,8 +114,31 @@ def _read_splits(file: StudyFile) -> Splits:
     return _call(file, "splits", Splits.from_config, file.splits)
 
 
-def _load(file: StudyFile, splits: Splits, tasks: Tasks, data_dir: str | None, split_seed: int) -> Data:
+def _check_columns(file: StudyFile, splits: Splits, tasks: Tasks, columns: Sequence[str]) -> None:
+    """Refuse a column of the study file that the table lacks."""
+    named = {f"inputs.columns.{name}": name for name in file.inputs.get("columns", ())}
+    if "image" in file.inputs:
+        named["inputs.image"] = file.inputs["image"]
+    named |= {f"tasks.{name}.label": column for name, task in tasks.items() if (column := task.column) is not None}
+    named |= {f"splits.{name}": name for name in splits.columns}
+    for key, name in named.items():
+        if name not in columns:
+            shown = ", ".join(map(repr, columns[:12])) + (", ..." if len(columns) > 12 else "")
+            raise file.error(key, f"{unknown('column', name, columns)} The table has {shown}")
+
+
+def _load(
+    file: StudyFile,
+    splits: Splits,
+    tasks: Tasks,
+    data_dir: str | None,
+    split_seed: int,
+    folds: int | None = None,
+    fold: int = 0,
+) -> Data:
     """Load the data of a study file. Relative paths are relative to it; `data_dir` is not needed."""
+    if folds is not None:
+        splits = replace(splits, folds=folds, fold=fold, test=None)
     inputs = dict(file.inputs)
     size = inputs.get("image_size")
     shape: dict[str, Any] = {"image_size": tuple(size) if isinstance(size, list) else size}
@@ -126,6 +149,7 @@ def _load(file: StudyFile, splits: Splits, tasks: Tasks, data_dir: str | None, s
         return from_table(table, tasks, image="file", root=folder, **shape, **options)
     form = {key: value for key, value in file.table.items() if key != "path"}
     table = read_table(file.base / Path(file.table["path"]).expanduser(), **form)
+    _check_columns(file, splits, tasks, list(table.frame.columns))
     if "columns" in inputs:
         return from_table(table, tasks, inputs=inputs["columns"], **options)
     root = table.folder / Path(inputs.get("root", ".")).expanduser()

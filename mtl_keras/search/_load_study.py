@@ -12,15 +12,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mtl_keras.data import draft_study, infer_source
+from mtl_keras.data import draft_study, infer_source, study_name
 from mtl_keras.errors import MTLError, unknown
-from mtl_keras.runs import read_config
+from mtl_keras.runs import read_config, sorted_runs
 from mtl_keras.search._from_file import STUDY_FILE, study_from_file
 from mtl_keras.search._study import Study
 from mtl_keras.studies import studies_folder, study_summaries
 from mtl_keras.tables import format_of, read_study_file
 
-__all__ = ["find_study", "load_study", "study_of_run"]
+__all__ = ["find_study", "find_run", "load_study", "study_of_run"]
 
 #: What tells the folder of a run from a folder of images.
 CONFIG = "config.json"
@@ -38,8 +38,8 @@ def load_study(
 
     Args:
         name: A name that `mtl-keras studies` lists; a Python file that defines `STUDY`; a study file (`.toml`); a table
-            (`.csv`, `.tsv`, `.parquet`, `.jsonl` or `.json`, perhaps packed) or a folder of images, for which a study is
-            inferred; or the folder of a run of one of the last three.
+            (`.csv`, `.tsv`, `.parquet`, `.jsonl`, `.json`, perhaps packed) or a folder of images, whose study is inferred; or
+            the folder of a run of one of the last three.
         image: Of a table: the column with the paths of images; see `mtl_keras.tables.infer_columns`, also for the next ones.
         inputs: Of a table: input columns, or patterns.
         tasks: Of a table or a folder: columns to predict, or patterns, perhaps with their kinds.
@@ -95,6 +95,27 @@ def study_of_run(folder: Path, digest: str | None = None) -> Study:
             "Copy it to another place to start a run of its own."
         )
     return replace(study, source_digest=recorded or study.source_digest)
+
+
+def find_run(source: str | Path, command: str, output_dir: str | Path | None = None) -> Path | None:
+    """Return the folder of the run of a table or folder of images that would be resumed; None if there is none.
+
+    Args:
+        source: The table or the folder of images.
+        command: The command that would resume it.
+        output_dir: The folder that was named; None (default) takes the newest run of the command.
+    """
+    path = Path(source).expanduser()
+    if format_of(path) is None and not path.is_dir():
+        return None
+    folders = [Path(output_dir)] if output_dir is not None else sorted_runs(study_name(path))
+    for folder in folders:
+        config = read_config(folder) if (folder / STUDY_FILE).is_file() else None
+        if config is not None and config["command"] == command:
+            kept = read_study_file(folder / STUDY_FILE)
+            if str(path.resolve()) in (kept.table.get("path"), kept.folder.get("path")):
+                return folder
+    return None
 
 
 def _load_python(text: str) -> Study:
