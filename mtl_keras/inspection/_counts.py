@@ -10,9 +10,9 @@ import numpy as np
 
 from mtl_keras.inspection._class_balance import count_classes
 from mtl_keras.inspection._finding import Counts
-from mtl_keras.inspection._labels import to_numbers
 from mtl_keras.inspection._rows import Rows
 from mtl_keras.inspection._targets import moments
+from mtl_keras.tables import to_numbers
 
 __all__ = [
     "count_class_balance",
@@ -112,7 +112,7 @@ def count_inputs(rows: Rows) -> Iterator[Counts]:
         values = rows.frame[column]
         row: dict[str, Any] = {"column": column, "kind": kind, "missing": float(values.isna().mean())}
         if kind == "number":
-            numbers = to_numbers(values)
+            numbers = to_numbers(values, "number")
             numbers = numbers[np.isfinite(numbers)]
             row["distinct"] = len(np.unique(numbers))
             if numbers.size:

@@ -8,9 +8,10 @@ import numpy as np
 
 from mtl_keras.inspection._finding import Finding, Severity
 from mtl_keras.inspection._groups import list_groups
-from mtl_keras.inspection._labels import Labels, to_numbers
+from mtl_keras.inspection._labels import Labels
 from mtl_keras.inspection._rows import Rows
 from mtl_keras.inspection._text import count, join, name_some
+from mtl_keras.tables import to_numbers
 
 __all__ = ["check_duplicates"]
 
@@ -71,7 +72,7 @@ def hash_rows(rows: Rows) -> np.ndarray:
         values = rows.frame[column]
         if kind == "number":
             # Zeros of both signs are equal, and texts of numbers are numbers.
-            own = pd.util.hash_array(to_numbers(values) + 0.0)
+            own = pd.util.hash_array(to_numbers(values, "number") + 0.0)
         else:
             own = pd.util.hash_array(values.astype(str).to_numpy(object))
         own[values.isna().to_numpy()] = MISSING

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtl_keras.tables import to_numbers
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -69,7 +71,7 @@ def class_labels(name: str, kind: str, column: pd.Series, names: Sequence[str] =
 
 def number_labels(name: str, kind: str, column: pd.Series, *, task: str | None = None) -> Labels:
     """Return a column as numbers; what is no finite number is missing."""
-    values = to_numbers(column)
+    values = to_numbers(column, "number")
     return Labels(name, task or name, kind, str(column.name), np.where(np.isfinite(values), values, np.nan))
 
 
@@ -86,15 +88,6 @@ def class_texts(column: pd.Series) -> pd.Series:
         codes, found = pd.factorize(column.astype(str).where(column.notna(), None))
         texts = pd.Series(np.array([*(str(value).strip() or None for value in found), None], object)[codes], column.index)
     return texts
-
-
-def to_numbers(column: pd.Series) -> np.ndarray:
-    """Return a column as float64 `[n]`, NaN where it is missing or no number."""
-    import pandas as pd
-
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return np.where(column.isna(), np.nan, column.astype("int64").to_numpy(np.float64))
-    return pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
 
 def _by_number(text: str) -> tuple[int, float, str]:

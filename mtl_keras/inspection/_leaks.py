@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from mtl_keras.inspection._finding import Finding
-from mtl_keras.inspection._labels import class_texts, to_numbers
+from mtl_keras.inspection._labels import class_texts
 from mtl_keras.inspection._rows import Rows
+from mtl_keras.tables import to_numbers
 
 __all__ = ["check_leaks", "skill_of_column"]
 
@@ -104,7 +105,8 @@ def _columns(rows: Rows) -> dict[str, np.ndarray]:
     columns = {}
     for column, kind in rows.inputs.items():
         values = rows.frame[column]
-        columns[column] = to_numbers(values) if kind == "number" else class_texts(values).to_numpy(object)
+        ordered = kind in ("number", "date")
+        columns[column] = to_numbers(values, kind) if ordered else class_texts(values).to_numpy(object)
     return columns
 
 
