@@ -27,6 +27,7 @@ class Labels:
         column: Column that it is read from.
         values: Class indices `[n]` int32, -1 where missing; or numbers `[n]` float64, NaN where missing.
         classes: Names of the classes; None for numbers.
+        transformed: Whether numbers are trained on as their logarithms; default False.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Labels:
     column: str
     values: np.ndarray
     classes: tuple[str, ...] | None = None
+    transformed: bool = False
 
     @property
     def present(self) -> np.ndarray:

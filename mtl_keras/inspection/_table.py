@@ -101,7 +101,8 @@ def _label(name: str, task: Task, stored: np.ndarray, known: np.ndarray, names: 
     column = task.column or task.name
     kind = type(task).__name__
     if stored.dtype.kind == "f":
-        return Labels(name, task.name, kind, column, np.where(known, stored, np.nan))
+        transformed = getattr(task, "transform", None) is not None
+        return Labels(name, task.name, kind, column, np.where(known, stored, np.nan), transformed=transformed)
     values = np.where(known, stored, -1).astype(np.int32)
     count = max(task.class_count or 2, int(values.max(initial=0)) + 1)
     return Labels(name, task.name, kind, column, values, tuple(names) or tuple(map(str, range(count))))

@@ -143,6 +143,12 @@ CASES: dict[str, tuple[Case, ...]] = {
             "price",
             "a few large ones dominate the loss",
         ),
+        Case(
+            lambda _: table(price=np.exp(np.random.default_rng(0).normal(size=ROWS)).round()),
+            "warning",
+            "price",
+            "from 0 to",
+        ),
     ),
     "combinations": (
         Case(lambda _: table(kids=np.where(KINDS == "skirt", 0, table().frame["kids"])), "note", "kind, kids", "skirt with 1"),
