@@ -115,6 +115,8 @@ def _prepare(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     import pandas as pd
 
     ordered = values.dtype.kind == "f"
+    if ordered:
+        values = np.where(np.isfinite(values), values, np.nan)
     codes, found = pd.factorize(values, sort=ordered)
     missing = codes < 0
     numbers = np.where(missing, len(found), codes).astype(np.int64)
