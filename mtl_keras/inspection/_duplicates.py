@@ -51,11 +51,12 @@ def check_duplicates(rows: Rows) -> Iterator[Finding]:
     if apart := list_groups(group, copied & _differs(group, _codes(rows.sides), copied)):
         yield _divided(rows, apart, what)
     same = list_groups(group, copied)
+    extra = int(copied.sum()) - len(same)
     yield Finding(
         "duplicates",
         "note",
         "inputs",
-        f"Of {count(len(rows), 'row')}, {int(copied.sum()) - len(same):,} repeat the inputs of another one exactly.",
+        f"Of {count(len(rows), 'row')}, {extra:,} repeat{'s' if extra == 1 else ''} the inputs of another one exactly.",
         "Copies count several times in training and in metrics: keep one of each if they are no separate observations.",
         groups=tuple(same),
     )
