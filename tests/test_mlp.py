@@ -143,7 +143,8 @@ def test_a_missing_value_is_the_mean_and_an_indicator() -> None:
     network = keras.Model(inputs, made.apply(inputs)).get_layer("backbone")
     features = keras.Model(network.inputs[0], network.get_layer("columns").output)
     x = np.array([[14, 0, np.nan], [np.nan, -1, 1]], np.float32)
-    np.testing.assert_allclose(features(x), [[2, 2, 0, 0, 1], [0, 0, 1.5, 1, 0]], atol=1e-6)
+    expected = np.array([[2, 2, 0, 0, 1], [0, 0, 1.5, 1, 0]])
+    np.testing.assert_allclose(features(x), expected, atol=1e-6)
 
 
 def test_an_unknown_category_of_few_is_nothing_and_each_of_many_has_its_vector() -> None:

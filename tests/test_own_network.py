@@ -283,7 +283,7 @@ def test_other_inputs_and_plain_models_are_refused() -> None:
     with pytest.raises(MTLError, match=r"must have the shape that the network takes, \[7\]\. Received: \[8\]"):
         Recipe(TASKS, Backbone(embedding()), (8,))
     with pytest.raises(MTLError, match=r"for a Keras model, mtl\.Backbone\(model\)"):
-        mtl.build_model(TASKS, embedding(), image_shape=(7,))  # type: ignore[arg-type]
+        mtl.build_model(TASKS, embedding(), image_shape=(7,))
     with pytest.raises(MTLError, match="Unknown backbone: received 'own'"):
         Backbone("own")
     assert "own" not in mtl.backbones.names()

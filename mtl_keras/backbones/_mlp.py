@@ -87,8 +87,8 @@ class MLP(Family):
         columns = options["columns"]
         if columns and len(columns) != shape[0]:
             raise MTLError(
-                f"`columns` of {self.name} must be those of the inputs. Received: {len(columns)} columns for rows of {shape[0]} "
-                "numbers. Pass columns=data.columns."
+                f"`columns` of {self.name} must be those of the inputs. Received: {len(columns)} columns for rows of "
+                f"{shape[0]} numbers. Pass columns=data.columns."
             )
 
     def missing(self, options: Mapping[str, Any]) -> tuple[bool, ...]:

@@ -209,8 +209,8 @@ class MultiTaskModel(Fitting):
         if wrong:
             raise MTLError(
                 f"Inputs must be finite in columns that lacked no value in training. Received: NaN in {', '.join(wrong[:5])}"
-                f"{f' and {len(wrong) - 5} more' if len(wrong) > 5 else ''} of the {where} rows. Replace these values, or build "
-                "mtl.Backbone('MLP', columns=data.columns) from training rows that lack some."
+                f"{f' and {len(wrong) - 5} more' if len(wrong) > 5 else ''} of the {where} rows. Replace these values, or "
+                "build mtl.Backbone('MLP', columns=data.columns) from training rows that lack some."
             )
 
     def part(self, on_features: bool, sources: Iterable[str] = ()) -> keras.Model:

@@ -23,14 +23,14 @@ __all__ = ["RANGES", "check_ranges", "default_space"]
 RANGES: dict[str, tuple[float, ...]] = {
     "learning_rate": (3e-4, 1e-2),
     "loss_ratio": (0.1, 10.0),
+    "backbone_depth": (2, 1, 3),
+    "backbone_width": (128, 64, 256),
+    "backbone_dropout": (0.0, 0.1, 0.3),
     "shared_depth": (1, 0, 2),
     "shared_width": (128, 64, 256),
     "shared_dropout": (0.0, 0.2, 0.5),
     "head_depth": (0, 1),
     "head_width": (64,),
-    "backbone_depth": (2, 1, 3),
-    "backbone_width": (128, 64, 256),
-    "backbone_dropout": (0.0, 0.1, 0.3),
 }
 #: Ranges with a smallest and a largest value.
 SPANS = ("learning_rate", "loss_ratio")
@@ -79,8 +79,8 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
         hp: The hyperparameters to ask.
         context: Tasks, settings, image shape and columns.
         ranges: What to choose from instead of the defaults, by name: `learning_rate`, `loss_ratio` (smallest and largest),
-            `shared_depth`, `shared_width`, `shared_dropout`, `head_depth`, `head_width`, and for an MLP
-            `backbone_depth`, `backbone_width`, `backbone_dropout` (lists).
+            `shared_depth`, `shared_width`, `shared_dropout`, `head_depth`, `head_width`, and of an MLP `backbone_depth`,
+            `backbone_width`, `backbone_dropout` (lists).
 
     Returns:
         A plan with one phase that trains all tasks with Adam.
@@ -94,10 +94,10 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
         ['digit_depth', 'learning_rate', 'loss_ratio_parity']
     """
     settings, chosen = context.settings, {**RANGES, **check_ranges(ranges or {})}
+    depth, width = ([int(value) for value in chosen[f"shared_{part}"]] for part in ("depth", "width"))
     backbone = settings.new_backbone()
     if backbone.name == "MLP":
-        backbone = _ask_mlp(hp, backbone.replace(columns=context.columns), settings.backbone_options, chosen)
-    depth, width = ([int(value) for value in chosen[f"shared_{part}"]] for part in ("depth", "width"))
+        backbone = _ask_mlp(hp, backbone.replace(columns=context.columns), chosen, settings.backbone_options)
     shared = dense_stack(
         hp,
         "shared",
@@ -138,14 +138,13 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
 
 
 def _ask_mlp(
-    hp: HyperParameters, backbone: Backbone, given: Mapping[str, Any], chosen: Mapping[str, Sequence[float]]
+    hp: HyperParameters, backbone: Backbone, chosen: Mapping[str, Sequence[float]], given: Mapping[str, Any]
 ) -> Backbone:
-    """Return an MLP with options that were asked for, except those that are given."""
-    asked: dict[str, Any] = {}
+    """Return an MLP with depth, width and dropout that were asked for, except those that are given."""
+    options: dict[str, Any] = {}
     for name in ("depth", "width", "dropout"):
+        values = [*chosen[f"backbone_{name}"]]
         if name not in given:
-            kind = float if name == "dropout" else int
-            values = [kind(value) for value in chosen[f"backbone_{name}"]]
-            several = len(values) > 1
-            asked[name] = hp.Choice(f"backbone_{name}", sorted(values), default=values[0]) if several else values[0]
-    return backbone.replace(**asked)
+            single = len(values) == 1
+            options[name] = values[0] if single else hp.Choice(f"backbone_{name}", sorted(values), default=values[0])
+    return backbone.replace(**options)

@@ -42,8 +42,8 @@ def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
         MTLError: If a key is unknown or a value is refused; the message names the line.
     """
     tasks = Tasks(*(_read_task(file, name, fields) for name, fields in file.tasks.items()))
-    settings = _read_settings(file)
     splits = _read_splits(file)
+    settings = _with_folds(file, _read_settings(file), splits)
     for key in file.space:
         file.check_key("space", key, RANGES)
     ranges = _call(file, "space", check_ranges, file.space)
@@ -106,11 +106,23 @@ def _read_settings(file: StudyFile) -> Settings:
     return _call(file, "settings", Settings, **file.settings)
 
 
+def _with_folds(file: StudyFile, settings: Settings, splits: Splits) -> Settings:
+    """Return the settings with the folds that the splits name; settings decide on them from here on."""
+    if splits.folds is None:
+        return settings
+    if settings.folds is not None:
+        raise file.error("settings.folds", f"Folds must be given once. Received: folds={settings.folds} here and in [splits]")
+    return replace(settings, folds=splits.folds, fold=splits.fold)
+
+
 def _read_splits(file: StudyFile) -> Splits:
     """Return the splits of a study file."""
     known = {field.name: "" for field in dataclasses.fields(Splits)}
-    for key in file.splits:
+    for key, value in file.splits.items():
         file.check_key("splits", key, known)
+        if key != "fold":
+            # On its own, so that the error names its line.
+            _call(file, f"splits.{key}", Splits.from_config, {key: value})
     return _call(file, "splits", Splits.from_config, file.splits)
 
 
@@ -137,8 +149,7 @@ def _load(
     fold: int = 0,
 ) -> Data:
     """Load the data of a study file; `data_dir` is not needed."""
-    if folds is not None:
-        splits = replace(splits, folds=folds, fold=fold, test=None)
+    splits = replace(splits, folds=None, fold=0).at_fold(folds, fold)
     table, arguments = read_source(file, splits, tasks)
     return from_table(table, tasks, splits=splits, seed=split_seed, on_error=file.source.get("on_error", "raise"), **arguments)
 
@@ -172,6 +183,7 @@ def inspect_study(file: StudyFile) -> Report:
     Raises:
         MTLError: If the file is refused, or its table is missing or lacks a column.
     """
-    study, splits = study_from_file(file), _read_splits(file)
+    study = study_from_file(file)
+    splits = replace(_read_splits(file), folds=None, fold=0).at_fold(study.settings.folds, study.settings.fold)
     table, arguments = read_source(file, splits, study.tasks)
     return inspect_table(table, study.tasks, splits=splits, seed=study.settings.split_seed, **arguments)
