@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, RowsError
 from mtl_keras.tables import Column, TableEncoder
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e12, 1e12), st.integers(-(10**6), 10**6))
@@ -165,6 +165,25 @@ def test_dates_are_days_since_the_first_of_training() -> None:
         pd.Series([pd.Timestamp("2024-03-01").date(), pd.Timestamp("2024-02-28 12:00"), None], dtype=object),
     ):
         np.testing.assert_array_equal(encode(series, "date", [0, 2])[0], [0, -1.5, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("texts", "days"),
+    [
+        (["31.12.2023", "01.01.2024"], [0, 1]),
+        (["12/31/2023", "01/01/2024"], [0, 1]),
+        (["01/02/2024", "02/02/2024"], [0, 1]),
+        (["2023/12/31 06:00", " 2024/01/01 18:00 "], [0, 1.5]),
+    ],
+)
+def test_other_formats_of_dates_are_learnt_from_training(texts: list[str], days: list[float]) -> None:
+    frame = pd.DataFrame({"a": [*texts, "9.9.99"]})
+    encoder = TableEncoder.fit(frame, {"a": "date"}, [0, 1])
+    again = TableEncoder.from_config(json.loads(json.dumps(encoder.config())))
+    assert again.transform(frame[:2])[0][:, 0].tolist() == days
+    with pytest.raises(RowsError, match="must be dates .* Received: '9.9.99' in row 2") as error:
+        again.transform(frame)
+    assert (error.value.rows, error.value.columns) == ((2,), ("a",))
 
 
 def test_a_whole_number_is_one_category_however_it_is_stored() -> None:

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_keras.data._problems import Problems
 from mtl_keras.data._skipped import SkippedRow, describe_cost, read_good_rows, write_skipped
-from mtl_keras.errors import MTLError, RowsError
+from mtl_keras.errors import MTLError, Problems, RowsError
 
 FRAME = pd.DataFrame({"a": range(8), "b": list("xxxyyyyy"), "kind": ["dress"] * 3 + ["shirt"] * 4 + [None]})
 

@@ -82,7 +82,7 @@ class EfficientNetLite0(Family):
         return layers.Rescaling(1 / 128, offset=-127 / 128, dtype="float32", name="backbone_rescale")(images)
 
     def network(
-        self, shape: tuple[int, int, int], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
+        self, shape: tuple[int, ...], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
     ) -> keras.Model:
         inputs = keras.Input(shape, name="backbone_input")
         x = _conv(inputs, "stem_conv", 32, kernel=3, stride=2)

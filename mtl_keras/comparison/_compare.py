@@ -193,7 +193,8 @@ def check_approaches(trainer: Trainer, approaches: Sequence[Approach]) -> None:
         for name in own:
             if name not in data.tasks:
                 raise unknown(f"task of approach {each.name!r} in the data", name, data.tasks)
-        check(trainer.model(each.plan), each.plan.rows(data), each.plan.phases)
+        plan = each.plan.for_data(data)
+        check(trainer.model(plan), plan.rows(data), plan.phases)
         if not isinstance(each.baselines, bool):
             for name in each.baselines:
                 if name not in own:
@@ -224,6 +225,7 @@ def _check_baselines(trainer: Trainer, approach: Approach, data: Data) -> None:
             )
         if any(phase.freeze for phase in plan.phases):
             # A frozen layer may belong to another task's head.
+            plan = plan.for_data(data)
             check(trainer.model(plan), plan.rows(data), plan.phases)
 
 

@@ -69,7 +69,7 @@ class Comparison:
 
     @property
     def resplit(self) -> float:
-        """The ratio of test to training rows if each seed has a random split of its own, else 0."""
+        """The ratio of test to training rows if each seed has a split of its own, else 0; see `report.statistics.interval`."""
         return report.resplit_ratio(self.metrics, self.results.budgets, self.split) if self.split_per_seed else 0.0
 
     @property

@@ -32,6 +32,7 @@ from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
 from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
 from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import Data
+from mtl_keras.data._decode import ImageFacts, UnreadableImage, read_facts
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._draft import Draft, Source, draft_study, infer_source
 from mtl_keras.data._folders import from_folders, list_folder
@@ -57,9 +58,11 @@ __all__ = [
     "LOADERS",
     "Data",
     "Draft",
+    "ImageFacts",
     "Source",
     "Split",
     "Splits",
+    "UnreadableImage",
     "alternate",
     "cache",
     "draft_study",
@@ -74,6 +77,7 @@ __all__ = [
     "parse_splits",
     "parse_steps",
     "parse_views",
+    "read_facts",
     "read_inputs",
     "stratified_folds",
     "trivial_scores",

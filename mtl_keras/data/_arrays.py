@@ -10,11 +10,10 @@ import numpy as np
 
 from mtl_keras.data._data import Data
 from mtl_keras.data._inputs import as_column, check_part, convert_inputs
-from mtl_keras.data._problems import Problems
 from mtl_keras.data._split import Split
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import label_strata, stratified_choice
-from mtl_keras.errors import MTLError, check_fraction, check_instance, check_mapping, check_seed, unknown
+from mtl_keras.errors import MTLError, Problems, check_fraction, check_instance, check_mapping, check_seed, unknown
 
 if TYPE_CHECKING:
     from mtl_keras.tasks import Task, Tasks

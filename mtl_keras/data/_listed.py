@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_keras.data._problems import Problems
-from mtl_keras.errors import MTLError, RowsError, list_rows
+from mtl_keras.errors import MTLError, Problems, RowsError, list_rows
 
 __all__ = ["check_sides", "find_files", "refuse_unreadable"]
 

@@ -15,11 +15,20 @@ from mtl_keras.data._columns import read_column
 from mtl_keras.data._data import Data
 from mtl_keras.data._images import check_headers, read_images
 from mtl_keras.data._listed import check_sides, find_files, refuse_unreadable
-from mtl_keras.data._problems import Problems
 from mtl_keras.data._skipped import OnError, read_good_rows
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import strata_of
-from mtl_keras.errors import MTLError, check_image_size, check_mapping, check_names, check_seed, check_text, describe, unknown
+from mtl_keras.errors import (
+    MTLError,
+    Problems,
+    check_image_size,
+    check_mapping,
+    check_names,
+    check_seed,
+    check_text,
+    describe,
+    unknown,
+)
 from mtl_keras.tables import KINDS, Table, TableEncoder, infer_columns, read_table
 
 if TYPE_CHECKING:
@@ -147,6 +156,7 @@ def from_table(
         parts.get("test"),
         collect_class_names(tasks, rows.class_names),
         rows.x.shape[1:],
+        encoder=rows.encoder,
     )
 
 

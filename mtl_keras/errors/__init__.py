@@ -42,11 +42,13 @@ from mtl_keras.errors._numbers import (
     check_side,
     check_size,
 )
+from mtl_keras.errors._problems import Problems
 from mtl_keras.errors._task_names import check_task_name
 from mtl_keras.errors._texts import check_path, check_text
 
 __all__ = [
     "MTLError",
+    "Problems",
     "RowsError",
     "TrialError",
     "check_bool",

@@ -127,7 +127,9 @@ def _sentence(each: Difference, corrected: float | None, tests: int) -> str:
     if n >= ENOUGH_SEEDS and not all(map(math.isfinite, each.values.values())):
         return f"{each.one} and {each.other}: no difference shown in {each.subject}: not all values are finite ({n} seeds)."
     if corrected is None or each.p is None or each.interval is None:
-        over = f"in each of {n} seeds, no spread to test it by" if n >= ENOUGH_SEEDS else f"over {count_of(n, 'seed')}, indicative"
+        over = (
+            f"in each of {n} seeds, no spread to test it by" if n >= ENOUGH_SEEDS else f"over {count_of(n, 'seed')}, indicative"
+        )
         return f"{each.one} − {each.other} in {each.subject}: {each.mean:+.3g} {over}."
     low, high = each.interval
     if corrected < SIGNIFICANT and each.judgment:
@@ -200,9 +202,7 @@ def difference(
     seeds = [seed for seed in by_task[0] if all(seed in each for each in by_task)]
     if not seeds:
         shown = "; ".join(f"{name}: {[*each]}" for name, each in zip(tasks, by_task, strict=True))
-        raise MTLError(
-            f"Tasks whose differences are averaged must share a seed. Received: {shown}. Compare them one by one."
-        )
+        raise MTLError(f"Tasks whose differences are averaged must share a seed. Received: {shown}. Compare them one by one.")
     name = metric or own.get(tasks[0], "")
     subject = name if tasks == ["all"] else f"{', '.join(tasks)} {name}"
     means = {seed: mean([each[seed] for each in by_task]) for seed in seeds}

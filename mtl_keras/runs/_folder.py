@@ -23,6 +23,7 @@ from mtl_keras.runs._old_config import with_new_names
 from mtl_keras.runs._options import Options
 from mtl_keras.runs._work_log import WorkLog, work_log
 from mtl_keras.saving import MODEL
+from mtl_keras.tables import ENCODER
 
 __all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_config"]
 
@@ -185,6 +186,9 @@ class OpenRun:
         """
         model.class_names = {task: tuple(names) for task, names in class_names.items() if task in model.recipe.tasks}
         model.save(self.path / MODEL)
+        if model.encoder is not None:
+            # For whoever predicts without Keras.
+            model.encoder.save(self.path / ENCODER)
         self._log.note_trainings(trainings)
         environment = self._log.environment()
         try:

@@ -62,7 +62,7 @@ def compare_study(
     _check_approaches(study, approaches, changes, fixed_from is not None)
     saved = _saved_search(study, fixed_from)
     load, shape = training_data(study, options.data_dir), study.image_shape
-    if shape is None:
+    if study.needs_data:
         options.reporter.on_stage("Loading data")
         study = with_image_shape(study, load(resolve_settings(study, changes, saved)[0])(0))
     base = resolve(study, changes, saved)

@@ -13,6 +13,7 @@ from mtl_keras.errors import (
     check_count,
     check_function,
     check_instance,
+    check_instances,
     check_integers,
     check_mapping,
     check_names,
@@ -22,6 +23,7 @@ from mtl_keras.errors import (
     store,
 )
 from mtl_keras.runs import Plan
+from mtl_keras.tables import Column
 from mtl_keras.tasks import Tasks
 
 __all__ = ["Configuration", "Context"]
@@ -35,15 +37,18 @@ class Context:
         tasks: What is predicted.
         settings: The study's settings after all changes.
         image_shape: Shape of one input.
+        columns: Of rows of numbers, what a network must know of each column, `data.columns`; default none.
     """
 
     tasks: Tasks
     settings: Any
     image_shape: tuple[int, ...]
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         check_instance("tasks", self.tasks, Tasks, "Pass those of the study.", of="a context")
         store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="a context"))
+        store(self, columns=check_instances("columns", self.columns, Column, of="a context"))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mtl_keras.backbones import Backbone
 from mtl_keras.errors import MTLError, check_integer, check_mapping, check_number, describe, unknown
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Plan
@@ -22,6 +23,9 @@ __all__ = ["RANGES", "check_ranges", "default_space"]
 RANGES: dict[str, tuple[float, ...]] = {
     "learning_rate": (3e-4, 1e-2),
     "loss_ratio": (0.1, 10.0),
+    "backbone_depth": (2, 1, 3),
+    "backbone_width": (128, 64, 256),
+    "backbone_dropout": (0.0, 0.1, 0.3),
     "shared_depth": (1, 0, 2),
     "shared_width": (128, 64, 256),
     "shared_dropout": (0.0, 0.2, 0.5),
@@ -68,13 +72,15 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
     """Ask for depth, width and dropout of a shared dense stack, a dense layer per head, loss weights and the learning rate.
 
     The backbone, whether it is frozen, the number of epochs and the batch size are those of the settings. Over a frozen trunk,
-    loss weights are searched only where the shared stack has layers: without one, every task trains alone.
+    loss weights are searched only where the shared stack has layers: without one, every task trains alone. Of an `MLP`, depth,
+    width and dropout are searched as well, except those that `backbone_options` has.
 
     Args:
         hp: The hyperparameters to ask.
-        context: Tasks, settings and image shape.
+        context: Tasks, settings, image shape and columns.
         ranges: What to choose from instead of the defaults, by name: `learning_rate`, `loss_ratio` (smallest and largest),
-            `shared_depth`, `shared_width`, `shared_dropout`, `head_depth`, `head_width` (lists).
+            `shared_depth`, `shared_width`, `shared_dropout`, `head_depth`, `head_width`, and of an MLP `backbone_depth`,
+            `backbone_width`, `backbone_dropout` (lists).
 
     Returns:
         A plan with one phase that trains all tasks with Adam.
@@ -89,6 +95,9 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
     """
     settings, chosen = context.settings, {**RANGES, **check_ranges(ranges or {})}
     depth, width = ([int(value) for value in chosen[f"shared_{part}"]] for part in ("depth", "width"))
+    backbone = settings.new_backbone()
+    if backbone.name == "MLP":
+        backbone = _ask_mlp(hp, backbone.replace(columns=context.columns), chosen, settings.backbone_options)
     shared = dense_stack(
         hp,
         "shared",
@@ -101,7 +110,7 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
     head = {part: [int(value) for value in chosen[f"head_{part}"]] for part in ("depth", "width")}
     recipe = Recipe(
         tasks=context.tasks,
-        backbone=settings.new_backbone(),
+        backbone=backbone,
         image_shape=context.image_shape,
         shared=shared,
         heads={name: dense_stack(hp, name, depth=head["depth"], width=head["width"]) for name in context.tasks},
@@ -126,3 +135,16 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
         patience=settings.patience,
     )
     return Plan(recipe, (phase,))
+
+
+def _ask_mlp(
+    hp: HyperParameters, backbone: Backbone, chosen: Mapping[str, Sequence[float]], given: Mapping[str, Any]
+) -> Backbone:
+    """Return an MLP with depth, width and dropout that were asked for, except those that are given."""
+    options: dict[str, Any] = {}
+    for name in ("depth", "width", "dropout"):
+        values = [*chosen[f"backbone_{name}"]]
+        if name not in given:
+            single = len(values) == 1
+            options[name] = values[0] if single else hp.Choice(f"backbone_{name}", sorted(values), default=values[0])
+    return backbone.replace(**options)

@@ -38,8 +38,8 @@ def load_study(
 
     Args:
         name: A name that `mtl-keras studies` lists; a Python file that defines `STUDY`; a study file (`.toml`); a table
-            (`.csv`, `.tsv`, `.parquet`, `.jsonl`, `.json`, perhaps packed) or a folder of images, for which a study is inferred; or the
-            folder of a run of one of the last three.
+            (`.csv`, `.tsv`, `.parquet`, `.jsonl` or `.json`, perhaps packed) or a folder of images, for which a study is
+            inferred; or the folder of a run of one of the last three.
         image: Of a table: the column with the paths of images; see `mtl_keras.tables.infer_columns`, also for the next ones.
         inputs: Of a table: input columns, or patterns.
         tasks: Of a table or a folder: columns to predict, or patterns, perhaps with their kinds.

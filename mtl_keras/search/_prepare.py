@@ -72,7 +72,7 @@ def prepare(
         )
     if configuration is None:
         configuration = (saved or {}).get("configuration")
-    if study.image_shape is None:
+    if study.needs_data:
         settings, _ = resolve_settings(study, changes, saved, configuration=configuration)
         data = data or load_data(study, settings, options)
         study = with_image_shape(study, data)
@@ -80,11 +80,7 @@ def prepare(
     folder.check(resolved.config(command))
     trainer = Trainer.open(resolved.settings.seed, options)
     data = data or load_data(study, resolved.settings, options)
-    if study.image_shape is not None and tuple(data.image_shape) != tuple(study.image_shape):
-        raise MTLError(
-            f"The image shapes of data and study must agree. Received: {tuple(data.image_shape)} for a study of "
-            f"{tuple(study.image_shape)}. Correct `image_shape` of the study."
-        )
+    check_image_shape(study, data)
     folder.check_data(data)
     options.reporter.on_stage("Building the model")
     check(trainer.build(resolved.plan), resolved.plan.rows(data), resolved.plan.phases)
@@ -106,5 +102,19 @@ def load_data(study: Study, settings: Settings, options: Options) -> Data:
 
 
 def with_image_shape(study: Study, data: Data) -> Study:
-    """Return the study with the image shape of its data."""
-    return replace(study, image_shape=tuple(data.image_shape))
+    """Return the study with the shape of the inputs of its data, and their columns.
+
+    Raises:
+        MTLError: If the study has another shape.
+    """
+    check_image_shape(study, data)
+    return replace(study, image_shape=tuple(data.image_shape), columns=data.columns)
+
+
+def check_image_shape(study: Study, data: Data) -> None:
+    """Refuse data whose inputs have another shape than the study says."""
+    if study.image_shape is not None and tuple(data.image_shape) != tuple(study.image_shape):
+        raise MTLError(
+            f"The image shapes of data and study must agree. Received: {tuple(data.image_shape)} for a study of "
+            f"{tuple(study.image_shape)}. Correct `image_shape` of the study."
+        )

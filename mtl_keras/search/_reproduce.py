@@ -93,7 +93,7 @@ def reproduce_study(
     counts = {name: _count_seeds(study.configuration(name), own, asked) for name, own in settings.items()}
     _check_folds(study, settings, counts)
     load = training_data(study, options.data_dir)
-    if study.image_shape is None:
+    if study.needs_data:
         options.reporter.on_stage("Loading data")
         study = with_image_shape(study, load(settings[names[0]])(0))
     resolved = {name: resolve(study, changes, configuration=name) for name in names}

@@ -139,7 +139,7 @@ def resolve(
             "image_shape=data.image_shape."
         )
     settings, fixed = resolve_settings(study, changes, saved, configuration=configuration)
-    context = Context(study.tasks, settings, study.image_shape)
+    context = Context(study.tasks, settings, study.image_shape, study.columns)
     space, plan, fixed = _fix(study, context, fixed)
     if configuration is not None and not isinstance(named := study.configuration(configuration).plan, Mapping):
         if given := sorted(changes.keys() - settings.config().keys()):

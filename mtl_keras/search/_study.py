@@ -15,6 +15,7 @@ from mtl_keras.errors import (
     check_bool,
     check_function,
     check_instance,
+    check_instances,
     check_integers,
     check_mapping,
     check_names,
@@ -30,6 +31,7 @@ from mtl_keras.runs import Plan
 from mtl_keras.search._call import call_study
 from mtl_keras.search._configuration import Configuration, Context
 from mtl_keras.search._settings import DATA_SETTINGS, Settings
+from mtl_keras.tables import Column
 from mtl_keras.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Study:
         source_digest: SHA-256 of the file, in hexadecimal.
         study_file: Text of the study file that it was made from, which the folder of a run keeps; None (default) for a study
             in Python.
+        columns: Of rows of numbers, their columns; default those of the data, which is then loaded first.
 
     Raises:
         MTLError: If the name cannot be that of a folder.
@@ -101,6 +104,7 @@ class Study:
     source: str | None = None
     source_digest: str | None = None
     study_file: str | None = None
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("a study", self.name)
@@ -109,6 +113,7 @@ class Study:
         self._check_source()
         if self.image_shape is not None:
             store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="a study"))
+        store(self, columns=check_instances("columns", self.columns, Column, of="a study"))
         if self.space is not None:
             check_function("space", self.space, "hp", "context", of="a study")
         for name in JUDGING:
@@ -177,6 +182,11 @@ class Study:
                     f"{rule} Received: folds={folds} for study {self.name!r}, whose function takes none. Let it pass them to "
                     "mtl.data.Splits, or leave folds out."
                 ) from error
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether its data must be loaded before its models can be built."""
+        return self.image_shape is None or (len(self.image_shape) == 1 and not self.columns)
 
     @property
     def data_settings(self) -> tuple[str, ...]:

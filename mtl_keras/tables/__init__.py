@@ -17,7 +17,7 @@ same for every other table:
 from __future__ import annotations
 
 from mtl_keras.tables._bytes import format_of, name_of
-from mtl_keras.tables._column import KINDS, Column
+from mtl_keras.tables._column import KINDS, Column, describe_difference
 from mtl_keras.tables._encoder import ENCODER, TableEncoder
 from mtl_keras.tables._files import IMAGE_SUFFIXES
 from mtl_keras.tables._infer import Inference, InferredColumn, infer_columns
@@ -34,6 +34,7 @@ __all__ = [
     "StudyFile",
     "Table",
     "TableEncoder",
+    "describe_difference",
     "format_of",
     "infer_columns",
     "name_of",

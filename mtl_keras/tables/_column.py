@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mtl_keras.errors import MTLError, check_bool, check_number, check_option, check_size, check_text, describe, store
 
-__all__ = ["KINDS", "Column"]
+__all__ = ["KINDS", "Column", "describe_difference"]
 
 #: Kinds of input columns.
 KINDS = ("number", "category", "boolean", "date")
@@ -71,3 +71,20 @@ class Column:
     def from_config(cls, config: Mapping[str, Any]) -> Column:
         """Create a column from the result of `config`."""
         return cls(**config)
+
+
+def describe_difference(own: Sequence[Column], other: Sequence[Column]) -> str:
+    """Return in words what differs first between the columns of a model and those of data.
+
+    Example:
+        >>> describe_difference([Column("age", "number")], [Column("age", "number", mean=3.0)])
+        "column 'age' with mean=0.0 in the model and mean=3.0 in the data"
+    """
+    names = [[column.name for column in columns] for columns in (own, other)]
+    if names[0] != names[1]:
+        return f"{describe(names[0])} in the model and {describe(names[1])} in the data"
+    for mine, theirs in zip(own, other, strict=True):
+        for field, value in mine.config().items():
+            if value != (found := theirs.config()[field]):
+                return f"column {mine.name!r} with {field}={value!r} in the model and {field}={found!r} in the data"
+    return "other categories in the data"

@@ -11,12 +11,15 @@ import numpy as np
 
 from mtl_keras.errors import (
     MTLError,
+    Problems,
+    RowsError,
     check_instances,
     check_mapping,
     check_names,
     check_number,
     check_option,
     check_path,
+    check_text,
     check_unique,
     list_rows,
     store,
@@ -24,7 +27,7 @@ from mtl_keras.errors import (
 )
 from mtl_keras.files import damaged, read_json, seal, write_json
 from mtl_keras.tables._column import KINDS, Column
-from mtl_keras.tables._values import read_categories, read_values
+from mtl_keras.tables._values import find_date_format, read_categories, read_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,14 +53,18 @@ class Encoding:
         column: What the graph must know of the result.
         center: What is subtracted from values in float64, before they become float32.
         categories: The texts of the codes 1, 2, ...
+        format: Of texts of dates, as `datetime.strptime` takes it; default empty, ISO 8601.
     """
 
     column: Column
     center: float = 0.0
     categories: tuple[str, ...] = ()
+    format: str = ""
 
     def __post_init__(self) -> None:
         store(self, center=float(check_number("center", self.center, of="an encoding")))
+        if self.format:
+            check_text("format", self.format, of="an encoding", example="%d.%m.%Y")
         names = check_names("categories", self.categories, of="an encoding")
         store(self, categories=names)
         if len(set(names)) < len(names):
@@ -70,12 +77,13 @@ class Encoding:
 
     def config(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
-        return {**self.column.config(), "center": self.center, "categories": list(self.categories)}
+        own = {"center": self.center, "categories": list(self.categories), "format": self.format}
+        return {**self.column.config(), **own}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Encoding:
         """Create an encoding from the result of `config`."""
-        own = {"center": config["center"], "categories": tuple(config["categories"])}
+        own = {"center": config["center"], "categories": tuple(config["categories"]), "format": config["format"]}
         return cls(Column.from_config({name: value for name, value in config.items() if name not in own}), **own)
 
 
@@ -85,8 +93,8 @@ class TableEncoder:
 
     - A number stays as it is. Where the mean is more than 10,000 standard deviations, it is subtracted in float64, so that
       years in milliseconds or prices around a million keep their differences.
-    - A date (a time, or a text such as `2024-05-31` or `2024-05-31T12:00`) becomes the days since the first date in training.
-      Times without a zone are taken as UTC.
+    - A date becomes the days since the first date in training: a time, a text of ISO 8601 such as `2024-05-31T12:00`, or a text
+      of another format that all training texts have, such as `31.05.2024`. Times without a zone are taken as UTC.
     - A boolean (True or False, 0 or 1, yes or no, y or n, t or f, on or off) becomes 0 or 1.
     - A category becomes a whole code: 1, 2, ... in the order of the texts, and 0 for a value that is missing or does not occur
       in training. A whole number is the same category whether it is stored as an integer, a float or a text.
@@ -231,17 +239,11 @@ def _check_columns(frame: Any, names: Mapping[str, str]) -> None:
 
 def _for_each(names: Mapping[str, str], function: Callable[[str], Any]) -> dict[str, Any]:
     """Return the result of a function for each column; what is wrong with all of them is one error."""
-    results, errors = {}, []
+    results, problems = {}, Problems()
     for name in names:
-        try:
+        with problems.collect(name):
             results[name] = function(name)
-        except MTLError as error:
-            errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        texts = " ".join(f"({number}) {error}" for number, error in enumerate(errors, start=1))
-        raise MTLError(f"{len(errors)} kinds of problems: {texts}")
+    problems.raise_all()
     return results
 
 
@@ -258,7 +260,8 @@ def _fit_column(series: pd.Series, name: str, kind: str, rows: np.ndarray) -> En
                 "the column out, or join rare values."
             )
         return Encoding(Column(name, kind, size=len(found) + 1), categories=found)
-    values = read_values(series, name, kind, rows)
+    form = find_date_format(series) if kind == "date" else ""
+    values = read_values(series, name, kind, rows, form=form)
     present = values[~np.isnan(values)]
     _check_present(name, len(present))
     missing = len(present) < len(values)
@@ -269,7 +272,7 @@ def _fit_column(series: pd.Series, name: str, kind: str, rows: np.ndarray) -> En
     elif kind == "number" and abs(mean) > FAR * scale:
         center = mean
     scale = scale if scale > SMALLEST_SCALE else 1.0
-    return Encoding(Column(name, kind, mean - center, scale, missing=missing), center)
+    return Encoding(Column(name, kind, mean - center, scale, missing=missing), center, format=form)
 
 
 def _check_present(name: str, count: int) -> None:
@@ -298,13 +301,16 @@ def _transform_column(series: pd.Series, encoding: Encoding) -> tuple[np.ndarray
         # The last entry is for the code -1 of missing values.
         table = np.array([*(0 if text is None else known.get(text, -1) for text in texts), 0])[codes]
         return np.maximum(table, 0).astype(np.float32), int((table < 0).sum())
-    values = read_values(series, column.name, column.kind) - encoding.center
+    values = read_values(series, column.name, column.kind, form=encoding.format) - encoding.center
     absent = np.isnan(values)
     wrong = np.flatnonzero(~(absent | (np.abs(values) <= FLOAT_MAX)))
     if wrong.size:
-        raise MTLError(
+        raise RowsError(
             f"Inputs must be finite as float32. Received: {values[wrong[0]] + encoding.center} in column {column.name!r} in "
-            f"{list_rows(wrong.tolist())}. Correct these values, or leave them empty."
+            f"{list_rows(wrong.tolist())}. Correct these values, or leave them empty.",
+            wrong,
+            "not finite as float32",
+            column.name,
         )
     if column.missing:
         return values.astype(np.float32), 0

@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, describe, list_rows
+from mtl_keras.errors import RowsError, describe, list_rows
+from mtl_keras.tables._dates import date_format
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BOOLEANS", "as_text", "read_booleans", "read_categories", "read_dates", "read_numbers", "read_values"]
+__all__ = [
+    "BOOLEANS",
+    "as_text",
+    "find_date_format",
+    "read_booleans",
+    "read_categories",
+    "read_dates",
+    "read_numbers",
+    "read_values",
+]
 
 #: Texts of booleans, in lower case.
 BOOLEANS = {
@@ -19,6 +29,8 @@ BOOLEANS = {
     **dict.fromkeys(("0", "false", "f", "no", "n", "off"), 0.0),
 }
 DAY = 86_400.0
+#: Texts of dates from which a format is recognized.
+SAMPLE = 1000
 
 RULES = {
     "number": ("finite numbers", "Correct these values, or leave them empty"),
@@ -27,7 +39,7 @@ RULES = {
 }
 
 
-def read_values(series: pd.Series, name: str, kind: str, rows: np.ndarray | None = None) -> np.ndarray:
+def read_values(series: pd.Series, name: str, kind: str, rows: np.ndarray | None = None, *, form: str = "") -> np.ndarray:
     """Return numbers, booleans (0 or 1) or dates (days since 1970) as float64, NaN where they are missing.
 
     Args:
@@ -35,11 +47,12 @@ def read_values(series: pd.Series, name: str, kind: str, rows: np.ndarray | None
         name: Its name, for messages.
         kind: `"number"`, `"boolean"` or `"date"`.
         rows: Numbers of its rows in the table; None (default) if it has all of them.
+        form: Format of texts of dates; default empty, ISO 8601.
 
     Raises:
         MTLError: If a value does not fit; the message names column and rows.
     """
-    values = READERS[kind](series)
+    values = read_dates(series, form) if kind == "date" else read_numbers(series) if kind == "number" else read_booleans(series)
     wrong = np.flatnonzero(np.isinf(values))
     if np.isnan(values).any():
         wrong = np.flatnonzero(np.isinf(values) | (np.isnan(values) & ~missing(series)))
@@ -47,9 +60,13 @@ def read_values(series: pd.Series, name: str, kind: str, rows: np.ndarray | None
         rule, remedy = RULES[kind]
         numbers = (wrong if rows is None else rows[wrong]).tolist()
         first = np.asarray(series.iloc[wrong[:1]], object)[0]
-        raise MTLError(
+        reason = f"{describe(first)} is not one of {rule}"
+        raise RowsError(
             f"Values of the {kind} column {name!r} must be {rule}. Received: {describe(first)} in "
-            f"{list_rows(numbers)} ({len(wrong):,} of {len(series):,} rows). {remedy}."
+            f"{list_rows(numbers)} ({len(wrong):,} of {len(series):,} rows). {remedy}.",
+            numbers,
+            reason,
+            name,
         )
     return values
 
@@ -81,8 +98,8 @@ def read_booleans(series: pd.Series) -> np.ndarray:
     return np.array([*values, np.nan])[codes]
 
 
-def read_dates(series: pd.Series) -> np.ndarray:
-    """Return times, dates and ISO texts of them as days since 1970 in UTC; NaN for anything else."""
+def read_dates(series: pd.Series, form: str = "") -> np.ndarray:
+    """Return times, dates and texts of them as days since 1970 in UTC; NaN for anything else."""
     import pandas as pd
 
     if series.dtype.kind in "biufcm":
@@ -90,7 +107,8 @@ def read_dates(series: pd.Series) -> np.ndarray:
     if series.dtype.kind != "M":
         # Each text once.
         codes, uniques = pd.factorize(np.asarray(series, object))
-        parsed = pd.to_datetime(pd.Series(uniques, dtype=object), format="ISO8601", utc=True, errors="coerce")
+        texts = [value.strip() if isinstance(value, str) else value for value in uniques]
+        parsed = pd.to_datetime(pd.Series(texts, dtype=object), format=form or "ISO8601", utc=True, errors="coerce")
         return np.append(_as_days(parsed), np.nan)[codes]
     return _as_days(series)
 
@@ -103,7 +121,16 @@ def _as_days(times: pd.Series) -> np.ndarray:
     return np.where(np.isnat(values), np.nan, values.astype(np.int64) / (1e6 * DAY))
 
 
-READERS = {"number": read_numbers, "boolean": read_booleans, "date": read_dates}
+def find_date_format(series: pd.Series) -> str:
+    """Return the format that all texts of dates have; empty for ISO 8601, other values, and texts without a common format."""
+    if series.dtype.kind in "biufcmM":
+        return ""
+    texts = [text.strip() for text in series.dropna().unique() if isinstance(text, str) and text.strip()]
+    # All of them only where the first do not decide between day and month.
+    form = date_format(texts[:SAMPLE])
+    if form is not None and form.startswith(("%d", "%m")):
+        form = date_format(texts)
+    return "" if form is None or form.startswith("%Y-") else form
 
 
 def read_categories(series: pd.Series) -> tuple[np.ndarray, list[str | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from mtl_keras.errors import MTLError, RowsError
+from mtl_keras.errors._errors import MTLError, RowsError
 
 __all__ = ["Problems"]
 
