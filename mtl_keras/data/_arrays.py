@@ -81,14 +81,14 @@ def from_arrays(
             check_part(side, part)
     tasks = resolve_columns(tasks, train[1], aliases)
     whole = encode_columns(tasks, *train, name="train", class_names=given)
+    tested = None if test is None else encode_columns(tasks, *test, name="test", class_names=given)
     if splits is not None:
         others = {"validation": validation, "test": test, "validation_fraction": validation_fraction}
-        return Data(name, *_divide(whole, train[1], splits, others, seed), collect_class_names(tasks, given), whole.x.shape[1:])
-    if validation is not None:
+        training, held_out, tested = _divide(whole, train[1], splits, others, seed)
+    elif validation is not None:
         training, held_out = whole, encode_columns(tasks, *validation, name="validation", class_names=given)
     else:
         training, held_out = _hold_out_validation(whole, validation_fraction or VALIDATION, seed)
-    tested = None if test is None else encode_columns(tasks, *test, name="test", class_names=given)
     for split in (held_out, tested):
         if split is not None and split.x.shape[1:] != training.x.shape[1:]:
             raise MTLError(

@@ -52,6 +52,7 @@ class MultiLabel(Task):
     )
 
     stored_missing: ClassVar[float | None] = MISSING
+    label_rank: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
