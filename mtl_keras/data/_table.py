@@ -257,7 +257,7 @@ def _check_overlap(tasks: Tasks, inputs: Sequence[str] | Mapping[str, str]) -> N
             )
 
 
-ddef _check_labels(tasks: Tasks, labels: Labels, sides: np.ndarray) -> None:
+def _check_labels(tasks: Tasks, labels: Labels, sides: np.ndarray) -> None:
     """Refuse a task without a label in a split, which could neither be learnt nor judged."""
     lacking: dict[str, list[str]] = {}
     for task, (_, present) in labels.items():

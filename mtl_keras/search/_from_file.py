@@ -111,7 +111,8 @@ def _with_folds(file: StudyFile, settings: Settings, splits: Splits) -> Settings
     if splits.folds is None:
         return settings
     if settings.folds is not None:
-        raise file.error("settings.folds", f"Folds must be given once. Received: folds={settings.folds} here and in [splits]")
+        received = f"Received: folds={settings.folds} here and {splits.folds} in [splits]"
+        raise file.error("settings.folds", f"Folds must be given once. {received}. Remove one")
     return replace(settings, folds=splits.folds, fold=splits.fold)
 
 

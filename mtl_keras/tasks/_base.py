@@ -53,6 +53,8 @@ class Task(Scored):
     standardized: ClassVar[bool] = False
     #: What `encode` stores for a part of a label that is missing; None if it stores NaN, or no such parts.
     stored_missing: ClassVar[float | None] = None
+    #: Number of axes of the label of one row in a column.
+    label_rank: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         check_task_name(self.name)
