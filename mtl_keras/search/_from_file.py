@@ -25,7 +25,6 @@ STUDY_FILE = "study.toml"
 #: Changes for a run that shows in a minute that everything works.
 QUICK = {"trials": 2, "epochs": 2, "n_final_seeds": 1, "train_rows": 200, "baselines": False}
 
-CLASSES_ARE_COUNTS = True
 #: Settings that are checked together.
 TOGETHER = ("backbone", "backbone_options", "weights", "image_size")
 
@@ -90,8 +89,6 @@ def _read_task(file: StudyFile, name: str, fields: Mapping[str, Any]) -> Task:
         raise file.error(f"{key}.kind", str(unknown("kind of task", kind, kinds)))
     for each in given:
         file.check_key(key, each, {field.name: "" for field in dataclasses.fields(kinds[kind]) if field.name != "name"})
-    if isinstance(given.get("classes"), list) and CLASSES_ARE_COUNTS:
-        given["classes"] = len(given["classes"])
     return _call(file, key, kinds[kind], name, **given)
 
 
@@ -131,7 +128,8 @@ def _check_columns(file: StudyFile, splits: Splits, tasks: Tasks, columns: Seque
     named = {f"inputs.columns.{name}": name for name in file.inputs.get("columns", ())}
     if "image" in file.inputs:
         named["inputs.image"] = file.inputs["image"]
-    named |= {f"tasks.{name}.label": column for name, task in tasks.items() if (column := task.column) is not None}
+    for name, task in tasks.items():
+        named |= {f"tasks.{name}.{'columns' if len(task.columns_read) > 1 else 'label'}": each for each in task.columns_read}
     named |= {f"splits.{name}": name for name in splits.columns}
     for key, name in named.items():
         if name not in columns:
@@ -153,7 +151,7 @@ def _load(
     inputs = dict(file.inputs)
     size = inputs.get("image_size")
     shape: dict[str, Any] = {"image_size": tuple(size) if isinstance(size, list) else size}
-    options: dict[str, Any] = {"splits": splits, "seed": split_seed, "name": file.name}
+    options: dict[str, Any] = {"splits": splits, "weight": inputs.get("weight"), "seed": split_seed, "name": file.name}
     if file.folder:
         folder = file.base / Path(file.folder["path"]).expanduser()
         table, _ = list_folder(folder, file.folder["levels"])
