@@ -265,7 +265,8 @@ def _check_labels(tasks: Tasks, labels: Labels, sides: np.ndarray) -> None:
             if (own := sides == side).any() and not (present[own] > 0).any():
                 lacking.setdefault(task, []).append(f"{side} ({own.sum():,} rows)")
     if lacking:
-        shown = "; ".join(f"{task!r} (column {tasks[task].column!r}) in {', '.join(sides)}" for task, sides in lacking.items())
+        columns = {task: ", ".join(map(repr, tasks[task].columns_read[:3])) for task in lacking}
+        shown = "; ".join(f"{task!r} (column {columns[task]}) in {', '.join(sides)}" for task, sides in lacking.items())
         raise MTLError(
             f"Each task must have labels in each split. Received: none for {shown}. Add labels, leave the task out, or divide "
             "the rows otherwise."
