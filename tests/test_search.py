@@ -411,6 +411,21 @@ def test_each_training_may_have_a_split_of_its_own(split_per_seed: bool) -> None
     assert asked == ([5, 6] if split_per_seed else [5])
 
 
+def test_each_training_has_a_fold_of_its_own() -> None:
+    asked: list[tuple[int, int | None, int]] = []
+
+    def load(tasks: mtl.Tasks, data_dir: str | None, seed: int, folds: int | None = None, fold: int = 0) -> mtl.data.Data:
+        asked.append((seed, folds, fold))
+        return images()
+
+    study = replace(STUDY, data=load, split_per_seed=True)
+    data = training_data(study, None)(study.settings.change({"folds": 3, "fold": 1, "split_seed": 5}))
+    for number in range(6):
+        data(number)
+    # Six trainings go through all folds of two divisions.
+    assert asked == [(5, 3, 1), (5, 3, 2), (5, 3, 0), (6, 3, 1), (6, 3, 2), (6, 3, 0)]
+
+
 RECORDS = sorted(path.parent for path in (Path(__file__).parents[1] / "results").rglob("config.json"))
 
 

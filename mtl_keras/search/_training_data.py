@@ -46,7 +46,7 @@ def _split_of(study: Study, fields: dict[str, Any], number: int) -> dict[str, An
     """Return the settings of the data of one training: another fold, another split, or the same."""
     if fields["folds"] is not None:
         # Once through all folds of one division, then through those of the next.
-        repeat, fold = divmod(fields["fold"] + number, fields["folds"])
+        repeat, fold = number // fields["folds"], (fields["fold"] + number) % fields["folds"]
         return {**fields, "fold": fold, "split_seed": fields["split_seed"] + repeat}
     return {**fields, "split_seed": fields["split_seed"] + (number if study.split_per_seed else 0)}
 
