@@ -17,6 +17,7 @@ from mtl_keras.data import Data, Split, trivial_scores
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.prediction import predict
+from mtl_keras.tables import describe_difference
 from mtl_keras.tasks import Task
 
 if TYPE_CHECKING:
@@ -233,6 +234,12 @@ def _select_split(model: MultiTaskModel, data: Data, split: str) -> Split:
         raise MTLError(
             f"Model and data must have the same tasks. Received: a model of {', '.join(tasks)} and data of "
             f"{', '.join(data.tasks)}. Use data.only(...)."
+        )
+    if model.encoder is not None and data.encoder is not None and model.encoder != data.encoder:
+        difference = describe_difference(model.encoder.columns, data.encoder.columns)
+        raise MTLError(
+            f"Data to evaluate must be encoded as in training. Received: {difference}. Encode the table with model.encoder, or "
+            "pass the data that the model was trained on."
         )
     tasks.check_classes(data.tasks)
     return rows

@@ -250,7 +250,7 @@ def data_functions(folder: Path) -> dict[str, Tried]:
     odd = mtl.Tasks(mtl.Binary("odd"))
     pair = (NOISE.only("kind"), dataclasses.replace(NOISE.only("odd"), name="other"))
     halves = {"column": "fine", "classes": 4, "seed": 0}
-    table = {"table": folder.with_suffix(".csv"), "tasks": TASKS, "root": folder}
+    table = {"table": folder.with_suffix(".csv"), "tasks": TASKS, "image": "path", "root": folder}
     tree = {"root": folder, "tasks": odd, "levels": ("odd",), "validation_per_class": 1}
     batches = ("batch_size", "seed", "epochs", "first_epoch", "at_least")
     return {
@@ -259,15 +259,15 @@ def data_functions(folder: Path) -> dict[str, Tried]:
             {"tasks": TASKS, "train": _tiny.rows(16, 0)},
             ("tasks", "train", "validation", "test", "validation_fraction", "seed", "name", "class_names", "aliases"),
         ),
-        "from_dataframe": (
-            mtl.data.from_dataframe,
-            table,
-            ("tasks", "image_size", "validation", "test", "seed", "name"),
-        ),
         "from_folders": (
             mtl.data.from_folders,
             tree,
             ("tasks", "validation_per_class", "test_per_class", "image_size", "seed", "name"),
+        ),
+        "from_table": (
+            mtl.data.from_table,
+            table,
+            ("tasks", "image_size", "suffix", "splits", "on_error", "seed", "name"),
         ),
         "alternate": (functools.partial(mtl.data.alternate, *pair), {}, ("sampling", "steps", "image_size", "seed")),
         "subset": (NOISE.subset, {"n_train": 8}, ("n_train", "seed")),
@@ -297,6 +297,7 @@ def report_functions(folder: Path) -> dict[str, Tried]:
         "read_confusion": {"path": folder / "confusion.csv"},
         "write_confusion": {"path": folder / "written.csv", "rows": CONFUSION},
         "merge_budgets": {"budgets": [BUDGET]},
+        "resplit_ratio": {"metrics_rows": METRICS, "budgets": [BUDGET], "split": "test"},
         "budget_table": {"record": record, "shown": ["digit"]},
         "verdicts": {"differences": [report.difference(METRICS, "multi-task", "single-task", "digit")]},
         "plot_network": {"model": mtl.build_model(TWO, "SmallCNN", image_shape=(8, 8, 1))},
@@ -325,7 +326,7 @@ def report_functions(folder: Path) -> dict[str, Tried]:
     }
     of_statistics: dict[str, dict[str, Any]] = {
         **{name: {"values": [0.5, 0.75]} for name in ("mean", "sample_sd")},
-        **{name: {"differences": [0.5, 0.75]} for name in ("interval", "paired_test")},
+        **{name: {"differences": [0.5, 0.75]} for name in ("interval", "paired_test", "testable")},
         "holm": {"p_values": [0.01, 0.5]},
         "trial_skills": {"trial_rows": _scores.TRIALS},
     }

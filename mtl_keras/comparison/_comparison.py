@@ -29,11 +29,14 @@ class Comparison:
         output_dir: Its folder, which is a record.
         results: What the trainings gave.
         published: Published values to be shown next to them, rows of `run`, `task`, `metric`, `value` and `note`.
+        split_per_seed: Whether each seed has a random split, or a fold, of its own, for which intervals and tests are
+            corrected.
     """
 
     output_dir: Path
     results: Results
     published: Sequence[Mapping[str, Any]] = ()
+    split_per_seed: bool = False
 
     @property
     def metrics(self) -> list[report.MetricsRow]:
@@ -66,6 +69,11 @@ class Comparison:
         return "test" if any(row["split"] == "test" for row in self.metrics) else "validation"
 
     @property
+    def resplit(self) -> float:
+        """The ratio of test to training rows if each seed has a split of its own, else 0; see `report.statistics.interval`."""
+        return report.resplit_ratio(self.metrics, self.results.budgets, self.split) if self.split_per_seed else 0.0
+
+    @property
     def record(self) -> report.Record:
         """The record in `output_dir`, as `report.read_record` reads it."""
         return report.read_record(self.output_dir)
@@ -85,11 +93,11 @@ class Comparison:
         Raises:
             MTLError: If they have no seed in common.
         """
-        return report.difference(self.metrics, one, other, task, metric, self.split)
+        return report.difference(self.metrics, one, other, task, metric, self.split, self.resplit)
 
     def table(self, split: str | None = None) -> pd.DataFrame:
         """Return a row for each approach, task and metric: best and last epoch, gain over the baseline, paired test."""
-        return report.approaches_table(self.metrics, split or self.split, published=self.published)
+        return report.approaches_table(self.metrics, split or self.split, published=self.published, resplit=self.resplit)
 
     def plot(self, what: str | None = None) -> Figure:
         """Plot the approaches against each other.
@@ -103,12 +111,13 @@ class Comparison:
         if what == "history":
             return report.plot_history(self.history, units={row["metric"]: row["unit"] for row in self.metrics})
         if what is None:
-            return report.plot_approaches(self.metrics, self.split, published=self.published)
+            return report.plot_approaches(self.metrics, self.split, published=self.published, resplit=self.resplit)
         known = sorted({f"{row['task']}/{row['metric']}" for row in self.metrics})
         if what not in known:
             raise unknown("metric to plot", what, [*known, "history"])
         published = [row for row in self.published if f"{row['task']}/{row['metric']}" == what]
-        return report.plot_approaches(self.metrics, self.split, metrics=dict([what.split("/")]), published=published)
+        metrics = dict([what.split("/")])
+        return report.plot_approaches(self.metrics, self.split, metrics=metrics, published=published, resplit=self.resplit)
 
     def save(self, folder: str | Path) -> None:
         """Copy the record, without model and logs, to another folder.

@@ -10,12 +10,12 @@ import numpy as np
 
 from mtl_keras.data._columns import as_indices, clean_column, column_of, read_labels, refuse_unseen
 from mtl_keras.data._data import Data
-from mtl_keras.data._inputs import check_part, convert_inputs
-from mtl_keras.data._problems import Problems
+from mtl_keras.data._inputs import as_column, check_part, convert_inputs
 from mtl_keras.data._split import Split
+from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import label_strata, stratified_choice
 from mtl_keras.data._weights import check_weight, read_weights
-from mtl_keras.errors import MTLError, check_fraction, check_instance, check_mapping, check_seed, unknown
+from mtl_keras.errors import MTLError, Problems, check_fraction, check_instance, check_mapping, check_seed, unknown
 
 if TYPE_CHECKING:
     from mtl_keras.tasks import Task, Tasks
@@ -24,6 +24,7 @@ __all__ = ["check_tasks", "collect_class_names", "encode_labels", "from_arrays",
 
 #: A DataFrame holds columns by name as well.
 Columns = Mapping[str, Any]
+VALIDATION = 0.1
 
 
 def from_arrays(
@@ -32,7 +33,8 @@ def from_arrays(
     validation: tuple[np.ndarray, Columns] | None = None,
     test: tuple[np.ndarray, Columns] | None = None,
     *,
-    validation_fraction: float = 0.1,
+    validation_fraction: float | None = None,
+    splits: Splits | None = None,
     seed: int = 0,
     name: str = "arrays",
     class_names: Mapping[str, Sequence[str]] | None = None,
@@ -52,7 +54,9 @@ def from_arrays(
             classes of all tasks jointly; the training split is then a copy. Inputs mapped from a file larger than the
             memory therefore need a validation split of their own.
         test: The same for test, or None (default).
-        validation_fraction: Fraction of the training rows to take for validation, in `(0, 1)`; default 0.1.
+        validation_fraction: Fraction of the training rows to take for validation, in `(0, 1)`; None (default) is 0.1.
+        splits: Instead of all these, the rules by which validation and test rows are taken from `train`, such as whole groups
+            or folds. The columns that they name are among the label columns. None (default) for none.
         seed: Seed of that choice, from 0; default 0.
         name: Name of the data set in reports; default `"arrays"`.
         class_names: Names of the classes, by task or by column.
@@ -65,7 +69,8 @@ def from_arrays(
 
     Raises:
         MTLError: If a column is missing or has another number of rows, a label is outside its task's range, a class that
-            the data gives occurs outside of the training rows only, or inputs are not one array of finite numbers.
+            the data gives occurs outside of the training rows only, inputs are not one array of finite numbers, or `splits`
+            are given with other splits.
 
     Example:
         >>> import numpy as np
@@ -76,7 +81,8 @@ def from_arrays(
         (9, 1, None)
     """
     check_tasks(tasks)
-    check_fraction("validation_fraction", validation_fraction, example=0.1)
+    if validation_fraction is not None:
+        check_fraction("validation_fraction", validation_fraction, example=0.1)
     seed = check_seed("seed", seed)
     given = {} if class_names is None else check_mapping("class_names", class_names)
     aliases = {} if aliases is None else check_mapping("aliases", aliases, example="{'fine': 'label'}")
@@ -90,21 +96,29 @@ def from_arrays(
     problems.raise_all()
     names, weights = {**found, **given}, check_weight(weight, tasks, list(train[1].keys()))
     whole = encode_columns(tasks, *train, name="train", class_names=names, weights=weights)
-    if validation is not None:
-        held_out = encode_columns(tasks, *validation, name="validation", class_names=names, weights=weights)
-        training = whole
+    encoded = {
+        side: encode_columns(tasks, *part, name=side, class_names=names, weights=weights)
+        for side, part in (("validation", validation), ("test", test))
+        if part is not None
+    }
+    if splits is not None:
+        others = {"validation": validation, "test": test, "validation_fraction": validation_fraction}
+        parts = _divide(whole, train[1], splits, others, seed)
+    elif "validation" in encoded:
+        parts = {"train": whole, **encoded}
     else:
-        training, held_out = _hold_out_validation(whole, validation_fraction, seed)
-    tested = None if test is None else encode_columns(tasks, *test, name="test", class_names=names, weights=weights)
-    for split in (held_out, tested):
-        if split is not None and split.x.shape[1:] != training.x.shape[1:]:
+        training, held_out = _hold_out_validation(whole, validation_fraction or VALIDATION, seed)
+        parts = {"train": training, "validation": held_out, **encoded}
+    shape = parts["train"].x.shape[1:]
+    for split in parts.values():
+        if split.x.shape[1:] != shape:
             raise MTLError(
-                f"All splits must have inputs of one shape. Received: {list(training.x.shape[1:])} in train and "
-                f"{list(split.x.shape[1:])} in {split.name}. Resize them to one shape."
+                f"All splits must have inputs of one shape. Received: {list(shape)} in train and {list(split.x.shape[1:])} in "
+                f"{split.name}. Resize them to one shape."
             )
     called = collect_class_names(tasks, given)
-    refuse_unseen(given_tasks, tasks, training, [split for split in (held_out, tested) if split is not None], called)
-    return Data(name, training, held_out, tested, called, tuple(training.x.shape[1:]))
+    refuse_unseen(given_tasks, tasks, parts, called)
+    return Data(name, parts["train"], parts["validation"], parts.get("test"), called, tuple(shape))
 
 
 def check_tasks(tasks: Any) -> None:
@@ -231,6 +245,25 @@ def hold_out(whole: Split, count: int, seed: int, name: str) -> tuple[Split, Spl
     rest = np.ones(len(whole), bool)
     rest[chosen] = False
     return whole.take(np.flatnonzero(rest)), replace(whole.take(chosen), name=name)
+
+
+def _divide(whole: Split, columns: Columns, splits: Splits, others: Mapping[str, Any], seed: int) -> dict[str, Split]:
+    """Return the splits by name, divided by rules that read columns."""
+    import pandas as pd
+
+    for name, value in others.items():
+        if value is not None:
+            raise MTLError(f"`splits` and `{name}` must not be given together. Received: both. Leave `{name}` out.")
+    splits = parse_splits(splits)
+    read = {name: as_column(columns[name]) for name in splits.columns if name in columns}
+    for name, column in read.items():
+        if column.shape != (len(whole),):
+            raise MTLError(
+                f"A column of `splits` must have one value for each input. Received: shape {list(column.shape)} of column "
+                f"{name!r} for {len(whole)} inputs. Correct the column."
+            )
+    sides = splits.assign(pd.DataFrame(read, index=range(len(whole))), label_strata(whole), seed)
+    return {side: replace(whole.take(np.flatnonzero(sides == side)), name=side) for side in np.unique(sides).tolist()}
 
 
 def _hold_out_validation(whole: Split, fraction: float, seed: int) -> tuple[Split, Split]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtl_keras.data._inputs import as_column
-from mtl_keras.data._problems import Problems
-from mtl_keras.errors import MTLError, list_rows
+from mtl_keras.errors import MTLError, Problems, list_rows
 
 if TYPE_CHECKING:
+    from mtl_keras.data._split import Split
     from mtl_keras.tasks import Task, Tasks
 
 __all__ = ["as_indices", "clean_column", "column_of", "is_text", "read_labels", "refuse_unseen"]
@@ -38,11 +38,11 @@ def read_labels(
     given = dict(names or {})
     columns: dict[str, np.ndarray] = {}
     for name in dict.fromkeys(name for task in tasks.values() if not task.from_input for name in task.columns_read):
-        with problems.collect():
+        with problems.collect(name):
             columns[name] = clean_column(frame[name], name)
     resolved, found = [], {}
     for name, task in tasks.items():
-        with problems.collect():
+        with problems.collect(task.column or ""):
             if not task.from_input and all(column in columns for column in task.columns_read):
                 if isinstance(task.label, LabelSource):
                     if task.column is not None and is_text(columns[task.column]) and task.column not in given:
@@ -138,14 +138,13 @@ def as_indices(column: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.array([np.nan if value is None else number.get(value, -1.0) for value in column.tolist()])
 
 
-def refuse_unseen(given: Tasks, tasks: Tasks, train: Any, others: Sequence[Any], names: Mapping[str, Sequence[str]]) -> None:
+def refuse_unseen(given: Tasks, tasks: Tasks, parts: Mapping[str, Split], names: Mapping[str, Sequence[str]]) -> None:
     """Refuse classes that no training row has, of tasks that take their classes from the data.
 
     Args:
         given: The tasks as they were given.
         tasks: The same tasks with their classes.
-        train: The training split.
-        others: The other splits.
+        parts: The splits by name, `train` among them.
         names: Names of the classes by task.
 
     Raises:
@@ -155,14 +154,14 @@ def refuse_unseen(given: Tasks, tasks: Tasks, train: Any, others: Sequence[Any],
         stated = getattr(given[name], "classes", None) is not None
         if stated or (not given[name].unresolved and task.class_names == given[name].class_names):
             continue
-        counts = [task.label_counts(split.y[name][split.weight[name] > 0]) for split in (train, *others)]
-        for split, count in zip(others, counts[1:], strict=True):
-            if (unseen := np.flatnonzero((count > 0) & (counts[0] == 0))).size:
+        counts = {side: task.label_counts(split.y[name][split.weight[name] > 0]) for side, split in parts.items()}
+        for side, count in counts.items():
+            if (unseen := np.flatnonzero((count > 0) & (counts["train"] == 0))).size:
                 called = [*(names.get(name) or map(str, range(len(count))))]
                 more = f", and {len(unseen) - 1} more" if len(unseen) > 1 else ""
                 raise MTLError(
                     f"Every class must occur in training rows. Received: {called[unseen[0]]!r} of task {name!r} in "
-                    f"{int(count[unseen[0]])} {split.name} rows only{more}. Move a row of it to the training rows, leave its "
+                    f"{int(count[unseen[0]])} {side} rows only{more}. Move a row of it to the training rows, leave its "
                     "label empty, or state classes=[...] to keep it."
                 )
 

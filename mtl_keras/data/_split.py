@@ -10,6 +10,7 @@ import numpy as np
 
 from mtl_keras.data._array_cache import ArrayCache
 from mtl_keras.data._batches import BatchReader
+from mtl_keras.data._inputs import find_missing
 from mtl_keras.data._online import Online
 from mtl_keras.data._rows import Key, RowArrays, map_rows
 from mtl_keras.data._sampler import BatchOrder, Sampler
@@ -42,7 +43,8 @@ class Split:
 
     Args:
         tasks: What is predicted.
-        x: Inputs `[n, ...]`: uint8 or float32 images in `[0, 255]`, or float32 features. A `numpy.memmap` is read row
+        x: Inputs `[n, ...]`: uint8 or float32 images in `[0, 255]`, float32 or int32 arrays of another shape, or float32
+            features. Of rows of numbers `[n, d]` some may be missing (NaN). A `numpy.memmap` is read row
             by row and may be larger than the memory.
         y: Encoded labels of each task `[n, ...]`, as returned by `Task.encode`.
         weight: Weight of each label `[n]`, float32, 0 if absent; one array per task.
@@ -137,6 +139,14 @@ class Split:
     def complete(self) -> bool:
         """Whether every row has a label for every task."""
         return all(bool((weight > 0).all()) for weight in self.weight.values())
+
+    @property
+    def missing(self) -> tuple[bool, ...]:
+        """For each column of rows of numbers `[n, d]` whether a value is missing (NaN); found once for each array."""
+        found = self.array_cache.find("missing", [self.x])
+        if found is None:
+            found = self.array_cache.keep("missing", [self.x], tuple(find_missing(self.x).tolist()))
+        return tuple(found)
 
     def arrays(self) -> dict[Key, np.ndarray]:
         """Return all row-aligned arrays by field and name: `("x", "")`, `("y", task)`, `("weight", task)`, `("side", name)`."""

@@ -32,6 +32,11 @@ class Fitting(JointTraining):
     _fitting = False
     _warned = False
 
+    @property
+    def missing(self) -> tuple[bool, ...]:
+        """For rows of a table, which columns may lack values (NaN)."""
+        return self.recipe.backbone.missing
+
     def check_inputs(self, shape: Sequence[int], *, features: bool = False) -> None:
         """Raise an error if inputs do not have the shape that the model was built for."""
         raise NotImplementedError
@@ -47,7 +52,7 @@ class Fitting(JointTraining):
         Raises:
             MTLError: If they are not one array of finite numbers with at least one row, of the shape that the model takes.
         """
-        array, unusual = read_inputs(x, name)
+        array, unusual = read_inputs(x, name, missing=() if features else self.missing)
         self.check_inputs(array.shape[1:], features=features)
         if unusual is not None and not features and not self._warned:
             self.__dict__["_warned"] = True

@@ -25,7 +25,7 @@ from __future__ import annotations
 from mtl_keras.report import statistics
 from mtl_keras.report._approach_plots import plot_approaches, plot_gains, plot_totals
 from mtl_keras.report._approaches_table import approaches_table
-from mtl_keras.report._budget import Budget, merge_budgets
+from mtl_keras.report._budget import Budget, merge_budgets, resplit_ratio
 from mtl_keras.report._budget_table import budget_table
 from mtl_keras.report._confusion import plot_confusion, plot_confusions
 from mtl_keras.report._confusion_rows import ConfusionRow, confusion_counts, confusion_rows, read_confusion, write_confusion
@@ -58,6 +58,7 @@ __all__ = [
     "history_rows",
     "merge_budgets",
     "metrics_rows",
+    "resplit_ratio",
     "trivial_rows",
     "with_roles",
     # tables

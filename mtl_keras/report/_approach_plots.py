@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError, check_names, check_option
-from mtl_keras.report._check import check_metrics, check_published, check_split
+from mtl_keras.report._check import check_metrics, check_published, check_resplit, check_split
 from mtl_keras.report._curves import lines_of, over_seeds, seeds_text
 from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, label_of, roles_of, with_roles
 from mtl_keras.report._rows import HistoryRow, MetricsRow, given_history, given_metrics
 from mtl_keras.report._text import ARROWS, format_number, subtract
 from mtl_keras.report._values import Values, directions_of, main_metrics, values_of
-from mtl_keras.report.statistics import ENOUGH_SEEDS, interval, mean
+from mtl_keras.report.statistics import interval, mean, testable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,6 +62,7 @@ def plot_approaches(
 
     rows, reported = given_metrics(metrics_rows), check_published(published)
     split, metrics = check_split(split), None if metrics is None else check_metrics("metrics", metrics)
+    resplit = check_resplit(resplit)
     values, directions = values_of(rows, split), directions_of(rows)
     approaches = approaches_of(roles_of([row for row in rows if row["run"] in values], reported))
     whole = (metrics or {}).get("all")
@@ -109,7 +110,7 @@ def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test", *, respl
     """
     from mtl_keras.report._drawing import legend
 
-    rows, split = given_metrics(metrics_rows), check_split(split)
+    rows, split, resplit = given_metrics(metrics_rows), check_split(split), check_resplit(resplit)
     values, directions = values_of(rows, split), directions_of(rows)
     approaches = approaches_of(roles_of(row for row in rows if row["run"] in values))
     gains: dict[tuple[str, str], dict[str, list[float]]] = {}
@@ -117,8 +118,8 @@ def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test", *, respl
         sign = -1.0 if directions[key] == "min" else 1.0
         for run in approaches:
             pairs = subtract(values[run].get(key, {}), values.get(baseline_of(run, values), {}).get(key, {}))
-            if (finite := _finite(pairs.values())) and key[0] != "all":
-                gains.setdefault(key, {})[run] = [sign * value for value in finite]
+            if _finite(pairs.values()) and key[0] != "all":
+                gains.setdefault(key, {})[run] = [sign * value for value in pairs.values()]
     if not gains:
         raise MTLError(
             "`metrics_rows` must hold single-task baselines with the same seeds. Received: rows of "
@@ -255,13 +256,15 @@ def _of_key(
 
 
 def _spread(place: Axes, y: int, values: Sequence[float], resplit: float) -> None:
-    """Plot a dot for each seed and their mean, with its interval if there are enough."""
+    """Plot a dot for each seed and their mean, with its interval if there are enough; a seed without a value has no mean."""
     finite = _finite(values)
     if not finite:
         return
     place.plot(finite, [y] * len(finite), "o", color="C0", alpha=0.45, markersize=4, markeredgewidth=0, label="one seed")
+    if len(finite) < len(values):
+        return
     middle = mean(finite)
-    if len(finite) >= ENOUGH_SEEDS:
+    if testable(finite):
         low, high = interval(finite, resplit)
         place.plot([low, high], [y, y], color="0.15", linewidth=1.2, label="95 % interval")
     place.plot(middle, y, "|", color="0.15", markersize=11, markeredgewidth=1.8, label="mean")

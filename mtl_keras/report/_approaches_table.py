@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.report._check import check_metrics, check_published, check_split
+from mtl_keras.report._check import check_metrics, check_published, check_resplit, check_split
 from mtl_keras.report._gains import Gain, gains_of
 from mtl_keras.report._roles import TRIVIAL, approaches_of, baselines_of, roles_of
 from mtl_keras.report._rows import MetricsRow, given_metrics
@@ -74,6 +74,7 @@ def approaches_table(
 
     rows, reported = given_metrics(metrics_rows), check_published(published)
     split, metrics = check_split(split), None if metrics is None else check_metrics("metrics", metrics)
+    resplit = check_resplit(resplit)
     best, last = values_of(rows, split), values_of(rows, split, "last")
     directions, runs = directions_of(rows), [*dict.fromkeys([*best, *last])]
     roles = roles_of([row for row in rows if row["run"] in runs], reported)

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mtl_keras.errors import check_count, check_instances, check_names, check_text, store
+from mtl_keras.report._check import check_split
+from mtl_keras.report._rows import MetricsRow, given_metrics
 
-__all__ = ["Budget", "merge_budgets"]
+__all__ = ["Budget", "merge_budgets", "resplit_ratio"]
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,29 @@ def merge_budgets(budgets: Iterable[Budget]) -> list[Budget]:
     for each in check_instances("budgets", [*budgets] if isinstance(budgets, Iterable) else budgets, Budget):
         tasks.setdefault((each.run, each.rows, each.epochs), {}).update(dict.fromkeys(each.tasks))
     return [Budget(run, tuple(names), rows, epochs) for (run, rows, epochs), names in tasks.items()]
+
+
+def resplit_ratio(metrics_rows: Iterable[MetricsRow], budgets: Iterable[Budget], split: str) -> float:
+    """Return the ratio of the rows of a split to the training rows, which `statistics.interval` takes for repeated splits.
+
+    Args:
+        metrics_rows: Rows as from `metrics_rows`.
+        budgets: What the runs were trained on.
+        split: The split that results are about, e.g. `"test"`.
+
+    Returns:
+        The largest ratio of all runs and tasks; 0 if none is known.
+
+    Example:
+        >>> row = {"run": "a", "seed": 0, "phase": 0, "epoch_kind": "best", "split": "test", "task": "digit", "value": 0.9}
+        >>> row |= {"metric": "accuracy", "n": 90, "unit": "fraction of rows", "direction": "max"}
+        >>> resplit_ratio([row], [Budget("a", ("digit",), rows=360, epochs=5)], "test")
+        0.25
+    """
+    measured: dict[tuple[str, str], int] = {}
+    for row in given_metrics(metrics_rows):
+        if row["split"] == check_split(split):
+            measured[row["run"], row["task"]] = max(row["n"], measured.get((row["run"], row["task"]), 0))
+    given = check_instances("budgets", [*budgets] if isinstance(budgets, Iterable) else budgets, Budget)
+    ratios = [measured.get((each.run, task), 0) / each.rows for each in given if each.rows for task in each.tasks]
+    return max(ratios, default=0.0)

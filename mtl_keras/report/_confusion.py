@@ -29,7 +29,8 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str] | None = None, title
     """Plot a confusion matrix.
 
     Args:
-        counts: `[classes, classes]`, rows = true, columns = predicted; of one model, or summed over seeds or splits.
+        counts: `[classes, classes]` of at least 0, rows = true, columns = predicted; of one model, or summed over seeds or
+            splits.
         names: Names of the classes; default their numbers. Up to 40 classes are named.
         title: What was counted, e.g. `"digit, test split, 3 seeds"`. The number of rows is added to it.
 
@@ -37,7 +38,7 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str] | None = None, title
         Colors show the share of each true class, on a square-root scale so that rare confusions are visible. Up to 12
         classes have their counts written into the cells.
     """
-    return _figure({"": check_array("counts", counts, ("classes", "classes"))}, names, title)
+    return _figure({"": _checked("counts", counts)}, names, title)
 
 
 def plot_confusions(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None = None, title: str = "") -> Figure:
@@ -61,7 +62,7 @@ def plot_confusions(by_label: Mapping[str, np.ndarray], names: Sequence[str] | N
         >>> figure = report.plot_confusions(counts, ["cat", "dog"], "animal, test split, 1 seed")
     """
     given = check_mapping("by_label", by_label, example="{'joint': counts}")
-    checked = {label: check_array(f"by_label[{label!r}]", each, ("classes", "classes")) for label, each in given.items()}
+    checked = {label: _checked(f"by_label[{label!r}]", each) for label, each in given.items()}
     if len({len(each) for each in checked.values()}) != 1:
         raise MTLError(
             "`by_label` must hold matrices of the same classes. Received: "
@@ -69,6 +70,14 @@ def plot_confusions(by_label: Mapping[str, np.ndarray], names: Sequence[str] | N
             "Plot each task on its own."
         )
     return _figure(checked, names, title)
+
+
+def _checked(name: str, counts: Any) -> np.ndarray:
+    """Return a confusion matrix after checking it."""
+    matrix = check_array(name, counts, ("classes", "classes"))
+    if matrix.min() < 0:
+        raise MTLError(f"`{name}` must be counts of at least 0. Received: {matrix.min()}. Pass those of confusion_counts.")
+    return matrix
 
 
 def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, title: str) -> Figure:

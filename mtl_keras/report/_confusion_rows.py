@@ -56,8 +56,27 @@ CONFUSION_COLUMNS = tuple(ConfusionRow.__annotations__)
 
 
 def given_confusion(rows: Any, name: str = "confusion") -> list[ConfusionRow]:
-    """Return rows of confusion.csv as a list, after checking them."""
-    return check_rows_of(name, rows, ConfusionRow, "confusion_rows")
+    """Return rows of confusion.csv as a list, after checking them.
+
+    Raises:
+        MTLError: If they are no such rows, a number is below 0, or a cell of a training is there twice.
+    """
+    given = check_rows_of(name, rows, ConfusionRow, "confusion_rows")
+    seen: set[tuple[Any, ...]] = set()
+    for row in given:
+        cell = tuple(row[column] for column in ("run", "seed", "split", "task", "true", "predicted"))
+        if min(row["true"], row["predicted"], row["count"]) < 0:
+            raise MTLError(
+                f"Classes and counts of `{name}` must be at least 0. Received: true={row['true']}, "
+                f"predicted={row['predicted']}, count={row['count']}. Pass the rows of confusion_rows."
+            )
+        if cell in seen:
+            raise MTLError(
+                f"Each cell of a training must be in `{name}` once. Received twice: {row['run']}, seed {row['seed']}, "
+                f"{row['split']} split, {row['task']}, class {row['true']} as {row['predicted']}. Keep one row."
+            )
+        seen.add(cell)
+    return given
 
 
 def confusion_rows(evaluation: Evaluation, *, run: str, seed: int, role: Role = "approach") -> list[ConfusionRow]:
@@ -93,7 +112,7 @@ def confusion_rows(evaluation: Evaluation, *, run: str, seed: int, role: Role = 
 
 
 def confusion_counts(rows: Iterable[ConfusionRow], classes: int = 0) -> np.ndarray:
-    """Return the confusion matrix of rows of one task, summed over their seeds.
+    """Return the confusion matrix of one approach and task on one split, summed over the seeds.
 
     Args:
         rows: Of confusion.csv.
@@ -102,12 +121,21 @@ def confusion_counts(rows: Iterable[ConfusionRow], classes: int = 0) -> np.ndarr
     Returns:
         Counts `[classes, classes]` int64, rows = true, columns = predicted.
 
+    Raises:
+        MTLError: If the rows are of several runs, tasks or splits.
+
     Example:
         >>> about = {"run": "a", "split": "test", "task": "parity", "true": 0, "role": "approach"}
         >>> confusion_counts([{**about, "seed": seed, "predicted": seed, "count": 3} for seed in (0, 1)]).tolist()
         [[3, 3], [0, 0]]
     """
     given = given_confusion(rows, "rows")
+    for column in ("run", "task", "split"):
+        if len(found := dict.fromkeys(row[column] for row in given)) > 1:
+            raise MTLError(
+                f"`rows` must be of one run, task and split. Received: {column} {', '.join(map(repr, found))}. Select the rows "
+                "of one."
+            )
     size = max([check_count("classes", classes, minimum=0), *(1 + max(row["true"], row["predicted"]) for row in given)])
     counts = np.zeros((size, size), np.int64)
     for row in given:

@@ -7,12 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtl_keras.errors import MTLError, check_instances, check_names, check_text, unknown
-from mtl_keras.report._check import check_split
+from mtl_keras.errors import (
+    MTLError,
+    check_instances,
+    check_names,
+    check_option,
+    check_text,
+    describe,
+    store,
+    unknown,
+)
+from mtl_keras.report._check import check_numbers, check_resplit, check_split
 from mtl_keras.report._rows import MetricsRow, given_metrics
-from mtl_keras.report._text import count_of, format_relation, subtract
+from mtl_keras.report._text import ARROWS, count_of, format_relation, subtract
 from mtl_keras.report._values import directions_of, own_metrics, split_of, values_of
-from mtl_keras.report.statistics import ENOUGH_SEEDS, SIGNIFICANT, holm, interval, mean, paired_test
+from mtl_keras.report.statistics import ENOUGH_SEEDS, SIGNIFICANT, holm, interval, mean, paired_test, testable
 
 __all__ = ["Difference", "difference", "judge", "verdicts"]
 
@@ -26,8 +35,11 @@ class Difference:
         other: Label of the approach that it is compared with.
         subject: Task and metric in words, e.g. `"fine accuracy"`.
         direction: `"max"` if higher is better, else `"min"`.
-        values: Difference by seed.
+        values: Difference by seed, of at least one seed.
         resplit: Ratio of test to training rows if each seed has a random split of its own, else 0; see `statistics.interval`.
+
+    Raises:
+        MTLError: If there is no value, one is no number, the direction is unknown, or the ratio is negative.
     """
 
     one: str
@@ -37,6 +49,17 @@ class Difference:
     values: Mapping[Any, float]
     resplit: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name in ("one", "other", "subject"):
+            check_text(name, getattr(self, name), of="a difference")
+        check_option("direction", self.direction, tuple(ARROWS), of="a difference")
+        store(self, resplit=check_resplit(self.resplit))
+        if not isinstance(self.values, Mapping) or not check_numbers("values", [*self.values.values()]):
+            raise MTLError(
+                "`values` of a difference must map each seed to its difference. Received: "
+                f"values={describe(self.values)}. Pass e.g. {{0: 0.01, 1: 0.02}}."
+            )
+
     @property
     def mean(self) -> float:
         """Mean over seeds."""
@@ -44,15 +67,15 @@ class Difference:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Limits of the 95 % paired t interval; None with fewer than five seeds."""
-        return interval(list(self.values.values()), self.resplit) if len(self.values) >= ENOUGH_SEEDS else None
+        """Limits of the 95 % paired t interval; None where `statistics.testable` is False, e.g. with fewer than five seeds."""
+        given = list(self.values.values())
+        return interval(given, self.resplit) if testable(given) else None
 
     @property
     def p(self) -> float | None:
-        """The p value of the paired t test, not corrected for other tests; None with fewer than five seeds."""
-        if len(self.values) < ENOUGH_SEEDS or not all(map(math.isfinite, self.values.values())):
-            return None
-        return paired_test(list(self.values.values()), self.resplit)
+        """The p value of the paired t test, not corrected for other tests; None as for `interval`."""
+        given = list(self.values.values())
+        return paired_test(given, self.resplit) if testable(given) else None
 
     @property
     def judgment(self) -> str:
@@ -101,16 +124,21 @@ def _sentence(each: Difference, corrected: float | None, tests: int) -> str:
         tests: Number of tests that it is corrected for.
     """
     n = len(each.values)
-    if n >= ENOUGH_SEEDS and each.p is None:
+    if n >= ENOUGH_SEEDS and not all(map(math.isfinite, each.values.values())):
         return f"{each.one} and {each.other}: no difference shown in {each.subject}: not all values are finite ({n} seeds)."
     if corrected is None or each.p is None or each.interval is None:
-        return f"{each.one} − {each.other} in {each.subject}: {each.mean:+.3g} over {count_of(n, 'seed')}, indicative."
+        over = (
+            f"in each of {n} seeds, no spread to test it by" if n >= ENOUGH_SEEDS else f"over {count_of(n, 'seed')}, indicative"
+        )
+        return f"{each.one} − {each.other} in {each.subject}: {each.mean:+.3g} {over}."
     low, high = each.interval
     if corrected < SIGNIFICANT and each.judgment:
         result = f"{each.one} is {each.judgment} than {each.other} in {each.subject}"
     else:
         result = f"{each.one} and {each.other}: no difference shown in {each.subject}"
-    p = f"p {format_relation(each.p)}" + (f", {format_relation(corrected)} of {tests} tests by Holm" if tests > 1 else "")
+    p = f"p {format_relation(each.p)}"
+    if tests > 1:
+        p += f", p after Holm's correction for {tests} tests {format_relation(corrected)}"
     return f"{result}: {each.mean:+.3g} (95 % interval {low:+.3g} to {high:+.3g}, {p}, {n} seeds)."
 
 
@@ -169,9 +197,12 @@ def difference(
         if not by_task[-1]:
             raise MTLError(
                 f"Compared runs must share a seed. Received: {' '.join(key).strip()} on the {split} split with seeds "
-                f"{sorted(mine)} of {one!r} and {sorted(theirs)} of {other!r}. Compare runs with rows of the same seeds."
+                f"{[*mine]} of {one!r} and {[*theirs]} of {other!r}. Compare runs with rows of the same seeds."
             )
     seeds = [seed for seed in by_task[0] if all(seed in each for each in by_task)]
+    if not seeds:
+        shown = "; ".join(f"{name}: {[*each]}" for name, each in zip(tasks, by_task, strict=True))
+        raise MTLError(f"Tasks whose differences are averaged must share a seed. Received: {shown}. Compare them one by one.")
     name = metric or own.get(tasks[0], "")
     subject = name if tasks == ["all"] else f"{', '.join(tasks)} {name}"
     means = {seed: mean([each[seed] for each in by_task]) for seed in seeds}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from mtl_keras.report._difference import judge
@@ -11,7 +12,7 @@ from mtl_keras.report._roles import approaches_of, baselines_of, roles_of
 from mtl_keras.report._tables import is_comparison
 from mtl_keras.report._text import count_of, format_number, format_relation
 from mtl_keras.report._values import TaskMetric, directions_of, main_metrics, values_of
-from mtl_keras.report.statistics import ENOUGH_SEEDS, SIGNIFICANT, interval, mean
+from mtl_keras.report.statistics import ENOUGH_SEEDS, SIGNIFICANT, interval, mean, testable
 
 __all__ = ["findings", "limitations"]
 
@@ -20,6 +21,10 @@ SPREAD_OF_SEEDS = (
 )
 SPREAD_OF_SPLITS = (
     "The spread is over splits of one data set, each with its own training seed. Other data or hardware may differ by more."
+)
+SPREAD_OF_FOLDS = (
+    "The spread is over the folds of a {folds}-fold cross-validation of one data set, each with its own training seed. Other "
+    "data or hardware may differ by more."
 )
 UNCORRECTED = (
     "Intervals and tests treat the splits as independent, although these share rows: the record does not say how many "
@@ -35,8 +40,9 @@ def findings(record: Record) -> list[str]:
     """Return what the values show: a sentence for each approach, or, of a single one, for each metric."""
     metrics, roles = record.metrics, roles_of(record.metrics)
     values, directions = values_of(metrics, record.split), directions_of(metrics)
-    several, approaches = is_comparison(metrics), approaches_of(roles)
-    keys = main_metrics(metrics, record.split) if several else list(directions)
+    several, approaches = is_comparison(metrics, record.published), approaches_of(roles)
+    # The tests of the table: a correction for others would contradict it.
+    keys = main_metrics(metrics, record.split, published=record.published) if several else list(directions)
     gains = gains_of(values, approaches, [key for key in keys if key[1] not in ("delta_m", "skill")], record.resplit)
     found = []
     for run in approaches:
@@ -84,6 +90,8 @@ def limitations(record: Record) -> list[str]:
         found.append(SEARCHED)
     if record.split_per_seed and not record.resplit:
         found.append(UNCORRECTED)
+    if record.folds is not None:
+        return [*found, SPREAD_OF_FOLDS.format(folds=record.folds)]
     return [*found, SPREAD_OF_SPLITS if record.split_per_seed else SPREAD_OF_SEEDS]
 
 
@@ -113,6 +121,8 @@ def _spread(values: Sequence[float], resplit: float) -> str:
     """Return the interval of a mean in words."""
     if len(values) < ENOUGH_SEEDS:
         return "indicative"
+    if not testable(values):
+        return "the same in each seed" if math.isfinite(mean(values)) else "not all values are finite"
     low, high = interval(values, resplit)
     return f"95 % interval {low:+.2f} to {high:+.2f}"
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_keras.report._roles import baseline_of
 from mtl_keras.report._text import subtract
 from mtl_keras.report._values import BySeed, TaskMetric, Values
-from mtl_keras.report.statistics import ENOUGH_SEEDS, holm, paired_test
+from mtl_keras.report.statistics import holm, paired_test, testable
 
 __all__ = ["Gain", "gains_of"]
 
@@ -21,7 +20,7 @@ class Gain:
     Attributes:
         own: Value of the approach by seed.
         baselines: Value of its baselines by seed.
-        p: The p value of the paired t test; None with fewer than five common seeds, or where a value is no number.
+        p: The p value of the paired t test; None where `statistics.testable` is False.
         corrected: The same after Holm's correction for all tests of the family.
     """
 
@@ -58,7 +57,7 @@ def gains_of(
     found = {place: gain for place, gain in pairs.items() if gain.differences}
     families: dict[str, dict[tuple[str, TaskMetric], float]] = {}
     for (run, key), gain in found.items():
-        if len(gain.differences) >= ENOUGH_SEEDS and all(map(math.isfinite, gain.differences)):
+        if testable(gain.differences):
             family = key[1] if key[0] == "all" else ""
             families.setdefault(family, {})[run, key] = paired_test(gain.differences, resplit)
     for tests in families.values():

@@ -17,8 +17,8 @@ from mtl_keras.errors import (
     store,
 )
 from mtl_keras.files import check_name
-from mtl_keras.report._budget import Budget
-from mtl_keras.report._check import check_evaluation, check_trials
+from mtl_keras.report._budget import Budget, resplit_ratio
+from mtl_keras.report._check import check_environment, check_evaluation, check_trials
 from mtl_keras.report._confusion_rows import ConfusionRow, given_confusion
 from mtl_keras.report._difference import Difference, difference
 from mtl_keras.report._roles import approaches_of, roles_of
@@ -165,6 +165,7 @@ class Record:
                 check_text(name, text, of=of)
         for name in ("config", "environment", "summaries", "class_names"):
             store(self, **{name: check_mapping(name, getattr(self, name), of=of)})
+        check_environment(self.environment)
         store(self, metrics=given_metrics(self.metrics, "metrics"), history=given_history(self.history, "history"))
         store(self, confusion=given_confusion(self.confusion))
         for task, names in self.class_names.items():
@@ -202,17 +203,20 @@ class Record:
     def resplit(self) -> float:
         """The ratio of test to training rows if each seed has a random split of its own, else 0; see `statistics.interval`.
 
-        It is 0 too where `budgets` do not say how many rows there were, as in records of earlier versions; the page says so.
+        Of runs and tasks with other ratios it is the largest, with which the correction is strongest. It is 0 too where
+        `budgets` do not say how many rows there were, as in records of earlier versions; the page says so.
         """
-        if not (self.split_per_seed and self.budgets):
-            return 0.0
-        measured = max((row["n"] for row in self.metrics if row["split"] == self.split), default=0)
-        return measured / max(each.rows for each in self.budgets)
+        return resplit_ratio(self.metrics, self.budgets, self.split) if self.split_per_seed else 0.0
 
     @property
     def split_per_seed(self) -> bool:
-        """Whether each seed has a random split of its own."""
+        """Whether each seed has a random split, or a fold, of its own."""
         return bool(self.config.get("split_per_seed", self.config.get("by_split")))
+
+    @property
+    def folds(self) -> int | None:
+        """Number of folds that the seeds went through; None if the splits are no folds."""
+        return self.config.get("folds")
 
     @property
     def approaches(self) -> list[str]:

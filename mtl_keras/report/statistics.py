@@ -15,26 +15,34 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mtl_keras.errors import MTLError, check_number
-from mtl_keras.report._check import check_numbers, check_trials
+from mtl_keras.errors import MTLError
+from mtl_keras.report._check import check_numbers, check_resplit, check_trials
 
-__all__ = ["ENOUGH_SEEDS", "SIGNIFICANT", "holm", "interval", "mean", "paired_test", "sample_sd", "trial_skills"]
+__all__ = ["ENOUGH_SEEDS", "SIGNIFICANT", "holm", "interval", "mean", "paired_test", "sample_sd", "testable", "trial_skills"]
 
 #: With fewer seeds a difference is called indicative and has neither interval nor test: an interval over three is so wide, and
 #: its width so uncertain, that it misleads more than the values themselves.
 ENOUGH_SEEDS = 5
 #: Below this, a p value corrected for all tests of its family shows a difference.
 SIGNIFICANT = 0.05
+#: Values that differ by less, relative to them, differ by rounding.
+ROUNDING = 1e-9
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the arithmetic mean, NaN if there are no values."""
+    """Return the arithmetic mean, NaN if there are no values; of values that are not finite, infinite or NaN."""
     numbers = check_numbers("values", values)
-    return math.fsum(numbers) / len(numbers) if numbers else math.nan
+    if not numbers:
+        return math.nan
+    if not all(map(math.isfinite, numbers)):
+        return sum(numbers)
+    # The sum of values near the largest number is none.
+    scale = max(1.0, *(abs(value) / 1e300 for value in numbers))
+    return scale * (math.fsum(value / scale for value in numbers) / len(numbers))
 
 
 def sample_sd(values: Sequence[float]) -> float:
-    """Return the sample standard deviation (divisor n - 1), NaN if there are fewer than two values.
+    """Return the sample standard deviation (divisor n - 1), NaN if there are fewer than two values or one is not finite.
 
     Example:
         >>> sample_sd([1.0, 2.0, 3.0])
@@ -44,7 +52,26 @@ def sample_sd(values: Sequence[float]) -> float:
     if len(values) < 2:
         return math.nan
     middle = mean(values)
-    return math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1))
+    # The norm has no squares that are too large or too small for a number.
+    return math.hypot(*(value - middle for value in values)) / math.sqrt(len(values) - 1)
+
+
+def testable(differences: Sequence[float]) -> bool:
+    """Return whether differences are reported with an interval and a test.
+
+    There must be at least five, all finite. Where all are the same, but not 0, t is infinite; no number of seeds makes a p
+    value of 0 true, and such differences are not tested.
+
+    Args:
+        differences: One for each seed.
+
+    Example:
+        >>> testable([0.01, 0.02, 0.01, 0.03, 0.02]), testable([0.01] * 5), testable([0.01, 0.02])
+        (True, False, False)
+    """
+    given = check_numbers("differences", differences)
+    enough = len(given) >= ENOUGH_SEEDS and all(map(math.isfinite, given))
+    return enough and (not any(given) or sample_sd(given) > ROUNDING * max(map(abs, given)))
 
 
 def interval(differences: Sequence[float], resplit: float = 0.0) -> tuple[float, float]:
@@ -140,8 +167,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def _standard_error(differences: Sequence[float], resplit: float) -> float:
     """Return the standard error of the mean of differences, 0 if all are equal."""
-    ratio = check_number("resplit", resplit, minimum=0.0, example=0.25)
-    return sample_sd(differences) * math.sqrt(1 / len(differences) + ratio)
+    return sample_sd(differences) * math.sqrt(1 / len(differences) + check_resplit(resplit))
 
 
 def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
@@ -151,7 +177,7 @@ def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
         trial_rows: Rows of trials.jsonl.
 
     Returns:
-        Skill by trial number, the best first; on ties the earliest first.
+        Skill by trial number, the best first; on ties the earliest first, and NaN last.
 
     Example:
         >>> row = {"execution": 0, "status": "completed"}
@@ -165,4 +191,4 @@ def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
         if row["trial"] not in failed:
             skills.setdefault(row["trial"], []).append(float(row["values"]["skill"]))
     means = {trial: mean(values) for trial, values in skills.items()}
-    return dict(sorted(means.items(), key=lambda item: (-item[1], item[0])))
+    return dict(sorted(means.items(), key=lambda item: (math.isnan(item[1]), -item[1], item[0])))

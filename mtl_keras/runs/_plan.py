@@ -57,6 +57,18 @@ class Plan:
         own = set(self.recipe.tasks)
         return data.only(*own) if own < set(data.tasks) else data
 
+    def for_data(self, data: Data) -> Plan:
+        """Return the plan with what the training rows of the data say of the columns that the backbone takes.
+
+        Each split of one table has its own codes, means and deviations. Other columns than those of the plan are left to the
+        checks before a training.
+        """
+        backbone = self.recipe.backbone
+        names = [[(column.name, column.kind) for column in columns] for columns in (backbone.columns, data.columns)]
+        if names[0] != names[1] or backbone.columns == data.columns:
+            return self
+        return replace(self, recipe=replace(self.recipe, backbone=backbone.replace(columns=data.columns)))
+
     def only(self, task: str) -> Plan:
         """Return the single-task baseline: the same network and training for one task, where loss weights have no effect.
 

@@ -73,6 +73,7 @@ class MultiLabel(Task):
     other_metrics: ClassVar[tuple[Metric, ...]] = (_measures.LOG_LOSS, _measures.AUC, _measures.AVERAGE_PRECISION)
 
     stored_missing: ClassVar[float | None] = MISSING
+    label_rank: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         of = f"task {self.name!r}"

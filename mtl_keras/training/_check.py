@@ -10,6 +10,7 @@ from mtl_keras.data import Data, trivial_scores
 from mtl_keras.data.cache import digest_trunk
 from mtl_keras.errors import MTLError, check_row_weights
 from mtl_keras.model import MultiTaskModel, directions
+from mtl_keras.tables import describe_difference
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._freezing import freezing
 from mtl_keras.training._phase import Phase
@@ -37,11 +38,18 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
             f"Model and data must have the same tasks. Received: a model of {', '.join(tasks)} and data of "
             f"{', '.join(data.tasks)}. Use data.only(...), or load the data with the tasks of the model."
         )
+    columns = model.recipe.backbone.columns
+    if data.encoder is not None and columns and columns != data.columns:
+        raise MTLError(
+            f"The columns of the backbone must be those of the data. Received: {describe_difference(columns, data.columns)}. "
+            "Build mtl.Backbone('MLP', columns=data.columns), since each split of a table has its own codes and means."
+        )
     tasks.check_classes(data.tasks)
     for split in (data.train, data.validation):
         shape = split.first_view().x.shape[1:]
         if data.features is None or shape != model.features.shape[1:]:
             model.check_inputs(shape)
+            model.check_missing(split.missing, split.name or "unnamed")
         for name, weights in split.weight.items():
             check_row_weights(f"weight[{name!r}]", weights, of=f"the {split.name or 'unnamed'} split")
     _check_batch_norm_groups(model, data)

@@ -17,6 +17,7 @@ from mtl_keras.errors import check_seed
 from mtl_keras.files import check_folder, remove_leftovers, writable_folder
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.saving import MODEL
+from mtl_keras.tables import ENCODER
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._check import check
 from mtl_keras.training._compiled import CompiledPhases
@@ -107,6 +108,8 @@ def train(
         raise
     if output_dir is not None:
         model.save(Path(output_dir) / MODEL)
+        if data.encoder is not None:
+            data.encoder.save(Path(output_dir) / ENCODER)
     return run
 
 
@@ -126,6 +129,7 @@ def train_compiled(
     check_callbacks(callbacks)
     if output_dir is not None:
         remove_leftovers(writable_folder(Path(output_dir)))
+    model.encoder = data.encoder
     model.class_names = {task: tuple(names) for task, names in data.class_names.items() if task in model.recipe.tasks}
     began = time.perf_counter()
     checkpoint = state = None

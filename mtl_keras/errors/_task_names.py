@@ -1,11 +1,11 @@
-"""Which names a task may have."""
+"""Names of tasks, which are part of the names of layers, columns, logs and files."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from mtl_keras.errors import MTLError, describe
+from mtl_keras.errors._errors import MTLError, describe
 
 __all__ = ["check_task_name"]
 
@@ -18,11 +18,11 @@ RESERVED_NAMES = frozenset({"loss", "skill", "all", "val", "learning_rate", "bac
 RESERVED_PATTERN = r"val_.*|backbone_.*|shared_pool|shared_(dense|dropout)_\d+"
 
 
-def check_task_name(name: Any) -> None:
-    """Refuse a name that cannot be that of an output, a layer, and a part of the names of logs and files.
+def check_task_name(name: Any) -> str:
+    """Return `name` after checking that a task can have it.
 
     Raises:
-        MTLError: If so.
+        MTLError: If it is no text of at most 100 letters, digits and underscores that starts with a letter, or is reserved.
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise MTLError(
@@ -39,3 +39,4 @@ def check_task_name(name: Any) -> None:
             f"A task's name must not be a reserved name of logs and layers. Received: name={name!r}. Rename the task; "
             "`label=` still names the column it reads."
         )
+    return name
