@@ -70,11 +70,14 @@ def clean_column(values: Any, column: str) -> np.ndarray:
     Raises:
         MTLError: If it mixes strings and numbers, or holds lists of different lengths.
     """
-    import pandas as pd
-
-    array = values.to_numpy(object) if isinstance(values, pd.Series) else as_column(values)
+    # A series whose missing values are None or NA has them as NaN.
+    series = hasattr(values, "to_numpy")
+    numeric = series and getattr(values.dtype, "kind", "O") in "biuf"
+    array = values.to_numpy(np.float64 if numeric else object, na_value=np.nan) if series else as_column(values)
     if array.dtype.kind in "biufcmM" or array.ndim != 1:
         return array
+    import pandas as pd
+
     entries = array.astype(object)
     absent = np.asarray(pd.isna(entries)) | np.array([isinstance(value, str) and not value.strip() for value in entries], bool)
     present = entries[~absent]
