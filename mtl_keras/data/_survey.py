@@ -31,7 +31,7 @@ class Survey:
     Attributes:
         name: Name of the table.
         frame: Its rows.
-        tasks: What is predicted, with the columns that are read.
+        tasks: What is predicted, with the classes of the table.
         labels: Stored labels and presence by task, of the columns that are right.
         class_names: By task.
         kinds: Kinds of the input columns; empty for images.
@@ -62,6 +62,7 @@ def survey_table(
     root: str | os.PathLike[str] | None = None,
     suffix: str = "",
     splits: Splits | str | Mapping[str, Any] | None = None,
+    weight: str | Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Survey:
     """Return what is known of a table; see `from_table` for the arguments.
@@ -69,7 +70,7 @@ def survey_table(
     Raises:
         MTLError: If the table or a column is missing, or an argument is refused.
     """
-    whole, reader = plan_table(table, tasks, image, inputs, root, suffix, splits, seed)
+    whole, reader = plan_table(table, tasks, image, inputs, root, suffix, splits, weight, seed)
     problems = Problems()
     rows = reader.read(whole.frame, problems)
     files = [None if file is None else reader.root / file for file in rows.files or ()]
@@ -77,9 +78,9 @@ def survey_table(
     return Survey(
         whole.name,
         whole.frame,
-        reader.tasks,
+        rows.tasks,
         rows.labels,
-        collect_class_names(reader.tasks, rows.class_names),
+        collect_class_names(rows.tasks, rows.class_names),
         reader.kinds or {},
         files,
         rows.sides if divided else None,

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtl_keras.data._arrays import check_tasks, collect_class_names, encode_labels, make_split, resolve_columns
-from mtl_keras.data._columns import read_column
+from mtl_keras.data._columns import read_labels, refuse_unseen
 from mtl_keras.data._data import Data
 from mtl_keras.data._images import check_headers, read_images
 from mtl_keras.data._listed import check_sides, find_files, refuse_unreadable
 from mtl_keras.data._skipped import OnError, read_good_rows
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import strata_of
+from mtl_keras.data._weights import check_weight, read_weights
 from mtl_keras.errors import (
     MTLError,
     Problems,
@@ -34,7 +35,7 @@ from mtl_keras.tables import KINDS, Table, TableEncoder, infer_columns, read_tab
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mtl_keras.tasks import Tasks
+    from mtl_keras.tasks import Task, Tasks
 
 __all__ = ["TableReader", "TableRows", "from_table", "plan_table"]
 
@@ -46,7 +47,9 @@ class TableRows:
     """What is read of the rows of a table, without decoding images.
 
     Attributes:
+        tasks: What is predicted, with the classes of the table.
         labels: Stored labels and presence by task, of those that are right.
+        weights: Weights of rows by task.
         class_names: Names of classes by column.
         sides: Split of each row; empty if they cannot be divided.
         drawn: Which rows are divided at random; empty if they cannot be divided.
@@ -55,7 +58,9 @@ class TableRows:
         x: The encoded columns.
     """
 
+    tasks: Tasks
     labels: Labels
+    weights: dict[str, np.ndarray]
     class_names: dict[str, tuple[str, ...]]
     sides: np.ndarray
     drawn: np.ndarray
@@ -76,6 +81,7 @@ class TableReader:
         suffix: Ending of their names.
         splits: How rows are divided.
         seed: Of the choice of held-out rows.
+        weight_columns: Column of the weights of rows, by task.
     """
 
     tasks: Tasks
@@ -85,26 +91,33 @@ class TableReader:
     suffix: str
     splits: Splits
     seed: int
+    weight_columns: Mapping[str, str]
 
     def read(self, frame: pd.DataFrame, problems: Problems) -> TableRows:
         """Read rows; what is wrong is added to the problems."""
         files, sides, drawn = None, np.array([]), np.array([], bool)
         if self.image is not None:
             files = find_files(frame[self.image].tolist(), self.image, self.root, self.suffix, problems)
-        labels, class_names = _read_labels(frame, self.tasks, problems)
+        known, columns, class_names = read_labels(frame, self.tasks, problems)
+        labels = encode_labels(known, len(frame), columns, problems, name="train", class_names=class_names)
+        weights: dict[str, np.ndarray] = {}
         with problems.collect():
-            sides = self.splits.assign(frame, strata_of(self.tasks, labels), self.seed)
+            weights = read_weights(self.weight_columns, frame, len(frame), "train")
+        with problems.collect():
+            sides = self.splits.assign(frame, strata_of(known, labels), self.seed)
             drawn = self.splits.drawn(frame)
             if files is not None:
                 check_sides(files, self.root, sides, drawn, str(self.image))
         with problems.collect():
-            _check_labels(self.tasks, labels, sides)
+            _check_labels(known, labels, sides)
+        with problems.collect():
+            refuse_unseen(self.tasks, known, labels, sides, collect_class_names(known, class_names))
         encoder, x = None, None
         if self.kinds is not None and len(sides):
             with problems.collect():
                 encoder = TableEncoder.fit(frame, self.kinds, rows=np.flatnonzero(sides == "train"))
                 x, _ = encoder.transform(frame)
-        return TableRows(labels, class_names, sides, drawn, files, encoder, x)
+        return TableRows(known, labels, weights, class_names, sides, drawn, files, encoder, x)
 
 
 def from_table(
@@ -117,6 +130,7 @@ def from_table(
     suffix: str = "",
     image_size: int | tuple[int, int] | None = None,
     splits: Splits | str | Mapping[str, Any] | None = None,
+    weight: str | Mapping[str, str] | None = None,
     on_error: OnError = "raise",
     seed: int = 0,
     name: str | None = None,
@@ -126,8 +140,8 @@ def from_table(
     Args:
         table: A pandas DataFrame, or the path of a table that `mtl_keras.tables.read_table` reads: `.csv`, `.tsv`, `.parquet`,
             `.jsonl` or `.json`, perhaps packed. To say how it is written, pass what `read_table` returns.
-        tasks: What is predicted; each task reads the column it names. Texts are classes in alphabetical order for
-            `Classification` and `ClassMap`, and become their `class_names`. NaN, None and empty texts are missing labels.
+        tasks: What is predicted; each task reads the column it names. Classes that a task leaves out are those of its column.
+            NaN, None and empty texts are missing labels.
         image: Column with the paths of the images. Exactly one of `image` and `inputs` must be given.
         inputs: Names of the input columns, whose kinds are inferred; or their kinds by name: `"number"`, `"category"`,
             `"boolean"` or `"date"`. They are encoded by what is learnt from the training rows.
@@ -138,12 +152,14 @@ def from_table(
             keeps their size, which must then be the same.
         splits: A `Splits`, or the name of the column with the split of each row. None (default) holds out a tenth of the rows
             for validation, stratified over the classes of all tasks jointly.
+        weight: Column with the weight of each row in the loss, at least 0, or a mapping of task to such a column; None
+            (default) counts all rows alike. A row of weight 0 counts like one without a label.
         on_error: `"raise"` (default), or `"skip"` to leave out rows that cannot be used, with a warning that says the cost.
         seed: Seed of the choice of held-out rows, from 0; default 0.
         name: Name of the data set in reports; default the file's name without endings, or `"dataframe"`.
 
     Returns:
-        Each split in the order of the table. Images are RGB, uint8 `[n, height, width, 3]`: upright by the EXIF orientation,
+        Data whose `tasks` have their classes. Each split is in the order of the table. Images are RGB, uint8 `[n, height, width, 3]`: upright by the EXIF orientation,
         of 16 bits a channel the upper 8, and transparent pixels over white. Rows of columns are float32 `[n, columns]`.
         Messages count rows from 0.
 
@@ -157,7 +173,7 @@ def from_table(
         data = mtl.data.from_table("wine.csv", tasks, inputs=["alcohol", "color"])
     """
     size = None if image_size is None else check_image_size("image_size", image_size)
-    whole, reader = plan_table(table, tasks, image, inputs, root, suffix, splits, seed)
+    whole, reader = plan_table(table, tasks, image, inputs, root, suffix, splits, weight, seed)
 
     def read(frame: pd.DataFrame) -> tuple[TableRows, np.ndarray]:
         problems = Problems()
@@ -167,9 +183,9 @@ def from_table(
         assert x is not None
         return rows, x
 
-    labeled = [task.column for task in reader.tasks.values() if not task.from_input and task.column is not None]
+    labeled = [column for task in reader.tasks.values() if not task.from_input for column in task.columns_read]
     (rows, x), _, skipped = read_good_rows(whole.frame, read, on_error, list(dict.fromkeys(labeled)))
-    everything = make_split(reader.tasks, x, rows.labels, "train")
+    everything = make_split(rows.tasks, x, rows.labels, "train", rows.weights)
     parts = {
         side: replace(everything.take(np.flatnonzero(rows.sides == side)), name=side) for side in np.unique(rows.sides).tolist()
     }
@@ -178,7 +194,7 @@ def from_table(
         parts["train"],
         parts["validation"],
         parts.get("test"),
-        collect_class_names(reader.tasks, rows.class_names),
+        collect_class_names(rows.tasks, rows.class_names),
         x.shape[1:],
         encoder=rows.encoder,
         skipped=skipped,
@@ -186,7 +202,7 @@ def from_table(
 
 
 def plan_table(
-    table: Any, tasks: Tasks, image: Any, inputs: Any, root: Any, suffix: Any, splits: Any, seed: Any
+    table: Any, tasks: Tasks, image: Any, inputs: Any, root: Any, suffix: Any, splits: Any, weight: Any, seed: Any
 ) -> tuple[Table, TableReader]:
     """Return a table and how its rows are read; see `from_table` for arguments and errors."""
     check_tasks(tasks)
@@ -206,8 +222,9 @@ def plan_table(
             raise unknown("column", column, map(str, whole.frame.columns))
     tasks = resolve_columns(tasks, list(whole.frame.columns))
     _check_overlap(tasks, kinds or ())
+    weight_columns = check_weight(weight, tasks, list(whole.frame.columns))
     place = whole.folder if root is None else Path(root).expanduser()
-    return whole, TableReader(tasks, image, kinds, place, suffix, divided, seed)
+    return whole, TableReader(tasks, image, kinds, place, suffix, divided, seed, weight_columns)
 
 
 def _read_kinds(inputs: Any, table: Table) -> dict[str, str]:
@@ -231,20 +248,13 @@ def _read_kinds(inputs: Any, table: Table) -> dict[str, str]:
 def _check_overlap(tasks: Tasks, inputs: Sequence[str] | Mapping[str, str]) -> None:
     """Refuse a column that is predicted from itself."""
     for task in tasks.values():
-        if task.column in inputs:
+        for column in () if task.from_input else task.columns_read:
+            if column not in inputs:
+                continue
             raise MTLError(
-                f"A column must be an input or a label. Received: {task.column!r} as both, for task {task.name!r}. Leave it "
+                f"A column must be an input or a label. Received: {column!r} as both, for task {task.name!r}. Leave it "
                 "out of the inputs."
             )
-
-
-def _read_labels(frame: pd.DataFrame, tasks: Tasks, problems: Problems) -> tuple[Labels, dict[str, tuple[str, ...]]]:
-    """Return stored labels and presence by task, and names of classes by column; what is wrong is added to the problems."""
-    columns, class_names = {}, {}
-    for column in dict.fromkeys(task.column for task in tasks.values() if not task.from_input and task.column is not None):
-        with problems.collect(column):
-            columns[column], class_names[column] = read_column(frame[column], column, tasks)
-    return encode_labels(tasks, len(frame), columns, problems, name="train", class_names=class_names), class_names
 
 
 def _check_labels(tasks: Tasks, labels: Labels, sides: np.ndarray) -> None:
@@ -255,11 +265,16 @@ def _check_labels(tasks: Tasks, labels: Labels, sides: np.ndarray) -> None:
             if (own := sides == side).any() and not (present[own] > 0).any():
                 lacking.setdefault(task, []).append(f"{side} ({own.sum():,} rows)")
     if lacking:
-        shown = "; ".join(f"{task!r} (column {tasks[task].column!r}) in {', '.join(sides)}" for task, sides in lacking.items())
+        shown = "; ".join(f"{task!r}{_name_column(tasks[task])} in {', '.join(sides)}" for task, sides in lacking.items())
         raise MTLError(
             f"Each task must have labels in each split. Received: none for {shown}. Add labels, leave the task out, or divide "
             "the rows otherwise."
         )
+
+
+def _name_column(task: Task) -> str:
+    """Return the column of a task in words, nothing for one that reads several."""
+    return "" if task.column is None else f" (column {task.column!r})"
 
 
 def _read_images(
