@@ -206,12 +206,12 @@ def encode_labels(
     for task in tasks.values():
         if task.from_input or any(column not in columns for column in task.columns_read) or (task.unresolved and problems):
             continue
-        with problems.collect():
+        with problems.collect(", ".join(task.columns_read)):
             labels[task.name] = task.encode(_read_labels(task, n, columns, name, class_names or {}))
     for task in tasks.values():
         if task.source in labels and task.name in labels:
             (stored, present), (source, known) = labels[task.name], labels[task.source]
-            with problems.collect():
+            with problems.collect(", ".join(task.columns_read)):
                 task.check_labels(stored, source, (present > 0) & (known > 0))
     return labels
 

@@ -11,11 +11,12 @@ import numpy as np
 from mtl_keras.data._inputs import as_column
 from mtl_keras.errors import MTLError, Problems, RowsError, list_rows
 
+#: Characters of a label that the reason for setting a row aside has.
+SHOWN = 40
 #: Stored labels `[n, ...]` and their weights `[n]`, by task.
 Labels = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 if TYPE_CHECKING:
-    from mtl_keras.data._split import Split
     from mtl_keras.tasks import Task, Tasks
 
 __all__ = ["as_indices", "clean_column", "column_of", "is_text", "read_labels", "refuse_unseen"]
@@ -91,9 +92,11 @@ def clean_column(values: Any, column: str) -> np.ndarray:
             rows = present.astype(np.float64)
     except (TypeError, ValueError):
         wrong = np.flatnonzero(~absent)[_find_odd(present)]
-        raise MTLError(
+        raise RowsError(
             "A label column must hold only numbers, lists of numbers of one length, or strings. Received: "
-            f"{entries[wrong[0]]!r} in {list_rows(wrong)} of column {column!r}, unlike most others. Convert them."
+            f"{entries[wrong[0]]!r} in {list_rows(wrong)} of column {column!r}, unlike most others. Convert them.",
+            wrong,
+            [f"{str(entries[row])[:SHOWN]!r} is of another kind than most labels" for row in wrong],
         ) from None
     numbers = np.full((len(entries), *rows.shape[1:]), np.nan)
     numbers[~absent] = rows
@@ -160,9 +163,7 @@ def refuse_unseen(
         stated = getattr(given[name], "classes", None) is not None
         if stated or (not given[name].unresolved and task.class_names == given[name].class_names):
             continue
-        counts = {
-            side: task.label_counts(own[name][0][own[name][1] > 0]) for side, own in labels.items() if name in own
-        }
+        counts = {side: task.label_counts(own[name][0][own[name][1] > 0]) for side, own in labels.items() if name in own}
         for side, count in counts.items():
             if (unseen := np.flatnonzero((count > 0) & (counts["train"] == 0))).size:
                 called = [*(names.get(name) or map(str, range(len(count))))]
@@ -175,7 +176,7 @@ def refuse_unseen(
                 if rows is None or stored.ndim > 1:
                     raise MTLError(message)
                 wrong = rows[side][(weight > 0) & np.isin(stored, unseen)]
-                raise RowsError(message, wrong, f"its class has no training row", task.column or "")
+                raise RowsError(message, wrong, "its class has no training row", task.column or "")
 
 
 def _distinct(column: np.ndarray, name: str) -> tuple[str, ...]:

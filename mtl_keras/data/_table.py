@@ -108,10 +108,12 @@ class TableReader:
             drawn = self.splits.drawn(frame)
             if files is not None:
                 check_sides(files, self.root, sides, drawn, str(self.image))
+        at = {side: np.flatnonzero(sides == side) for side in np.unique(sides).tolist()}
+        by_side = {side: _take(labels, weights, own) for side, own in at.items()}
         with problems.collect():
-            _check_labels(known, labels, sides)
+            _check_labels(known, by_side)
         with problems.collect():
-            refuse_unseen(self.tasks, known, labels, sides, collect_class_names(known, class_names))
+            refuse_unseen(self.tasks, known, by_side, collect_class_names(known, class_names), at)
         encoder, x = None, None
         if self.kinds is not None and len(sides):
             with problems.collect():
@@ -159,9 +161,9 @@ def from_table(
         name: Name of the data set in reports; default the file's name without endings, or `"dataframe"`.
 
     Returns:
-        Data whose `tasks` have their classes. Each split is in the order of the table. Images are RGB, uint8 `[n, height, width, 3]`: upright by the EXIF orientation,
-        of 16 bits a channel the upper 8, and transparent pixels over white. Rows of columns are float32 `[n, columns]`.
-        Messages count rows from 0.
+        Data whose `tasks` have their classes. Each split is in the order of the table. Images are RGB, uint8
+        `[n, height, width, 3]`: upright by the EXIF orientation, of 16 bits a channel the upper 8, and transparent pixels over
+        white. Rows of columns are float32 `[n, columns]`. Messages count rows from 0.
 
     Raises:
         MTLError: If the table, a column or an image is missing, an image lies outside the root, is not readable (JPEG, PNG,
@@ -257,13 +259,18 @@ def _check_overlap(tasks: Tasks, inputs: Sequence[str] | Mapping[str, str]) -> N
             )
 
 
-def _check_labels(tasks: Tasks, labels: Labels, sides: np.ndarray) -> None:
+def _take(labels: Labels, weights: Mapping[str, np.ndarray], rows: np.ndarray) -> Labels:
+    """Return stored labels and their weights of some rows."""
+    return {task: (stored[rows], (present * weights.get(task, 1))[rows]) for task, (stored, present) in labels.items()}
+
+
+def _check_labels(tasks: Tasks, labels: Mapping[str, Labels]) -> None:
     """Refuse a task without a label in a split, which could neither be learnt nor judged."""
     lacking: dict[str, list[str]] = {}
-    for task, (_, present) in labels.items():
-        for side in ("train", "validation", "test"):
-            if (own := sides == side).any() and not (present[own] > 0).any():
-                lacking.setdefault(task, []).append(f"{side} ({own.sum():,} rows)")
+    for side in sorted(labels, key=("train", "validation", "test").index):
+        for task, (_, weight) in labels[side].items():
+            if not (weight > 0).any():
+                lacking.setdefault(task, []).append(f"{side} ({len(weight):,} rows)")
     if lacking:
         shown = "; ".join(f"{task!r}{_name_column(tasks[task])} in {', '.join(sides)}" for task, sides in lacking.items())
         raise MTLError(

@@ -62,7 +62,9 @@ def inspect_table(
         Path("check.html").write_text(report.html(), encoding="utf-8")
     """
     size = None if image_size is None else check_image_size("image_size", image_size)
-    survey = survey_table(table, tasks, image=image, inputs=inputs, root=root, suffix=suffix, splits=splits, weight=weight, seed=seed)
+    survey = survey_table(
+        table, tasks, image=image, inputs=inputs, root=root, suffix=suffix, splits=splits, weight=weight, seed=seed
+    )
     return inspect(
         Rows(
             name or survey.name,
