@@ -118,7 +118,8 @@ def from_arrays(
                 f"{split.name}. Resize them to one shape."
             )
     called = collect_class_names(tasks, given)
-    refuse_unseen(given_tasks, tasks, parts, called)
+    labels = {side: {task: (split.y[task], split.weight[task]) for task in tasks} for side, split in parts.items()}
+    refuse_unseen(given_tasks, tasks, labels, called)
     return Data(name, parts["train"], parts["validation"], parts.get("test"), called, tuple(shape))
 
 
@@ -207,12 +208,12 @@ def encode_labels(
     for task in tasks.values():
         if task.from_input or any(column not in columns for column in task.columns_read) or (task.unresolved and problems):
             continue
-        with problems.collect():
+        with problems.collect(", ".join(task.columns_read)):
             labels[task.name] = task.encode(_read_labels(task, n, columns, name, class_names or {}))
     for task in tasks.values():
         if task.source in labels and task.name in labels:
             (stored, present), (source, known) = labels[task.name], labels[task.source]
-            with problems.collect():
+            with problems.collect(", ".join(task.columns_read)):
                 task.check_labels(stored, source, (present > 0) & (known > 0))
     return labels
 

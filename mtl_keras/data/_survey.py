@@ -31,7 +31,7 @@ class Survey:
     Attributes:
         name: Name of the table.
         frame: Its rows.
-        tasks: What is predicted, with the columns that are read.
+        tasks: What is predicted, with the classes of the table.
         labels: Stored labels and presence by task, of the columns that are right.
         class_names: By task.
         kinds: Kinds of the input columns; empty for images.

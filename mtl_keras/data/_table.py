@@ -35,7 +35,7 @@ from mtl_keras.tables import KINDS, Table, TableEncoder, infer_columns, read_tab
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mtl_keras.tasks import Tasks
+    from mtl_keras.tasks import Task, Tasks
 
 __all__ = ["TableReader", "TableRows", "from_table", "plan_table"]
 
@@ -80,8 +80,8 @@ class TableReader:
         root: Folder of the images.
         suffix: Ending of their names.
         splits: How rows are divided.
-        weights: Column of the row weights by task.
         seed: Of the choice of held-out rows.
+        weight_columns: Column of the weights of rows, by task.
     """
 
     tasks: Tasks
@@ -90,32 +90,36 @@ class TableReader:
     root: Path
     suffix: str
     splits: Splits
-    weights: Mapping[str, str]
     seed: int
+    weight_columns: Mapping[str, str]
 
     def read(self, frame: pd.DataFrame, problems: Problems) -> TableRows:
         """Read rows; what is wrong is added to the problems."""
         files, sides, drawn = None, np.array([]), np.array([], bool)
         if self.image is not None:
             files = find_files(frame[self.image].tolist(), self.image, self.root, self.suffix, problems)
-        tasks, columns, class_names = read_labels(frame, self.tasks, problems)
-        labels = encode_labels(tasks, len(frame), columns, problems, name="train", class_names=class_names)
+        known, columns, class_names = read_labels(frame, self.tasks, problems)
+        labels = encode_labels(known, len(frame), columns, problems, name="train", class_names=class_names)
         weights: dict[str, np.ndarray] = {}
         with problems.collect():
-            weights = read_weights(self.weights, frame, len(frame), "train")
+            weights = read_weights(self.weight_columns, frame, len(frame), "train")
         with problems.collect():
-            sides = self.splits.assign(frame, strata_of(tasks, labels), self.seed)
+            sides = self.splits.assign(frame, strata_of(known, labels), self.seed)
             drawn = self.splits.drawn(frame)
             if files is not None:
                 check_sides(files, self.root, sides, drawn, str(self.image))
+        at = {side: np.flatnonzero(sides == side) for side in np.unique(sides).tolist()}
+        by_side = {side: _take(labels, weights, own) for side, own in at.items()}
         with problems.collect():
-            _check_labels(tasks, labels, sides)
+            _check_labels(known, by_side)
+        with problems.collect():
+            refuse_unseen(self.tasks, known, by_side, collect_class_names(known, class_names), at)
         encoder, x = None, None
         if self.kinds is not None and len(sides):
             with problems.collect():
                 encoder = TableEncoder.fit(frame, self.kinds, rows=np.flatnonzero(sides == "train"))
                 x, _ = encoder.transform(frame)
-        return TableRows(tasks, labels, weights, class_names, sides, drawn, files, encoder, x)
+        return TableRows(known, labels, weights, class_names, sides, drawn, files, encoder, x)
 
 
 def from_table(
@@ -187,14 +191,12 @@ def from_table(
     parts = {
         side: replace(everything.take(np.flatnonzero(rows.sides == side)), name=side) for side in np.unique(rows.sides).tolist()
     }
-    called = collect_class_names(rows.tasks, rows.class_names)
-    refuse_unseen(reader.tasks, rows.tasks, parts, called)
     return Data(
         whole.name if name is None else name,
         parts["train"],
         parts["validation"],
         parts.get("test"),
-        called,
+        collect_class_names(rows.tasks, rows.class_names),
         x.shape[1:],
         encoder=rows.encoder,
         skipped=skipped,
@@ -222,9 +224,9 @@ def plan_table(
             raise unknown("column", column, map(str, whole.frame.columns))
     tasks = resolve_columns(tasks, list(whole.frame.columns))
     _check_overlap(tasks, kinds or ())
+    weight_columns = check_weight(weight, tasks, list(whole.frame.columns))
     place = whole.folder if root is None else Path(root).expanduser()
-    weights = check_weight(weight, tasks, list(whole.frame.columns))
-    return whole, TableReader(tasks, image, kinds, place, suffix, divided, weights, seed)
+    return whole, TableReader(tasks, image, kinds, place, suffix, divided, seed, weight_columns)
 
 
 def _read_kinds(inputs: Any, table: Table) -> dict[str, str]:
@@ -257,20 +259,29 @@ def _check_overlap(tasks: Tasks, inputs: Sequence[str] | Mapping[str, str]) -> N
             )
 
 
-def _check_labels(tasks: Tasks, labels: Labels, sides: np.ndarray) -> None:
+def _take(labels: Labels, weights: Mapping[str, np.ndarray], rows: np.ndarray) -> Labels:
+    """Return stored labels and their weights of some rows."""
+    return {task: (stored[rows], (present * weights.get(task, 1))[rows]) for task, (stored, present) in labels.items()}
+
+
+def _check_labels(tasks: Tasks, labels: Mapping[str, Labels]) -> None:
     """Refuse a task without a label in a split, which could neither be learnt nor judged."""
     lacking: dict[str, list[str]] = {}
-    for task, (_, present) in labels.items():
-        for side in ("train", "validation", "test"):
-            if (own := sides == side).any() and not (present[own] > 0).any():
-                lacking.setdefault(task, []).append(f"{side} ({own.sum():,} rows)")
+    for side in sorted(labels, key=("train", "validation", "test").index):
+        for task, (_, weight) in labels[side].items():
+            if not (weight > 0).any():
+                lacking.setdefault(task, []).append(f"{side} ({len(weight):,} rows)")
     if lacking:
-        columns = {task: ", ".join(map(repr, tasks[task].columns_read[:3])) for task in lacking}
-        shown = "; ".join(f"{task!r} (column {columns[task]}) in {', '.join(sides)}" for task, sides in lacking.items())
+        shown = "; ".join(f"{task!r}{_name_column(tasks[task])} in {', '.join(sides)}" for task, sides in lacking.items())
         raise MTLError(
             f"Each task must have labels in each split. Received: none for {shown}. Add labels, leave the task out, or divide "
             "the rows otherwise."
         )
+
+
+def _name_column(task: Task) -> str:
+    """Return the column of a task in words, nothing for one that reads several."""
+    return "" if task.column is None else f" (column {task.column!r})"
 
 
 def _read_images(
