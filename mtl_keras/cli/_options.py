@@ -50,6 +50,12 @@ Root = Annotated[
     str | None,
     typer.Option(help="Folder in which the images of a table lie. [default: looked for]", metavar="FOLDER", show_default=False),
 ]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad", help="Leave out rows of a table or folder that cannot be used, and list them in skipped.csv of the run."
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Root folder in which a data set is looked up as <name>/ and tfds/<name>/.", show_default=False),
@@ -87,7 +93,7 @@ def split_names(text: str | None) -> tuple[str, ...]:
 
 def find_study(
     study: str,
-    hints: dict[str, str | None],
+    hints: dict[str, Any],
     *,
     resume: bool = False,
     command: str = "",
@@ -97,7 +103,7 @@ def find_study(
 
     Args:
         study: The argument STUDY.
-        hints: The options `image`, `inputs`, `tasks` and `root`.
+        hints: The options `image`, `inputs`, `tasks`, `root` and `skip_bad`.
         resume: Whether a run is resumed: that of a table is then the study that its folder keeps.
         command: The verb.
         output_dir: The option.
@@ -106,8 +112,12 @@ def find_study(
 
     if resume and not any(hints.values()) and (folder := find_run(study, command, output_dir)) is not None:
         return study_of_run(folder)
-    names = {name: split_names(hints[name]) for name in ("inputs", "tasks")}
-    return load_study(study, image=hints["image"], root=hints["root"], **names)
+    return load_study(study, **read_hints(hints))
+
+
+def read_hints(hints: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that say what the columns of a table are, as `load_study` takes them."""
+    return {**hints, **{name: split_names(hints[name]) for name in ("inputs", "tasks")}}
 
 
 def read_changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:

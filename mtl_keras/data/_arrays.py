@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_tasks", "collect_class_names", "encode_labels", "from_arrays", "hold_out", "make_split", "resolve_columns"]
 
-Columns = Mapping[str, np.ndarray]
+#: A DataFrame holds columns by name as well.
+Columns = Mapping[str, Any]
 VALIDATION = 0.1
 
 

@@ -47,12 +47,13 @@ def read_labels(
                 if isinstance(task.label, LabelSource):
                     if task.column is not None and is_text(columns[task.column]) and task.column not in given:
                         found[task.column] = _distinct(columns[task.column], task.column)
-                elif task.column is not None:
-                    if is_text(columns[task.column]):
-                        _check_spaces(columns[task.column], task.column)
-                    column = columns.pop(task.column)
-                    task = task.resolve(column, tuple(given.get(name) or given.get(task.column, ())))
-                    columns[task.column] = column
+                elif (own := task.column) is not None:
+                    # Left out where it is wrong.
+                    column = columns.pop(own)
+                    if is_text(column):
+                        _check_spaces(column, own)
+                    task = task.resolve(column, tuple(given.get(name) or given.get(own, ())))
+                    columns[own] = column
         resolved.append(task)
     with problems.collect():
         tasks = Tasks(*resolved)
@@ -154,10 +155,11 @@ def refuse_unseen(given: Tasks, tasks: Tasks, parts: Mapping[str, Split], names:
         for side, count in counts.items():
             if (unseen := np.flatnonzero((count > 0) & (counts["train"] == 0))).size:
                 called = [*(names.get(name) or map(str, range(len(count))))]
+                more = f", and {len(unseen) - 1} more" if len(unseen) > 1 else ""
                 raise MTLError(
                     f"Every class must occur in training rows. Received: {called[unseen[0]]!r} of task {name!r} in "
-                    f"{int(count[unseen[0]])} {side} rows only{f', and {len(unseen) - 1} more' if len(unseen) > 1 else ''}."
-                    " Move a row of it to the training rows, leave its label empty, or state classes=[...] to keep it."
+                    f"{int(count[unseen[0]])} {side} rows only{more}. Move a row of it to the training rows, leave its "
+                    "label empty, or state classes=[...] to keep it."
                 )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import filelock
 import tensorflow as tf
 
-from mtl_keras.data import Data
+from mtl_keras.data import Data, skipped_text
 from mtl_keras.errors import MTLError, describe_failure
 from mtl_keras.files import atomic, check_name, damaged, read_json, remove_leftovers, seal, writable_folder, write_json
 from mtl_keras.model import MultiTaskModel
@@ -31,6 +31,8 @@ __all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_conf
 Command = Literal["tune", "train", "compare", "reproduce"]
 
 CONFIG, PAGE = "config.json", "README.md"
+#: Rows of a table that were set aside.
+SKIPPED = "skipped.csv"
 #: Key of a configuration that holds the digests of the data.
 DATA = "data"
 #: Keys that may differ or have a check of their own: a study file may have been moved, or have got another comment.
@@ -87,7 +89,7 @@ class RunFolder:
             )
 
     def check_data(self, data: Data, name: str | None = None) -> None:
-        """Refuse other data than what the run was started with.
+        """Refuse other data than what the run was started with, and keep the rows that were set aside for `open`.
 
         Args:
             data: The data.
@@ -96,6 +98,8 @@ class RunFolder:
         Raises:
             MTLError: If it differs, or the folder does not say what it was; the message names what differs.
         """
+        if data.skipped:
+            self.texts[SKIPPED if name is None else f"{name}_{SKIPPED}"] = skipped_text(data.skipped)
         if self.saved is not None:
             saved = self.saved.get(DATA)
             data.check_digests(saved if name is None else (saved or {}).get(name), self.path)

@@ -52,6 +52,8 @@ class Task(Scored):
     standardized: ClassVar[bool] = False
     #: What `encode` stores for a part of a label that is missing; None if it stores NaN, or no such parts.
     stored_missing: ClassVar[float | None] = None
+    #: Number of axes of the label of one row in a column.
+    label_rank: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         check_task_name(self.name)
@@ -66,8 +68,8 @@ class Task(Scored):
         )
         self.check_skill()
         if self.loss is not None and (example := self.example()) is not None:
-            pair = self.keras_pair(*example, keras_losses.takes_indices(self.loss))
-            keras_losses.refuse_unless_row_wise(self.loss, *map(np.asarray, pair), of, self.in_parts)
+            target, output = self.keras_pair(*example, keras_losses.takes_indices(self.loss))
+            keras_losses.refuse_unless_row_wise(self.loss, np.asarray(target), np.asarray(output), of, self.in_parts)
 
     @property
     def column(self) -> str | None:
