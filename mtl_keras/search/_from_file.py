@@ -163,18 +163,18 @@ def read_source(file: StudyFile, splits: Splits, tasks: Tasks) -> tuple[Table, d
     """
     inputs, size = file.inputs, file.inputs.get("image_size")
     shape: dict[str, Any] = {"image_size": tuple(size) if isinstance(size, list) else size}
-    named = {"weight": inputs.get("weight"), "name": file.name}
+    common = {"weight": inputs.get("weight"), "name": file.name}
     place = file.source
     path = file.base / Path(place.pop("path")).expanduser()
     if file.folder:
         table, _ = list_folder(path, place["levels"])
-        return table, {"image": "file", "root": path, **named, **shape}
+        return table, {"image": "file", "root": path, **shape, **common}
     table = read_table(path, **{key: value for key, value in place.items() if key != "on_error"})
     _check_columns(file, splits, tasks, list(table.frame.columns))
     if "columns" in inputs:
-        return table, {"inputs": inputs["columns"], **named}
+        return table, {"inputs": inputs["columns"], **common}
     root = table.folder / Path(inputs.get("root", ".")).expanduser()
-    return table, {"image": inputs["image"], "root": root, "suffix": inputs.get("suffix", ""), **named, **shape}
+    return table, {"image": inputs["image"], "root": root, "suffix": inputs.get("suffix", ""), **shape, **common}
 
 
 def inspect_study(file: StudyFile) -> Report:
