@@ -226,10 +226,9 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "Classes must differ by more than spaces. Received: ' dress' in row 39 of column 'kind', beside 'dress'. Correct them",
     ),
     (
-        {"new": ["no", "yes"] * 20},
+        {"new": ["no", "yes", "perhaps", "no"] * 10},
         {},
-        "Labels of task 'new' must be class indices from 0 to 1. Received: 'no' in rows 0, 1, 2, 3, 4 and 35 more. Map them in "
-        "the right order, e.g. by {'no': 0, 'yes': 1}; from_table does so for a mtl.Classification.",
+        "A binary task must have two classes. Received: 3 for task 'new', no, perhaps, yes. Use mtl.Classification.",
     ),
     ({"kind": [0, 1, 2, 3] * 10}, {}, "must be integers from 0 to 2. Received: 3.0 in row 3"),
     (
@@ -237,12 +236,12 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {},
         "Received: 3.0 in row 2 (10 of 40 rows are out of range, rows 2, 6, 10, 14, 18 and 5 more). ",
     ),
-    ({"kind": [1, 2, 3, 1] * 10}, {}, "They seem to count from 1: subtract 1."),
+    ({"kind": [1, 2, 3, 1] * 10}, {}, "They seem to count from 1: subtract 1, or leave `classes` out."),
     (
         {"marks": ["a|b", "b", "a|c", ""] * 10},
-        {"tasks": mtl.Tasks(mtl.MultiLabel("marks", classes=3))},
-        "must have 3 numbers per row. Received: texts such as 'a|b'. Turn them into lists of numbers, e.g. by "
-        "df[column].str.get_dummies('|').values.tolist().",
+        {"tasks": mtl.Tasks(mtl.MultiLabel("marks", classes=4))},
+        "Received: classes=4 for task 'marks', and 3 in column 'marks', separated by '|'. Pass classes=[...], or another "
+        "separator=.",
     ),
     ({}, {"image_size": "32"}, "`image_size` must be an integer in [1, 16384]. Received: image_size='32'"),
     ({}, {"image_size": (32,)}, "`image_size` must be a side, or height and width, in px. Received: image_size=(32,)"),

@@ -106,6 +106,9 @@ class Backbone:
         >>> import mtl_keras as mtl
         >>> mtl.Backbone("MobileNet", alpha=0.25, image_size=224)
         Backbone('MobileNet', image_size=224, alpha=0.25)
+        >>> import keras
+        >>> mtl.Backbone(keras.Sequential([keras.Input((7,)), keras.layers.Dense(5)]), weights=None)
+        Backbone(<network [7] to [5]>, weights=None)
     """
 
     name: str

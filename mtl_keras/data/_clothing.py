@@ -81,6 +81,8 @@ def load_clothing(
 
 def _select_most_frequent(root: Path, garments: int) -> pd.DataFrame:
     """Return the rows of the most frequent garments, with the names of the photos' files in `path`."""
+    import pandas as pd
+
     table = read_table(root / "labels.csv").frame
     for column in ("image", *COLUMNS):
         if column not in table.columns:
@@ -94,5 +96,6 @@ def _select_most_frequent(root: Path, garments: int) -> pd.DataFrame:
         )
     kept = table[table.label.isin(counts.index[:garments])]
     endings = {path.stem: path.suffix for path in (root / "images").glob("*")}
-    names = [f"{image}{endings.get(image, '.png')}" if isinstance(image, str) else image for image in kept.image]
+    # A column of numbers alone is read as numbers.
+    names = [image if pd.isna(image) else f"{image}{endings.get(str(image), '.png')}" for image in kept.image]
     return kept.assign(path=names)

@@ -88,6 +88,19 @@ class Data:
                     f"task {task!r}. Correct the names or `classes`."
                 )
 
+        self._weigh_classes()
+
+    def _weigh_classes(self) -> None:
+        """Give all splits the class weights that follow from the training rows."""
+        found = {}
+        for name, task in self.tasks.items():
+            if getattr(task, "class_weight", None) is not None:
+                labels = self.train.y[name][self.train.weight[name] > 0]
+                found[name] = task.class_weights(labels, self.class_names.get(name, ()))
+        for field in SPLITS if found else ():
+            if (split := getattr(self, field)) is not None:
+                store(self, **{field: replace(split, class_weights=found)})
+
     def __repr__(self) -> str:
         splits = [split for split in (self.train, self.validation, self.test) if split is not None]
         rows = ", ".join(f"{len(split):,} {split.name}" for split in splits)

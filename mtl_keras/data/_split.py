@@ -56,6 +56,7 @@ class Split:
         sampler: The batching policy: views, online augmentation and the schedule of several data sets. With V views, `x`
             and targets that are the input are `[n, V, ...]`. Default: plain rows of one data set.
         array_cache: Keeps what was computed from the arrays, such as tensors; shared by splits derived from one another.
+        class_weights: Weights of the classes in the loss by task, from `Task.class_weights`; `Data` sets them. Default none.
 
     Raises:
         MTLError: If there are no rows, numbers of rows or views differ, or `y` or `weight` lack a task.
@@ -71,6 +72,7 @@ class Split:
     origin: np.ndarray | None = None
     sampler: Sampler = field(default_factory=Sampler)
     array_cache: ArrayCache = field(default_factory=ArrayCache, repr=False)
+    class_weights: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_mapping("tasks", self.tasks, of="a split")
@@ -261,7 +263,7 @@ class Split:
                 batch is NaN, and some kernels refuse one.
 
         Returns:
-            A `tf.data.Dataset` with known cardinality. `y` has passed through `Task.target`.
+            A `tf.data.Dataset` with known cardinality. `y` has passed through `Task.target`, and `Task.weigh` if given weights.
 
         Raises:
             MTLError: If `batch_size` is below 1, there is no epoch, or an alternated data set has no row.
@@ -278,7 +280,7 @@ class Split:
         epochs = check_count("epochs", epochs)
         first_epoch = check_integer("first_epoch", first_epoch, 0, epochs - 1)
         seed = None if seed is None else check_seed("seed", seed)
-        reader = BatchReader(self.tasks, self.arrays(), self.views, self.array_cache)
+        reader = BatchReader(self.tasks, self.arrays(), self.views, self.array_cache, self.class_weights)
         order = BatchOrder(batch_size, seed, epochs, first_epoch, at_least)
         members = [np.arange(len(self))] if seed is None else self.rows_by_dataset()
         rows = self.sampler.batches_of_rows(members, order, self.x.shape[-3:])

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtl_keras.data._arrays import check_tasks, collect_class_names, encode_labels, make_split, resolve_columns
-from mtl_keras.data._columns import read_column
+from mtl_keras.data._columns import read_labels, refuse_unseen
 from mtl_keras.data._data import Data
 from mtl_keras.data._images import check_headers, read_images
 from mtl_keras.data._listed import check_sides, find_files, refuse_unreadable
 from mtl_keras.data._skipped import OnError, read_good_rows
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import strata_of
+from mtl_keras.data._weights import check_weight, read_weights
 from mtl_keras.errors import (
     MTLError,
     Problems,
@@ -47,14 +48,18 @@ class _Rows:
 
     Attributes:
         x: Inputs.
+        tasks: What is predicted, with the classes of the table.
         labels: Stored labels and presence by task.
+        weights: Weights of rows by task.
         class_names: Names of classes by column.
         sides: Split of each row.
         encoder: Of the input columns.
     """
 
     x: np.ndarray
+    tasks: Tasks
     labels: Labels
+    weights: dict[str, np.ndarray]
     class_names: dict[str, tuple[str, ...]]
     sides: np.ndarray
     encoder: TableEncoder | None = None
@@ -70,6 +75,7 @@ def from_table(
     suffix: str = "",
     image_size: int | tuple[int, int] | None = None,
     splits: Splits | str | Mapping[str, Any] | None = None,
+    weight: str | Mapping[str, str] | None = None,
     on_error: OnError = "raise",
     seed: int = 0,
     name: str | None = None,
@@ -79,8 +85,8 @@ def from_table(
     Args:
         table: A pandas DataFrame, or the path of a table that `mtl_keras.tables.read_table` reads: `.csv`, `.tsv`, `.parquet`,
             `.jsonl` or `.json`, perhaps packed. To say how it is written, pass what `read_table` returns.
-        tasks: What is predicted; each task reads the column it names. Texts are classes in alphabetical order for
-            `Classification` and `ClassMap`, and become their `class_names`. NaN, None and empty texts are missing labels.
+        tasks: What is predicted; each task reads the column it names. Classes that a task leaves out are those of its column.
+            NaN, None and empty texts are missing labels.
         image: Column with the paths of the images. Exactly one of `image` and `inputs` must be given.
         inputs: Names of the input columns, whose kinds are inferred; or their kinds by name: `"number"`, `"category"`,
             `"boolean"` or `"date"`. They are encoded by what is learnt from the training rows.
@@ -91,14 +97,16 @@ def from_table(
             keeps their size, which must then be the same.
         splits: A `Splits`, or the name of the column with the split of each row. None (default) holds out a tenth of the rows
             for validation, stratified over the classes of all tasks jointly.
+        weight: Column with the weight of each row in the loss, at least 0, or a mapping of task to such a column; None
+            (default) counts all rows alike. A row of weight 0 counts like one without a label.
         on_error: `"raise"` (default), or `"skip"` to leave out rows that cannot be used, with a warning that says the cost.
         seed: Seed of the choice of held-out rows, from 0; default 0.
         name: Name of the data set in reports; default the file's name without endings, or `"dataframe"`.
 
     Returns:
-        Each split in the order of the table. Images are RGB, uint8 `[n, height, width, 3]`: upright by the EXIF orientation,
-        of 16 bits a channel the upper 8, and transparent pixels over white. Rows of columns are float32 `[n, columns]`.
-        Messages count rows from 0.
+        Data whose `tasks` have their classes. Each split is in the order of the table. Images are RGB, uint8
+        `[n, height, width, 3]`: upright by the EXIF orientation, of 16 bits a channel the upper 8, and transparent pixels over
+        white. Rows of columns are float32 `[n, columns]`. Messages count rows from 0.
 
     Raises:
         MTLError: If the table, a column or an image is missing, an image lies outside the root, is not readable (JPEG, PNG,
@@ -126,35 +134,43 @@ def from_table(
             raise unknown("column", column, map(str, whole.frame.columns))
     tasks = resolve_columns(tasks, list(whole.frame.columns))
     _check_overlap(tasks, kinds or ())
+    weight_columns = check_weight(weight, tasks, list(whole.frame.columns))
     place = whole.folder if root is None else Path(root).expanduser()
 
     def read(frame: pd.DataFrame) -> _Rows:
         problems = Problems()
         files = None if image is None else find_files(frame[image].tolist(), image, place, suffix, problems)
-        labels, class_names = _read_labels(frame, tasks, problems)
+        known, columns, class_names = read_labels(frame, tasks, problems)
+        labels = encode_labels(known, len(frame), columns, problems, name="train", class_names=class_names)
+        weights: dict[str, np.ndarray] = {}
         sides = np.array([])
         with problems.collect():
-            sides = divided.assign(frame, strata_of(tasks, labels), seed)
+            weights = read_weights(weight_columns, frame, len(frame), "train")
+        with problems.collect():
+            sides = divided.assign(frame, strata_of(known, labels), seed)
             if files is not None:
                 check_sides(files, place, sides, divided.drawn(frame), str(image))
         if files is None:
             problems.raise_all()
             encoder = TableEncoder.fit(frame, kinds or {}, rows=np.flatnonzero(sides == "train"))
-            return _Rows(encoder.transform(frame)[0], labels, class_names, sides, encoder)
-        return _Rows(_read_images(files, place, size, str(image), problems), labels, class_names, sides)
+            return _Rows(encoder.transform(frame)[0], known, labels, weights, class_names, sides, encoder)
+        images = _read_images(files, place, size, str(image), problems)
+        return _Rows(images, known, labels, weights, class_names, sides)
 
-    labeled = [task.column for task in tasks.values() if not task.from_input and task.column is not None]
+    labeled = [column for task in tasks.values() if not task.from_input for column in task.columns_read]
     rows, _, _ = read_good_rows(whole.frame, read, on_error, list(dict.fromkeys(labeled)))
-    everything = make_split(tasks, rows.x, rows.labels, "train")
+    everything = make_split(rows.tasks, rows.x, rows.labels, "train", rows.weights)
     parts = {
         side: replace(everything.take(np.flatnonzero(rows.sides == side)), name=side) for side in np.unique(rows.sides).tolist()
     }
+    called = collect_class_names(rows.tasks, rows.class_names)
+    refuse_unseen(tasks, rows.tasks, parts, called)
     return Data(
         whole.name if name is None else name,
         parts["train"],
         parts["validation"],
         parts.get("test"),
-        collect_class_names(tasks, rows.class_names),
+        called,
         rows.x.shape[1:],
         encoder=rows.encoder,
     )
@@ -181,20 +197,13 @@ def _read_kinds(inputs: Any, table: Table) -> dict[str, str]:
 def _check_overlap(tasks: Tasks, inputs: Sequence[str] | Mapping[str, str]) -> None:
     """Refuse a column that is predicted from itself."""
     for task in tasks.values():
-        if task.column in inputs:
+        for column in () if task.from_input else task.columns_read:
+            if column not in inputs:
+                continue
             raise MTLError(
-                f"A column must be an input or a label. Received: {task.column!r} as both, for task {task.name!r}. Leave it "
+                f"A column must be an input or a label. Received: {column!r} as both, for task {task.name!r}. Leave it "
                 "out of the inputs."
             )
-
-
-def _read_labels(frame: pd.DataFrame, tasks: Tasks, problems: Problems) -> tuple[Labels, dict[str, tuple[str, ...]]]:
-    """Return stored labels and presence by task, and names of classes by column; what is wrong is added to the problems."""
-    columns, class_names = {}, {}
-    for column in dict.fromkeys(task.column for task in tasks.values() if not task.from_input and task.column is not None):
-        with problems.collect(column):
-            columns[column], class_names[column] = read_column(frame[column], column, tasks)
-    return encode_labels(tasks, len(frame), columns, problems, name="train", class_names=class_names), class_names
 
 
 def _read_images(

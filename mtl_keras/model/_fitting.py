@@ -91,6 +91,7 @@ class Fitting(JointTraining):
         if self._objective is None:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **options)
         if self._objective.labels == "unknown":
+            self._refuse_class_weights()
             fit_units(self, x, y, options)
         y, options["sample_weight"] = complete_arrays(self.recipe.tasks, x, y, options.get("sample_weight"))
         if isinstance(validation := options.get("validation_data"), tuple | list) and len(validation) in (2, 3):
@@ -104,6 +105,15 @@ class Fitting(JointTraining):
         self.weighting_variables = self._objective.state
         with self._as_fitting():
             return super().fit(x, y, batch_size, epochs, verbose, with_hooks(callbacks, self, self.recipe.tasks), **options)
+
+    def _refuse_class_weights(self) -> None:
+        """Refuse tasks with class weights, which are those of the training rows of a `Data`."""
+        for name, task in self.recipe.tasks.items():
+            if getattr(task, "class_weight", None) is not None:
+                raise MTLError(
+                    "`class_weight` must be used with mtl.train, which knows the training rows. Received: that of task "
+                    f"{name!r} in `fit`. Call mtl.train(model, data, ...), or leave it out and pass sample_weight=."
+                )
 
     @contextlib.contextmanager
     def _as_fitting(self) -> Iterator[None]:

@@ -110,7 +110,10 @@ class MultiTaskModel(Fitting):
     def in_units(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return arrays of `standard_outputs` in the units of the labels; those that were standardized as float64."""
         layers = self.unit_layers
-        return {name: to_label_unit(layers[name], array) if name in layers else array for name, array in outputs.items()}
+        return {
+            name: to_label_unit(self.recipe.tasks[name], layers[name], array) if name in layers else array
+            for name, array in outputs.items()
+        }
 
     @property
     def trunk(self) -> keras.Model:

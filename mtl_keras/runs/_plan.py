@@ -8,7 +8,7 @@ from typing import Any
 
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, check_instance, describe, store
-from mtl_keras.model import Recipe
+from mtl_keras.model import Recipe, directions
 from mtl_keras.training import Phase
 
 __all__ = ["Plan"]
@@ -80,7 +80,7 @@ class Plan:
         others = set(self.recipe.tasks) - {task}
         alone = phase.tasks is not None and set(phase.tasks) != set(self.recipe.tasks)
         freeze = None if alone or phase.freeze is None else tuple(name for name in phase.freeze if name not in others)
-        own = ("loss", f"{task}_loss", f"{task}_{self.recipe.tasks[task].metric.name}")
+        own = [name for name in directions(self.recipe.tasks.only(task)) if name != "skill"]
         monitor = phase.monitor if phase.monitor.removeprefix("val_") in own else "val_skill"
         return replace(phase, weighting="equal", tasks=None, freeze=freeze, monitor=monitor)
 

@@ -13,7 +13,7 @@ from mtl_keras.errors import MTLError, check_count, check_unique, unknown
 from mtl_keras.report import read_trials
 from mtl_keras.report.statistics import trial_skills
 from mtl_keras.runs import Options, Plan, read_config
-from mtl_keras.search._prepare import choose_folder, with_image_shape
+from mtl_keras.search._prepare import choose_folder, complete_from
 from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
@@ -64,7 +64,7 @@ def compare_study(
     load, shape = training_data(study, options.data_dir), study.image_shape
     if study.needs_data:
         options.reporter.on_stage("Loading data")
-        study = with_image_shape(study, load(resolve_settings(study, changes, saved)[0])(0))
+        study = complete_from(study, load(resolve_settings(study, changes, saved)[0])(0))
     base = resolve(study, changes, saved)
     plan = base.plan if fixed_from is None else _best_plan(base, Path(fixed_from))
     plans: dict[str, Plan] = {}

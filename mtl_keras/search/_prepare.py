@@ -15,7 +15,7 @@ from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
 from mtl_keras.training import check
 
-__all__ = ["Prepared", "choose_folder", "load_data", "prepare", "with_image_shape"]
+__all__ = ["Prepared", "choose_folder", "complete_from", "load_data", "prepare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def prepare(
     if study.needs_data:
         settings, _ = resolve_settings(study, changes, saved, configuration=configuration)
         data = data or load_data(study, settings, options)
-        study = with_image_shape(study, data)
+        study = complete_from(study, data)
     resolved = resolve(study, changes, saved, configuration=configuration)
     folder.check(resolved.config(command))
     trainer = Trainer.open(resolved.settings.seed, options)
@@ -101,14 +101,15 @@ def load_data(study: Study, settings: Settings, options: Options) -> Data:
     return study.load(settings, options.data_dir)
 
 
-def with_image_shape(study: Study, data: Data) -> Study:
-    """Return the study with the shape of the inputs of its data, and their columns.
+def complete_from(study: Study, data: Data) -> Study:
+    """Return the study with the shape and columns of the inputs of its data, and the classes that its tasks leave to it.
 
     Raises:
         MTLError: If the study has another shape.
     """
     check_image_shape(study, data)
-    return replace(study, image_shape=tuple(data.image_shape), columns=data.columns)
+    tasks = data.tasks if study.tasks.unresolved else study.tasks
+    return replace(study, image_shape=tuple(data.image_shape), columns=data.columns, tasks=tasks)
 
 
 def check_image_shape(study: Study, data: Data) -> None:

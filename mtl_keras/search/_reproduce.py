@@ -12,7 +12,7 @@ from mtl_keras.errors import MTLError, check_count, check_unique
 from mtl_keras.runs import Options, Trainer
 from mtl_keras.search._configuration import Configuration
 from mtl_keras.search._load_study import find_study
-from mtl_keras.search._prepare import choose_folder, with_image_shape
+from mtl_keras.search._prepare import choose_folder, complete_from
 from mtl_keras.search._resolve import Resolved, merge_changes, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
@@ -95,7 +95,7 @@ def reproduce_study(
     load = training_data(study, options.data_dir)
     if study.needs_data:
         options.reporter.on_stage("Loading data")
-        study = with_image_shape(study, load(settings[names[0]])(0))
+        study = complete_from(study, load(settings[names[0]])(0))
     resolved = {name: resolve(study, changes, configuration=name) for name in names}
     folder = choose_folder(study, "reproduce", options)
     config = _config(study, resolved, counts)

@@ -186,7 +186,8 @@ class Study:
     @property
     def needs_data(self) -> bool:
         """Whether its data must be loaded before its models can be built."""
-        return self.image_shape is None or (len(self.image_shape) == 1 and not self.columns)
+        rows = self.image_shape is not None and len(self.image_shape) == 1
+        return self.image_shape is None or bool(self.tasks.unresolved) or (rows and not self.columns)
 
     @property
     def data_settings(self) -> tuple[str, ...]:

@@ -254,7 +254,7 @@ def _announce_degenerate_monitor(model: MultiTaskModel, data: Data, phase: Phase
         return
     held_out = phase.monitor.startswith("val_")
     active = phase.active(model.recipe.tasks)
-    scores = trivial_scores(data.train, data.validation if held_out else data.train)
+    scores = trivial_scores(data.train, data.validation if held_out else data.train, active)
     measured = [name for name in active if name in scores]
     idle = [name for name in measured if scores[name][active[name].metric.name] == active[name].metric.perfect]
     if idle:

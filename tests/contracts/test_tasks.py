@@ -203,7 +203,7 @@ def test_nan_and_none_are_absent_labels(mask: list[bool], marker: Any) -> None:
         stored, present = case.task.encode(column)
         np.testing.assert_array_equal(present, np.array(mask, np.float32))
         np.testing.assert_array_equal(stored[mask], labels[mask])
-        loss = case.task.loss(tf.constant(stored), tf.constant(case.outputs(np.random.default_rng(0), len(mask))))
+        loss = case.task.row_loss(tf.constant(stored), tf.constant(case.outputs(np.random.default_rng(0), len(mask))))
         assert np.isfinite(loss).all(), "a dummy label is one that the loss can take"
 
 
@@ -264,7 +264,7 @@ def test_what_is_known_of_a_row_counts(name: str) -> None:
     stored, present = case.task.encode(column)
     assert present.all()
     shares, losses = (
-        np.asarray(found) for found in (case.task.known(stored), case.task.loss(tf.constant(stored), tf.constant(outputs)))
+        np.asarray(found) for found in (case.task.known(stored), case.task.row_loss(tf.constant(stored), tf.constant(outputs)))
     )
     np.testing.assert_allclose(shares, known.mean(axis=1), rtol=1e-6)
     if name == "multi-label":
@@ -306,7 +306,7 @@ def test_head_is_named_after_the_task_and_has_the_kinds_shape(case: Case) -> Non
 
 def test_loss_is_one_number_a_row_and_equals_its_definition(case: Case) -> None:
     _, target, outputs = sample(case)
-    loss = np.asarray(case.task.loss(tf.constant(target), tf.constant(outputs)))
+    loss = np.asarray(case.task.row_loss(tf.constant(target), tf.constant(outputs)))
     assert loss.shape == (ROWS,)
     np.testing.assert_allclose(loss, [case.loss(t, p) for t, p in zip(target, outputs, strict=True)], rtol=1e-4)
 
@@ -320,7 +320,7 @@ def test_row_metrics_are_their_definition_and_average_to_the_score(case: Case) -
     assert own in found
     np.testing.assert_allclose(found[own], [case.metric(t, p) for t, p in zip(target, outputs, strict=True)], rtol=1e-5)
     score = case.task.score(stored, outputs)
-    assert list(score) == [metric.name for metric in case.task.metrics]
+    assert list(score) == [metric.name for metric in case.task.all_metrics]
     for name, value in found.items():
         assert value.shape == (40,)
         assert value.mean() == pytest.approx(score[name], rel=1e-5)
@@ -412,7 +412,7 @@ def test_config_is_json_and_gives_the_task_back(case: Case) -> None:
 
 
 def test_metrics_are_complete(case: Case) -> None:
-    for metric in case.task.metrics:
+    for metric in case.task.all_metrics:
         assert metric.direction in ("max", "min")
         assert metric.unit
         assert metric.description.endswith("higher is better" if metric.direction == "max" else "lower is better")
@@ -431,7 +431,7 @@ def test_a_confident_mistake_costs_its_logit(name: str) -> None:
 
     @tf.function
     def loss() -> Any:
-        return case.task.loss(tf.constant([1]), model(features, training=True)["kind"])
+        return case.task.row_loss(tf.constant([1]), model(features, training=True)["kind"])
 
     smooth = getattr(case.task, "label_smoothing", 0.0)
     expected = 200 * (1 - smooth / 5)
@@ -472,15 +472,14 @@ def test_names_that_cannot_be_wiring_are_refused(name: str) -> None:
     ("made", "message"),
     [
         (
-            lambda: Classification("kind"),
-            "`classes` of a classification must be given.*none, or 0, for task 'kind'",
+            lambda: Tasks(Classification("kind"), Binary("other")).check_resolved(),
+            "`classes` of a task must be known before a model is built.*none for kind. Pass data.tasks",
         ),
         (lambda: Classification("kind", classes=3, label_smoothing=1.0), r"\[0, 1\).*label_smoothing=1.0"),
         (lambda: MultiLabel("kind", classes=1), r"`classes` of a multi-label task must be.*classes=1"),
-        (
-            lambda: Ordinal("kind"),
-            "`classes` of an ordinal task must be given.*none, or 0, for task 'kind'",
-        ),
+        (lambda: Classification("kind", classes=0), "`classes` of a classification must be.*classes=0"),
+        (lambda: Ordinal("kind", classes=[3]), "at least 2 names or values in order. Received: 1 of them for task 'kind'"),
+        (lambda: Ordinal("kind").encode(np.array([0])), "`classes` must be given, or be taken from data.*'kind'"),
         (lambda: Regression("kind", size=0), r"`size` of a regression must be.*size=0"),
         (lambda: Regression("kind", scale=0.0), r"`scale` of a regression must be a number greater than 0.*scale=0.0"),
         (lambda: Regression("kind", location=math.nan), r"`location` of a regression must be a finite number.*location=nan"),
