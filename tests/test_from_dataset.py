@@ -103,9 +103,10 @@ def test_texts_and_targets_that_are_inputs() -> None:
     for form in (dataset(), dataset().batch(4)):
         unlabeled = form.map(lambda x, y: (x, {}))
         assert len(mtl.data.from_dataset(unlabeled, unlabeled, None, alone).train) == ROWS
-    texts = tf.data.Dataset.from_tensor_slices((arrays()[0], {"kind": ["é"] * ROWS}))
-    with pytest.raises(MTLError, match="'é'"):
-        mtl.data.from_dataset(texts, texts, None, tasks)
+    texts = tf.data.Dataset.from_tensor_slices((arrays()[0], {"kind": ["é", "a", "b"] * 10}))
+    data = mtl.data.from_dataset(texts, texts.batch(4), None, tasks)
+    assert data.class_names["kind"] == ("a", "b", "é")
+    assert data.validation.y["kind"].tolist() == [2, 0, 1] * 10
 
 
 def test_progress_counts_batches(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,14 +182,17 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "another size in a batch": (of_sizes, "Received, after 0 rows: InvalidArgumentError"),
     "another size": (lambda: of_sizes().batch(2), "Received: [4, 4] in the first batch and [5, 4] after 2 rows. Resize or pad"),
     "failing": (failing, "Received, after 0 rows: "),
-    "negative weights": (lambda: dataset().map(lambda x, y: (x, y, -1.0)), "`weight` of train must be finite and at least 0."),
+    "negative weights": (
+        lambda: dataset().map(lambda x, y: (x, y, -1.0)),
+        "of train must be finite and at least 0. Received: -1.0",
+    ),
     "weights of another task": (
         lambda: dataset().map(lambda x, y: (x, y, {"kid": 1.0})),
-        "Unknown task of a weight of train: received 'kid'. Did you mean 'kind'",
+        "Unknown task in weight: received 'kid'. Did you mean 'kind'",
     ),
     "several weights": (
         lambda: dataset().map(lambda x, y: (x, y, [1.0, 2.0])),
-        "Received: shape [30, 2] for 30 rows of",
+        "must be 30 numbers. Received: float32 [30, 2]",
     ),
 }
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mtl_keras.data._arrays import check_tasks, from_arrays, resolve_columns
 from mtl_keras.data._data import Data
-from mtl_keras.data._split import Split
-from mtl_keras.errors import MTLError, check_function, check_row_weights, describe, describe_failure, unknown
+from mtl_keras.errors import MTLError, check_function, describe, describe_failure
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -90,12 +89,26 @@ def from_dataset(
         if progress is not None:
             progress(done, total)
 
-    parts, weights = {}, {}
-    for side, source in sources.items():
-        x, columns, weights[side] = source.read(report)
-        parts[side] = (x, columns)
-    data = from_arrays(tasks, parts["train"], parts["validation"], parts.get("test"), name=name, class_names=class_names)
-    return data.map_splits(lambda split: _with_weights(split, weights[split.name]))
+    rows = {side: source.read(report) for side, source in sources.items()}
+    weight = _add_weights(rows, tasks)
+    parts = {side: (each.x, each.columns) for side, each in rows.items()}
+    train_part, validation_part = parts["train"], parts["validation"]
+    return from_arrays(tasks, train_part, validation_part, parts.get("test"), name=name, class_names=class_names, weight=weight)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """All rows of a dataset.
+
+    Attributes:
+        x: Inputs.
+        columns: Labels by column.
+        weights: Weights by task, or `""` for all tasks; empty if there are none.
+    """
+
+    x: np.ndarray
+    columns: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]
 
 
 class _Source:
@@ -130,19 +143,19 @@ class _Source:
         batches = int(self._dataset.cardinality())
         self.batches = None if batches < 0 else batches
 
-    def read(self, report: Callable[[], None]) -> tuple[np.ndarray, dict[str, np.ndarray], Any]:
-        """Return inputs, columns and weights of all rows."""
-        columns: dict[tuple[str, ...], _Column] = {}
+    def read(self, report: Callable[[], None]) -> _Rows:
+        """Return all rows; `report` is called after each batch."""
+        columns: dict[tuple[str, str], _Column] = {}
         rows, said = 0, time.monotonic()
         try:
             for element in self._dataset.as_numpy_iterator():
                 for key, values in _flat(element):
                     columns.setdefault(key, _Column(self.batches)).append(values)
-                rows = columns["x",].rows
+                rows = columns["x", ""].rows
                 report()
                 if time.monotonic() - said > PAUSE:
                     said = time.monotonic()
-                    _log.info("Reading %s: %s rows, %.1f GiB.", self.name, f"{rows:,}", columns["x",].bytes / 2**30)
+                    _log.info("Reading %s: %s rows, %.1f GiB.", self.name, f"{rows:,}", columns["x", ""].bytes / 2**30)
         except MTLError:
             raise
         except Exception as error:
@@ -152,12 +165,13 @@ class _Source:
             ) from error
         if not rows:
             raise MTLError(f"`{self.name}` must have at least one row. Received: an empty dataset. Pass some rows.")
-        arrays = {key: column.array() for key, column in columns.items()}
-        x = arrays["x",]
+        found: dict[str, dict[str, np.ndarray]] = {"x": {}, "y": {}, "weight": {}}
+        for (what, name), column in columns.items():
+            found[what][name] = column.array()
+        x = found["x"][""]
         if x.nbytes > LARGE:
             _log.warning("The inputs of %s take %.1f GiB of memory.", self.name, x.nbytes / 2**30)
-        weights: Any = {key[1]: array for key, array in arrays.items() if key[0] == "weight" and len(key) > 1}
-        return x, {key[1]: array for key, array in arrays.items() if key[0] == "y"}, arrays.get(("weight",), weights)
+        return _Rows(x, found["y"], found["weight"])
 
     def _check_elements(self, spec: Any) -> tuple[Any, dict[str, Any]]:
         """Return the inputs and the labels that the elements consist of."""
@@ -256,29 +270,22 @@ class _Column:
         return array
 
 
-def _flat(element: Any) -> list[tuple[tuple[str, ...], np.ndarray]]:
-    """Return the parts of an element by where they belong."""
-    x, labels = element[0], element[1]
-    found = [(("x",), np.asarray(x)), *((("y", name), np.asarray(values)) for name, values in labels.items())]
-    if len(element) == 3 and isinstance(element[2], Mapping):
-        found += [(("weight", name), np.asarray(values)) for name, values in element[2].items()]
-    elif len(element) == 3:
-        found.append((("weight",), np.asarray(element[2])))
-    return found
+def _flat(element: Any) -> list[tuple[tuple[str, str], np.ndarray]]:
+    """Return the parts of an element by what they are and by name, which is empty for inputs and for a weight of all tasks."""
+    x, labels, weights = element if len(element) == 3 else (*element, {})
+    by_task = weights if isinstance(weights, Mapping) else {"": weights}
+    parts = {("x", ""): x} | {("y", name): each for name, each in labels.items()}
+    return [
+        (key, np.asarray(each)) for key, each in (parts | {("weight", name): each for name, each in by_task.items()}).items()
+    ]
 
 
-def _with_weights(split: Split, weights: Any) -> Split:
-    """Return a split whose labels have the weights of the dataset: an array for all tasks, or arrays by task."""
-    by_task = weights if isinstance(weights, Mapping) else dict.fromkeys(split.tasks, weights)
-    found = dict(split.weight)
-    for task, values in by_task.items():
-        if task not in split.tasks:
-            raise unknown(f"task of a weight of {split.name}", task, split.tasks)
-        if values.shape != (len(split),):
-            raise MTLError(
-                f"Weights of a dataset must be one number for each row. Received: shape {list(values.shape)} for {len(split)} "
-                f"rows of {split.name}. Pass a vector for each batch."
-            )
-        check_row_weights("weight", values, of=split.name)
-        found[task] = (found[task] * values).astype(np.float32)
-    return replace(split, weight=found)
+def _add_weights(parts: Mapping[str, _Rows], tasks: Tasks) -> dict[str, str]:
+    """Add weights to the columns of each split, 1 where a dataset has none, and return the column of each task."""
+    given = {
+        side: dict.fromkeys(tasks, part.weights[""]) if "" in part.weights else part.weights for side, part in parts.items()
+    }
+    names = {task: f"weight of {task}" for own in given.values() for task in own}
+    for side, part in parts.items():
+        part.columns.update({column: given[side].get(task, np.ones(len(part.x))) for task, column in names.items()})
+    return names
