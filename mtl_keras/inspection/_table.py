@@ -34,6 +34,7 @@ def inspect_table(
     suffix: str = "",
     image_size: int | tuple[int, int] | None = None,
     splits: Splits | str | Mapping[str, Any] | None = None,
+    weight: str | Mapping[str, str] | None = None,
     seed: int = 0,
     name: str | None = None,
 ) -> Report:
@@ -48,6 +49,7 @@ def inspect_table(
         suffix: See there.
         image_size: See there.
         splits: See there.
+        weight: See there.
         seed: See there.
         name: See there.
 
@@ -60,7 +62,9 @@ def inspect_table(
         Path("check.html").write_text(report.html(), encoding="utf-8")
     """
     size = None if image_size is None else check_image_size("image_size", image_size)
-    survey = survey_table(table, tasks, image=image, inputs=inputs, root=root, suffix=suffix, splits=splits, seed=seed)
+    survey = survey_table(
+        table, tasks, image=image, inputs=inputs, root=root, suffix=suffix, splits=splits, weight=weight, seed=seed
+    )
     return inspect(
         Rows(
             name or survey.name,
