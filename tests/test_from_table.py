@@ -122,12 +122,20 @@ def test_image_names_that_look_like_numbers_stay_strings(tmp_path: Path) -> None
 def test_an_empty_string_is_an_absent_label(tmp_path: Path) -> None:
     frame = table(tmp_path)
     frame["kind"] = ["", None, " ", *frame["kind"][3:]]
-    frame["new"] = None
     data = load(frame, tmp_path)
     both = [(split, row, i) for split in (data.train, data.validation) for i, row in enumerate(rows_of(split))]
     assert [row for split, row, i in both if not split.weight["kind"][i]] == [0, 1, 2]
-    assert not data.train.weight["new"].any()
     assert data.class_names == {"kind": ("Skirt", "dress", "jeans")}
+
+
+def test_a_task_without_a_label_in_a_split_is_refused(tmp_path: Path) -> None:
+    frame = table(tmp_path).assign(part=[*["train"] * 20, *["val"] * 10, *["test"] * 10])
+    frame.loc[frame.part == "test", "price"] = None
+    with pytest.raises(MTLError, match=r"Received: none for 'price' \(column 'price'\) in test \(10 rows\). Add labels"):
+        load(frame, tmp_path, split="part")
+    frame["new"] = None
+    with pytest.raises(MTLError, match=r"'new' \(column 'new'\) in train \(20 rows\), validation \(10 rows\), test"):
+        load(frame, tmp_path, split="part")
 
 
 def test_lists_and_groups_of_strings(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -129,9 +130,13 @@ def test_many_black_images_cost_nothing_and_are_no_copies(tmp_path: Path) -> Non
 
 def test_a_file_that_several_rows_name_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = rows_of([photo(0), photo(1)], tmp_path, ["train"] * 2)
-    read = []
-    real = Image.open
-    monkeypatch.setattr(Image, "open", lambda file, **options: read.append(file.name) or real(file, **options))
+    read, real = [], Image.open
+
+    def count(file: Any, **options: Any) -> Image.Image:
+        read.append(file.name)
+        return real(file, **options)
+
+    monkeypatch.setattr(Image, "open", count)
     doubled = Rows("photos", pd.DataFrame(index=range(5)), files=[*rows.files, *rows.files, None])
     assert doubled.photos.readable.tolist() == [True] * 4 + [False]
     assert len(read) == 2
@@ -141,9 +146,9 @@ def test_a_file_that_several_rows_name_is_read_once(tmp_path: Path, monkeypatch:
 @pytest.mark.real_data
 def test_the_photos_of_clothing_have_one_photo_twice(real_data: Path) -> None:
     table = pd.read_csv(real_data / "clothing" / "labels.csv")
-    files: list[Path | None] = [next((real_data / "clothing" / "images").glob(f"{name}.*")) for name in table["image"][:2500]]
-    labels = (class_labels("garment", "Classification", table["label"][:2500]),)
-    rows = Rows("clothing", table[:2500], labels, files=files, image_size=(64, 64))
+    paths = {path.stem: path for path in (real_data / "clothing" / "images").iterdir()}
+    labels = (class_labels("garment", "Classification", table["label"]),)
+    rows = Rows("clothing", table, labels, files=[paths[name] for name in table["image"]], image_size=(64, 64))
     labeled, together = found(rows)
     assert (labeled.subject, labeled.groups) == ("garment", ((1935, 1985),))
     assert together.groups == labeled.groups

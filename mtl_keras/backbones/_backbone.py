@@ -175,6 +175,12 @@ class Backbone:
         return self.family.input_dtype(self._options())
 
     @property
+    def digest(self) -> str | None:
+        """A digest of the weights that a network of the user's own had; None for others."""
+        digest: str | None = self._options().get("digest")
+        return digest
+
+    @property
     def missing(self) -> tuple[bool, ...]:
         """For each column of a table whether its values may be missing (NaN); `()` if no input may."""
         return self.family.missing(self._options())

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mtl_keras.cli._check import check
 from mtl_keras.cli._comparisons import compare, reproduce
 from mtl_keras.cli._options import (
     CacheDir,
@@ -22,6 +23,7 @@ from mtl_keras.cli._options import (
     Root,
     Seed,
     Set,
+    SkipBad,
     Strategy,
     StudyArgument,
     Tasks,
@@ -75,6 +77,7 @@ def tune(
     inputs: Inputs = None,
     tasks: Tasks = None,
     root: Root = None,
+    skip_bad: SkipBad = False,
     trials: Annotated[
         int | None, typer.Option(help="Maximum number of trials. [default: the study's]", show_default=False)
     ] = None,
@@ -106,7 +109,8 @@ def tune(
         from mtl_keras.cli._show import show_result
         from mtl_keras.search import run_study
 
-        found = find_study(study, image, inputs, tasks, root)
+        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root, "skip_bad": skip_bad}
+        found = find_study(study, hints, resume=resume, command="tune", output_dir=output_dir)
         with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
             result = run_study(found, changes, options)
         show_result(console.out, result)
@@ -124,6 +128,7 @@ def train(
     inputs: Inputs = None,
     tasks: Tasks = None,
     root: Root = None,
+    skip_bad: SkipBad = False,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,
@@ -142,7 +147,8 @@ def train(
         from mtl_keras.cli._show import show_evaluation
         from mtl_keras.search import train_study
 
-        found = find_study(study, image, inputs, tasks, root)
+        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root, "skip_bad": skip_bad}
+        found = find_study(study, hints, resume=resume, command="train", output_dir=output_dir)
         with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
             folder, run, evaluation = train_study(found, changes, options, configuration=configuration)
         show_evaluation(console.out, evaluation, f"best epoch {run.best.epoch}; {folder}")
@@ -176,6 +182,7 @@ def evaluate(
 
 
 app.command(cls=Verb)(init)
+app.command(cls=Verb)(check)
 app.command(cls=Verb)(compare)
 app.command(cls=Verb)(reproduce)
 

@@ -19,6 +19,7 @@ from mtl_keras.cli._options import (
     Root,
     Seed,
     Set,
+    SkipBad,
     Strategy,
     StudyArgument,
     Tasks,
@@ -69,6 +70,7 @@ def compare(
     inputs: Inputs = None,
     tasks: Tasks = None,
     root: Root = None,
+    skip_bad: SkipBad = False,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,
@@ -86,7 +88,8 @@ def compare(
     with work(json_) as console:
         from mtl_keras.search import compare_study
 
-        found = find_study(study, image, inputs, tasks, root)
+        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root, "skip_bad": skip_bad}
+        found = find_study(study, hints, resume=resume, command="compare", output_dir=output_dir)
         approaches = approach or ["fixed" if fixed_from else "equal", "uncertainty"]
         with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
             result = compare_study(found, approaches, changes, options, fixed_from=fixed_from, seeds=seeds)

@@ -50,6 +50,12 @@ Root = Annotated[
     str | None,
     typer.Option(help="Folder in which the images of a table lie. [default: looked for]", metavar="FOLDER", show_default=False),
 ]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad", help="Leave out rows of a table or folder that cannot be used, and list them in skipped.csv of the run."
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Root folder in which a data set is looked up as <name>/ and tfds/<name>/.", show_default=False),
@@ -85,11 +91,33 @@ def split_names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip())
 
 
-def find_study(study: str, image: str | None, inputs: str | None, tasks: str | None, root: str | None) -> Study:
-    """Return the study that the arguments of a verb name."""
-    from mtl_keras.search import load_study
+def find_study(
+    study: str,
+    hints: dict[str, Any],
+    *,
+    resume: bool = False,
+    command: str = "",
+    output_dir: Path | None = None,
+) -> Study:
+    """Return the study that the arguments of a verb name.
 
-    return load_study(study, image=image, inputs=split_names(inputs), tasks=split_names(tasks), root=root)
+    Args:
+        study: The argument STUDY.
+        hints: The options `image`, `inputs`, `tasks`, `root` and `skip_bad`.
+        resume: Whether a run is resumed: that of a table is then the study that its folder keeps.
+        command: The verb.
+        output_dir: The option.
+    """
+    from mtl_keras.search import find_run, load_study, study_of_run
+
+    if resume and not any(hints.values()) and (folder := find_run(study, command, output_dir)) is not None:
+        return study_of_run(folder)
+    return load_study(study, **read_hints(hints))
+
+
+def read_hints(hints: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that say what the columns of a table are, as `load_study` takes them."""
+    return {**hints, **{name: split_names(hints[name]) for name in ("inputs", "tasks")}}
 
 
 def read_changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mtl_keras.tables import Inference
 
-__all__ = ["init"]
+__all__ = ["escape_cell", "init"]
 
 #: What a role is shown as; a column without one is left out.
 LEFT_OUT = "left out"
@@ -89,12 +89,12 @@ def show_inference(out: Console, inference: Inference, rows: int) -> None:
         role = f"{column.role}: {column.task}" if column.task else column.role or LEFT_OUT
         missing = f"{column.missing:.1%}" if column.missing else ""
         cells = (column.name, column.kind, role, f"{column.count:,}", missing, f"{column.distinct:,}", column.reason)
-        table.add_row(*(_escape(cell) for cell in cells))
+        table.add_row(*(escape_cell(cell) for cell in cells))
     out.print(table, highlight=False)
     out.print(f"{rows:,} rows", highlight=False, markup=False)
 
 
-def _escape(text: str) -> str:
+def escape_cell(text: str) -> str:
     """Return a text of the table as it is, in one line."""
     from rich.markup import escape
 

@@ -35,16 +35,18 @@ from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import Data
 from mtl_keras.data._decode import ImageFacts, UnreadableImage, read_facts
 from mtl_keras.data._digits import load_digits
-from mtl_keras.data._draft import Draft, Source, draft_study, infer_source
+from mtl_keras.data._draft import Draft, Source, draft_study, infer_source, study_name
 from mtl_keras.data._folders import from_folders, list_folder
 from mtl_keras.data._from_dataset import from_dataset
 from mtl_keras.data._inputs import read_inputs
 from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
 from mtl_keras.data._sampling import parse_sampling, parse_steps
+from mtl_keras.data._skipped import SkippedRow, skipped_text
 from mtl_keras.data._split import Split
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import stratified_folds
+from mtl_keras.data._survey import Survey, survey_table
 from mtl_keras.data._table import from_table
 from mtl_keras.data._trivial import trivial_scores
 from mtl_keras.data._views import parse_views
@@ -61,9 +63,11 @@ __all__ = [
     "Data",
     "Draft",
     "ImageFacts",
+    "SkippedRow",
     "Source",
     "Split",
     "Splits",
+    "Survey",
     "UnreadableImage",
     "alternate",
     "cache",
@@ -82,7 +86,10 @@ __all__ = [
     "parse_views",
     "read_facts",
     "read_inputs",
+    "skipped_text",
     "stratified_folds",
+    "study_name",
+    "survey_table",
     "trivial_scores",
 ]
 

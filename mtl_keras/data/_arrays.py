@@ -47,9 +47,10 @@ def from_arrays(
 
     Args:
         tasks: What is predicted; each task reads the column it names.
-        train: Inputs `[n, ...]` (uint8, or finite numbers in `[0, 255]` that are converted to float32) and label columns
-            `[n, ...]` by name. NaN, None or an empty text in a column is an absent label. Images out of `[0, 255]` are
-            warned about.
+        train: Inputs `[n, ...]` and label columns `[n, ...]` by name. NaN, None or an empty text in a column is an absent
+            label. Images are uint8, or finite numbers in `[0, 255]` that are converted to float32; others are warned about. Inputs of another
+            shape are any finite numbers: integers stay integers, such as token ids, and the numbers of rows `[n, d]` may be
+            missing (NaN), see `Data.columns`.
         validation: The same for validation. None (default) takes it from `train`, at random and stratified over the
             classes of all tasks jointly; the training split is then a copy. Inputs mapped from a file larger than the
             memory therefore need a validation split of their own.
@@ -117,7 +118,8 @@ def from_arrays(
                 f"{split.name}. Resize them to one shape."
             )
     called = collect_class_names(tasks, given)
-    refuse_unseen(given_tasks, tasks, parts, called)
+    labels = {side: {task: (split.y[task], split.weight[task]) for task in tasks} for side, split in parts.items()}
+    refuse_unseen(given_tasks, tasks, labels, called)
     return Data(name, parts["train"], parts["validation"], parts.get("test"), called, tuple(shape))
 
 
@@ -206,12 +208,12 @@ def encode_labels(
     for task in tasks.values():
         if task.from_input or any(column not in columns for column in task.columns_read) or (task.unresolved and problems):
             continue
-        with problems.collect():
+        with problems.collect(", ".join(task.columns_read)):
             labels[task.name] = task.encode(_read_labels(task, n, columns, name, class_names or {}))
     for task in tasks.values():
         if task.source in labels and task.name in labels:
             (stored, present), (source, known) = labels[task.name], labels[task.source]
-            with problems.collect():
+            with problems.collect(", ".join(task.columns_read)):
                 task.check_labels(stored, source, (present > 0) & (known > 0))
     return labels
 

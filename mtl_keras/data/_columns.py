@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtl_keras.data._inputs import as_column
-from mtl_keras.errors import MTLError, Problems, list_rows
+from mtl_keras.errors import MTLError, Problems, RowsError, list_rows
+
+#: Characters of a label that the reason for setting a row aside has.
+SHOWN = 40
+#: Stored labels `[n, ...]` and their weights `[n]`, by task.
+Labels = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 if TYPE_CHECKING:
-    from mtl_keras.data._split import Split
     from mtl_keras.tasks import Task, Tasks
 
 __all__ = ["as_indices", "clean_column", "column_of", "is_text", "read_labels", "refuse_unseen"]
@@ -70,11 +74,14 @@ def clean_column(values: Any, column: str) -> np.ndarray:
     Raises:
         MTLError: If it mixes strings and numbers, or holds lists of different lengths.
     """
-    import pandas as pd
-
-    array = values.to_numpy(object) if isinstance(values, pd.Series) else as_column(values)
+    # A series whose missing values are None or NA has them as NaN.
+    series = hasattr(values, "to_numpy")
+    numeric = series and getattr(values.dtype, "kind", "O") in "biuf"
+    array = values.to_numpy(np.float64 if numeric else object, na_value=np.nan) if series else as_column(values)
     if array.dtype.kind in "biufcmM" or array.ndim != 1:
         return array
+    import pandas as pd
+
     entries = array.astype(object)
     absent = np.asarray(pd.isna(entries)) | np.array([isinstance(value, str) and not value.strip() for value in entries], bool)
     present = entries[~absent]
@@ -89,9 +96,11 @@ def clean_column(values: Any, column: str) -> np.ndarray:
             rows = present.astype(np.float64)
     except (TypeError, ValueError):
         wrong = np.flatnonzero(~absent)[_find_odd(present)]
-        raise MTLError(
+        raise RowsError(
             "A label column must hold only numbers, lists of numbers of one length, or strings. Received: "
-            f"{entries[wrong[0]]!r} in {list_rows(wrong)} of column {column!r}, unlike most others. Convert them."
+            f"{entries[wrong[0]]!r} in {list_rows(wrong)} of column {column!r}, unlike most others. Convert them.",
+            wrong,
+            [f"{str(entries[row])[:SHOWN]!r} is of another kind than most labels" for row in wrong],
         ) from None
     numbers = np.full((len(entries), *rows.shape[1:]), np.nan)
     numbers[~absent] = rows
@@ -135,14 +144,21 @@ def as_indices(column: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.array([np.nan if value is None else number.get(value, -1.0) for value in column.tolist()])
 
 
-def refuse_unseen(given: Tasks, tasks: Tasks, parts: Mapping[str, Split], names: Mapping[str, Sequence[str]]) -> None:
+def refuse_unseen(
+    given: Tasks,
+    tasks: Tasks,
+    labels: Mapping[str, Labels],
+    names: Mapping[str, Sequence[str]],
+    rows: Mapping[str, np.ndarray] | None = None,
+) -> None:
     """Refuse classes that no training row has, of tasks that take their classes from the data.
 
     Args:
         given: The tasks as they were given.
         tasks: The same tasks with their classes.
-        parts: The splits by name, `train` among them.
+        labels: Stored labels and their weights by task, by split, `train` among them; a task may be left out.
         names: Names of the classes by task.
+        rows: Numbers of the rows of each split, which could be set aside; None (default) if they are no rows of a table.
 
     Raises:
         MTLError: If there is one; the message names it.
@@ -151,16 +167,21 @@ def refuse_unseen(given: Tasks, tasks: Tasks, parts: Mapping[str, Split], names:
         stated = getattr(given[name], "classes", None) is not None
         if stated or (not given[name].unresolved and task.class_names == given[name].class_names):
             continue
-        counts = {side: task.label_counts(split.y[name][split.weight[name] > 0]) for side, split in parts.items()}
+        counts = {side: task.label_counts(own[name][0][own[name][1] > 0]) for side, own in labels.items() if name in own}
         for side, count in counts.items():
             if (unseen := np.flatnonzero((count > 0) & (counts["train"] == 0))).size:
                 called = [*(names.get(name) or map(str, range(len(count))))]
                 more = f", and {len(unseen) - 1} more" if len(unseen) > 1 else ""
-                raise MTLError(
+                message = (
                     f"Every class must occur in training rows. Received: {called[unseen[0]]!r} of task {name!r} in "
                     f"{int(count[unseen[0]])} {side} rows only{more}. Move a row of it to the training rows, leave its "
                     "label empty, or state classes=[...] to keep it."
                 )
+                stored, weight = labels[side][name]
+                if rows is None or stored.ndim > 1:
+                    raise MTLError(message)
+                wrong = rows[side][(weight > 0) & np.isin(stored, unseen)]
+                raise RowsError(message, wrong, "its class has no training row", task.column or "")
 
 
 def _distinct(column: np.ndarray, name: str) -> tuple[str, ...]:

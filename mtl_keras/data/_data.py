@@ -14,6 +14,7 @@ from mtl_keras.data import cache
 from mtl_keras.data._augment import MODES
 from mtl_keras.data._digest import describe_change, digest_inputs, digest_inputs_as, digest_split
 from mtl_keras.data._inputs import describe_columns
+from mtl_keras.data._skipped import SkippedRow
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import label_strata, stratified_choice
 from mtl_keras.data._views import View
@@ -21,6 +22,7 @@ from mtl_keras.errors import (
     MTLError,
     check_choice,
     check_instance,
+    check_instances,
     check_integers,
     check_mapping,
     check_names,
@@ -59,6 +61,7 @@ class Data:
         image_shape: Shape of one original input, e.g. `(32, 32, 3)`, even if `x` holds features.
         features: Digest of the trunk whose features `x` holds, or None (default) if `x` holds the original inputs.
         encoder: What encoded the columns of a table as `x`; None (default) if nothing did.
+        skipped: Rows of a table that were set aside because they cannot be used; default none.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Data:
     image_shape: tuple[int, ...]
     features: str | None = None
     encoder: TableEncoder | None = None
+    skipped: tuple[SkippedRow, ...] = ()
 
     def __post_init__(self) -> None:
         check_text("name", self.name, of="data", maximum=200, example="mine")
@@ -77,6 +81,7 @@ class Data:
                 check_instance(field, getattr(self, field), Split, "Use mtl.data.from_arrays.", of="data")
         if self.encoder is not None:
             check_instance("encoder", self.encoder, TableEncoder, "Use mtl.data.from_table.", of="data")
+        store(self, skipped=check_instances("skipped", self.skipped, SkippedRow, of="data"))
         names = check_mapping("class_names", self.class_names, of="data", example="{'kind': ('a', 'b')}")
         checked = {task: check_names(f"class_names[{task!r}]", each) for task, each in names.items()}
         store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="data"), class_names=checked)

@@ -13,10 +13,12 @@ from mtl_keras.errors import MTLError, check_task_name
 from mtl_keras.tables import Inference, InferredColumn, StudyFile, Table, infer_columns, name_of, read_table
 from mtl_keras.versions import has_offline_weights
 
-__all__ = ["Draft", "Source", "draft_study", "infer_source"]
+__all__ = ["Draft", "Source", "draft_study", "infer_source", "study_name"]
 
 #: Share of the rows that is held out for each of validation and test.
 HELD_OUT = 0.15
+#: Share of the rarer value of a binary task below which its skill is made of the area under the ROC curve.
+RARE = 0.2
 #: Tasks up to which single-task baselines are trained as well.
 BASELINES = 5
 #: The frozen backbone for images, and the side in px to which they are resized for it and for a network that is trained.
@@ -117,10 +119,10 @@ def draft_study(source: Source, beside: str | Path | None = None) -> Draft:
     pictures = _describe_inputs(source, settings)
     fields = {name: _describe_task(name, column) for name, column in names.items()}
     splits, why = _choose_splits(inference)
-    name = source.path.resolve().name if source.levels else name_of(source.path)
+    name = study_name(source.path)
     what = ", ".join(names) if len(names) <= 5 else f"{', '.join([*names][:4])} and {len(names) - 4} others"
     file = StudyFile(
-        re.sub(r"[^\w.-]", "_", name).lstrip(".") or "study",
+        name,
         **content,
         inputs=pictures,
         tasks=fields,
@@ -129,6 +131,12 @@ def draft_study(source: Source, beside: str | Path | None = None) -> Draft:
         summary=f"One network for {what}, from {'images' if inference.of('image') else 'columns'} of {name}.",
     )
     return Draft(file, {**notes, **why, **_comment(file, inference, names, rows)}, inference)
+
+
+def study_name(path: Path) -> str:
+    """Return the name of the study of a table or a folder of images."""
+    name = path.resolve().name if path.is_dir() else name_of(path)
+    return re.sub(r"[^\w.-]", "_", name).lstrip(".")[:LONGEST] or "study"
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -164,12 +172,15 @@ def _describe_task(name: str, column: InferredColumn) -> dict[str, Any]:
     fields: dict[str, Any] = {"kind": column.task}
     if name != column.name:
         fields["label"] = column.name
-    if column.task in ("Classification", "Ordinal"):
+    if column.task in ("Classification", "Ordinal") and column.values:
         fields["classes"] = [_plain(value) for value in column.values]
     elif column.task == "MultiLabel":
         fields |= {"separator": column.separator, "classes": list(column.values)}
     elif column.task == "Binary" and any(isinstance(value, str) for value in column.values):
         fields["classes"] = [_plain(value) for value in column.values]
+    if column.task == "Binary" and 0 < column.rarest < RARE:
+        # Accuracy says little where nearly all rows are alike.
+        fields["skill"] = "auc"
     return fields
 
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
 from mtl_keras.errors import MTLError, RowsError, check_option
-from mtl_keras.files import atomic
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OnError", "SkippedRow", "describe_cost", "read_good_rows", "write_skipped"]
+__all__ = ["OnError", "SkippedRow", "describe_cost", "read_good_rows", "skipped_text"]
 
 OnError = Literal["raise", "skip"]
 T = TypeVar("T")
@@ -122,9 +120,10 @@ def _count_lost(column: pd.Series, rows: Sequence[int]) -> str:
     return ", ".join(shown) + (f" and {len(order) - SHOWN} classes more" if len(order) > SHOWN else "")
 
 
-def write_skipped(path: str | os.PathLike[str], skipped: Sequence[SkippedRow]) -> None:
-    """Write the rows that were set aside as a `.csv` file with the columns `row`, `column` and `reason`."""
-    with atomic(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("row", "column", "reason"))
-        writer.writerows((each.row, each.column, each.reason) for each in skipped)
+def skipped_text(skipped: Sequence[SkippedRow]) -> str:
+    """Return the rows that were set aside as the text of a `.csv` file with the columns `row`, `column` and `reason`."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("row", "column", "reason"))
+    writer.writerows((each.row, each.column, each.reason) for each in skipped)
+    return file.getvalue()

@@ -76,6 +76,7 @@ class Split:
 
     def __post_init__(self) -> None:
         check_mapping("tasks", self.tasks, of="a split")
+        check_mapping("class_weights", self.class_weights, of="a split")
         arrays = {"x": self.x} | {n: a for n in ("group", "origin") if (a := getattr(self, n)) is not None}
         for by_name in ("y", "weight", "side"):
             given = check_mapping(by_name, getattr(self, by_name), of="a split")

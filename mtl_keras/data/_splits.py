@@ -14,6 +14,7 @@ from mtl_keras.data._images import SPLITS
 from mtl_keras.data._stratify import choose_folds, stratified_choice
 from mtl_keras.errors import (
     MTLError,
+    RowsError,
     check_fraction,
     check_instance,
     check_integer,
@@ -285,8 +286,12 @@ def _read_sides(values: pd.Series, column: str) -> np.ndarray:
             wrong.setdefault(text, []).append(row)
     if wrong:
         shown = "; ".join(f"{name!r} in {list_rows(rows)}" for name, rows in [*wrong.items()][:5])
-        raise MTLError(
-            f"A split must be one of {', '.join(SPLITS)}. Received: {shown} of column {column!r}. Correct these rows."
+        pairs = [(row, name) for name, rows in wrong.items() for row in rows]
+        raise RowsError(
+            f"A split must be one of {', '.join(SPLITS)}. Received: {shown} of column {column!r}. Correct these rows.",
+            [row for row, _ in pairs],
+            [f"{name!r} is no split" for _, name in pairs],
+            column,
         )
     if "train" not in sides:
         raise MTLError(

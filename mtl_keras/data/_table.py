@@ -35,34 +35,91 @@ from mtl_keras.tables import KINDS, Table, TableEncoder, infer_columns, read_tab
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mtl_keras.tasks import Tasks
+    from mtl_keras.tasks import Task, Tasks
 
-__all__ = ["from_table"]
+__all__ = ["TableReader", "TableRows", "from_table", "plan_table"]
 
 Labels = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
-class _Rows:
-    """What is read of the rows of a table.
+class TableRows:
+    """What is read of the rows of a table, without decoding images.
 
     Attributes:
-        x: Inputs.
         tasks: What is predicted, with the classes of the table.
-        labels: Stored labels and presence by task.
+        labels: Stored labels and presence by task, of those that are right.
         weights: Weights of rows by task.
         class_names: Names of classes by column.
-        sides: Split of each row.
-        encoder: Of the input columns.
+        sides: Split of each row; empty if they cannot be divided.
+        drawn: Which rows are divided at random; empty if they cannot be divided.
+        files: Image of each row below the root, None for those without one; None if the inputs are columns.
+        encoder: Of the input columns; None for images, or if a column is wrong.
+        x: The encoded columns.
     """
 
-    x: np.ndarray
     tasks: Tasks
     labels: Labels
     weights: dict[str, np.ndarray]
     class_names: dict[str, tuple[str, ...]]
     sides: np.ndarray
+    drawn: np.ndarray
+    files: list[Path | None] | None = None
     encoder: TableEncoder | None = None
+    x: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TableReader:
+    """How the rows of a table are read.
+
+    Attributes:
+        tasks: What is predicted.
+        image: Column of images, or None.
+        kinds: Kinds of the input columns, or None.
+        root: Folder of the images.
+        suffix: Ending of their names.
+        splits: How rows are divided.
+        seed: Of the choice of held-out rows.
+        weight_columns: Column of the weights of rows, by task.
+    """
+
+    tasks: Tasks
+    image: str | None
+    kinds: Mapping[str, str] | None
+    root: Path
+    suffix: str
+    splits: Splits
+    seed: int
+    weight_columns: Mapping[str, str]
+
+    def read(self, frame: pd.DataFrame, problems: Problems) -> TableRows:
+        """Read rows; what is wrong is added to the problems."""
+        files, sides, drawn = None, np.array([]), np.array([], bool)
+        if self.image is not None:
+            files = find_files(frame[self.image].tolist(), self.image, self.root, self.suffix, problems)
+        known, columns, class_names = read_labels(frame, self.tasks, problems)
+        labels = encode_labels(known, len(frame), columns, problems, name="train", class_names=class_names)
+        weights: dict[str, np.ndarray] = {}
+        with problems.collect():
+            weights = read_weights(self.weight_columns, frame, len(frame), "train")
+        with problems.collect():
+            sides = self.splits.assign(frame, strata_of(known, labels), self.seed)
+            drawn = self.splits.drawn(frame)
+            if files is not None:
+                check_sides(files, self.root, sides, drawn, str(self.image))
+        at = {side: np.flatnonzero(sides == side) for side in np.unique(sides).tolist()}
+        by_side = {side: _take(labels, weights, own) for side, own in at.items()}
+        with problems.collect():
+            _check_labels(known, by_side)
+        with problems.collect():
+            refuse_unseen(self.tasks, known, by_side, collect_class_names(known, class_names), at)
+        encoder, x = None, None
+        if self.kinds is not None and len(sides):
+            with problems.collect():
+                encoder = TableEncoder.fit(frame, self.kinds, rows=np.flatnonzero(sides == "train"))
+                x, _ = encoder.transform(frame)
+        return TableRows(known, labels, weights, class_names, sides, drawn, files, encoder, x)
 
 
 def from_table(
@@ -117,8 +174,41 @@ def from_table(
         data = mtl.data.from_table("photos/train.csv", tasks, image="file", image_size=32, splits=mtl.data.Splits(test=0.2))
         data = mtl.data.from_table("wine.csv", tasks, inputs=["alcohol", "color"])
     """
+    size = None if image_size is None else check_image_size("image_size", image_size)
+    whole, reader = plan_table(table, tasks, image, inputs, root, suffix, splits, weight, seed)
+
+    def read(frame: pd.DataFrame) -> tuple[TableRows, np.ndarray]:
+        problems = Problems()
+        rows = reader.read(frame, problems)
+        x = rows.x if rows.files is None else _read_images(rows.files, reader.root, size, str(image), problems)
+        problems.raise_all()
+        assert x is not None
+        return rows, x
+
+    labeled = [column for task in reader.tasks.values() if not task.from_input for column in task.columns_read]
+    (rows, x), _, skipped = read_good_rows(whole.frame, read, on_error, list(dict.fromkeys(labeled)))
+    everything = make_split(rows.tasks, x, rows.labels, "train", rows.weights)
+    parts = {
+        side: replace(everything.take(np.flatnonzero(rows.sides == side)), name=side) for side in np.unique(rows.sides).tolist()
+    }
+    return Data(
+        whole.name if name is None else name,
+        parts["train"],
+        parts["validation"],
+        parts.get("test"),
+        collect_class_names(rows.tasks, rows.class_names),
+        x.shape[1:],
+        encoder=rows.encoder,
+        skipped=skipped,
+    )
+
+
+def plan_table(
+    table: Any, tasks: Tasks, image: Any, inputs: Any, root: Any, suffix: Any, splits: Any, weight: Any, seed: Any
+) -> tuple[Table, TableReader]:
+    """Return a table and how its rows are read; see `from_table` for arguments and errors."""
     check_tasks(tasks)
-    seed, size = check_seed("seed", seed), None if image_size is None else check_image_size("image_size", image_size)
+    seed = check_seed("seed", seed)
     if not isinstance(suffix, str):
         raise MTLError(f"`suffix` must be a text. Received: suffix={describe(suffix)}. Pass e.g. suffix='.jpg'.")
     divided = parse_splits(splits)
@@ -136,44 +226,7 @@ def from_table(
     _check_overlap(tasks, kinds or ())
     weight_columns = check_weight(weight, tasks, list(whole.frame.columns))
     place = whole.folder if root is None else Path(root).expanduser()
-
-    def read(frame: pd.DataFrame) -> _Rows:
-        problems = Problems()
-        files = None if image is None else find_files(frame[image].tolist(), image, place, suffix, problems)
-        known, columns, class_names = read_labels(frame, tasks, problems)
-        labels = encode_labels(known, len(frame), columns, problems, name="train", class_names=class_names)
-        weights: dict[str, np.ndarray] = {}
-        sides = np.array([])
-        with problems.collect():
-            weights = read_weights(weight_columns, frame, len(frame), "train")
-        with problems.collect():
-            sides = divided.assign(frame, strata_of(known, labels), seed)
-            if files is not None:
-                check_sides(files, place, sides, divided.drawn(frame), str(image))
-        if files is None:
-            problems.raise_all()
-            encoder = TableEncoder.fit(frame, kinds or {}, rows=np.flatnonzero(sides == "train"))
-            return _Rows(encoder.transform(frame)[0], known, labels, weights, class_names, sides, encoder)
-        images = _read_images(files, place, size, str(image), problems)
-        return _Rows(images, known, labels, weights, class_names, sides)
-
-    labeled = [column for task in tasks.values() if not task.from_input for column in task.columns_read]
-    rows, _, _ = read_good_rows(whole.frame, read, on_error, list(dict.fromkeys(labeled)))
-    everything = make_split(rows.tasks, rows.x, rows.labels, "train", rows.weights)
-    parts = {
-        side: replace(everything.take(np.flatnonzero(rows.sides == side)), name=side) for side in np.unique(rows.sides).tolist()
-    }
-    called = collect_class_names(rows.tasks, rows.class_names)
-    refuse_unseen(tasks, rows.tasks, parts, called)
-    return Data(
-        whole.name if name is None else name,
-        parts["train"],
-        parts["validation"],
-        parts.get("test"),
-        called,
-        rows.x.shape[1:],
-        encoder=rows.encoder,
-    )
+    return whole, TableReader(tasks, image, kinds, place, suffix, divided, seed, weight_columns)
 
 
 def _read_kinds(inputs: Any, table: Table) -> dict[str, str]:
@@ -204,6 +257,31 @@ def _check_overlap(tasks: Tasks, inputs: Sequence[str] | Mapping[str, str]) -> N
                 f"A column must be an input or a label. Received: {column!r} as both, for task {task.name!r}. Leave it "
                 "out of the inputs."
             )
+
+
+def _take(labels: Labels, weights: Mapping[str, np.ndarray], rows: np.ndarray) -> Labels:
+    """Return stored labels and their weights of some rows."""
+    return {task: (stored[rows], (present * weights.get(task, 1))[rows]) for task, (stored, present) in labels.items()}
+
+
+def _check_labels(tasks: Tasks, labels: Mapping[str, Labels]) -> None:
+    """Refuse a task without a label in a split, which could neither be learnt nor judged."""
+    lacking: dict[str, list[str]] = {}
+    for side in sorted(labels, key=("train", "validation", "test").index):
+        for task, (_, weight) in labels[side].items():
+            if not (weight > 0).any():
+                lacking.setdefault(task, []).append(f"{side} ({len(weight):,} rows)")
+    if lacking:
+        shown = "; ".join(f"{task!r}{_name_column(tasks[task])} in {', '.join(sides)}" for task, sides in lacking.items())
+        raise MTLError(
+            f"Each task must have labels in each split. Received: none for {shown}. Add labels, leave the task out, or divide "
+            "the rows otherwise."
+        )
+
+
+def _name_column(task: Task) -> str:
+    """Return the column of a task in words, nothing for one that reads several."""
+    return "" if task.column is None else f" (column {task.column!r})"
 
 
 def _read_images(

@@ -1,7 +1,8 @@
 """Checks of a table, or of a folder of images, before anything is trained on it.
 
-Each check is a function from `Rows`, the table as plain values, to findings; each finding is an error that stops training, a
-warning or a note. `inspect` runs all of them. Nothing here imports Keras or TensorFlow.
+`inspect_table` takes the arguments of `mtl_keras.data.from_table` and returns a `Report` of counts and findings; each finding
+is an error that stops training, a warning or a note. Each check is a function from `Rows`, the table as plain values, to
+findings, and `inspect` runs all of them. Nothing here imports Keras or TensorFlow.
 
 To add a check, write `_my_check.py` with a function `check_my_check(rows)` that yields `Finding`s, and add it to `CHECKS` in
 `_inspect.py`. The contract test in `tests/contracts/test_checks.py` picks it up.
@@ -23,6 +24,7 @@ from mtl_keras.inspection._labels import Labels, class_labels, number_labels
 from mtl_keras.inspection._photos import Photos, read_photos
 from mtl_keras.inspection._report import Photo, Report
 from mtl_keras.inspection._rows import Rows
+from mtl_keras.inspection._table import inspect_table
 
 __all__ = [
     "CHECKS",
@@ -38,6 +40,7 @@ __all__ = [
     "Severity",
     "class_labels",
     "inspect",
+    "inspect_table",
     "number_labels",
     "read_photos",
 ]

@@ -45,7 +45,7 @@ def _check_splits(label: Labels, counts: dict[str, np.ndarray], rows: Rows) -> I
         where = np.flatnonzero(np.isin(label.values, unseen))
         yield Finding(
             "class_balance",
-            "error",
+            "warning",
             label.name,
             f"{count(len(unseen), 'class')} must be learned from training rows but "
             f"{'occurs' if len(unseen) == 1 else 'occur'} outside of them only: {name_some([names[k] for k in unseen])}.",

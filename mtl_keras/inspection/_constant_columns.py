@@ -14,17 +14,15 @@ MOSTLY = 0.5
 
 
 def check_constant_columns(rows: Rows) -> Iterator[Finding]:
-    """Find input columns that are empty, have one value only, or are mostly missing in the training rows."""
+    """Find input columns that have one value only, or are mostly missing, in the training rows."""
     training = rows.training
     for column in rows.inputs:
         values = rows.frame[column][training]
         known = values.dropna()
         share = 1 - len(known) / max(len(values), 1)
-        if known.empty:
-            yield _find(column, "The column is empty in the training rows.")
-        elif not share and (known == known.iloc[0]).all():
+        if not share and len(known) and (known == known.iloc[0]).all():
             yield _find(column, f"All training rows have {known.iloc[0]!r}.")
-        elif share >= MOSTLY:
+        elif MOSTLY <= share < 1:
             yield Finding(
                 "constant_columns",
                 "note",

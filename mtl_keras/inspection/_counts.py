@@ -10,9 +10,10 @@ import numpy as np
 
 from mtl_keras.inspection._class_balance import count_classes
 from mtl_keras.inspection._finding import Counts
-from mtl_keras.inspection._labels import to_numbers
+from mtl_keras.inspection._labels import Labels
 from mtl_keras.inspection._rows import Rows
-from mtl_keras.inspection._targets import skewness
+from mtl_keras.inspection._targets import moments
+from mtl_keras.tables import to_numbers
 
 __all__ = [
     "count_class_balance",
@@ -54,27 +55,37 @@ def count_labels(rows: Rows) -> Iterator[Counts]:
 
 
 def count_class_balance(rows: Rows) -> Iterator[Counts]:
-    """Count the rows of each class by split, one table a task, the most frequent classes first."""
-    shown = [label for label in rows.classes if not label.plural]
-    for number, label in enumerate(shown[:MAX_TABLES]):
+    """Count the rows of each class by split: tasks of two classes in one table, others in one each, the most frequent first."""
+    pairs = [label for label in rows.classes if not label.plural and len(label.classes or ()) == 2]
+    table = []
+    for label in pairs[:MAX_ROWS]:
         counts = count_classes(label, rows)
         total = np.sum([*counts.values()], axis=0)
-        shares = total / max(total.sum(), 1)
-        order = np.argsort(-total, kind="stable")
-        names = label.classes or ()
-        kept = order if len(order) <= MAX_ROWS else np.concatenate([order[: MAX_ROWS - 10], order[-10:]])
-        table = [
-            {
-                "class": names[k],
-                **{split: int(own[k]) for split, own in counts.items()},
-                "share": float(shares[k]),
-            }
-            for k in kept.tolist()
-        ]
-        note = f"The {MAX_ROWS - 10} most and the 10 least frequent of {len(order):,} classes." if len(order) > MAX_ROWS else ""
-        if number == MAX_TABLES - 1:
-            note = f"{note} {_left_out(len(shown), 'tasks', MAX_TABLES)}".strip()
-        yield Counts.of(f"Classes of {label.name}", table, note=note, shares=("share",), bars="share")
+        rare = int(total.argmin())
+        row: dict[str, Any] = {"task": label.name, "rarer class": (label.classes or ())[rare]}
+        row |= {split: int(own[rare]) for split, own in counts.items()}
+        table.append({**row, "share": float(total[rare] / max(total.sum(), 1))})
+    if table:
+        yield Counts.of("Tasks of two classes", table, note=_left_out(len(pairs), "tasks"), shares=("share",), bars="share")
+    several = [label for label in rows.classes if not label.plural and len(label.classes or ()) != 2]
+    for number, label in enumerate(several[:MAX_TABLES]):
+        last = _left_out(len(several), "tasks", MAX_TABLES) if number == MAX_TABLES - 1 else ""
+        yield _count_classes_of(label, rows, last)
+
+
+def _count_classes_of(label: Labels, rows: Rows, note: str) -> Counts:
+    """Count the rows of each class of one task."""
+    counts, names = count_classes(label, rows), label.classes or ()
+    total = np.sum([*counts.values()], axis=0)
+    shares, order = total / max(total.sum(), 1), np.argsort(-total, kind="stable")
+    if len(order) > MAX_ROWS:
+        note = f"The {MAX_ROWS - 10} most and the 10 least frequent of {len(order):,} classes. {note}".strip()
+        order = np.concatenate([order[: MAX_ROWS - 10], order[-10:]])
+    table = [
+        {"class": names[k], **{split: int(own[k]) for split, own in counts.items()}, "share": float(shares[k])}
+        for k in order.tolist()
+    ]
+    return Counts.of(f"Classes of {label.name}", table, note=note, shares=("share",), bars="share")
 
 
 def count_label_sets(rows: Rows) -> Iterator[Counts]:
@@ -99,7 +110,7 @@ def count_targets(rows: Rows) -> Iterator[Counts]:
             values = label.values[label.present & inside]
             if values.size:
                 low, middle, high = np.quantile(values, (0, 0.5, 1)).tolist()
-                spread = {"mean": float(values.mean()), "SD": float(values.std()), "skewness": skewness(values)}
+                spread = dict(zip(("mean", "SD", "skewness"), moments(values), strict=True))
                 table.append({"target": label.name, "split": split, "min": low, "median": middle, "max": high, **spread})
     if table:
         yield Counts.of("Targets", table, note=_left_out(len(rows.numbers), "targets"))
@@ -112,7 +123,7 @@ def count_inputs(rows: Rows) -> Iterator[Counts]:
         values = rows.frame[column]
         row: dict[str, Any] = {"column": column, "kind": kind, "missing": float(values.isna().mean())}
         if kind == "number":
-            numbers = to_numbers(values)
+            numbers = to_numbers(values, "number")
             numbers = numbers[np.isfinite(numbers)]
             row["distinct"] = len(np.unique(numbers))
             if numbers.size:

@@ -8,12 +8,15 @@ import numpy as np
 
 from mtl_keras.inspection._finding import Finding, Severity
 from mtl_keras.inspection._groups import list_groups
-from mtl_keras.inspection._labels import Labels, to_numbers
+from mtl_keras.inspection._labels import Labels
 from mtl_keras.inspection._rows import Rows
 from mtl_keras.inspection._text import count, join, name_some
+from mtl_keras.tables import to_numbers
 
 __all__ = ["check_duplicates"]
 
+#: Hash of a missing value; that of 0 is 0.
+MISSING = np.uint64(0xD1B54A32D192ED03)
 #: Share of copies from which the inputs are called too coarse to tell rows apart.
 COARSE = 0.5
 
@@ -48,11 +51,12 @@ def check_duplicates(rows: Rows) -> Iterator[Finding]:
     if apart := list_groups(group, copied & _differs(group, _codes(rows.sides), copied)):
         yield _divided(rows, apart, what)
     same = list_groups(group, copied)
+    extra = int(copied.sum()) - len(same)
     yield Finding(
         "duplicates",
         "note",
         "inputs",
-        f"Of {count(len(rows), 'row')}, {int(copied.sum()) - len(same):,} repeat the inputs of another one exactly.",
+        f"Of {count(len(rows), 'row')}, {extra:,} repeat{'s' if extra == 1 else ''} the inputs of another one exactly.",
         "Copies count several times in training and in metrics: keep one of each if they are no separate observations.",
         groups=tuple(same),
     )
@@ -69,10 +73,10 @@ def hash_rows(rows: Rows) -> np.ndarray:
         values = rows.frame[column]
         if kind == "number":
             # Zeros of both signs are equal, and texts of numbers are numbers.
-            own = pd.util.hash_array(to_numbers(values) + 0.0)
+            own = pd.util.hash_array(to_numbers(values, "number") + 0.0)
         else:
             own = pd.util.hash_array(values.astype(str).to_numpy(object))
-        own[values.isna().to_numpy()] = 0
+        own[values.isna().to_numpy()] = MISSING
         total = (total ^ own) * np.uint64(0x9E3779B97F4A7C15)
         total ^= total >> np.uint64(32)
     return total

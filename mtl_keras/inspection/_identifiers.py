@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from mtl_keras.inspection._finding import Finding
-from mtl_keras.inspection._labels import to_numbers
 from mtl_keras.inspection._rows import Rows
+from mtl_keras.tables import to_numbers
 
 __all__ = ["check_identifiers"]
 
@@ -32,7 +32,7 @@ def check_identifiers(rows: Rows) -> Iterator[Finding]:
         if len(values) < ENOUGH or kind not in ("category", "number"):
             continue
         if kind == "number":
-            reason = _counts_rows(to_numbers(values), column)
+            reason = _counts_rows(to_numbers(values, "number"), column)
         else:
             distinct = values.astype(str).nunique()
             reason = f"{distinct:,} of {len(values):,} values are distinct" if distinct >= DISTINCT * len(values) else ""

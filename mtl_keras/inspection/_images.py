@@ -76,7 +76,7 @@ def _check_sizes(rows: Rows, at: np.ndarray) -> Iterator[Finding]:
             "size",
             f"{count(small.size, 'image')} of {at.size:,} {'is' if small.size == 1 else 'are'} smaller than {height} x {width} "
             "px and would be enlarged.",
-            "A smaller image_size trains faster and loses nothing of them.",
+            "A smaller image_size loses nothing of them and trains faster; a pretrained network may want this one.",
             tuple(small),
         )
     ratio = (widths[at] / heights[at]) / (width / height)

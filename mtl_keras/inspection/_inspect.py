@@ -29,7 +29,6 @@ from mtl_keras.inspection._report import Photo, Report
 from mtl_keras.inspection._rows import Rows
 from mtl_keras.inspection._split_sizes import check_split_sizes
 from mtl_keras.inspection._targets import check_targets
-from mtl_keras.inspection._values import check_values
 
 __all__ = ["CHECKS", "COUNTS", "inspect"]
 
@@ -41,7 +40,6 @@ CHECKS: Mapping[str, Callable[[Rows], Iterable[Finding]]] = {
     "class_balance": check_class_balance,
     "targets": check_targets,
     "combinations": check_combinations,
-    "values": check_values,
     "constant_columns": check_constant_columns,
     "identifiers": check_identifiers,
     "files": check_files,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtl_keras.tables import to_numbers
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -25,6 +27,7 @@ class Labels:
         column: Column that it is read from.
         values: Class indices `[n]` int32, -1 where missing; or numbers `[n]` float64, NaN where missing.
         classes: Names of the classes; None for numbers.
+        transformed: Whether numbers are trained on as their logarithms; default False.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Labels:
     column: str
     values: np.ndarray
     classes: tuple[str, ...] | None = None
+    transformed: bool = False
 
     @property
     def present(self) -> np.ndarray:
@@ -69,7 +73,7 @@ def class_labels(name: str, kind: str, column: pd.Series, names: Sequence[str] =
 
 def number_labels(name: str, kind: str, column: pd.Series, *, task: str | None = None) -> Labels:
     """Return a column as numbers; what is no finite number is missing."""
-    values = to_numbers(column)
+    values = to_numbers(column, "number")
     return Labels(name, task or name, kind, str(column.name), np.where(np.isfinite(values), values, np.nan))
 
 
@@ -77,7 +81,7 @@ def class_texts(column: pd.Series) -> pd.Series:
     """Return classes as texts without spaces around them, whole numbers without a point, and missing ones as None."""
     import pandas as pd
 
-    if pd.api.types.is_bool_dtype(column.dtype):
+    if pd.api.types.infer_dtype(column, skipna=True) == "boolean":
         texts = column.astype(object).map({True: "1", False: "0"})
     elif pd.api.types.is_numeric_dtype(column.dtype):
         codes, numbers = pd.factorize(column.to_numpy(np.float64, na_value=np.nan))
@@ -86,15 +90,6 @@ def class_texts(column: pd.Series) -> pd.Series:
         codes, found = pd.factorize(column.astype(str).where(column.notna(), None))
         texts = pd.Series(np.array([*(str(value).strip() or None for value in found), None], object)[codes], column.index)
     return texts
-
-
-def to_numbers(column: pd.Series) -> np.ndarray:
-    """Return a column as float64 `[n]`, NaN where it is missing or no number."""
-    import pandas as pd
-
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return np.where(column.isna(), np.nan, column.astype("int64").to_numpy(np.float64))
-    return pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
 
 def _by_number(text: str) -> tuple[int, float, str]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from mtl_keras.inspection._finding import Finding
-from mtl_keras.inspection._labels import class_texts, to_numbers
+from mtl_keras.inspection._labels import class_texts
 from mtl_keras.inspection._rows import Rows
+from mtl_keras.tables import to_numbers
 
 __all__ = ["check_leaks", "skill_of_column"]
 
@@ -38,11 +39,11 @@ def check_leaks(rows: Rows) -> Iterator[Finding]:
     # Columns of one value, and each column's values once for all labels.
     prepared: Mapping[str, tuple[np.ndarray, np.ndarray]] = {column: _prepare(values[at]) for column, values in columns.items()}
     for column, label in pairs[:MAX_PAIRS]:
-        codes, ranks = prepared[column]
+        codes, places = prepared[column]
         known = label.present[at]
         if known.sum() < ENOUGH or codes.max(initial=0) == 0:
             continue
-        skill = skill_of_column(codes[known], ranks[known], label.values[at][known], label.classes is not None)
+        skill = skill_of_column(codes[known], places[known], label.values[at][known], label.classes is not None)
         if skill >= LEAK:
             own = f"The column {column!r} alone" if column in rows.inputs else f"The image's {column} alone"
             yield Finding(
@@ -61,28 +62,32 @@ def check_leaks(rows: Rows) -> Iterator[Finding]:
         )
 
 
-def skill_of_column(codes: np.ndarray, ranks: np.ndarray, values: np.ndarray, classes: bool) -> float:
+def skill_of_column(codes: np.ndarray, places: np.ndarray, values: np.ndarray, classes: bool) -> float:
     """Return the skill of the best simple prediction of labels from one column, over all folds.
 
     Args:
         codes: Number of each value, integers `[n]`; equal values have equal numbers.
-        ranks: The values as ranks, float64 `[n]`, NaN where missing; all NaN for values without an order.
+        places: The values on a scale that single precision can hold, `[n]`, NaN where missing; all NaN for values without an
+            order.
         values: Class indices or numbers `[n]`.
         classes: Whether they are class indices.
     """
     kinds = len(np.unique(values))
     if kinds < 2:
         return 0.0
+    if not classes:
+        # Squares of large numbers overflow.
+        values = values / np.abs(values).max()
     fold = np.random.default_rng(0).permutation(len(values)) % FOLDS
     predictors = []
     if len(np.unique(codes)) <= len(codes) / 2:
         predictors.append(lambda train, test: _look_up(codes, values, train, test, classes))
-    if np.isfinite(ranks).any():
+    if np.isfinite(places).any():
         leaves = max(LEAVES, 2 * kinds) if classes else LEAVES_OF_NUMBERS
         # Most columns are no leaks, which one tree tells: measured on its own training rows, it looks better than it is.
         every = np.ones(len(values), bool)
-        if _skill(_grow(ranks, values, every, every, classes, leaves), values, classes) >= LEAK:
-            predictors.append(lambda train, test: _grow(ranks, values, train, test, classes, leaves))
+        if _skill(_grow(places, values, every, every, classes, leaves), values, classes) >= LEAK:
+            predictors.append(lambda train, test: _grow(places, values, train, test, classes, leaves))
     best = 0.0
     for predict in predictors:
         predicted = np.empty(len(values), np.float64)
@@ -100,20 +105,29 @@ def _columns(rows: Rows) -> dict[str, np.ndarray]:
     columns = {}
     for column, kind in rows.inputs.items():
         values = rows.frame[column]
-        columns[column] = to_numbers(values) if kind == "number" else class_texts(values).to_numpy(object)
+        ordered = kind in ("number", "date")
+        columns[column] = to_numbers(values, kind) if ordered else class_texts(values).to_numpy(object)
     return columns
 
 
 def _prepare(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of distinct values and, of numbers, their ranks; see `skill_of_column`."""
+    """Return the numbers of distinct values and, of numbers, where they lie; see `skill_of_column`."""
     import pandas as pd
 
-    codes, found = pd.factorize(values, sort=values.dtype.kind == "f")
+    ordered = values.dtype.kind == "f"
+    if ordered:
+        values = np.where(np.isfinite(values), values, np.nan)
+    codes, found = pd.factorize(values, sort=ordered)
     missing = codes < 0
     numbers = np.where(missing, len(found), codes).astype(np.int64)
-    ordered = values.dtype.kind == "f"
-    # Ranks: a tree takes single precision, in which large numbers that differ may be equal.
-    return numbers, np.where(missing, np.nan, codes.astype(np.float64)) if ordered else np.full(len(values), np.nan)
+    places = np.full(len(found), np.nan)
+    if ordered and len(found):
+        places = found / (np.abs(found).max() or 1)
+        places = (places - places.min()) / (np.ptp(places) or 1)
+        # A tree takes single precision, in which numbers that differ may be equal; ranks then have to do.
+        if len(np.unique(places.astype(np.float32))) < len(found):
+            places = np.arange(len(found), dtype=np.float64)
+    return numbers, np.append(places, np.nan)[numbers]
 
 
 def _look_up(codes: np.ndarray, values: np.ndarray, train: np.ndarray, test: np.ndarray, classes: bool) -> np.ndarray:
@@ -133,13 +147,15 @@ def _look_up(codes: np.ndarray, values: np.ndarray, train: np.ndarray, test: np.
     return table[codes[test]]
 
 
-def _grow(ranks: np.ndarray, values: np.ndarray, train: np.ndarray, test: np.ndarray, classes: bool, leaves: int) -> np.ndarray:
+def _grow(
+    places: np.ndarray, values: np.ndarray, train: np.ndarray, test: np.ndarray, classes: bool, leaves: int
+) -> np.ndarray:
     """Return what a small tree of one column predicts."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     tree = (DecisionTreeClassifier if classes else DecisionTreeRegressor)(max_leaf_nodes=leaves, random_state=0)
-    tree.fit(ranks[train, None], values[train])
-    return np.asarray(tree.predict(ranks[test, None]))
+    tree.fit(places[train, None], values[train])
+    return np.asarray(tree.predict(places[test, None]))
 
 
 def _skill(predicted: np.ndarray, values: np.ndarray, classes: bool) -> float:
@@ -147,6 +163,5 @@ def _skill(predicted: np.ndarray, values: np.ndarray, classes: bool) -> float:
     if classes:
         wrong, trivial = (predicted != values).mean(), 1 - np.bincount(values).max() / len(values)
     else:
-        away = values / (np.abs(values).max() or 1), predicted / (np.abs(values).max() or 1)
-        wrong, trivial = np.square(away[0] - away[1]).mean(), away[0].var()
+        wrong, trivial = np.square(predicted - values).mean(), values.var()
     return float(1 - wrong / trivial) if trivial > 0 else 0.0

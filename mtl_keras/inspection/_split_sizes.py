@@ -1,11 +1,11 @@
-"""Splits with too few rows."""
+"""Splits with few rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from mtl_keras.inspection._finding import Finding
-from mtl_keras.inspection._rows import SPLITS, Rows
+from mtl_keras.inspection._rows import Rows
 from mtl_keras.inspection._text import count
 
 __all__ = ["check_split_sizes"]
@@ -15,18 +15,9 @@ FEW = 50
 
 
 def check_split_sizes(rows: Rows) -> Iterator[Finding]:
-    """Find splits without rows, or with so few that what is measured there is rough."""
+    """Find splits with so few rows that what is measured there is rough."""
     if rows.sides is None:
         return
-    for split in SPLITS[:2]:
-        if split not in rows.splits:
-            yield Finding(
-                "split_sizes",
-                "error",
-                split,
-                f"There are no {split} rows.",
-                "Choose other splits, or add rows.",
-            )
     for split, inside in rows.splits.items():
         n = int(inside.sum())
         if split != "train" and n < FEW:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import filelock
 import tensorflow as tf
 
-from mtl_keras.data import Data
+from mtl_keras.data import Data, skipped_text
 from mtl_keras.errors import MTLError, describe_failure
 from mtl_keras.files import atomic, check_name, damaged, read_json, remove_leftovers, seal, writable_folder, write_json
 from mtl_keras.model import MultiTaskModel
@@ -25,12 +25,14 @@ from mtl_keras.runs._work_log import WorkLog, work_log
 from mtl_keras.saving import MODEL
 from mtl_keras.tables import ENCODER
 
-__all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_config"]
+__all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_config", "sorted_runs"]
 
 #: Commands that write a run folder.
 Command = Literal["tune", "train", "compare", "reproduce"]
 
 CONFIG, PAGE = "config.json", "README.md"
+#: Rows of a table that were set aside.
+SKIPPED = "skipped.csv"
 #: Key of a configuration that holds the digests of the data.
 DATA = "data"
 #: Keys that may differ or have a check of their own: a study file may have been moved, or have got another comment.
@@ -87,7 +89,7 @@ class RunFolder:
             )
 
     def check_data(self, data: Data, name: str | None = None) -> None:
-        """Refuse other data than what the run was started with.
+        """Refuse other data than what the run was started with, and keep the rows that were set aside for `open`.
 
         Args:
             data: The data.
@@ -96,6 +98,8 @@ class RunFolder:
         Raises:
             MTLError: If it differs, or the folder does not say what it was; the message names what differs.
         """
+        if data.skipped:
+            self.texts[SKIPPED if name is None else f"{name}_{SKIPPED}"] = skipped_text(data.skipped)
         if self.saved is not None:
             saved = self.saved.get(DATA)
             data.check_digests(saved if name is None else (saved or {}).get(name), self.path)
@@ -253,14 +257,19 @@ def disk_is_full(error: Exception) -> bool:
     return "No space left" in str(error)
 
 
+def sorted_runs(name: str) -> list[Path]:
+    """Return the numbered folders of a study's runs, the newest first."""
+    numbers = sorted((int(folder.name) for folder in Path("runs", name).glob("*") if folder.name.isdigit()), reverse=True)
+    return [Path("runs", name, str(number)) for number in numbers]
+
+
 def _choose(name: str, command: Command, options: Options) -> Path:
     """Return the folder to write to."""
     if options.output_dir is None:
-        numbers = sorted((int(p.name) for p in Path("runs", name).glob("*") if p.name.isdigit()), reverse=True)
-        new = Path("runs", name, str(numbers[0] + 1 if numbers else 1))
+        folders = sorted_runs(name)
+        new = Path("runs", name, str(int(folders[0].name) + 1 if folders else 1))
         if not options.resume:
             return new
-        folders = (Path("runs", name, str(number)) for number in numbers)
         # The runs of all commands share one numbering.
         return next((folder for folder in folders if (read_config(folder) or {}).get("command") == command), new)
     folder = Path(options.output_dir)

@@ -61,8 +61,8 @@ def compare_study(
         seeds = check_count("seeds", seeds, minimum=2, of="a comparison, which estimates a spread,", example=5)
     _check_approaches(study, approaches, changes, fixed_from is not None)
     saved = _saved_search(study, fixed_from)
-    load, shape = training_data(study, options.data_dir), study.image_shape
-    if study.needs_data:
+    load, loaded = training_data(study, options.data_dir), study.needs_data
+    if loaded:
         options.reporter.on_stage("Loading data")
         study = complete_from(study, load(resolve_settings(study, changes, saved)[0])(0))
     base = resolve(study, changes, saved)
@@ -83,7 +83,7 @@ def compare_study(
     own = next(iter(settings.values()), base.settings)
     seeds = seeds or own.folds or SEEDS
     check_trainings(own, seeds)
-    if shape is not None:
+    if not loaded:
         options.reporter.on_stage("Loading data")
     splits = split_config(study, own)
     return compare_plans(folder, plans, load(own), options, seeds=seeds, seed=base.settings.seed, splits=splits)

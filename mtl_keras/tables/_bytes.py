@@ -67,6 +67,8 @@ def read_bytes(path: Path) -> bytes:
     if not path.is_file():
         raise MTLError(f"A table must be a file. Received: {path}, which {_what_is_there(path)}")
     try:
+        if path.stat().st_size > LARGEST:
+            raise _too_large(path)
         data = _unpack(path)
     except EOFError as error:
         raise MTLError(f"A table must be complete. Received: {path}, which ends early. Copy or download it again.") from error
@@ -109,11 +111,15 @@ def _read(stream: _Stream, path: Path) -> bytes:
     while piece := stream.read(2**24):
         content.write(piece)
         if content.tell() > LARGEST:
-            raise MTLError(
-                f"A table must have at most {LARGEST >> 30} GiB. Received: {path}, which has more. Pass a part of its rows or "
-                "columns."
-            )
+            raise _too_large(path)
     return content.getvalue()
+
+
+def _too_large(path: Path) -> MTLError:
+    """Return the error for a table that is too large."""
+    return MTLError(
+        f"A table must have at most {LARGEST >> 30} GiB. Received: {path}, which has more. Pass a part of its rows or columns."
+    )
 
 
 def _what_is_there(path: Path) -> str:

@@ -163,7 +163,7 @@ def _identifier(facts: Facts) -> Verdict | None:
         return None
     if facts.whole and (facts.ascending or ID_NAMES.fullmatch(facts.name)):
         return Verdict("identifier", "whole numbers, each once, " + ("ascending" if facts.ascending else "called like one"))
-    if facts.numeric or any(" " in text for text in facts.texts):
+    if facts.numeric or any(" " in text for text in facts.texts) or _odd_among_numbers(facts):
         return None
     return Verdict("identifier", "texts without spaces, each once")
 
@@ -208,10 +208,14 @@ def _category(facts: Facts) -> Verdict | None:
     return Verdict("category", f"{facts.distinct} {kind}, each {times:,.{0 if times >= 10 else 1}f} times on average")
 
 
+def _odd_among_numbers(facts: Facts) -> str:
+    """Return a text that is no number in a column of which most are; empty if there is none."""
+    odd = [text for text in facts.texts if not NUMBER.fullmatch(text)]
+    return odd[0] if odd and len(odd) <= 0.5 * len(facts.texts) else ""
+
+
 def _anything(facts: Facts) -> Verdict | None:
-    numbers = sum(NUMBER.fullmatch(text) is not None for text in facts.texts)
-    if numbers >= 0.5 * len(facts.texts) and numbers < len(facts.texts):
-        odd = next(text for text in facts.texts if not NUMBER.fullmatch(text))
+    if odd := _odd_among_numbers(facts):
         return Verdict("text", f"numbers with texts in between, such as {odd[:30]!r}")
     return Verdict("text", f"{facts.distinct} different texts")
 

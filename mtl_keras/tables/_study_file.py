@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,14 @@ __all__ = ["SECTIONS", "StudyFile", "read_study_file"]
 
 #: Keys of each section, with what a value must be. None: what uses the section knows its keys.
 SECTIONS: dict[str, dict[str, str] | None] = {
-    "table": {"path": "text", "delimiter": "text", "decimal": "text", "encoding": "text", "missing": "texts"},
-    "folder": {"path": "text", "levels": "texts"},
-    "inputs": {"image": "text", "root": "text", "suffix": "text", "image_size": "size", "columns": "columns"},
+    "table": dict.fromkeys(("path", "delimiter", "decimal", "encoding", "on_error"), "text") | {"missing": "texts"},
+    "folder": {"path": "text", "levels": "texts", "on_error": "text"},
+    "inputs": {
+        **dict.fromkeys(("image", "root", "suffix"), "text"),
+        "image_size": "size",
+        "columns": "columns",
+        "weight": "weight",
+    },
     "tasks": None,
     "splits": None,
     "settings": None,
@@ -30,9 +35,10 @@ WORDS = {
     "text": "a text",
     "texts": "a list of texts",
     "size": "a whole number, or two of them",
+    "weight": "the name of a column, or one for each task",
     "columns": "a table of kinds by column, such as { age = 'number' }",
 }
-EXAMPLE = {"text": '"labels"', "texts": '["NA"]', "size": "96", "columns": '{ age = "number" }'}
+EXAMPLE = {"text": '"labels"', "texts": '["NA"]', "size": "96", "columns": '{ age = "number" }', "weight": '"weight"'}
 #: A key that needs no quotation marks.
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?")
@@ -48,9 +54,11 @@ class StudyFile:
 
     Args:
         name: Name of the study.
-        table: Of a table: its `path`, and how a text table is written.
-        folder: Of a tree of images instead: its `path` and the names of its `levels`.
-        inputs: `image` (a column), `root`, `suffix` and `image_size`; or `columns`, kinds of input columns by name.
+        table: Of a table: its `path`, how a text table is written, and `on_error`, `"skip"` to leave out rows that cannot be
+            used.
+        folder: Of a tree of images instead: its `path`, the names of its `levels`, and `on_error`.
+        inputs: `image` (a column), `root`, `suffix` and `image_size`; or `columns`, kinds of input columns by name. Perhaps
+            `weight`, a column of row weights, or one for each task.
         tasks: Of each task, its `kind` and fields.
         splits: Fields of `mtl_keras.data.Splits`.
         settings: Fields of `mtl_keras.search.Settings`.
@@ -122,6 +130,8 @@ class StudyFile:
         elif kind == "size":
             pair = isinstance(value, list | tuple) and len(value) == 2
             right = number or (pair and all(isinstance(each, int) and not isinstance(each, bool) for each in value))
+        elif kind == "weight" and isinstance(value, str):
+            right = True
         else:
             right = isinstance(value, Mapping) and len(value) > 0 and all(isinstance(each, str) for each in value.values())
         if not right:
@@ -149,6 +159,16 @@ class StudyFile:
         line = next((self.lines[part] for part in _upward(key) if part in self.lines), None)
         where = "" if self.path is None else f"{self.path}{'' if line is None else f', line {line}'}: "
         return MTLError(f"{where}{message}{'' if message.endswith(('.', '?')) else '.'}")
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The section that says where its rows come from: `table` or `folder`."""
+        return dict(self.table or self.folder)
+
+    def with_source(self, **values: Any) -> StudyFile:
+        """Return the same study with other values in that section."""
+        section = {**self.source, **values}
+        return replace(self, table=section) if self.table else replace(self, folder=section)
 
     @property
     def base(self) -> Path:

@@ -21,6 +21,7 @@ __all__ = [
     "read_dates",
     "read_numbers",
     "read_values",
+    "to_numbers",
 ]
 
 #: Texts of booleans, in lower case.
@@ -52,7 +53,7 @@ def read_values(series: pd.Series, name: str, kind: str, rows: np.ndarray | None
     Raises:
         MTLError: If a value does not fit; the message names column and rows.
     """
-    values = read_dates(series, form) if kind == "date" else read_numbers(series) if kind == "number" else read_booleans(series)
+    values = to_numbers(series, kind, form)
     wrong = np.flatnonzero(np.isinf(values))
     if np.isnan(values).any():
         wrong = np.flatnonzero(np.isinf(values) | (np.isnan(values) & ~missing(series)))
@@ -69,6 +70,19 @@ def read_values(series: pd.Series, name: str, kind: str, rows: np.ndarray | None
             name,
         )
     return values
+
+
+def to_numbers(series: pd.Series, kind: str, form: str | None = None) -> np.ndarray:
+    """Return the same as `read_values`, with NaN also for values that do not fit.
+
+    Args:
+        series: A column.
+        kind: `"number"`, `"boolean"` or `"date"`.
+        form: Format of texts of dates, empty for ISO 8601; None (default) recognizes it.
+    """
+    if kind == "date":
+        return read_dates(series, find_date_format(series) if form is None else form)
+    return read_numbers(series) if kind == "number" else read_booleans(series)
 
 
 def missing(series: pd.Series) -> np.ndarray:

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtl_keras.errors import check_text, store
+from mtl_keras.errors import check_task_name, check_text, store
 from mtl_keras.tasks import _keras_losses as keras_losses
 from mtl_keras.tasks import _keras_metrics as keras_metrics
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._label_source import LabelSource
-from mtl_keras.tasks._names import check_task_name
 from mtl_keras.tasks._options import thaw
 from mtl_keras.tasks._scored import Scored
 from mtl_keras.tasks._transforms import Transform

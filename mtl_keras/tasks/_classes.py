@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, check_size, describe, list_rows
+from mtl_keras.errors import MTLError, RowsError, check_size, describe, list_rows
 
 __all__ = ["Classes", "check_classes", "class_count", "class_names", "class_text", "distinct", "index_classes"]
 
@@ -114,10 +114,12 @@ def index_classes(column: np.ndarray, names: Sequence[str], task: str, split: st
         rows = wrong[[column[row] == value for row in wrong]]
         others = len({class_text(column[row]) for row in wrong}) - 1
         shown = f"{', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}"
-        raise MTLError(
+        raise RowsError(
             f"Labels of task {task!r} must be one of its classes, {shown}. Received: {class_text(value)!r} in "
             f"{list_rows(rows.tolist())}{f' of {split}' if split else ''}{f', and {others} others' if others else ''}. Correct "
-            "the rows, add the class, or leave the label empty."
+            "the rows, add the class, or leave the label empty.",
+            wrong,
+            [f"{class_text(column[row])!r} is no class" for row in wrong],
         )
     return found
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_choice, check_fraction, check_integers, check_text, store
+from mtl_keras.errors import MTLError, RowsError, check_choice, check_fraction, check_integers, check_text, store
 from mtl_keras.tasks import _measures
 from mtl_keras.tasks._base import Task
 from mtl_keras.tasks._class_labels import ClassLabels, example_classes
@@ -134,10 +134,12 @@ class Classification(ClassLabels):
         wrong = np.flatnonzero(both & (expected != stored))
         if wrong.size:
             row = wrong[0]
-            raise MTLError(
+            raise RowsError(
                 f"Labels of {self.name!r} must agree with those of {self.derive_from!r}. Received: {stored[row]} in row {row}, "
                 f"where class {source[row]} of {self.derive_from!r} is mapped to {expected[row]} ({wrong.size} of "
-                f"{len(stored)} rows disagree). Correct `mapping` or the labels."
+                f"{len(stored)} rows disagree). Correct `mapping` or the labels.",
+                wrong,
+                f"{self.name!r} disagrees with {self.derive_from!r}",
             )
 
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:

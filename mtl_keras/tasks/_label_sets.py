@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, list_rows
+from mtl_keras.errors import RowsError, list_rows
 
 __all__ = ["distinct_labels", "is_text_column", "read_label_sets"]
 
@@ -49,10 +49,12 @@ def read_label_sets(column: np.ndarray, names: Sequence[str], separator: str, ta
                 unknown.setdefault(name, []).append(row)
     if unknown:
         name, rows = next(iter(unknown.items()))
-        raise MTLError(
+        raise RowsError(
             f"Labels of task {task!r} must be among its {len(names)} labels. Received: {name!r} in {list_rows(rows)}"
             f"{f' of {split}' if split else ''}{f', and {len(unknown) - 1} others' if len(unknown) > 1 else ''}. Correct the "
-            f"rows, add it to `classes`, or pass the separator (now {separator!r})."
+            f"rows, add it to `classes`, or pass the separator (now {separator!r}).",
+            [row for rows in unknown.values() for row in rows],
+            [f"{name!r} is none of the labels" for name, rows in unknown.items() for _ in rows],
         )
     return found
 

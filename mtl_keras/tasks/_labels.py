@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, list_rows
+from mtl_keras.errors import MTLError, RowsError, list_rows
+
+#: Characters of a label that the reason for setting a row aside has.
+SHOWN = 40
 
 
 def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.ndarray, np.ndarray]:
@@ -36,9 +39,11 @@ def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.
         remedy = "Correct `classes` or the column"
         if present.any() and values[present].min() >= 1 and values[present].max() == classes:
             remedy = "They seem to count from 1: subtract 1, or leave `classes` out"
-        raise MTLError(
+        raise RowsError(
             f"Labels of task {task!r} must be integers from 0 to {classes - 1}. Received: {column[wrong[0]]} in row {wrong[0]} "
-            f"({wrong.size} of {len(column)} rows are out of range{_list_more(wrong)}). {remedy}."
+            f"({wrong.size} of {len(column)} rows are out of range{_list_more(wrong)}). {remedy}.",
+            wrong,
+            [f"{column[row]} is no class index" for row in wrong],
         )
     return indices.astype(np.int32), present.astype(np.float32)
 
@@ -99,7 +104,11 @@ def to_floats(column: np.ndarray, rule: str, of: str, classes: int = 0) -> np.nd
         if len(texts) == classes:
             numbers = {text: number for number, text in enumerate(texts)}
             remedy = f"Map them in the right order, e.g. by {numbers}; or state classes=[...], and the data maps them"
-        raise MTLError(f"Labels of {of} must be {rule}. Received: {str(odd[0][1])!r} in {list_rows(rows)}. {remedy}.") from None
+        raise RowsError(
+            f"Labels of {of} must be {rule}. Received: {str(odd[0][1])!r} in {list_rows(rows)}. {remedy}.",
+            [row for row, _ in odd],
+            [f"{str(value)[:SHOWN]!r} is no number" for _, value in odd],
+        ) from None
 
 
 def _is_number(value: object) -> bool:

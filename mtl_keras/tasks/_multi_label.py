@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_names, check_text, store
+from mtl_keras.errors import MTLError, RowsError, check_names, check_text, store
 from mtl_keras.tasks import _keras_losses as keras_losses
 from mtl_keras.tasks import _measures
 from mtl_keras.tasks._base import Task
@@ -158,9 +158,11 @@ class MultiLabel(Task):
         values, present = read_numbers(column, self.size, self.name)
         wrong = np.flatnonzero(~(np.isin(values, (0, 1)) | np.isnan(values)).all(axis=1))
         if wrong.size:
-            raise MTLError(
+            raise RowsError(
                 f"Labels of task {self.name!r} must be 0 or 1. Received: {values[wrong[0]].tolist()} in row {wrong[0]} "
-                f"({wrong.size} of {len(values)} rows). Correct the column."
+                f"({wrong.size} of {len(values)} rows). Correct the column.",
+                wrong,
+                "a label is neither 0 nor 1",
             )
         return np.where(np.isnan(values), MISSING, values).astype(np.int32), present
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_choice, check_number, check_size, list_rows, store
+from mtl_keras.errors import RowsError, check_choice, check_number, check_size, list_rows, store
 from mtl_keras.layers import unit_layer
 from mtl_keras.tasks import _keras_losses as keras_losses
 from mtl_keras.tasks import _measures
@@ -103,17 +103,21 @@ class Regression(Task):
         values, present = read_numbers(column, self.size, self.name)
         wrong = np.flatnonzero(np.isinf(values).reshape(len(values), -1).any(axis=1))
         if wrong.size:
-            raise MTLError(
+            raise RowsError(
                 f"Labels of task {self.name!r} must be finite. Received: {column[wrong[0]]} in row {wrong[0]} "
-                f"({wrong.size} of {len(values)} rows). Correct the column; NaN marks a missing label."
+                f"({wrong.size} of {len(values)} rows). Correct the column; NaN marks a missing label.",
+                wrong,
+                "its label is infinite",
             )
         if (transform := self.transformation) is not None:
             low = np.flatnonzero((values <= transform.above).reshape(len(values), -1).any(axis=1))
             if low.size:
-                raise MTLError(
+                raise RowsError(
                     f"Labels of task {self.name!r} must be greater than {transform.above:g} for transform={self.transform!r}. "
                     f"Received: {column[low[0]]} in {list_rows(low.tolist())} ({low.size} of {len(values)} rows). Correct the "
-                    f"column{', or pass another transform' if transform.above == 0 else ''}; NaN marks a missing label."
+                    f"column{', or pass another transform' if transform.above == 0 else ''}; NaN marks a missing label.",
+                    low,
+                    f"its label is not above {transform.above:g}",
                 )
         values[present == 0] = 0
         return values, present
