@@ -115,7 +115,11 @@ VALUES = ["a", "b"] * (N // 2)
 @pytest.mark.parametrize(
     ("task", "columns", "message"),
     [
-        (mtl.Classification("kind", classes=["a", "c"]), VALUES, r"one of its classes, a, c. Received: 'b' in rows 1, 3, 5, 7, 9"),
+        (
+            mtl.Classification("kind", classes=["a", "c"]),
+            VALUES,
+            r"one of its classes, a, c. Received: 'b' in rows 1, 3, 5, 7, 9",
+        ),
         (mtl.Classification("kind", classes=[1, 2]), [1, 2, 7, None] * 10, r"classes, 1, 2. Received: '7' in rows 2, 6, 10"),
         (mtl.Ordinal("kind"), VALUES, r"must state the order of texts. Received: none for task 'kind', with a, b. Pass"),
         (mtl.Classification("kind"), ["a"] * N, r"`classes` must be given unless .* Received: 1, a for task 'kind'"),
@@ -157,7 +161,9 @@ def test_a_model_needs_tasks_whose_classes_are_known() -> None:
     made = mtl.data.from_arrays(tasks, (IMAGES, {"kind": VALUES}))
     model = mtl.build_model(made.tasks, image_shape=made.image_shape)
     other = data(mtl.Classification("kind", classes=["b", "a"]), {"kind": VALUES})
-    with pytest.raises(MTLError, match=r"same classes in the same order. Received: for task 'kind' a model of a, b and data of b, a"):
+    with pytest.raises(
+        MTLError, match=r"same classes in the same order. Received: for task 'kind' a model of a, b and data of b, a"
+    ):
         mtl.train(model, other, mtl.Phase(epochs=1))
     with pytest.raises(MTLError, match=r"same classes in the same order"):
         mtl.evaluate(model, other)

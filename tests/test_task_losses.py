@@ -60,9 +60,9 @@ def huber(delta: float) -> np.ndarray:
                 "sparse_categorical_crossentropy": -np.log(P[range(6), CLASS]),
                 "categorical_crossentropy": -np.log(P[range(6), CLASS]),
                 keras.losses.CategoricalCrossentropy(label_smoothing=0.2): -((0.8 * ONE_HOT + 0.05) * np.log(P)).sum(axis=1),
-                keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=2.0): -(
-                    ONE_HOT * (1 - P) ** 2 * np.log(P)
-                ).sum(axis=1),
+                keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=2.0): -(ONE_HOT * (1 - P) ** 2 * np.log(P)).sum(
+                    axis=1
+                ),
                 "mse": np.square(ONE_HOT - P).mean(axis=1),
             },
         ),
@@ -81,7 +81,12 @@ def huber(delta: float) -> np.ndarray:
             *(SETS, QS),
             {"binary_crossentropy": -np.where(SETS, np.log(QS), np.log(1 - QS)).mean(axis=1), "mae": np.abs(SETS - QS).mean(1)},
         ),
-        (lambda loss: mtl.Ordinal("t", classes=4, loss=loss), CLASS, P, {"categorical_crossentropy": -np.log(P[range(6), CLASS])}),
+        (
+            lambda loss: mtl.Ordinal("t", classes=4, loss=loss),
+            CLASS,
+            P,
+            {"categorical_crossentropy": -np.log(P[range(6), CLASS])},
+        ),
         (
             lambda loss: mtl.Reconstruction("t", loss=loss),
             *(RNG.uniform(size=(6, 2, 2, 1)).astype(np.float32), np.full((6, 2, 2, 1), 0.5, np.float32)),
@@ -147,7 +152,10 @@ def test_a_file_names_no_other_code() -> None:
 def test_a_saved_model_keeps_loss_metrics_and_skill(tmp_path: Any) -> None:
     tasks = mtl.Tasks(
         mtl.Classification(
-            "kind", classes=["a", "b"], loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1), metrics=["auc", "Precision"]
+            "kind",
+            classes=["a", "b"],
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
+            metrics=["auc", "Precision"],
         ),
         mtl.Binary("new", skill="auc", class_weight={"0": 2.0}),
     )
