@@ -514,7 +514,7 @@ def test_without_test_rows_figures_are_those_of_validation(tmp_path: Path, monke
         ({"approaches": [PHASE]}, "must be a dict of mtl.Phase"),
         *(
             ({"approaches": {name: PHASE}}, f"an approach called {name!r}")
-            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all")
+            for name in ("single-task", "x single-task", "single-task-kind", "trivial", "all", "n", "unit")
         ),
         *(
             ({"approaches": {name: PHASE}}, "The name of an approach must be a text of 1 to 100 bytes")

@@ -117,8 +117,8 @@ class TestFamilies:
         corrected = statistics.holm([each.p for each in differences if each.p is not None])
         for each, p, sentence in zip(differences, corrected, report.verdicts(differences), strict=True):
             assert ("no difference shown" in sentence) == (p >= 0.05)
-            assert "of 3 tests by Holm" in sentence
-            assert "by Holm" not in each.verdict, "one test by itself is not corrected"
+            assert "p after Holm's correction for 3 tests =" in sentence
+            assert "Holm" not in each.verdict, "one test by itself is not corrected"
 
     def test_a_difference_that_does_not_survive_is_not_called_one(self) -> None:
         # Alone p = 0.03; with nineteen others it shows nothing.

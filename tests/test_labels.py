@@ -59,7 +59,8 @@ def test_classes_and_their_order_are_those_stated_or_those_of_the_data(
     assert labels_by_name(made) == [*expected, "-"]
     assert from_config(made.tasks.config()) == made.tasks
     # A table says the same.
-    again = mtl.data.from_arrays(mtl.Tasks(task), (IMAGES, pd.DataFrame({"kind": column})))
+    table: Any = pd.DataFrame({"kind": column})
+    again = mtl.data.from_arrays(mtl.Tasks(task), (IMAGES, table))
     assert again.class_names == made.class_names
     np.testing.assert_array_equal(again.train.y["kind"], made.train.y["kind"])
 

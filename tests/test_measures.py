@@ -54,9 +54,9 @@ CASES: dict[str, tuple[mtl.tasks.Task, np.ndarray, np.ndarray, dict[str, Any]]] 
             "balanced_accuracy": lambda w: sk.balanced_accuracy_score(CLASS, PROBABILITIES.argmax(1), sample_weight=w),
             "top_5_accuracy": lambda w: sk.top_k_accuracy_score(CLASS, PROBABILITIES, k=5, sample_weight=w),
             "log_loss": lambda w: sk.log_loss(CLASS, exact(PROBABILITIES), sample_weight=w),
-            "auc": lambda w: np.mean([sk.roc_auc_score(CLASS == c, PROBABILITIES[:, c], sample_weight=w) for c in range(8)]),
+            "auc": lambda w: np.mean([sk.roc_auc_score(c == CLASS, PROBABILITIES[:, c], sample_weight=w) for c in range(8)]),
             "average_precision": lambda w: np.mean(
-                [sk.average_precision_score(CLASS == c, PROBABILITIES[:, c], sample_weight=w) for c in range(8)]
+                [sk.average_precision_score(c == CLASS, PROBABILITIES[:, c], sample_weight=w) for c in range(8)]
             ),
         },
     ),

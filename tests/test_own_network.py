@@ -234,6 +234,23 @@ def two_inputs() -> keras.Model:
     return keras.Model([one, other], layers.Add()([one, other]))
 
 
+def test_a_search_is_not_resumed_with_other_weights(tmp_path: Path) -> None:
+    data = from_arrays(TASKS, (NETWORKS["embedding"][1], LABELS))
+
+    def study(network: keras.Model) -> mtl.Study:
+        def space(hp: Any, context: mtl.search.Context) -> mtl.Plan:
+            return mtl.Plan(Recipe(context.tasks, Backbone(network), context.image_shape), (mtl.Phase(epochs=1),))
+
+        return mtl.Study("own", "A network of my own.", TASKS, lambda tasks, data_dir, split_seed: data, space=space)
+
+    network = embedding()
+    settings = {"trials": 1, "n_final_seeds": 1, "baselines": False}
+    mtl.tune(study(network), output_dir=tmp_path, **settings)
+    mtl.tune(study(network), output_dir=tmp_path, resume=True)
+    with pytest.raises(MTLError, match="Received: network="):
+        mtl.tune(study(keras.models.clone_model(network)), output_dir=tmp_path, resume=True)
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "lambda": (
         lambda: keras.Sequential([keras.Input((2,)), layers.Lambda(lambda x: x + 1)]),

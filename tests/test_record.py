@@ -87,8 +87,8 @@ class TestRecord:
         page = (record / "README.md").read_text(encoding="utf-8")
         assert page.startswith(
             "# Digits: two tasks\n\n**Over 2 seeds, multi-task training reaches digit accuracy 0.7100 (+0.5 points) and image "
-            "mse 0.02000 (+0), in brackets against single-task baselines; with fewer than 5 seeds these differences are "
-            "indicative.**\n\nDoes sharing help?\n"
+            "mse 0.02000 (+0; lower is better) on the test split, in brackets against single-task baselines; with fewer than 5 "
+            "seeds these differences are indicative.**\n\nDoes sharing help?\n"
         )
         assert "mtl-keras tune digits --trials 3" in page
         assert "## Results on the test split" in page

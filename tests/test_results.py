@@ -14,7 +14,7 @@ import pytest
 
 import mtl_keras as mtl
 from mtl_keras.report import Record, read_record, scores_table, write_record, write_summary
-from tests._front_page import BEGIN, END, section
+from tests._front_page import front_page
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = README.parent / "results"
@@ -87,12 +87,6 @@ def test_the_values_of_the_front_page_are_those_of_their_record(name: str) -> No
         row = next(row for row in rows if (row["task"], row["metric"]) == (task.partition(",")[0], metric))
         assert [f"{cell} (3)" for cell in cells[:2]] == [row["multi-task"], row["single-task"]]
         assert cells[2] == row["trivial"]
-
-
-def front_page(page: str) -> str:
-    """Return README.md with what it says of the studies, from the raw rows."""
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}\n{section()}\n{END}{rest.partition(END)[2]}"
 
 
 def test_the_front_page_says_what_the_rows_give() -> None:

@@ -169,8 +169,14 @@ def test_what_is_left_out_is_in_no_config() -> None:
     tasks = mtl.Tasks(mtl.Classification("kind", classes=3), mtl.Binary("new"), mtl.MultiLabel("marks", classes=2))
     assert tasks.config() == [
         {
-            **{"kind": "Classification", "name": "kind", "label": None, "classes": 3, "label_smoothing": 0.0},
-            **{"derive_from": None, "mapping": None, "derive": "sum"},
+            "kind": "Classification",
+            "name": "kind",
+            "label": None,
+            "classes": 3,
+            "label_smoothing": 0.0,
+            "derive_from": None,
+            "mapping": None,
+            "derive": "sum",
         },
         {"kind": "Binary", "name": "new", "label": None},
         {"kind": "MultiLabel", "name": "marks", "label": None, "classes": 2},
@@ -237,8 +243,9 @@ def test_the_gradient_is_that_of_the_mean_over_known_labels(
         with tf.GradientTape() as tape:
             outputs = model(images[rows], training=True)
             total = sum(known_mean(name, label[rows], outputs[name]) for name, label in labels.items())
-        found = tape.gradient(total, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        expected = [sums + gradient.numpy() / len(parts) for sums, gradient in zip(expected, found, strict=True)]
+        found = tape.gradient(total, [variable.value for variable in variables])
+        shares = [0.0 if gradient is None else gradient.numpy() / len(parts) for gradient in found]
+        expected = [sums + share for sums, share in zip(expected, shares, strict=True)]
     model.set_weights(before)
     steps = {"gradient_accumulation_steps": 2} if cut else {}
     model.compile(keras.optimizers.SGD(1.0, **steps), run_eagerly=True)
@@ -247,5 +254,5 @@ def test_the_gradient_is_that_of_the_mean_over_known_labels(
     starts = dict(zip((variable.path for variable in model.weights), before, strict=True))
     for variable, gradient in zip(variables, expected, strict=True):
         moved = starts[variable.path] - variable.numpy()
-        np.testing.assert_allclose(moved, gradient, atol=1e-6, err_msg=variable.path)
+        np.testing.assert_allclose(moved, gradient, rtol=3e-6, atol=1e-6, err_msg=variable.path)
     model.set_weights(before)

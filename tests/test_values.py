@@ -166,6 +166,7 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
 #: Results, which only mtl-keras makes, base classes, and the arguments of an option that are no fields.
 MADE = {"Decoded", "LabelSource", "Sharing", "Task", "Weighting", "LossWeighting", "GradientWeighting", "TrainingState"}
 MADE |= {"Prepared", "Resolved", "StudyResult", "CacheEntry", "Comparison", "Difference", "Results"}
+MADE |= {"ImageFacts", "SkippedRow", "Survey"}
 #: Fields that a message calls by another word.
 CALLED = {"name": "backbone", "backbone_options": "option of", "shared": "sharing", "weighting": "weight", "groups": "group"}
 #: Fields whose values are not checked: whatever a study's own settings are, and a cache.
@@ -390,8 +391,8 @@ def test_a_setting_of_the_command_line_is_refused_by_name_or_survives(field: str
         (lambda: LOOSE.Classification("kind", classes=2.5), "classes=2.5"),
         *(
             (
-                lambda kind=kind: kind("a"),
-                "must be given, and at least 2. Received: none, or 0, for task 'a'. Pass e.g. classes=10",
+                lambda kind=kind: mtl.Recipe(LOOSE.Tasks(kind("a")), mtl.Backbone("SmallCNN"), (8, 8, 1)),
+                "`classes` of a task must be known before a model is built. Received: none for a. Pass data.tasks",
             )
             for kind in (LOOSE.Classification, LOOSE.MultiLabel, LOOSE.Ordinal)
         ),

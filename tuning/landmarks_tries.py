@@ -82,7 +82,7 @@ def claims(record: mtl.report.Record) -> list[dict[str, str]]:
     return [
         {
             "claim": claim,
-            "verdict": " ".join(f"{said[run]} ({reached(run)} against {reached(reference(run))})." for run in runs),
+            "verdict": " ".join(f"{said[run]} They reach {reached(run)} and {reached(reference(run))}." for run in runs),
         }
         for claim, runs in QUESTIONS.items()
     ]

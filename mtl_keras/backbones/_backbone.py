@@ -106,6 +106,9 @@ class Backbone:
         >>> import mtl_keras as mtl
         >>> mtl.Backbone("MobileNet", alpha=0.25, image_size=224)
         Backbone('MobileNet', image_size=224, alpha=0.25)
+        >>> import keras
+        >>> mtl.Backbone(keras.Sequential([keras.Input((7,)), keras.layers.Dense(5)]), weights=None)
+        Backbone(<network [7] to [5]>, weights=None)
     """
 
     name: str
@@ -170,6 +173,12 @@ class Backbone:
     def input_dtype(self) -> str:
         """The type of the model's input: that of a network of the user's own, else float32."""
         return self.family.input_dtype(self._options())
+
+    @property
+    def digest(self) -> str | None:
+        """A digest of the weights that a network of the user's own had; None for others."""
+        digest: str | None = self._options().get("digest")
+        return digest
 
     @property
     def missing(self) -> tuple[bool, ...]:

@@ -22,7 +22,7 @@ from mtl_keras.training import Phase, check
 __all__ = ["check_approaches", "compare", "compare_plans"]
 
 #: Labels that results use themselves, in addition to every one that contains `single-task`.
-RESERVED = ("trivial", "all")
+RESERVED = ("trivial", "all", "task", "metric", "unit", "better", "n")
 
 Baseline = Literal["single-task"] | Sequence[str] | None
 

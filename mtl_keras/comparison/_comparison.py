@@ -29,7 +29,8 @@ class Comparison:
         output_dir: Its folder, which is a record.
         results: What the trainings gave.
         published: Published values to be shown next to them, rows of `run`, `task`, `metric`, `value` and `note`.
-        split_per_seed: Whether each seed has a random split, or a fold, of its own, which intervals and tests take into account.
+        split_per_seed: Whether each seed has a random split, or a fold, of its own, for which intervals and tests are
+            corrected.
     """
 
     output_dir: Path

@@ -1,9 +1,10 @@
 """Data sets: inputs, labels and splits.
 
 `load` reads a data set by name, `from_arrays` takes arrays in memory, `from_folders` a tree of images whose folders are their
-labels, `from_table` a table of images or of columns, and `alternate` combines several data sets. All return a `Data` with a
-training, a validation and perhaps a test `Split`. A split holds inputs and encoded labels in memory and feeds them to Keras
-as `(x, {task: y}, {task: weight})`: every task in every batch, with weight 0 where a label is absent.
+labels, `from_table` a table of images or of columns, `from_dataset` datasets of TensorFlow, and `alternate` combines several
+data sets. All return a `Data` with a training, a validation and perhaps a test `Split`. A split holds inputs and encoded labels
+in memory and feeds them to Keras as `(x, {task: y}, {task: weight})`: every task in every batch, with weight 0 where a label is
+absent.
 
 Example:
     >>> import numpy as np
@@ -36,6 +37,7 @@ from mtl_keras.data._decode import ImageFacts, UnreadableImage, read_facts
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._draft import Draft, Source, draft_study, infer_source, study_name
 from mtl_keras.data._folders import from_folders, list_folder
+from mtl_keras.data._from_dataset import from_dataset
 from mtl_keras.data._inputs import read_inputs
 from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
@@ -71,6 +73,7 @@ __all__ = [
     "cache",
     "draft_study",
     "from_arrays",
+    "from_dataset",
     "from_folders",
     "from_table",
     "infer_source",

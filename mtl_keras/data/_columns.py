@@ -51,12 +51,13 @@ def read_labels(
                 if isinstance(task.label, LabelSource):
                     if task.column is not None and is_text(columns[task.column]) and task.column not in given:
                         found[task.column] = _distinct(columns[task.column], task.column)
-                elif task.column is not None:
-                    if is_text(columns[task.column]):
-                        _check_spaces(columns[task.column], task.column)
-                    column = columns.pop(task.column)
-                    task = task.resolve(column, tuple(given.get(name) or given.get(task.column, ())))
-                    columns[task.column] = column
+                elif (own := task.column) is not None:
+                    # Left out where it is wrong.
+                    column = columns.pop(own)
+                    if is_text(column):
+                        _check_spaces(column, own)
+                    task = task.resolve(column, tuple(given.get(name) or given.get(own, ())))
+                    columns[own] = column
         resolved.append(task)
     with problems.collect():
         tasks = Tasks(*resolved)
@@ -73,14 +74,14 @@ def clean_column(values: Any, column: str) -> np.ndarray:
     Raises:
         MTLError: If it mixes strings and numbers, or holds lists of different lengths.
     """
-    import pandas as pd
-
-    if isinstance(values, pd.Series) and isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
-        # A million numbers one by one would take seconds.
-        return values.to_numpy(np.float64)
-    array = values.to_numpy(object) if isinstance(values, pd.Series) else as_column(values)
+    # A series whose missing values are None or NA has them as NaN.
+    series = hasattr(values, "to_numpy")
+    numeric = series and getattr(values.dtype, "kind", "O") in "biuf"
+    array = values.to_numpy(np.float64 if numeric else object, na_value=np.nan) if series else as_column(values)
     if array.dtype.kind in "biufcmM" or array.ndim != 1:
         return array
+    import pandas as pd
+
     entries = array.astype(object)
     absent = np.asarray(pd.isna(entries)) | np.array([isinstance(value, str) and not value.strip() for value in entries], bool)
     present = entries[~absent]
@@ -170,10 +171,11 @@ def refuse_unseen(
         for side, count in counts.items():
             if (unseen := np.flatnonzero((count > 0) & (counts["train"] == 0))).size:
                 called = [*(names.get(name) or map(str, range(len(count))))]
+                more = f", and {len(unseen) - 1} more" if len(unseen) > 1 else ""
                 message = (
                     f"Every class must occur in training rows. Received: {called[unseen[0]]!r} of task {name!r} in "
-                    f"{int(count[unseen[0]])} {side} rows only{f', and {len(unseen) - 1} more' if len(unseen) > 1 else ''}."
-                    " Move a row of it to the training rows, leave its label empty, or state classes=[...] to keep it."
+                    f"{int(count[unseen[0]])} {side} rows only{more}. Move a row of it to the training rows, leave its "
+                    "label empty, or state classes=[...] to keep it."
                 )
                 stored, weight = labels[side][name]
                 if rows is None or stored.ndim > 1:

@@ -17,6 +17,8 @@ __all__ = ["Draft", "Source", "draft_study", "infer_source", "study_name"]
 
 #: Share of the rows that is held out for each of validation and test.
 HELD_OUT = 0.15
+#: Share of the rarer value of a binary task below which its skill is made of the area under the ROC curve.
+RARE = 0.2
 #: Tasks up to which single-task baselines are trained as well.
 BASELINES = 5
 #: The frozen backbone for images, and the side in px to which they are resized for it and for a network that is trained.
@@ -170,12 +172,15 @@ def _describe_task(name: str, column: InferredColumn) -> dict[str, Any]:
     fields: dict[str, Any] = {"kind": column.task}
     if name != column.name:
         fields["label"] = column.name
-    if column.task in ("Classification", "Ordinal"):
+    if column.task in ("Classification", "Ordinal") and column.values:
         fields["classes"] = [_plain(value) for value in column.values]
     elif column.task == "MultiLabel":
         fields |= {"separator": column.separator, "classes": list(column.values)}
     elif column.task == "Binary" and any(isinstance(value, str) for value in column.values):
         fields["classes"] = [_plain(value) for value in column.values]
+    if column.task == "Binary" and 0 < column.rarest < RARE:
+        # Accuracy says little where nearly all rows are alike.
+        fields["skill"] = "auc"
     return fields
 
 

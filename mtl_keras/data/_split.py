@@ -76,6 +76,7 @@ class Split:
 
     def __post_init__(self) -> None:
         check_mapping("tasks", self.tasks, of="a split")
+        check_mapping("class_weights", self.class_weights, of="a split")
         arrays = {"x": self.x} | {n: a for n in ("group", "origin") if (a := getattr(self, n)) is not None}
         for by_name in ("y", "weight", "side"):
             given = check_mapping(by_name, getattr(self, by_name), of="a split")
@@ -184,8 +185,8 @@ class Split:
             kept = [number for number, own in enumerate(self.sampling.tasks.values()) if set(own) & set(tasks)]
             if len(kept) < len(self.sampling.tasks):
                 return self._only_datasets(kept).only(*names)
-        kept = {key: array for key, array in self.arrays().items() if key[0] not in ("y", "weight") or key[1] in tasks}
-        return self.with_arrays(kept, tasks=tasks)
+        arrays = {key: array for key, array in self.arrays().items() if key[0] not in ("y", "weight") or key[1] in tasks}
+        return self.with_arrays(arrays, tasks=tasks)
 
     def with_x(self, x: np.ndarray) -> Split:
         """Return the same labels for other inputs of the same rows, such as features of the images."""

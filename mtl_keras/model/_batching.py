@@ -51,8 +51,8 @@ class VectorMean(keras.metrics.Metric):
 def batch_by_task_type(tasks: Mapping[str, Task], measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
     """Return `measure` of each row for each task, `[tasks, batch]`, with one call for all tasks of one type.
 
-    Tasks are of one type if their losses and metrics of rows are computed alike, see `Task.like`. Their rows are concatenated, which is possible because a
-    loss or metric of a row does not depend on the other rows.
+    Tasks are of one type if their losses and metrics of rows are computed alike, see `Task.like`. Their rows are concatenated,
+    which is possible because a loss or metric of a row does not depend on the other rows.
 
     Args:
         tasks: Tasks by name; the result is in their order.

@@ -111,8 +111,8 @@ class Fitting(JointTraining):
         for name, task in self.recipe.tasks.items():
             if getattr(task, "class_weight", None) is not None:
                 raise MTLError(
-                    f"`class_weight` must be used with mtl.train, which knows the training rows. Received: that of task {name!r} "
-                    "in `fit`. Call mtl.train(model, data, ...), or leave it out and pass sample_weight=."
+                    "`class_weight` must be used with mtl.train, which knows the training rows. Received: that of task "
+                    f"{name!r} in `fit`. Call mtl.train(model, data, ...), or leave it out and pass sample_weight=."
                 )
 
     @contextlib.contextmanager

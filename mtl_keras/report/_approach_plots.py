@@ -118,8 +118,8 @@ def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test", *, respl
         sign = -1.0 if directions[key] == "min" else 1.0
         for run in approaches:
             pairs = subtract(values[run].get(key, {}), values.get(baseline_of(run, values), {}).get(key, {}))
-            if (finite := _finite(pairs.values())) and key[0] != "all":
-                gains.setdefault(key, {})[run] = [sign * value for value in finite]
+            if _finite(pairs.values()) and key[0] != "all":
+                gains.setdefault(key, {})[run] = [sign * value for value in pairs.values()]
     if not gains:
         raise MTLError(
             "`metrics_rows` must hold single-task baselines with the same seeds. Received: rows of "
@@ -256,11 +256,13 @@ def _of_key(
 
 
 def _spread(place: Axes, y: int, values: Sequence[float], resplit: float) -> None:
-    """Plot a dot for each seed and their mean, with its interval if there are enough."""
+    """Plot a dot for each seed and their mean, with its interval if there are enough; a seed without a value has no mean."""
     finite = _finite(values)
     if not finite:
         return
     place.plot(finite, [y] * len(finite), "o", color="C0", alpha=0.45, markersize=4, markeredgewidth=0, label="one seed")
+    if len(finite) < len(values):
+        return
     middle = mean(finite)
     if testable(finite):
         low, high = interval(finite, resplit)

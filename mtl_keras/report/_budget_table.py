@@ -77,4 +77,4 @@ def _notes(published: Iterable[Mapping[str, Any]]) -> str:
         values.setdefault(row["note"], {})[str(row["value"])] = None
     if len(values) < 2:
         return "".join(values) or MISSING
-    return "; ".join(f"{', '.join(own)}: {note}" for note, own in values.items())
+    return " / ".join(f"{', '.join(own)}: {note}" for note, own in values.items())

@@ -12,6 +12,8 @@ from mtl_keras.errors import MTLError, check_instance, check_mapping, check_name
 
 __all__ = [
     "check_array",
+    "check_columns",
+    "check_environment",
     "check_evaluation",
     "check_frame",
     "check_metrics",
@@ -80,6 +82,33 @@ def check_rows_of(name: str, rows: Any, kind: type, made_by: str, without: tuple
     return given
 
 
+def check_columns(name: str, rows: Sequence[Mapping[str, Any]], known: Mapping[str, Sequence[str]]) -> None:
+    """Refuse rows whose columns of few values hold another one, and names that are empty or longer than a line.
+
+    Args:
+        name: Name of the argument.
+        rows: Rows that `check_rows_of` has checked.
+        known: The values that a column may have.
+
+    Raises:
+        MTLError: If there is such a row; the message has the number of the first one.
+    """
+    for column in ("run", "task", "metric"):
+        for value in dict.fromkeys(row[column] for row in rows):
+            if not (value.strip() and value.isprintable()):
+                raise MTLError(
+                    f"`{name}` must name each {column} in one line. Received: {column}={describe(value)}. Rename it."
+                )
+    for column, values in known.items():
+        found = dict.fromkeys(row.get(column, values[0]) for row in rows)
+        if wrong := [value for value in found if value not in values]:
+            number = next(number for number, row in enumerate(rows) if row.get(column) == wrong[0])
+            raise MTLError(
+                f"`{name}` must have one of {', '.join(map(repr, values))} as {column}. Received: {column}="
+                f"{describe(wrong[0])} in row {number}. Correct it."
+            )
+
+
 def check_trials(trial_rows: Any, without: tuple[str, ...] = (), *, name: str = "trial_rows") -> list[Any]:
     """Return rows of trials.jsonl as a list, after checking them; a completed one has a skill.
 
@@ -137,6 +166,31 @@ def check_array(name: str, value: Any, axes: tuple[str, ...]) -> np.ndarray:
     )
 
 
+def check_environment(environment: Mapping[str, Any]) -> None:
+    """Raise an error if entries that a page shows are of other types than those of `environment`; each may be missing.
+
+    Raises:
+        MTLError: If they are; the message names the entry.
+    """
+    sessions = environment.get("sessions", [])
+    kinds: dict[str, tuple[bool, str]] = {
+        "packages": (isinstance(environment.get("packages", {}), Mapping), "an object of versions by name"),
+        "gpus": (_is_list(environment.get("gpus") or [], str), "a list of names"),
+        "wall_seconds": (_all_are([environment.get("wall_seconds") or 0], (numbers.Real,)), "a number, or nothing"),
+        "commit": (isinstance(environment.get("commit") or "", str), "a text, or nothing"),
+        "sessions": (
+            _is_list(sessions, Mapping) and all(isinstance(each.get("commit") or "", str) for each in sessions),
+            "a list of objects, each with a commit",
+        ),
+    }
+    for name, (fits, rule) in kinds.items():
+        if not fits:
+            raise MTLError(
+                f"`{name}` of an environment must be {rule}. Received: {name}={describe(environment[name])}. Pass what "
+                "mtl.report.environment() returns."
+            )
+
+
 def check_frame(frame: Any) -> None:
     """Raise an error if something is no table of pandas."""
     import pandas as pd
@@ -165,6 +219,10 @@ def check_numbers(name: str, values: Any) -> list[float]:
         return [float(each) for each in values]
     except (TypeError, OverflowError):
         raise MTLError(f"`{name}` must be numbers. Received: {name}={describe(values)}. Pass e.g. [0.5, 0.75].") from None
+
+
+def _is_list(value: Any, kind: type) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes) and all(isinstance(each, kind) for each in value)
 
 
 def _types(hint: Any) -> tuple[type, ...]:

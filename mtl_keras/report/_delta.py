@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
+from mtl_keras.errors import MTLError
 from mtl_keras.report._check import check_metrics
 from mtl_keras.report._roles import baseline_of, roles_of
-from mtl_keras.report._rows import MetricsRow, given_metrics
+from mtl_keras.report._rows import MetricsRow, given_metrics, twice
+from mtl_keras.report._text import minus
 from mtl_keras.report.statistics import mean
 
 __all__ = ["DELTA_UNIT", "delta_m_rows"]
@@ -29,31 +32,37 @@ def delta_m_rows(metrics_rows: Iterable[MetricsRow], own_metrics: Mapping[str, s
 
     Returns:
         One row for each approach, seed, split and kind of epoch that has the baselines of all tasks, with task `"all"` and
-        metric `"delta_m"`; none where a baseline's value is 0 or negative, of which nothing can be relative.
+        metric `"delta_m"`; none where a baseline's value is 0, negative or not finite, of which nothing can be relative.
+
+    Raises:
+        MTLError: If `own_metrics` is empty, or two rows hold the same value.
 
     Reference:
         K.-K. Maninis, I. Radosavovic, I. Kokkinos, Attentive single-tasking of multiple tasks, CVPR 2019.
     """
     rows, own_metrics = given_metrics(metrics_rows), check_metrics("own_metrics", own_metrics)
+    if not own_metrics:
+        raise MTLError("`own_metrics` must name at least one task. Received: none. Pass e.g. {'digit': 'accuracy'}.")
     roles = roles_of(rows)
     values: dict[tuple[Any, ...], dict[str, MetricsRow]] = {}
-    whole: dict[tuple[Any, ...], MetricsRow] = {}
     for row in rows:
         key = (row["run"], row["seed"], row["epoch_kind"], row["split"])
         if own_metrics.get(row["task"]) == row["metric"]:
-            values.setdefault(key, {})[row["task"]] = row
-        elif (row["task"], row["metric"]) == ("all", "skill"):
-            whole[key] = row
+            if row["task"] in values.setdefault(key, {}):
+                raise twice(row)
+            values[key][row["task"]] = row
     runs = {key[0] for key in values}
     found: list[MetricsRow] = []
-    for key, row in whole.items():
-        own, baselines = values.get(key, {}), values.get((baseline_of(row["run"], runs), *key[1:]), {})
-        if roles[row["run"]] != "approach" or not set(own_metrics) <= own.keys() & baselines.keys():
+    for (run, *rest), own in values.items():
+        baselines = values.get((baseline_of(run, runs), *rest), {})
+        if roles[run] != "approach" or not set(own_metrics) <= own.keys() & baselines.keys():
             continue
-        bases = {task: float(baselines[task]["value"]) for task in own_metrics}
-        if all(base > 0 for base in bases.values()):
+        pairs = {task: (float(own[task]["value"]), float(baselines[task]["value"])) for task in own_metrics}
+        if all(0 < base < math.inf for _, base in pairs.values()):
             signs = {task: -1.0 if own[task]["direction"] == "min" else 1.0 for task in own_metrics}
-            gains = [signs[task] * (float(own[task]["value"]) - base) / base for task, base in bases.items()]
+            gains = [signs[task] * minus(value, base) / base for task, (value, base) in pairs.items()]
+            most = max((own[task] for task in own_metrics), key=lambda row: row["n"])
+            whole = {"task": "all", "metric": "delta_m", "unit": DELTA_UNIT, "direction": "max", "value": 100 * mean(gains)}
             # A copy with other entries keeps the order of the columns.
-            found.append({**row, "metric": "delta_m", "unit": DELTA_UNIT, "direction": "max", "value": 100 * mean(gains)})
+            found.append(cast(MetricsRow, {**most, **whole}))
     return found

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import AutoLocator, MaxNLocator, ScalarFormatter
 from PIL import Image
 
@@ -54,7 +56,14 @@ Place = tuple[int, int, int]
 
 
 class NotebookFigure(Figure):
-    """A figure that does not belong to pyplot and that notebooks display."""
+    """A figure that does not belong to pyplot and that notebooks display. Its texts are shown as they are, without formulas."""
+
+    def draw(self, renderer: Any) -> None:
+        # Names may hold dollars. Ticks are made while drawing, those that exist before.
+        with rc_context({"text.parse_math": False}):
+            for text in self.findobj(Text):
+                text.set_parse_math(False)
+            super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         return png(self)
@@ -189,7 +198,8 @@ def curve(
     # What is wider lies lower, the widest paler, so that both of two equal lines are seen.
     line: dict[str, Any] = {"color": color, "linewidth": width, "linestyle": linestyle, "zorder": 2.5 - width / 10}
     line["alpha"] = 1.0 if width < 4 else 0.6
-    axes.plot(x, middle, marker=marker, markersize=4, label=label, **line)
+    # Labels that begin with an underscore are left out of legends.
+    axes.plot(x, middle, marker=marker, markersize=4, label=f" {label}" if label.startswith("_") else label, **line)
     if deviation.any() and few:
         axes.vlines(x, middle - deviation, middle + deviation, color=color, linewidth=1.0)
     elif deviation.any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from mtl_keras.errors import MTLError
@@ -15,7 +15,7 @@ from mtl_keras.report.statistics import ENOUGH_SEEDS
 
 __all__ = ["finding"]
 
-#: Of more tasks a sentence names none.
+#: Of more tasks a sentence names the first ones.
 NAMED = 4
 
 
@@ -39,41 +39,41 @@ def finding(record: Record) -> str:
 def _of_one(record: Record, run: str) -> str:
     own = {task: metric for task, metric in own_metrics(record.metrics, record.split).items() if record.values(run, task)}
     tasks = [task for task in shown_tasks(record.metrics) if task in own]
-    seeds = max((len(record.values(run, task)) for task in tasks), default=0)
-    units = {(row["task"], row["metric"]): row["unit"] for row in record.metrics}
-    compared = {}
+    about = {(row["task"], row["metric"]): (row["unit"], row["direction"]) for row in record.metrics}
+    compared, reached = [], []
     for task in tasks[:NAMED]:
+        value, (unit, direction) = record.mean(run, task), about[task, own[task]]
+        name = f"{task} {own[task]} {format_number(value)}"
+        reached.append(f"{name} (lower is better)" if direction == "min" else name)
         with suppress(MTLError):
             difference = record.difference(run, baseline_of(run, roles_of(record.metrics)), task)
-            compared[difference] = (record.mean(run, task), units[task, own[task]].startswith("fraction"))
-    if compared:
-        return _compared(run, compared)
-    reached = [f"{own[task]} {format_number(record.mean(run, task))} on {task}" for task in tasks[:NAMED]]
-    return f"Over {count_of(seeds, 'seed')}, {run} reaches {join_words(reached)}." if reached else f"{run} was not measured."
-
-
-def _compared(run: str, differences: Mapping[Difference, tuple[float, bool]]) -> str:
-    """Return what one approach reaches and how it differs from its single-task baselines.
-
-    Args:
-        run: Its label.
-        differences: With the value that it reaches, and whether the difference is shown in percentage points.
-    """
-    seeds = min(len(each.values) for each in differences)
-    sure = seeds >= ENOUGH_SEEDS
-    parts = []
-    for each, (value, in_points) in differences.items():
-        factor, form, unit = (100, "+.1f", " points") if in_points else (1, "+.3g", "")
-        interval = ""
-        if sure and each.interval:
-            low, high = (format(factor * limit, form) for limit in each.interval)
-            interval = f", 95 % interval {low} to {high}"
-        parts.append(f"{each.subject} {format_number(value)} ({factor * each.mean:{form}}{unit}{interval})")
-    note = "" if sure else f"; with fewer than {ENOUGH_SEEDS} seeds these differences are indicative"
+            compared.append((difference, f"{name} ({_change(difference, in_points=unit.startswith('fraction'))})"))
+    if not reached:
+        return f"{run} was not measured."
+    counts = [len(each.values) for each, _ in compared] or [len(record.values(run, task)) for task in tasks]
+    over = f"Over {count_of(min(counts), 'seed')}{', each with a split of its own' if record.split_per_seed else ''}"
+    parts = [text for _, text in compared] or reached
+    others = f"; {len(own) - len(parts)} more tasks are in metrics.csv" if len(own) > len(parts) else ""
+    if not compared:
+        return f"{over}, the approach {run} reaches {join_words(parts)} on the {record.split} split{others}."
+    tested = sum(each.interval is not None for each, _ in compared)
+    note = "; the intervals are not corrected for each other" if tested > 1 else ""
+    if min(counts) < ENOUGH_SEEDS:
+        note = f"; with fewer than {ENOUGH_SEEDS} seeds these differences are indicative"
     return (
-        f"Over {count_of(seeds, 'seed')}, {run} training reaches {join_words(parts)}, in brackets against single-task "
-        f"baselines{note}."
+        f"{over}, {run} training reaches {join_words(parts)} on the {record.split} split, in brackets against single-task "
+        f"baselines{note}{others}."
     )
+
+
+def _change(difference: Difference, *, in_points: bool) -> str:
+    """Return how an approach differs from its single-task baselines, with the interval if there is one."""
+    factor, form, unit = (100, "+.1f", " points") if in_points else (1, "+.3g", "")
+    text = f"{factor * difference.mean:{form}}{unit}"
+    if difference.interval:
+        low, high = (format(factor * limit, form) for limit in difference.interval)
+        text += f", 95 % interval {low} to {high}"
+    return text if difference.direction == "max" else f"{text}; lower is better"
 
 
 def _of_several(record: Record, approaches: Sequence[str]) -> str:
@@ -95,4 +95,5 @@ def _of_several(record: Record, approaches: Sequence[str]) -> str:
     if gap.interval is None:
         return f"{text}; over {len(gap.values)} common seeds the difference has no spread to test it by."
     low, high = gap.interval
-    return f"{text}; the 95 % interval of the difference over {len(gap.values)} seeds is {low:+.3g} to {high:+.3g}."
+    interval = f"the 95 % interval of the difference over {len(gap.values)} seeds is {low:+.3g} to {high:+.3g}"
+    return f"{text}; {interval}, not corrected for the choice of these two."

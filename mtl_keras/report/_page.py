@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from mtl_keras.report._approaches_table import approaches_table
 from mtl_keras.report._budget_table import budget_table
 from mtl_keras.report._findings import findings, limitations
+from mtl_keras.report._markdown import code, escaped, link
 from mtl_keras.report._record import Picture, Record
 from mtl_keras.report._roles import baselines_of, roles_of
 from mtl_keras.report._tables import is_comparison, scores_table, to_markdown, trials_table
@@ -16,11 +18,12 @@ from mtl_keras.report._text import MISSING, format_number, join_words
 from mtl_keras.report._values import shown_tasks
 from mtl_keras.report.statistics import ENOUGH_SEEDS
 
-__all__ = ["LEGEND", "page", "result_table"]
+__all__ = ["LEGEND", "budgets", "page", "result_table"]
 
+TRIVIAL_LEGEND = "trivial: majority class, median rank, mean number or mean image of the training rows."
 LEGEND = (
     "Mean ± sample SD (number of seeds) at the epoch that is best on validation; n: labeled rows; ↑: higher is better, "
-    "↓: lower is better; trivial: majority class or mean image of the training rows."
+    f"↓: lower is better; {TRIVIAL_LEGEND}"
 )
 
 COMPARISON_LEGEND = (
@@ -40,33 +43,31 @@ BUDGET_LEGEND = (
     "Training rows: originals with a label, without their augmented views; epochs: at most, over all phases; seeds: "
     "trainings; n: labeled rows that values are computed from."
 )
-PUBLISHED_LEGEND = " Published: where the published values come from ([published.csv](published.csv))."
-LAST_LEGEND = "↑: higher is better, ↓: lower is better; trivial: majority class or mean image of the training rows."
+PUBLISHED_LEGEND = " Published: where the published values come from ([published.csv]({file}))."
+LAST_LEGEND = f"↑: higher is better, ↓: lower is better; {TRIVIAL_LEGEND}"
 
 
 def page(record: Record, pictures: Sequence[Picture]) -> str:
     """Return the README.md of a record with these pictures, of which the first is shown and the others are linked."""
+    record = escaped(record)
     shown = (*shown_tasks(record.metrics), "all")
     hidden = len({row["task"] for row in record.metrics} - set(shown))
     parts = [f"# {record.title}", f"**{record.finding}**", record.question, "## Setup", f"```sh\n{record.command}\n```"]
     parts.append(_environment(record.environment))
     if record.summaries:
-        parts.append(_list(f"`{name}`: {text}" for name, text in record.summaries.items()))
+        parts.append(_list(f"{code(name)}: {text}" for name, text in record.summaries.items()))
     parts += [f"## Results on the {record.split} split", *result_table(record)]
     for table in record.tables:
         parts += [table.markdown.rstrip(), table.caption]
     if hidden:
         parts.append(f"{hidden} more tasks, which fewer approaches have, are in [metrics.csv](metrics.csv).")
-    if record.budgets:
-        parts += ["What each approach was trained and measured on:", *_budgets(record, shown)]
-    elif record.published:
-        parts.append(_sources(record.published))
+    parts += budgets(record)
     if record.trials:
         parts.append(_search(record.trials))
     if pictures:
-        parts.append(f"![{pictures[0].caption}]({pictures[0].name})")
+        parts.append(f"!{link(pictures[0].caption, pictures[0].name)}")
     if pictures[1:]:
-        parts.append("More plots: " + ", ".join(f"[{each.caption}]({each.name})" for each in pictures[1:]) + ".")
+        parts.append("More plots: " + ", ".join(link(each.caption, each.name) for each in pictures[1:]) + ".")
     if record.claims:
         claims = _list(f"{row['claim']} **{row['verdict']}**" for row in record.claims)
         parts += ["## Published claims and what was found", claims]
@@ -98,16 +99,20 @@ def result_table(record: Record) -> list[str]:
     return [to_markdown(table).rstrip(), f"{LEGEND}{resplit}"]
 
 
-def _budgets(record: Record, shown: Sequence[str]) -> list[str]:
-    """Return the table of budgets and what its columns mean."""
-    legend = BUDGET_LEGEND + (PUBLISHED_LEGEND if record.published else "")
-    return [to_markdown(budget_table(record, shown)).rstrip(), legend]
+def budgets(record: Record, folder: str = "") -> list[str]:
+    """Return the table of what approaches and published values stand on, and what its columns mean; nothing if it is unknown.
 
-
-def _sources(published: Sequence[Mapping[str, Any]]) -> str:
-    """Return where published values come from."""
-    notes = list(dict.fromkeys(str(row["note"]) for row in published if row["note"]))
-    return f"Published values: [published.csv](published.csv){'; ' if notes else ''}{'; '.join(notes)}."
+    Args:
+        record: The record.
+        folder: Path from the page to the record, with a slash at its end; default empty.
+    """
+    shown, file = (*shown_tasks(record.metrics), "all"), f"{quote(folder)}published.csv"
+    if record.budgets:
+        legend = BUDGET_LEGEND + (PUBLISHED_LEGEND.format(file=file) if record.published else "")
+        table = to_markdown(budget_table(record, shown)).rstrip()
+        return ["What each approach was trained and measured on:", table, legend]
+    notes = list(dict.fromkeys(str(row["note"]) for row in record.published if row["note"]))
+    return [f"Published values: [published.csv]({file}){'; ' if notes else ''}{'; '.join(notes)}."] if record.published else []
 
 
 def _environment(environment: Mapping[str, Any]) -> str:
@@ -131,9 +136,10 @@ def _environment(environment: Mapping[str, Any]) -> str:
 
 
 def _commits(environment: Mapping[str, Any]) -> str:
-    """Return the commits that trained: those of the sessions that trained, or, of an old record, that of the process."""
-    sessions = [each for each in environment.get("sessions", ()) if each.get("trainings", 1) and each.get("commit")]
-    found = list(dict.fromkeys(each["commit"] for each in sessions)) or [environment.get("commit") or "unknown"]
+    """Return the commits that trained: those of the sessions that trained, or, of a record without any, that of the process."""
+    # Sessions of earlier versions have neither commits nor numbers of trainings of their own.
+    trained = [each for each in environment.get("sessions", ()) if each.get("trainings", 1) and "commit" in each]
+    found = list(dict.fromkeys(each["commit"] or "unknown" for each in trained or [{"commit": environment.get("commit")}]))
     return f"commit{'s' if len(found) > 1 else ''} {join_words(found)}"
 
 

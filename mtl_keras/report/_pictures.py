@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -29,6 +30,8 @@ __all__ = ["pictures"]
 
 #: Tasks whose training curves fit next to each other.
 CURVES = 6
+#: Bytes of a task's name in the name of a file.
+NAME = 80
 
 
 def pictures(record: Record) -> list[Picture]:
@@ -128,7 +131,7 @@ def _of_confusion(record: Record) -> list[Picture]:
             draw: Any = partial(plot_confusion, next(iter(by_run.values())), names or None, title)
         else:
             draw = partial(plot_confusions, by_run, names or None, title)
-        found.append(Picture(_confusion_file(task), f"confusion matrices of {title}", draw))
+        found.append(Picture(_file("confusion", task), f"confusion matrices of {title}", draw))
     return found
 
 
@@ -136,18 +139,22 @@ def _of_model(evaluation: Evaluation, shown: Collection[str], drawn: Collection[
     """Return the confusion matrices and reconstructions of the delivered model, without those that are drawn already."""
     found = []
     for task, counts in evaluation.confusion.items():
-        if task in shown and _confusion_file(task) not in drawn:
+        if task in shown and _file("confusion", task) not in drawn:
             title, names = f"{task}, {evaluation.split} split, delivered model", evaluation.class_names.get(task)
             draw = partial(plot_confusion, counts, names, title)
-            found.append(Picture(_confusion_file(task), f"confusion matrix of {title}", draw))
+            found.append(Picture(_file("confusion", task), f"confusion matrix of {title}", draw))
     for task, (truth, prediction) in evaluation.examples.items():
         draw = partial(plot_reconstructions, truth, prediction)
-        found.append(Picture(f"reconstruction_{task}.png", f"reconstructions of {task}", draw))
+        found.append(Picture(_file("reconstruction", task), f"reconstructions of {task}", draw))
     return found
 
 
-def _confusion_file(task: str) -> str:
-    return f"confusion_{task}.png"
+def _file(kind: str, task: str) -> str:
+    """Return the name of the file of a task's picture; a long name of a task ends in a digest of it."""
+    name = task.encode()
+    if len(name) > NAME:
+        task = f"{name[: NAME - 17].decode(errors='ignore')}-{hashlib.blake2b(name, digest_size=8).hexdigest()}"
+    return f"{kind}_{task}.png"
 
 
 def _same(figure: Any) -> Any:

@@ -18,7 +18,7 @@ from mtl_keras.errors import (
 )
 from mtl_keras.files import check_name
 from mtl_keras.report._budget import Budget, resplit_ratio
-from mtl_keras.report._check import check_evaluation, check_trials
+from mtl_keras.report._check import check_environment, check_evaluation, check_trials
 from mtl_keras.report._confusion_rows import ConfusionRow, given_confusion
 from mtl_keras.report._difference import Difference, difference
 from mtl_keras.report._roles import approaches_of, roles_of
@@ -165,6 +165,7 @@ class Record:
                 check_text(name, text, of=of)
         for name in ("config", "environment", "summaries", "class_names"):
             store(self, **{name: check_mapping(name, getattr(self, name), of=of)})
+        check_environment(self.environment)
         store(self, metrics=given_metrics(self.metrics, "metrics"), history=given_history(self.history, "history"))
         store(self, confusion=given_confusion(self.confusion))
         for task, names in self.class_names.items():

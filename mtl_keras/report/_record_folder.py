@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from mtl_keras.errors import MTLError, check_bool, check_instance, check_path
 from mtl_keras.files import atomic, damaged, read_json, write_json
 from mtl_keras.report._budget import Budget
+from mtl_keras.report._check import check_environment
 from mtl_keras.report._confusion_rows import read_confusion, write_confusion
 from mtl_keras.report._csv import read_csv, write_csv
 from mtl_keras.report._finding import finding
+from mtl_keras.report._markdown import escaped
 from mtl_keras.report._page import page
 from mtl_keras.report._pictures import pictures
 from mtl_keras.report._record import PUBLISHED_COLUMNS, Picture, Record, Table
@@ -46,7 +48,7 @@ def write_record(folder: str | Path, record: Record) -> None:
     check_instance("record", record, Record, "Pass mtl.report.Record(...).")
     # Keras logs in single precision: further digits only make the file grow.
     history: list[HistoryRow] = [{**row, "value": float(f"{row['value']:.7g}")} for row in record.history]
-    record = replace(record, history=history, finding=record.finding or finding(record))
+    record = replace(record, history=history, finding=record.finding or finding(escaped(record)))
     write_json(folder / "config.json", record.config)
     write_json(folder / "environment.json", record.environment)
     write_csv(folder / "metrics.csv", METRICS_COLUMNS, record.metrics)
@@ -101,6 +103,10 @@ def read_record(folder: str | Path, *, history: bool = True) -> Record:
             f"Received: {folder} without {missing[0]}. Name the folder of a record."
         )
     environment = read_json(folder / "environment.json")
+    try:
+        check_environment(environment)
+    except MTLError as error:
+        raise damaged(folder / "environment.json", str(error).removesuffix(".")) from error
     written = read_json(folder / WRITTEN) if (folder / WRITTEN).exists() else {}
     try:
         named = {each["name"]: each["caption"] for each in written.get("pictures", ())}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast, get_args
 
-from mtl_keras.errors import check_choice, check_count, check_names, check_seed, check_text
-from mtl_keras.report._check import check_evaluation, check_rows_of
+from mtl_keras.errors import MTLError, check_choice, check_count, check_names, check_seed, check_text
+from mtl_keras.files import damaged
+from mtl_keras.report._check import check_columns, check_evaluation, check_rows_of
 from mtl_keras.report._csv import read_csv
 from mtl_keras.report._roles import TRIVIAL, Role, with_roles
 
@@ -27,6 +28,7 @@ __all__ = [
     "read_history",
     "read_metrics",
     "trivial_rows",
+    "twice",
 ]
 
 SKILL_UNIT = "share of the way from trivial to perfect"
@@ -101,16 +103,46 @@ class Epoch(TypedDict):
 METRICS_COLUMNS = tuple(MetricsRow.__annotations__)
 #: Columns of history.csv.
 HISTORY_COLUMNS = tuple(HistoryRow.__annotations__)
+#: What columns of few values may hold: a row with another one would be left out of every table without a word.
+HISTORY_VALUES = {"split": ("train", "validation"), "role": get_args(Role)}
+METRICS_VALUES = {
+    "epoch_kind": ("best", "last", ""),
+    "split": ("train", "validation", "test"),
+    "direction": ("max", "min"),
+    "role": get_args(Role),
+}
 
 
 def given_metrics(rows: Any, name: str = "metrics_rows") -> list[MetricsRow]:
     """Return rows of metrics.csv as a list, after checking them."""
-    return check_rows_of(name, rows, MetricsRow, "metrics_rows")
+    given = check_rows_of(name, rows, MetricsRow, "metrics_rows")
+    check_columns(name, given, METRICS_VALUES)
+    if (fewest := min((row["n"] for row in given), default=0)) < 0:
+        raise MTLError(f"`{name}` must have numbers of rows of at least 0. Received: n={fewest}. Correct it.")
+    directions: dict[tuple[str, str], str] = {}
+    for row in given:
+        key = (row["task"], row["metric"])
+        if directions.setdefault(key, row["direction"]) != row["direction"]:
+            raise MTLError(
+                f"A metric of `{name}` must have one direction. Received: {' '.join(key)} with 'max' and 'min'. Correct the "
+                "rows of one."
+            )
+    return given
 
 
 def given_history(rows: Any, name: str = "history_rows") -> list[HistoryRow]:
     """Return rows of history.csv as a list, after checking them."""
-    return check_rows_of(name, rows, HistoryRow, "history_rows")
+    given = check_rows_of(name, rows, HistoryRow, "history_rows")
+    check_columns(name, given, HISTORY_VALUES)
+    return given
+
+
+def twice(row: MetricsRow) -> MTLError:
+    """Return the error for a value that two rows hold."""
+    return MTLError(
+        f"Each value must be in the rows once. Received twice: {row['run']}, seed {row['seed']!r}, {row['split']} split, "
+        f"{row['task']} {row['metric']}. Keep one row; for all baselines of a seed together that is the mean of theirs."
+    )
 
 
 def metrics_rows(
@@ -209,7 +241,8 @@ def read_metrics(path: Path) -> list[MetricsRow]:
         MTLError: If the file has other columns, or no numbers where there must be some; the message has the line.
     """
     numbers: dict[str, Callable[[str], Any]] = {"seed": _integer, "phase": _integer, "value": float, "n": int}
-    return _ordered(with_roles(read_csv(path, METRICS_COLUMNS, numbers)))
+    rows = _ordered(with_roles(read_csv(path, METRICS_COLUMNS, numbers)))
+    return _undamaged(path, lambda: given_metrics(rows, path.name))
 
 
 def read_history(path: Path) -> list[HistoryRow]:
@@ -220,7 +253,16 @@ def read_history(path: Path) -> list[HistoryRow]:
     """
     numbers: dict[str, Callable[[str], Any]] = {"seed": _integer, "phase": int, "epoch": int, "value": float}
     rows = with_roles(read_csv(path, HISTORY_COLUMNS, numbers))
-    return [cast(HistoryRow, {column: row[column] for column in HISTORY_COLUMNS}) for row in rows]
+    history = [cast(HistoryRow, {column: row[column] for column in HISTORY_COLUMNS}) for row in rows]
+    return _undamaged(path, lambda: given_history(history, path.name))
+
+
+def _undamaged(path: Path, check: Callable[[], list[Any]]) -> list[Any]:
+    """Return the rows of a file that are checked like those of a caller; the error is about the file."""
+    try:
+        return check()
+    except MTLError as error:
+        raise damaged(path, str(error).removesuffix(".")) from error
 
 
 def _training(run: Any, seed: Any, role: Any) -> dict[str, Any]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mtl_keras.errors import MTLError, check_path
 from mtl_keras.files import atomic
 from mtl_keras.report._csv import write_csv
-from mtl_keras.report._page import LEGEND, result_table
+from mtl_keras.report._markdown import escaped
+from mtl_keras.report._page import LEGEND, budgets, result_table
 from mtl_keras.report._record_folder import read_record
 from mtl_keras.report._rows import MetricsRow
 from mtl_keras.report._tables import is_comparison
+from mtl_keras.report._text import format_range
 from mtl_keras.report.statistics import mean, sample_sd
 
 __all__ = ["write_summary"]
@@ -58,9 +61,11 @@ def write_summary(results_folder: str | Path) -> list[str]:
     for path, name in zip(paths, names, strict=True):
         record = read_record(path, history=False)
         summary += _summary_rows(name, record.metrics)
-        scores, legend = result_table(record)
-        parts += [f"## [{record.title}]({name}/README.md)", record.finding, scores]
+        scores, legend = result_table(escaped(record))
+        parts += [f"## [{record.title}]({quote(name)}/README.md)", record.finding, scores]
         parts += [legend] if is_comparison(record.metrics, record.published) else []
+        # No published value stands without what it was reached with.
+        parts += budgets(escaped(record), f"{name}/") if record.published else []
     write_csv(table, SUMMARY_COLUMNS, summary)
     with atomic(page) as temporary:
         temporary.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
@@ -81,7 +86,7 @@ def _summary_rows(record: str, rows: Sequence[MetricsRow]) -> list[dict[str, Any
             "metric": metric,
             "unit": group[0]["unit"],
             "direction": group[0]["direction"],
-            "n": group[0]["n"],
+            "n": format_range({row["n"] for row in group}),
             "seeds": len(group) if group[0]["role"] != "trivial" else "",
             "mean": f"{mean([row['value'] for row in group]):.6g}",
             "sd": f"{sample_sd([row['value'] for row in group]):.6g}" if len(group) > 1 else "",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.errors import check_option
+from mtl_keras.errors import MTLError, check_option
 from mtl_keras.report._check import check_frame, check_resplit, check_split, check_trials
 from mtl_keras.report._delta import DELTA_UNIT
 from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, baselines_of, roles_of
 from mtl_keras.report._rows import MetricsRow, given_metrics
-from mtl_keras.report._text import ARROWS, format_difference, format_mean, format_number
+from mtl_keras.report._text import ARROWS, format_difference, format_mean, format_number, format_range
 from mtl_keras.report._values import values_of
 from mtl_keras.report.statistics import mean, sample_sd, trial_skills
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["is_comparison", "scores_table", "to_markdown", "trials_table"]
+
+
+#: Columns of `scores_table` that are none of a run.
+COLUMNS = ("task", "metric", "unit", "better", "n", TRIVIAL)
 
 
 def is_comparison(metrics_rows: Iterable[MetricsRow], published: Sequence[Mapping[str, Any]] = ()) -> bool:
@@ -44,7 +48,7 @@ def scores_table(
         5 seeds has its 95 % paired t interval, over fewer it is called indicative. Columns without values are left out.
 
     Raises:
-        MTLError: If two rows hold the same value.
+        MTLError: If two rows hold the same value, or a run is called like another column.
     """
     import pandas as pd
 
@@ -54,6 +58,7 @@ def scores_table(
     check_option("epoch_kind", epoch_kind, ("best", "last"))
     values = values_of(rows, split, epoch_kind)
     about: dict[tuple[str, str], dict[str, Any]] = {}
+    counts: dict[tuple[str, str], set[int]] = {}
     for row in rows:
         key = (row["task"], row["metric"])
         if row["split"] == split and key in values.get(row["run"], {}):
@@ -61,8 +66,16 @@ def scores_table(
             # Rows of 2026-11 have the unit in other words.
             unit = DELTA_UNIT if key[1] == "delta_m" else row["unit"]
             about.setdefault(key, {"task": key[0], "metric": key[1], "unit": unit, "better": arrow, "n": row["n"]})
+            counts.setdefault(key, set()).add(row["n"])
+    for key, n in counts.items():
+        about[key]["n"] = next(iter(n)) if len(n) == 1 else format_range(n)
     roles = roles_of(row for row in rows if row["run"] in values)
     approaches = approaches_of(roles)
+    if taken := [run for run in (*approaches, *baselines_of(roles)) if run in COLUMNS]:
+        raise MTLError(
+            f"A run must not be called like another column of the table. Received: {taken[0]!r}. Rename it, or use "
+            "approaches_table."
+        )
     table = []
     # The sort is stable: tasks keep their order, and the whole model comes last.
     for key in sorted(about, key=lambda key: key[0] == "all"):
@@ -76,7 +89,7 @@ def scores_table(
             like = next((mean(list(own[run].values())) for run in approaches if own[run]), None)
             line[TRIVIAL] = format_number(mean(list(own[TRIVIAL].values())), like)
         table.append(line)
-    return pd.DataFrame(table, columns=None if table else ["task", "metric", "unit", "better", "n"])
+    return pd.DataFrame(table, columns=None if table else [*COLUMNS[:-1]])
 
 
 def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -99,6 +112,8 @@ def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         trials.setdefault(row["trial"], []).append(row)
     place = {trial: number for number, trial in enumerate(trial_skills(all_rows))}
     repeated = any(len(rows) > 1 for rows in trials.values())
+    taken = {name for row in all_rows for name in row["values"]}
+    taken |= {"trial", "skill_sd", "seeds_per_trial", "seconds", "status", "error"}
     table = []
     for trial, rows in trials.items():
         done = [row for row in rows if row["status"] == "completed"]
@@ -111,9 +126,9 @@ def trials_table(trial_rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         if repeated:
             line |= {"skill_sd": sample_sd(skills), "seeds_per_trial": len(done)}
         line |= {name: mean(each) for name, each in values.items() if not name.endswith("_loss") and name != "epoch"}
-        line |= {name: _plain(value) for name, value in rows[0]["hyperparameters"].items()}
+        line |= {_setting(name, taken): _plain(value) for name, value in rows[0]["hyperparameters"].items()}
         line |= {name: mean(each) for name, each in values.items() if name.endswith("_loss") or name == "epoch"}
-        line["seconds"] = math.fsum(row["seconds"] or 0.0 for row in rows)
+        line["seconds"] = math.fsum(row.get("seconds") or 0.0 for row in rows)
         line["status"] = "completed" if trial in place else "failed"
         if errors := [row["error"] for row in rows if row.get("error")]:
             line["error"] = errors[0]
@@ -135,6 +150,11 @@ def to_markdown(frame: pd.DataFrame) -> str:
         *cells,
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _setting(name: str, columns: Collection[str]) -> str:
+    """Return the column of a hyperparameter, which may be called like one of the results."""
+    return f"{name} (hyperparameter)" if name in columns else name
 
 
 def _plain(value: Any) -> Any:

@@ -19,6 +19,7 @@ __all__ = [
     "format_range",
     "format_relation",
     "join_words",
+    "minus",
     "subtract",
 ]
 
@@ -49,8 +50,12 @@ def format_mean(values: Sequence[float]) -> str:
 
 def subtract(one: Mapping[Any, float], other: Mapping[Any, float]) -> dict[Any, float]:
     """Return one minus the other for each seed that both have, 0 where they differ by rounding only."""
-    pairs = {seed: (value, other[seed]) for seed, value in one.items() if seed in other}
-    return {seed: 0.0 if math.isclose(*pair, rel_tol=ROUNDING) else pair[0] - pair[1] for seed, pair in pairs.items()}
+    return {seed: minus(value, other[seed]) for seed, value in one.items() if seed in other}
+
+
+def minus(one: float, other: float) -> float:
+    """Return a difference, 0 where it is one of rounding."""
+    return 0.0 if math.isclose(one, other, rel_tol=ROUNDING) else one - other
 
 
 def format_difference(one: Mapping[Any, float], other: Mapping[Any, float], resplit: float = 0.0) -> str:

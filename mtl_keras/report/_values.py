@@ -7,7 +7,7 @@ from typing import Any
 
 from mtl_keras.errors import MTLError
 from mtl_keras.report._roles import approaches_of, roles_of
-from mtl_keras.report._rows import MetricsRow
+from mtl_keras.report._rows import MetricsRow, twice
 
 __all__ = [
     "BySeed",
@@ -46,10 +46,7 @@ def values_of(metrics_rows: Iterable[MetricsRow], split: str, epoch_kind: str = 
             key = (row["task"], row["metric"])
             by_seed = values.setdefault(row["run"], {}).setdefault(key, {})
             if row["seed"] in by_seed:
-                raise MTLError(
-                    f"Each value must be in the rows once. Received twice: {row['run']}, seed {row['seed']!r}, {split} split, "
-                    f"{key[0]} {key[1]}. Keep one row; for all baselines of a seed together that is the mean of theirs."
-                )
+                raise twice(row)
             by_seed[row["seed"]] = float(row["value"])
     return values
 

@@ -177,7 +177,7 @@ def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
         trial_rows: Rows of trials.jsonl.
 
     Returns:
-        Skill by trial number, the best first; on ties the earliest first.
+        Skill by trial number, the best first; on ties the earliest first, and NaN last.
 
     Example:
         >>> row = {"execution": 0, "status": "completed"}
@@ -191,4 +191,4 @@ def trial_skills(trial_rows: Iterable[Mapping[str, Any]]) -> dict[int, float]:
         if row["trial"] not in failed:
             skills.setdefault(row["trial"], []).append(float(row["values"]["skill"]))
     means = {trial: mean(values) for trial, values in skills.items()}
-    return dict(sorted(means.items(), key=lambda item: (-item[1], item[0])))
+    return dict(sorted(means.items(), key=lambda item: (math.isnan(item[1]), -item[1], item[0])))

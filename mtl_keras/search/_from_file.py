@@ -26,7 +26,6 @@ STUDY_FILE = "study.toml"
 #: Changes for a run that shows in a minute that everything works.
 QUICK = {"trials": 2, "epochs": 2, "n_final_seeds": 1, "train_rows": 200, "baselines": False}
 
-CLASSES_ARE_COUNTS = True
 #: Settings that are checked together.
 TOGETHER = ("backbone", "backbone_options", "weights", "image_size")
 
@@ -90,8 +89,6 @@ def _read_task(file: StudyFile, name: str, fields: Mapping[str, Any]) -> Task:
         raise file.error(f"{key}.kind", str(unknown("kind of task", kind, kinds)))
     for each in given:
         file.check_key(key, each, {field.name: "" for field in dataclasses.fields(kinds[kind]) if field.name != "name"})
-    if isinstance(given.get("classes"), list) and CLASSES_ARE_COUNTS:
-        given["classes"] = len(given["classes"])
     return _call(file, key, kinds[kind], name, **given)
 
 
@@ -111,7 +108,8 @@ def _with_folds(file: StudyFile, settings: Settings, splits: Splits) -> Settings
     if splits.folds is None:
         return settings
     if settings.folds is not None:
-        raise file.error("settings.folds", f"Folds must be given once. Received: folds={settings.folds} here and in [splits]")
+        received = f"Received: folds={settings.folds} here and {splits.folds} in [splits]"
+        raise file.error("settings.folds", f"Folds must be given once. {received}. Remove one")
     return replace(settings, folds=splits.folds, fold=splits.fold)
 
 
@@ -131,7 +129,8 @@ def _check_columns(file: StudyFile, splits: Splits, tasks: Tasks, columns: Seque
     named = {f"inputs.columns.{name}": name for name in file.inputs.get("columns", ())}
     if "image" in file.inputs:
         named["inputs.image"] = file.inputs["image"]
-    named |= {f"tasks.{name}.label": column for name, task in tasks.items() if (column := task.column) is not None}
+    for name, task in tasks.items():
+        named |= {f"tasks.{name}.{'columns' if len(task.columns_read) > 1 else 'label'}": each for each in task.columns_read}
     named |= {f"splits.{name}": name for name in splits.columns}
     for key, name in named.items():
         if name not in columns:
@@ -164,17 +163,18 @@ def read_source(file: StudyFile, splits: Splits, tasks: Tasks) -> tuple[Table, d
     """
     inputs, size = file.inputs, file.inputs.get("image_size")
     shape: dict[str, Any] = {"image_size": tuple(size) if isinstance(size, list) else size}
+    common = {"weight": inputs.get("weight"), "name": file.name}
     place = file.source
     path = file.base / Path(place.pop("path")).expanduser()
     if file.folder:
         table, _ = list_folder(path, place["levels"])
-        return table, {"image": "file", "root": path, "name": file.name, **shape}
+        return table, {"image": "file", "root": path, **shape, **common}
     table = read_table(path, **{key: value for key, value in place.items() if key != "on_error"})
     _check_columns(file, splits, tasks, list(table.frame.columns))
     if "columns" in inputs:
-        return table, {"inputs": inputs["columns"], "name": file.name}
+        return table, {"inputs": inputs["columns"], **common}
     root = table.folder / Path(inputs.get("root", ".")).expanduser()
-    return table, {"image": inputs["image"], "root": root, "suffix": inputs.get("suffix", ""), "name": file.name, **shape}
+    return table, {"image": inputs["image"], "root": root, "suffix": inputs.get("suffix", ""), **shape, **common}
 
 
 def inspect_study(file: StudyFile) -> Report:

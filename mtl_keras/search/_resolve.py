@@ -48,6 +48,7 @@ class Resolved:
 
     def config(self, command: Literal["tune", "train"]) -> dict[str, Any]:
         """Return what the folder of a run stores, as plain JSON values."""
+        network = self.plan.recipe.backbone.digest
         return {
             "command": command,
             "study": self.study.name,
@@ -58,6 +59,8 @@ class Resolved:
             "fixed": dict(self.fixed),
             "space": describe_space(self.space),
             **({} if self.configuration is None else {"configuration": self.configuration}),
+            # A file that the study reads it from may change.
+            **({} if network is None else {"network": network}),
         }
 
     def plan_of(self, values: Mapping[str, Any]) -> Plan:

@@ -36,6 +36,7 @@ class InferredColumn:
         missing: Share of values that are missing.
         distinct: Number of different values.
         task: Kind of the task, for the role task.
+        rarest: Share of the rarest value of a boolean column.
         values: Values of a category or boolean column, in order; the labels of a multi-label column.
         separator: Between the labels of a multi-label column.
         format: Of dates.
@@ -50,6 +51,7 @@ class InferredColumn:
     missing: float
     distinct: int
     task: str = ""
+    rarest: float = 0.0
     values: tuple[Any, ...] = ()
     separator: str = ""
     format: str = ""
@@ -165,6 +167,7 @@ def _describe(facts: Facts, verdict: Verdict, rows: int) -> InferredColumn:
         facts.count,
         1 - facts.count / rows,
         facts.distinct,
+        rarest=min(facts.counts.values()) / facts.count if verdict.kind == "boolean" else 0.0,
         values=values,
         separator=verdict.separator,
         format=verdict.format,

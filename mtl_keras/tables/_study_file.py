@@ -19,7 +19,12 @@ __all__ = ["SECTIONS", "StudyFile", "read_study_file"]
 SECTIONS: dict[str, dict[str, str] | None] = {
     "table": dict.fromkeys(("path", "delimiter", "decimal", "encoding", "on_error"), "text") | {"missing": "texts"},
     "folder": {"path": "text", "levels": "texts", "on_error": "text"},
-    "inputs": {"image": "text", "root": "text", "suffix": "text", "image_size": "size", "columns": "columns"},
+    "inputs": {
+        **dict.fromkeys(("image", "root", "suffix"), "text"),
+        "image_size": "size",
+        "columns": "columns",
+        "weight": "weight",
+    },
     "tasks": None,
     "splits": None,
     "settings": None,
@@ -30,9 +35,10 @@ WORDS = {
     "text": "a text",
     "texts": "a list of texts",
     "size": "a whole number, or two of them",
+    "weight": "the name of a column, or one for each task",
     "columns": "a table of kinds by column, such as { age = 'number' }",
 }
-EXAMPLE = {"text": '"labels"', "texts": '["NA"]', "size": "96", "columns": '{ age = "number" }'}
+EXAMPLE = {"text": '"labels"', "texts": '["NA"]', "size": "96", "columns": '{ age = "number" }', "weight": '"weight"'}
 #: A key that needs no quotation marks.
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?")
@@ -51,7 +57,8 @@ class StudyFile:
         table: Of a table: its `path`, how a text table is written, and `on_error`, `"skip"` to leave out rows that cannot be
             used.
         folder: Of a tree of images instead: its `path`, the names of its `levels`, and `on_error`.
-        inputs: `image` (a column), `root`, `suffix` and `image_size`; or `columns`, kinds of input columns by name.
+        inputs: `image` (a column), `root`, `suffix` and `image_size`; or `columns`, kinds of input columns by name. Perhaps
+            `weight`, a column of row weights, or one for each task.
         tasks: Of each task, its `kind` and fields.
         splits: Fields of `mtl_keras.data.Splits`.
         settings: Fields of `mtl_keras.search.Settings`.
@@ -123,6 +130,8 @@ class StudyFile:
         elif kind == "size":
             pair = isinstance(value, list | tuple) and len(value) == 2
             right = number or (pair and all(isinstance(each, int) and not isinstance(each, bool) for each in value))
+        elif kind == "weight" and isinstance(value, str):
+            right = True
         else:
             right = isinstance(value, Mapping) and len(value) > 0 and all(isinstance(each, str) for each in value.values())
         if not right:

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtl_keras.errors import check_text, store
+from mtl_keras.errors import check_task_name, check_text, store
 from mtl_keras.tasks import _keras_losses as keras_losses
 from mtl_keras.tasks import _keras_metrics as keras_metrics
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._label_source import LabelSource
-from mtl_keras.tasks._names import check_task_name
 from mtl_keras.tasks._options import thaw
 from mtl_keras.tasks._scored import Scored
 from mtl_keras.tasks._transforms import Transform
@@ -53,6 +52,8 @@ class Task(Scored):
     standardized: ClassVar[bool] = False
     #: What `encode` stores for a part of a label that is missing; None if it stores NaN, or no such parts.
     stored_missing: ClassVar[float | None] = None
+    #: Number of axes of the label of one row in a column.
+    label_rank: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         check_task_name(self.name)
@@ -67,8 +68,8 @@ class Task(Scored):
         )
         self.check_skill()
         if self.loss is not None and (example := self.example()) is not None:
-            pair = self.keras_pair(*example, keras_losses.takes_indices(self.loss))
-            keras_losses.refuse_unless_row_wise(self.loss, *map(np.asarray, pair), of, self.in_parts)
+            target, output = self.keras_pair(*example, keras_losses.takes_indices(self.loss))
+            keras_losses.refuse_unless_row_wise(self.loss, np.asarray(target), np.asarray(output), of, self.in_parts)
 
     @property
     def column(self) -> str | None:

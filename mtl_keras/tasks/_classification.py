@@ -99,10 +99,9 @@ class Classification(ClassLabels):
             )
         check_choice("method `derive`", self.derive, get_args(Derive))
         if self.mapping is not None:
-            last = None if self.classes is None else class_count(self.classes) - 1
-            store(self, mapping=check_integers("mapping", self.mapping, 0, last, of=of))
-            if self.classes is None:
-                store(self, classes=max(self.mapping) + 1)
+            count = class_count(self.classes)
+            mapping = check_integers("mapping", self.mapping, 0, None if count is None else count - 1, of=of)
+            store(self, mapping=mapping, classes=max(mapping) + 1 if count is None else self.classes)
             missing = sorted(set(range(self.size)) - set(self.mapping))
             if missing:
                 raise MTLError(

@@ -64,7 +64,7 @@ def refuse_unless_row_wise(loss: str | Frozen, target: np.ndarray, prediction: n
         if parts and not wrong:
             each = compute(target.reshape(-1, 1), prediction.reshape(-1, 1)).reshape(len(target), -1)
             wrong = not np.allclose(together, each.mean(axis=1), rtol=1e-3, atol=1e-5)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever Keras raises
         said = " ".join(str(error).split())[:200].rstrip(".")
         raise MTLError(
             f"The loss of {of} must take targets {list(target.shape[1:])} and outputs {list(prediction.shape[1:])} of a row. "

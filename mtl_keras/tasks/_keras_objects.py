@@ -37,7 +37,7 @@ def to_value(what: str, given: Any, module: ModuleType, kind: type, of: str) -> 
     remedy = f"Pass e.g. {'huber' if what == 'loss' else 'mae'!r}, or an object of keras.{module.__name__.split('.')[-1]}"
     try:
         found = create(given, module) if isinstance(given, str | Mapping) else given
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever Keras raises
         said = " ".join(str(error).split())[:200].rstrip(".")
         raise _refuse(what, of, f"{describe(given)}: {said}", remedy) from None
     if isinstance(found, kind):
@@ -70,7 +70,8 @@ def _create_object(value: Frozen, module: ModuleType) -> Any:
     # A wrapper would create the function that its configuration names, from any module.
     if "fn" in config:
         raise ValueError("a wrapped function cannot be stored")
-    return found.from_config(config)
+    kind: Any = found
+    return kind.from_config(config)
 
 
 def _describe_object(what: str, found: Any, module: ModuleType, of: str, remedy: str) -> Frozen:
@@ -83,7 +84,7 @@ def _describe_object(what: str, found: Any, module: ModuleType, of: str, remedy:
         config = {**getattr(found, "_fn_kwargs", {}), **found.get_config()}
         value = freeze(json.loads(json.dumps({"class_name": name, "config": config})))
         _create_object(value, module)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever Keras raises
         said = " ".join(str(error).split())[:200].rstrip(".")
         raise _refuse(what, of, f"{type(found).__name__} with a configuration that gives none back: {said}", remedy) from None
     return value

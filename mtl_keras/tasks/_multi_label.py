@@ -73,6 +73,7 @@ class MultiLabel(Task):
     other_metrics: ClassVar[tuple[Metric, ...]] = (_measures.LOG_LOSS, _measures.AUC, _measures.AVERAGE_PRECISION)
 
     stored_missing: ClassVar[float | None] = MISSING
+    label_rank: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         of = f"task {self.name!r}"
@@ -141,9 +142,9 @@ class MultiLabel(Task):
         found = tuple(names) or distinct_labels(column, self.separator)
         if len(found) < 2 or self.classes not in (None, len(found)):
             raise MTLError(
-                f"A multi-label task must have at least 2 labels, those of its texts. Received: classes={self.classes} for task "
-                f"{self.name!r}, and {len(found)} in column {self.column!r}, separated by {self.separator!r}. Pass "
-                "classes=[...], or another separator=."
+                "A multi-label task must have at least 2 labels, those of its texts. Received: classes="
+                f"{self.classes} for task {self.name!r}, and {len(found)} in column {self.column!r}, separated by "
+                f"{self.separator!r}. Pass classes=[...], or another separator=."
             )
         return replace(self, classes=found)
 
@@ -186,7 +187,7 @@ class MultiLabel(Task):
         return np.asarray((stored == 1).sum(axis=0))
 
     def weigh(self, target: Any, weights: np.ndarray) -> tuple[Any, Any]:
-        negative, positive = ops.convert_to_tensor(weights.T)
+        negative, positive = (ops.convert_to_tensor(weights[:, column]) for column in (0, 1))
         labels = ops.cast(target, "float32")
         # Next to the labels, since a row has one weight for each of them.
         return ops.stack([labels, ops.where(labels == 1, positive, negative)], axis=-1), None

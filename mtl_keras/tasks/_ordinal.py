@@ -26,9 +26,9 @@ class Ordinal(ClassLabels):
     """Ordinal classification: softmax, squared earth mover's distance, MAE in ranks, accuracy and quadratic weighted kappa.
 
     Labels are ranks `[n]` from 0 to `classes - 1`, or the names or values in `classes`, from the lowest to the highest; NaN or
-    None marks a missing label. The output is `[batch, classes]` probabilities. The prediction is their median, the lowest rank with a cumulative probability of at least one half, which
-    minimizes the expected MAE. The loss is the sum over ranks of the squared difference between the cumulative
-    distributions: an error of three ranks costs more than an error of one.
+    None marks a missing label. The output is `[batch, classes]` probabilities. The prediction is their median, the lowest
+    rank with a cumulative probability of at least one half, which minimizes the expected MAE. The loss is the sum over ranks
+    of the squared difference between the cumulative distributions: an error of three ranks costs more than an error of one.
 
     Args:
         name: See `Task`.

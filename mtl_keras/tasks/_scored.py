@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, unknown
+from mtl_keras.errors import MTLError, check_text, unknown
 from mtl_keras.tasks import _keras_metrics as keras_metrics
 from mtl_keras.tasks._measures import Measures
 from mtl_keras.tasks._metric import Metric
@@ -62,6 +62,7 @@ class Scored(ABC):
         """
         if self.skill is None:
             return
+        check_text("skill", self.skill, of=f"task {self.name!r}", example=self.own_metrics[0].name)
         by_name = {metric.name: metric for metric in self.all_metrics}
         if self.skill not in by_name:
             names = {*by_name, *(metric.name for metric in self.other_metrics)}

@@ -170,8 +170,8 @@ class Tasks(Mapping[str, Task]):
             if task.class_count != other.class_count or (both_named and task.class_names != other.class_names):
                 own, its = (", ".join(each.class_names) or str(each.class_count) for each in (task, other))
                 raise MTLError(
-                    f"Model and data must have the same classes in the same order. Received: for task {name!r} a model of {own} "
-                    f"and data of {its}. Build the model with data.tasks, or read the data with model.recipe.tasks."
+                    f"Model and data must have the same classes in the same order. Received: for task {name!r} a model of "
+                    f"{own} and data of {its}. Build the model with data.tasks, or read the data with model.recipe.tasks."
                 )
 
     def config(self) -> list[dict[str, Any]]:

@@ -149,7 +149,7 @@ def _check_monitor(phase: Phase, data: Data, tasks: Tasks) -> None:
         metric = tasks[name].metric.name
         if entry in ("skill", f"{name}_{metric}") and math.isnan(scores.get(name, {}).get(metric, 0.0)):
             raise MTLError(
-                f"The monitor must be defined on the {split.name or 'monitored'} rows. Received: monitor={phase.monitor!r}, and "
-                f"{metric} of {name}, which has no value there, as where all labels are of one class. Take more rows, or give "
-                "the task another skill=."
+                f"The monitor must be defined on the {split.name or 'monitored'} rows. Received: monitor={phase.monitor!r}, "
+                f"and {metric} of {name}, which has no value there, as where all labels are of one class. Take more rows, or "
+                "give the task another skill=."
             )

@@ -52,6 +52,7 @@ class Case:
     predicted: Callable[[np.ndarray], int] | None = None  # output of one row -> class
     bounded: bool = True  # outputs lie in [0, 1]
     logit: bool = False  # the loss goes back to the logits
+    trivial_is_best: bool = True  # no constant has a better value of the skill's metric
 
 
 def probabilities(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -104,6 +105,13 @@ NUMBER = Case(
 )
 CASES = {
     "classification": CLASSES,
+    "named": replace(CLASSES, task=Classification("kind", classes=["a", "b", "c", "d", "e"], metrics=["log_loss", "auc"])),
+    "focal": replace(
+        CLASSES,
+        task=Classification("kind", classes=5, loss=keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=2.0)),
+        loss=lambda target, output: -math.log(output[target]) * (1 - float(output[target])) ** 2,
+        logit=False,
+    ),
     "smoothed": replace(CLASSES, task=Classification("kind", classes=5, label_smoothing=0.1), loss=smoothed),
     "binary": Case(
         task=Binary("kind"),
@@ -138,6 +146,13 @@ CASES = {
         logit=False,
     ),
     "regression": NUMBER,
+    "absolute": replace(
+        NUMBER,
+        task=Regression("kind", location=40.0, scale=15.0, loss="mae", skill="mae"),
+        loss=lambda target, output: abs(float(target) - float(output[0])),
+        metric=lambda target, output: abs(float(target) - float(output[0])),
+        trivial_is_best=False,
+    ),
     "several numbers": replace(
         NUMBER,
         task=Regression("kind", size=2, location=40.0, scale=15.0),
@@ -320,9 +335,13 @@ def test_row_metrics_are_their_definition_and_average_to_the_score(case: Case) -
     }
     own = case.task.metric.name
     assert own in found
+    assert set(case.task.row_wise) == set(found)
+    assert case.task.row_metric == case.task.metric
     np.testing.assert_allclose(found[own], [case.metric(t, p) for t, p in zip(target, outputs, strict=True)], rtol=1e-5)
     score = case.task.score(stored, outputs)
     assert list(score) == [metric.name for metric in case.task.all_metrics]
+    assert [metric.name for metric in case.task.own_metrics] == list(score)[: len(case.task.own_metrics)]
+    np.testing.assert_equal(case.task.score(stored, outputs, np.full(40, 2.0)), pytest.approx(score, rel=1e-6, nan_ok=True))
     for name, value in found.items():
         assert value.shape == (40,)
         assert value.mean() == pytest.approx(score[name], rel=1e-5)
@@ -332,6 +351,8 @@ def test_row_metrics_are_their_definition_and_average_to_the_score(case: Case) -
 @settings(max_examples=15, deadline=None)
 def test_no_constant_beats_the_trivial_prediction(seed: int, n: int) -> None:
     for case in CASES.values():
+        if not case.trivial_is_best:
+            continue
         stored, _, outputs = sample(case, seed, n)
         row = case.task.trivial(stored)
         assert row.shape == case.output
@@ -381,7 +402,7 @@ def test_outputs_are_decoded_to_what_labels_are(case: Case) -> None:
     stored, _, outputs = sample(case)
     decoded = case.task.decode(outputs)
     assert decoded.values.shape == stored.shape
-    assert decoded.names is None
+    assert (decoded.names is None) == (not case.task.class_names)
     perfect = case.task.decode(case.perfect(stored)).values
     np.testing.assert_allclose(perfect, stored, rtol=1e-6)
     if case.task.probabilities:
