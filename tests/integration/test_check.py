@@ -174,7 +174,7 @@ def test_from_python_the_default_is_one_error_that_lists_all(bad: Path) -> None:
     assert len(data.train) + len(data.validation) == ROWS - len(BAD)
     assert data.only("kids").skipped == data.skipped
     with pytest.raises(MTLError, match="`on_error` must be one of"):
-        from_table(bad, tasks, on_error="drop", **options)
+        from_table(bad, tasks, on_error="drop", **options)  # type: ignore[arg-type]
 
 
 def test_values_that_are_no_numbers_and_unknown_splits_are_set_aside() -> None:
