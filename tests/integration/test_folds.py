@@ -155,3 +155,78 @@ def test_what_has_no_folds_is_refused(arguments: str, said: str, patients: Path,
 def test_a_function_that_takes_no_folds_is_refused(noise: Path, tmp_path: Path) -> None:
     done = command("compare", noise, "--folds", 5, "--output-dir", tmp_path / "run")
     refused(done, "must be a function (tasks, data_dir, split_seed, folds, fold)", "whose function takes none. Let it pass")
+
+
+CLINIC = """name = "clinic"
+
+[table]
+path = "clinic.csv"
+
+[inputs.columns]
+age = "number"
+city = "category"
+
+[tasks.sick]
+kind = "Binary"
+
+[tasks.old]
+kind = "Binary"
+
+[splits]
+{splits}
+
+[settings]
+backbone = "MLP"
+epochs = 1
+"""
+
+
+def clinic(folder: Path, splits: str) -> Path:
+    """Write a table of 60 visits of 30 patients, each of a city of its own, and its study file."""
+    lines = [f"{20 + row},c{row // 2},p{row // 2},{row % 2},{row // 30},2026-01-{row // 2 + 1:02}" for row in range(60)]
+    (folder / "clinic.csv").write_text("\n".join(["age,city,patient,sick,old,date", *lines]), encoding="utf-8")
+    path = folder / "clinic.toml"
+    path.write_text(CLINIC.format(splits=splits), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("folds", [("--folds", 2), ()], ids=["option", "file"])
+def test_a_table_is_cross_validated(folds: tuple[object, ...], tmp_path: Path) -> None:
+    """Each fold encodes its rows by its own training rows: all cities of the test rows are unknown."""
+    path = clinic(tmp_path, 'group = "patient"' + ("\ntest = 0.2" if folds else "\nfolds = 2"))
+    given = ("compare", path, "--approach", "equal", *folds, "--output-dir", tmp_path / "run")
+    done = command(*given)
+    assert done.code == 0, done.err
+    assert (config_of(tmp_path / "run")["folds"], config_of(tmp_path / "run")["seeds"]) == (2, 2)
+    study = load_study(path)
+    rows = []
+    for fold in range(2):
+        data = study.load(study.settings.change({"folds": 2, "fold": fold}))
+        assert data.test is not None
+        # The first column is the age, which tells the row.
+        rows.append([round(float(x[0])) - 20 for x in data.test.x])
+        digests = json.loads((tmp_path / f"run/jobs/equal-{fold}/summary.json").read_text(encoding="utf-8"))["data"]
+        assert digests == data.digests()
+    assert sorted(row for fold in rows for row in fold) == list(range(60))
+    assert all({row ^ 1 for row in fold} == set(fold) for fold in rows)
+    assert command(*given, "--resume").code == 0
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        ('time = "date"', "`time` and `folds` of splits must not be given together: all but the last fold would be tested on"),
+        ('column = "part"', "`folds` and `column` of splits must not be given together"),
+    ],
+)
+def test_splits_without_folds_are_refused(splits: str, said: str, tmp_path: Path) -> None:
+    done = command("compare", clinic(tmp_path, splits), "--folds", 3, "--output-dir", tmp_path / "run")
+    refused(done, said)
+    assert not (tmp_path / "run").exists()
+
+
+def test_folds_are_given_once_in_a_study_file(tmp_path: Path) -> None:
+    path = clinic(tmp_path, "folds = 3")
+    path.write_text(path.read_text(encoding="utf-8") + "folds = 4\n", encoding="utf-8")
+    said = "line 22: Folds must be given once. Received: folds=4 here and 3 in [splits]."
+    refused(command("compare", path, "--output-dir", tmp_path / "run"), said)
