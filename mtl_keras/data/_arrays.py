@@ -48,9 +48,9 @@ def from_arrays(
     Args:
         tasks: What is predicted; each task reads the column it names.
         train: Inputs `[n, ...]` and label columns `[n, ...]` by name. NaN, None or an empty text in a column is an absent
-            label. Images are uint8, or finite numbers in `[0, 255]` that are converted to float32; others are warned about. Inputs of another
-            shape are any finite numbers: integers stay integers, such as token ids, and the numbers of rows `[n, d]` may be
-            missing (NaN), see `Data.columns`.
+            label. Images are uint8, or finite numbers in `[0, 255]` that are converted to float32; others are warned about.
+            Inputs of another shape are any finite numbers: integers stay integers, such as token ids, and the numbers of rows
+            `[n, d]` may be missing (NaN), see `Data.columns`.
         validation: The same for validation. None (default) takes it from `train`, at random and stratified over the
             classes of all tasks jointly; the training split is then a copy. Inputs mapped from a file larger than the
             memory therefore need a validation split of their own.
