@@ -164,6 +164,11 @@ DATES: list[Any] = [
     [f"2026-01-{day:02}" for day in range(1, 11)],
     [f" 2026-01-01 {hour:02}:30" for hour in range(10)],
     [f"2026-01-01T{hour:02}:30:00+0{hour % 3}:00" for hour in (0, 3, 4, 5, 8, 9, 10, 13, 14, 15)],
+    [
+        f"{day}.{month}.2026"
+        for month, day in ((1, 30), (2, 1), (2, 20), (3, 1), (4, 1), (5, 1), (6, 1), (7, 1), (8, 1), (9, 1))
+    ],
+    [f"{month:02}/13/2026" for month in range(1, 11)],
     [datetime.date(2026, 1, day) for day in range(1, 11)],
     pd.date_range("2026-01-01", periods=10, tz="Europe/Rome"),
     pd.period_range("2026-01", periods=10, freq="M"),
@@ -202,7 +207,12 @@ REFUSED: list[tuple[dict[str, Any], Callable[[pd.DataFrame], pd.DataFrame] | Non
     (
         {"time": "date"},
         change("date", r2="03/04/2026"),
-        "2026-03-31 18:00). Received: '03/04/2026' in row 2 of column 'date'.",
+        "2026-03-31 18:00. Received: '03/04/2026' in row 2 of column 'date'.",
+    ),
+    (
+        {"time": "date"},
+        lambda table: table.assign(date=[f"{row % 12 + 1:02}/{row // 2 + 1:02}/2026" for row in range(20)]),
+        "Received: '01/01/2026' and others in column 'date', which may all start with the day or the month. Write",
     ),
     ({"time": "date"}, change("date", r2="today"), "Received: 'today' in row 2 of column 'date'. Convert them"),
     ({"time": "date"}, change("date", r2="2026-02-30"), "Received: '2026-02-30' in row 2 of column 'date'. Convert them"),

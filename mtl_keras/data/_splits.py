@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtl_keras.data._divide import divide_groups, divide_times
-from mtl_keras.data._images import SPLITS
+from mtl_keras.data._split_columns import read_groups, read_sides, read_strata, read_times
 from mtl_keras.data._stratify import choose_folds, stratified_choice
 from mtl_keras.errors import (
     MTLError,
-    RowsError,
     check_fraction,
     check_instance,
     check_integer,
@@ -23,7 +22,6 @@ from mtl_keras.errors import (
     check_seed,
     check_text,
     describe,
-    list_rows,
     store,
     unknown,
 )
@@ -35,8 +33,6 @@ __all__ = ["Splits", "parse_splits"]
 
 VALIDATION = 0.1
 MAX_FOLDS = 1000
-#: Columns of more different numbers than this are stratified by as many parts of equal size.
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -57,8 +53,8 @@ class Splits:
         group: Column whose equal values, such as those of one patient, must be in one split. Splits are as near to the
             fractions and proportions as whole groups allow.
         time: Column of dates or numbers. Training rows are the earliest and test rows the latest; rows of one time are in one
-            split. Nothing is random or stratified. Dates in texts must be ISO 8601, such as `2026-03-31` or `2026-03-31
-            18:00`; without a zone they are UTC.
+            split. Nothing is random or stratified. Texts must be dates in one format, such as `2026-03-31 18:00` or
+            `31.03.2026`; without a zone they are UTC.
         folds: Number of parts, at least 2, of about equal size for cross-validation; None (default) for none. One of them is
             the test split, and validation is held out of the others.
         fold: Which of them, from 0 to `folds - 1`; default 0.
@@ -155,17 +151,17 @@ class Splits:
                 too few rows, groups or times for the splits.
         """
         seed, n, sides = check_seed("seed", seed), len(frame), self._named(frame)
-        group = None if self.group is None else _read_groups(frame[self.group], self.group)
+        group = None if self.group is None else read_groups(frame[self.group], self.group)
         if group is not None:
             self._check_named(sides, group, frame)
         counts, left = self._count(sides), np.flatnonzero(sides == "train")
         if self.time is not None:
-            times = _read_times(frame[self.time], self.time)
+            times = read_times(frame[self.time], self.time)
             self._check_enough(counts, len(np.unique(times)), f"different values in column {self.time!r}")
             names = ["train", *(side for side in ("validation", "test") if side in counts)]
             wanted = [n - sum(counts.values()), *(counts[side] for side in names[1:])]
             return np.array(names, sides.dtype)[divide_times(times, wanted)]
-        strata = [_read_strata(frame[name], name) for name in self.stratify] or list(strata)
+        strata = [read_strata(frame[name], name) for name in self.stratify] or list(strata)
         if self.folds is not None:
             sides[self._choose_fold(n, group, strata, seed)] = "test"
             left = np.flatnonzero(sides == "train")
@@ -192,7 +188,7 @@ class Splits:
         for name in self.columns:
             if name not in frame.columns:
                 raise unknown("column", name, map(str, frame.columns), "The splits read it.")
-        return np.full(len(frame), "train", "<U10") if self.column is None else _read_sides(frame[self.column], self.column)
+        return np.full(len(frame), "train", "<U10") if self.column is None else read_sides(frame[self.column], self.column)
 
     def _count(self, sides: np.ndarray) -> dict[str, int]:
         """Return how many training rows go to each split that has no rows yet, test first; without the fold."""
@@ -273,89 +269,3 @@ def parse_splits(value: Any) -> Splits:
         return Splits.from_config(value)
     remedy = "Pass e.g. mtl.data.Splits(test=0.2), or the name of a column."
     return Splits() if value is None else check_instance("splits", value, Splits, remedy)
-
-
-def _read_sides(values: pd.Series, column: str) -> np.ndarray:
-    """Return the split of each row from the names in a column."""
-    wrong: dict[str, list[int]] = {}
-    sides = []
-    for row, name in enumerate(values.tolist()):
-        text = name if isinstance(name, str) else ""
-        sides.append(SPLITS.get(text.strip().lower(), ""))
-        if not sides[-1]:
-            wrong.setdefault(text, []).append(row)
-    if wrong:
-        shown = "; ".join(f"{name!r} in {list_rows(rows)}" for name, rows in [*wrong.items()][:5])
-        pairs = [(row, name) for name, rows in wrong.items() for row in rows]
-        raise RowsError(
-            f"A split must be one of {', '.join(SPLITS)}. Received: {shown} of column {column!r}. Correct these rows.",
-            [row for row, _ in pairs],
-            [f"{name!r} is no split" for _, name in pairs],
-            column,
-        )
-    if "train" not in sides:
-        raise MTLError(
-            f"The split column must have training rows. Received: none in column {column!r}. Call their split 'train'."
-        )
-    return np.array(sides, "<U10")
-
-
-def _read_groups(values: pd.Series, column: str) -> np.ndarray:
-    """Return the group of each row as a number, from 0 in the order of their first rows. Texts may differ by outer spaces."""
-    import pandas as pd
-
-    _check_present(values, column, "group")
-    stripped = values.map(lambda value: value.strip() if isinstance(value, str) else value)
-    return np.asarray(pd.factorize(stripped.to_numpy(object))[0], np.int64)
-
-
-def _read_strata(values: pd.Series, column: str) -> np.ndarray:
-    """Return the stratum of each row as a number, -1 where the value is missing."""
-    import pandas as pd
-
-    codes, names = pd.factorize(values)
-    if pd.api.types.is_numeric_dtype(values.dtype) and len(names) > BINS:
-        numbers = values.to_numpy(np.float64, na_value=np.nan)
-        present = numbers[~np.isnan(numbers)]
-        limits = np.quantile(present, np.arange(1, BINS) / BINS)
-        return np.where(np.isnan(numbers), -1, np.searchsorted(limits, numbers, side="right"))
-    if len(names) > 1 and len(names) == (codes >= 0).sum():
-        raise MTLError(
-            f"Columns to stratify by must have values that occur more than once. Received: {len(names)} different values in "
-            f"column {column!r}. Leave it out of `stratify`."
-        )
-    return np.asarray(codes, np.int64)
-
-
-def _read_times(values: pd.Series, column: str) -> np.ndarray:
-    """Return the time of each row as a number."""
-    import pandas as pd
-
-    _check_present(values, column, "time")
-    kind = values.dtype
-    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind):
-        return values.to_numpy()
-    if pd.api.types.is_datetime64_any_dtype(kind):
-        texts = values
-    else:
-        texts = values.map(str).str.strip()
-        # Pandas takes words such as "today" as well.
-        texts = texts.where(texts.str.match(r"\d{4}"))
-    times = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
-    if (wrong := np.flatnonzero(times.isna())).size:
-        raise MTLError(
-            "Times must be numbers, dates, or texts as in ISO 8601 (2026-03-31, or 2026-03-31 18:00). Received: "
-            f"{describe(values.iloc[wrong[0]])} in {list_rows(wrong.tolist())} of column {column!r}. Convert them, e.g. by "
-            f"pd.to_datetime(df[{column!r}], format='%d.%m.%Y')."
-        )
-    return times.dt.tz_localize(None).to_numpy().view(np.int64)
-
-
-def _check_present(values: pd.Series, column: str, what: str) -> None:
-    """Refuse rows without a group or a time."""
-    blank = values.map(lambda value: isinstance(value, str) and not value.strip()).to_numpy(bool)
-    if (wrong := np.flatnonzero(values.isna().to_numpy() | blank)).size:
-        raise MTLError(
-            f"Every row must have a {what} where the splits depend on it. Received: none in {list_rows(wrong.tolist())} of "
-            f"column {column!r}. Fill it in, or remove the rows."
-        )
