@@ -10,16 +10,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 #: Largest width and height in pixels.
 WIDEST, HIGHEST = 1600, 2400
+#: Labels of ticks next to each other that are closer read as one, in pixels.
+APART = 4
 
 
 def faults(figure: Figure) -> list[str]:
-    """Return what must not be in a picture: empty panels, overlaps, cut texts, values outside of an axis, a large size."""
+    """Return what must not be in a picture: empty panels, overlaps, cut texts, values outside of an axis, a large size.
+
+    A band is cut as a line is: what reaches 0 on a logarithmic axis would fill the panel.
+    """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer: Any = canvas.get_renderer()
@@ -31,8 +37,13 @@ def faults(figure: Figure) -> list[str]:
         name = f"panel {axes.get_title() or axes.get_xlabel()!r}"
         found += [f"{name} is empty"] if not has_data(axes) else []
         found += [f"{name} cuts {line.get_label()}" for line in lines_of(axes) if is_cut(axes, np.asarray(line.get_xydata()))]
+        bands = [path.vertices for each in axes.collections if isinstance(each, PolyCollection) for path in each.get_paths()]
+        found += [f"{name} cuts a band" for band in bands if is_cut(axes, np.asarray(band, float))]
         for axis in (axes.xaxis, axes.yaxis):
             found += [f"{name}: {one} and {other} overlap" for one, other in overlapping(axis, renderer)]
+    labels = [label for axes in panels for label in shown_labels(axes.xaxis) if label.get_rotation() == 0]
+    areas = [(label.get_text(), label.get_window_extent(renderer)) for label in labels]
+    found += [f"{one} and {other} read as one" for (one, a), (other, b) in itertools.combinations(areas, 2) if touch(a, b)]
     pairs = itertools.combinations([*boxes, *(legend.get_window_extent(renderer) for legend in figure.legends)], 2)
     found += [
         f"{one} and {other} overlap" for one, other in pairs if one is not None and other is not None and overlap(one, other)
@@ -80,6 +91,12 @@ def shown_labels(axis: Axis) -> list[Text]:
 def overlapping(axis: Axis, renderer: Any) -> list[tuple[str, str]]:
     labels = [(label.get_text(), label.get_window_extent(renderer)) for label in shown_labels(axis)]
     return [(one, other) for (one, a), (other, b) in itertools.combinations(labels, 2) if overlap(a, b, 0.0)]
+
+
+def touch(one: Bbox, other: Bbox) -> bool:
+    """Whether two labels on one line are so close that they read as one."""
+    gap = max(one.x0, other.x0) - min(one.x1, other.x1)
+    return gap < APART and min(one.y1, other.y1) - max(one.y0, other.y0) > 1
 
 
 def overlap(one: Bbox, other: Bbox, tolerance: float = 1.0) -> bool:

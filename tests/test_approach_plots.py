@@ -34,6 +34,18 @@ class TestPictures:
         assert any(line.get_label() == "trivial" for line in figure.axes[0].lines)
         assert figure.axes[0].get_xlabel() == "accuracy ↑"
 
+    def test_published_values_far_away_are_numbers(self) -> None:
+        """They pressed what was measured into a tenth of the axis."""
+        far = [{**PUBLISHED[0], "value": value} for value in (0.05, 2.5, 2.25)]
+        axes = report.plot_approaches(ROWS, published=far).axes[0]
+        assert {text.get_text() for text in axes.texts} == {"0.05", "2.25, 2.5"}
+        assert not any(line.get_label() == "published" for line in axes.lines)
+        marks = [line.get_marker() for line in axes.lines if line.get_label() == "published, beyond the axis"]
+        assert marks == ["<", ">"]
+        low, high = axes.get_xlim()
+        seeds = [value for line in axes.lines if line.get_label() == "one seed" for value in np.asarray(line.get_xdata())]
+        assert max(seeds) - min(seeds) > 0.25 * (high - low)
+
     def test_few_seeds_have_no_interval(self) -> None:
         figure = report.plot_approaches(rows_of("a", [0.7, 0.8]))
         assert {str(line.get_label()) for line in figure.axes[0].lines} == {"one seed", "mean"}
@@ -121,6 +133,12 @@ class TestPictures:
         colors = colors_of(["a", "a single-task", "b", "single-task"])
         assert (colors["a"], colors["b"], colors["single-task"]) == ("C0", "C1", "C2")
         assert colors["a single-task"] == "#8fbbda"
+
+    def test_no_row_of_a_legend_has_one_entry(self) -> None:
+        figure = report.plot_gains([*rows_of("an approach", [0.7] * 5), *rows_of("single-task", [0.6] * 5)])
+        png(figure)
+        heights = [round(text.get_window_extent().y0) for text in figure.legends[0].get_texts()]
+        assert [heights.count(height) for height in sorted(set(heights))] == [2, 2]
 
     def test_a_legend_fits_below(self) -> None:
         rows = [line for number in range(12) for line in history(f"an approach with a long name {number}", fine=1.0)]

@@ -173,8 +173,14 @@ class TestConfusion:
         report.write_record(tmp_path, whole)
         assert (tmp_path / "confusion_kind.png").is_file()
         page = (tmp_path / "README.md").read_text(encoding="utf-8")
-        assert "[confusion matrices of kind, test split, 2 seeds](confusion_kind.png)" in page.replace("![", "[")
+        assert "[confusion matrix of kind, test split, 2 seeds](confusion_kind.png)" in page.replace("![", "[")
         assert "delivered model" not in page
+
+    def test_the_only_approach_with_a_task_is_named(self, tmp_path: Path) -> None:
+        whole = record([*rows("joint", "kind", GAINS), *rows("other", "more", GAINS)], confusion=self.ROWS)
+        report.write_record(tmp_path, whole)
+        page = (tmp_path / "README.md").read_text(encoding="utf-8")
+        assert "[confusion matrix of joint: kind, test split, 2 seeds](confusion_kind.png)" in page
 
     def test_a_record_keeps_them(self, tmp_path: Path) -> None:
         whole = record(rows("joint", "kind", GAINS), confusion=self.ROWS, class_names={"kind": ("cat", "dog")})

@@ -51,6 +51,37 @@ def metrics(approaches: int, tasks: int, seeds: int) -> list[Any]:
     return rows + [row("trivial", "", TASK.format(task), "accuracy", 0.69, "") for task in range(tasks)]
 
 
+def unlike_seeds() -> list[Any]:
+    """Losses whose mean falls by two decades, over seeds that differ by more than it."""
+    rows: list[Any] = []
+    for seed, factor in enumerate((0.01, 0.1, 3.0)):
+        log = [
+            {"phase": 0, "epoch": epoch, "val_a_loss": factor / epoch**2, "val_b_loss": factor / epoch}
+            for epoch in range(1, 13)
+        ]
+        rows += report.history_rows(log, ["a", "b"], run="one", seed=seed)
+    return rows
+
+
+def small_gains(step: float) -> list[Any]:
+    """Three approaches that gain a few steps on their baselines, and published values far away."""
+    names = [LONG.format(number) for number in range(3)]
+    return [
+        row(run, seed, TASK.format(task), "accuracy", 0.7 + step * (seed + 2 * place))
+        for place, run in enumerate([*names, "single-task"])
+        for task in range(4)
+        for seed in range(5)
+    ]
+
+
+FAR = [
+    {"run": LONG.format(number), "task": TASK.format(task), "metric": "accuracy", "value": value, "note": ""}
+    for number in range(2)
+    for task in range(2)
+    for value in (0.2 + 0.1 * task, 0.95)
+]
+
+
 def trials(values: list[Any]) -> list[Any]:
     return [trial(number, 0.5 + 0.01 * number, a_setting=value, other=number % 2) for number, value in enumerate(values)]
 
@@ -73,6 +104,8 @@ PICTURES: dict[str, Any] = {
     "history of losses alone": lambda: report.plot_history(
         [line for line in history(2, 3, 2, 4) if line["metric"] == "loss" and line["task"] != "all"]
     ),
+    "history of unlike seeds": lambda: report.plot_history(unlike_seeds()),
+    "totals of unlike seeds": lambda: report.plot_totals(unlike_seeds()),
     "totals": lambda: report.plot_totals(history(8, 3, 3, 12)),
     "totals of many tasks": lambda: report.plot_totals([line for line in history(3, 60, 2, 4) if line["role"] == "approach"]),
     "loss weights": lambda: report.plot_loss_weights(history(8, 6, 3, 12)),
@@ -81,6 +114,10 @@ PICTURES: dict[str, Any] = {
     "approaches": lambda: report.plot_approaches(metrics(8, 12, 5)),
     "many tasks": lambda: report.plot_approaches(metrics(8, 30, 1)),
     "one approach": lambda: report.plot_approaches(metrics(1, 1, 5)),
+    "published values far away": lambda: report.plot_approaches(small_gains(0.001), published=FAR),
+    "published values of one approach far away": lambda: report.plot_approaches(metrics(1, 1, 5), published=FAR[:4]),
+    "gains of a thousandth": lambda: report.plot_gains(small_gains(0.0004)),
+    "gains of a hundred thousandth": lambda: report.plot_gains(small_gains(0.00001)),
     "gains": lambda: report.plot_gains(metrics(8, 12, 5)),
     "gains of one approach": lambda: report.plot_gains(metrics(1, 1, 2)),
     "trials of numbers": lambda: report.plot_trials(trials([0.347663, 0.394149, 0.482554, 0.593324])),
@@ -132,7 +169,16 @@ def test_faults_are_found() -> None:
     full.set_title("title " * 40)
     empty.axvline(0.5)
     found = " ".join(faults(figure))
-    for fault in ("1700 x 300 pixels", "panel '' is empty", "cuts a line", "a label and another overlap", "title' is cut"):
+    other, log = Figure(figsize=(4, 3), dpi=100), Figure(figsize=(4, 3), dpi=100)
+    close, band = other.subplots(), log.subplots()
+    close.plot([1, 2], [1, 2])
+    close.set_xticks([1.0, 1.12], ["0.0025", "0.0050"])
+    band.set_yscale("log")
+    band.plot([1, 2], [1, 2])
+    band.fill_between([1, 2], [-0.5, 1], [2, 3])
+    found += " ".join([*faults(other), *faults(log)])
+    expected = ("1700 x 300 pixels", "panel '' is empty", "cuts a line", "a label and another overlap", "title' is cut")
+    for fault in (*expected, "0.0025 and 0.0050 read as one", "panel '' cuts a band"):
         assert fault in found.replace(" ' is cut", "' is cut")
 
 

@@ -43,6 +43,23 @@ class TestPictures:
         assert {text.get_text() for text in axes.texts} == {"1,234,567"}
         assert max(box.width for box in boxes) < axes.get_window_extent().width / 12
 
+    def test_small_matrices_are_next_to_each_other(self) -> None:
+        counts = {name: np.array([[9, 1], [2, 8]]) for name in ("joint", "other", "single-task")}
+        figure = report.plot_confusions(counts, ["cat", "dog"], "animal, test split, 3 seeds")
+        assert len({round(axes.get_position().y0, 3) for axes in figure.axes[:3]}) == 1
+        assert figure.get_size_inches()[1] < 5
+
+    def test_the_colors_of_a_color_bar_stay(self) -> None:
+        """A palette has the colors of most pixels: without a cell of more than a half, dark blue became gray."""
+        counts = np.random.default_rng(0).integers(1_000_000, 2_000_000, (10, 10))
+        figure = report.plot_confusions(dict.fromkeys("abcdefghi", counts), [f"class {n}" for n in range(10)])
+        with Image.open(io.BytesIO(png(figure))) as picture:
+            assert picture.mode == "P", "it is large enough to be reduced"
+            drawn = {color for _, color in picture.convert("RGB").getcolors(2**24) or ()}
+        shades = figure.axes[0].images[0].get_cmap()
+        expected = {tuple(round(255 * part) for part in shades(number)[:3]) for number in range(shades.N)}
+        assert expected - drawn == set()
+
     def test_confusions_of_several_approaches_share_colors(self) -> None:
         counts = {"joint": np.array([[9, 1], [2, 8]]), "single-task": np.array([[800, 200], [300, 700]])}
         figure = report.plot_confusions(counts, ["cat", "dog"], "animal, test split, 3 seeds")
@@ -91,6 +108,40 @@ class TestPictures:
         deviation = float(np.std([0, 1, 3], ddof=1))
         assert (band[:, 1].min(), band[:, 1].max()) == pytest.approx((1.1 / 3 + 4 / 3 - deviation, 1.1 + 4 / 3 + deviation))
 
+    def test_a_band_on_a_logarithmic_axis_reaches_as_far_down_as_up(self) -> None:
+        """One of a standard deviation above the mean reached below 0 and filled the panel."""
+        rows: list[Any] = [
+            line
+            for seed, factor in enumerate((0.01, 0.1, 3.0))
+            for line in report.history_rows(
+                [{"phase": 0, "epoch": epoch, "val_a_loss": factor / epoch**2} for epoch in range(1, 6)],
+                ["a"],
+                run="x",
+                seed=seed,
+            )
+        ]
+        middle, deviation = np.mean([0.01, 0.1, 3.0]), np.std([0.01, 0.1, 3.0], ddof=1)
+        assert deviation > middle
+        for figure in (report.plot_history(rows), report.plot_totals(rows)):
+            axes = figure.axes[0]
+            assert axes.get_yscale() == "log"
+            heights = np.vstack([path.vertices for path in axes.collections[0].get_paths()])[:, 1]
+            factor = (middle + deviation) / middle
+            assert (heights.min(), heights.max()) == pytest.approx((middle / 25 / factor, middle * factor))
+            title = figure.get_suptitle() or axes.get_title()
+            assert "on logarithmic axes: as far down as up" in " ".join(title.split())
+
+    def test_a_loss_that_is_the_metric_has_one_panel(self) -> None:
+        rows: list[Any] = [{**line, "value": 0.5 / line["epoch"]} if line["task"] == "image" else line for line in history()]
+        titles = [axes.get_ylabel() for axes in report.plot_history(rows, units={"mse": "squared error"}).axes]
+        assert titles == ["loss", "accuracy", "loss = mse\n(squared error)", "weighted loss", "skill\n(0 trivial, 1 perfect)"]
+        assert "mse" in [axes.get_ylabel() for axes in report.plot_history(history()).axes]
+
+    def test_a_skill_over_other_tasks_is_called_so(self) -> None:
+        same, other = history(run="same"), history(run="other", tasks=["digit"])
+        for rows, title in ((same, "all tasks"), (same + other, "all tasks of each approach")):
+            assert title in [axes.get_title() for axes in report.plot_history(rows).axes]
+
     def test_one_seed_has_no_band(self) -> None:
         figure = report.plot_history(history())
         assert figure.get_suptitle() == "Training curves, one seed"
@@ -123,6 +174,26 @@ class TestPictures:
         figure = report.plot_loss_weights(rows)
         assert [axes.get_title() for axes in figure.axes] == ["multi-task"]
         assert [line.get_label() for line in figure.axes[0].lines] == ["digit", "image"]
+
+    def test_equal_loss_weights_all_show(self) -> None:
+        rows: list[Any] = [
+            {**line, "task": task}
+            for line in history(12, tasks=["digit"])
+            for task in ("digit", "image", "third")
+            if line["metric"] == "loss_weight"
+        ]
+        figure = report.plot_loss_weights(rows)
+        with Image.open(io.BytesIO(png(figure))) as picture:
+            dark = 255.0 - np.asarray(picture.convert("RGB"), float)
+        # Above the legend; a thin line is paler than its color, of the same hue.
+        above = dark[: int(figure.bbox.height - figure.axes[0].get_window_extent().y0)].reshape(-1, 3)
+        above = above[above.sum(axis=1) > 60]
+        hues = np.array([1.0 - np.array(to_rgb(line.get_color())) for line in figure.axes[0].lines])
+        like = (above / np.linalg.norm(above, axis=1, keepdims=True)) @ (hues / np.linalg.norm(hues, axis=1, keepdims=True)).T
+        shown = (like > 0.995).sum(axis=0)
+        assert len(shown) == 3
+        assert shown.min() > 0.7 * shown.max() > 50
+        assert {line.get_linestyle() for line in figure.legends[0].get_lines()} == {"-"}
 
     def test_trials_mark_the_best(self) -> None:
         figure = report.plot_trials(TRIALS)

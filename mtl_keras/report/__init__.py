@@ -23,7 +23,7 @@ Example:
 from __future__ import annotations
 
 from mtl_keras.report import statistics
-from mtl_keras.report._approach_plots import plot_approaches, plot_gains, plot_totals
+from mtl_keras.report._approach_plots import plot_approaches, plot_gains
 from mtl_keras.report._approaches_table import approaches_table
 from mtl_keras.report._budget import Budget, merge_budgets, resplit_ratio
 from mtl_keras.report._budget_table import budget_table
@@ -32,9 +32,11 @@ from mtl_keras.report._confusion_rows import ConfusionRow, confusion_counts, con
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._difference import Difference, difference, verdicts
 from mtl_keras.report._environment import environment
+from mtl_keras.report._history import plot_history
+from mtl_keras.report._loss_weights import plot_loss_weights
 from mtl_keras.report._network import plot_network
 from mtl_keras.report._phases import phases_table
-from mtl_keras.report._plots import plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._reconstructions import plot_reconstructions
 from mtl_keras.report._record import Claim, Picture, Record, Table
 from mtl_keras.report._record_folder import read_record, write_record
 from mtl_keras.report._roles import Role, with_roles
@@ -42,6 +44,7 @@ from mtl_keras.report._rows import HistoryRow, MetricsRow, history_rows, metrics
 from mtl_keras.report._steps import plot_steps
 from mtl_keras.report._summary import write_summary
 from mtl_keras.report._tables import scores_table, to_markdown, trials_table
+from mtl_keras.report._totals import plot_totals
 from mtl_keras.report._trials import plot_trials
 from mtl_keras.report._trials_log import TRIALS, read_trials
 

@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.errors import MTLError, check_names, check_option
+from mtl_keras.errors import MTLError
 from mtl_keras.report._check import check_metrics, check_published, check_resplit, check_split
-from mtl_keras.report._curves import lines_of, over_seeds, seeds_text
-from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, label_of, roles_of, with_roles
-from mtl_keras.report._rows import HistoryRow, MetricsRow, given_history, given_metrics
+from mtl_keras.report._roles import TRIVIAL, approaches_of, baseline_of, roles_of
+from mtl_keras.report._rows import MetricsRow, given_metrics
 from mtl_keras.report._text import ARROWS, format_number, subtract
 from mtl_keras.report._values import Values, directions_of, main_metrics, values_of
 from mtl_keras.report.statistics import interval, mean, testable
@@ -20,16 +19,17 @@ if TYPE_CHECKING:
 
     from mtl_keras.report._drawing import NotebookFigure
 
-__all__ = ["plot_approaches", "plot_gains", "plot_totals"]
+__all__ = ["plot_approaches", "plot_gains"]
 
 #: Panels next to each other.
 COLUMNS = 3
 #: Marks of baselines and published values are this far below the approach's own.
 BELOW = 0.28
-#: Of more tasks a title has their number.
-NAMED = 5
 #: Marker, color and size of what is drawn below the approach's own.
 MARKS = {"single-task baseline": ("D", "C1", 4), "published": ("*", "C3", 7)}
+FAR_LABEL = "published, beyond the axis"
+#: Published values are far if an axis with them is longer by this factor; near ones are within one length of it.
+FAR = 4
 
 
 def plot_approaches(
@@ -53,7 +53,8 @@ def plot_approaches(
     Returns:
         One panel a task, approaches from top to bottom: a dot for each seed, their mean, from 5 seeds on with its 95 % t
         interval; the mean of the approach's single-task baselines and the published value as marks; the trivial predictor as
-        a dotted line, or as a number if it is far away.
+        a dotted line. What is so far away that it would press everything else into one line is a number: the trivial
+        predictor below the axis, published values at its end.
 
     Raises:
         MTLError: If no row is on the split or has a requested metric.
@@ -73,22 +74,10 @@ def plot_approaches(
     for place, (key, marks) in zip(panels, drawn.items(), strict=True):
         for y, run in enumerate(approaches):
             _spread(place, y, list(values.get(run, {}).get(key, {}).values()), resplit)
-        for y, label, value in marks:
-            if label in MARKS:
-                marker, color, size = MARKS[label]
-                place.plot(value, y + BELOW, marker, color=color, markersize=size, linestyle="", label=label)
-        arrow = ARROWS.get(directions.get(key, ""), "")
-        trivial = _finite(values.get(TRIVIAL, {}).get(key, {}).values())
-        note = ""
-        if trivial:
-            low, high = place.get_xlim()
-            at = mean(trivial)
-            # Far away, it would press everything else into one line.
-            if low - (high - low) / 2 <= at <= high + (high - low) / 2:
-                place.axvline(at, color="0.4", linewidth=1.0, linestyle=":", label="trivial")
-            else:
-                note = f"\n(trivial: {format_number(at, high)})"
-        place.set_xlabel(f"{key[1]} {arrow}{note}", fontsize=9)
+        far = _mark(place, marks)
+        note = _mark_trivial(place, _finite(values.get(TRIVIAL, {}).get(key, {}).values()))
+        place.set_xlabel(f"{key[1]} {ARROWS.get(directions.get(key, ''), '')}{note}", fontsize=9)
+        _write_far(place, far)
     legend(figure, panels)
     return figure
 
@@ -136,90 +125,14 @@ def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test", *, respl
     return figure
 
 
-def plot_totals(
-    history_rows: Iterable[HistoryRow],
-    *,
-    how: str = "sum",
-    tasks: Sequence[str] | None = None,
-    split: str = "validation",
-) -> NotebookFigure:
-    """Plot the sum or mean of all tasks' unweighted losses against the epoch.
-
-    Approaches with different loss weights can be compared by it. Their weighted totals are not on one scale: halving all
-    weights halves the total without learning anything.
-
-    Args:
-        history_rows: Rows as from `history_rows`. The baselines of all tasks add up to one total.
-        how: `"sum"` (default) or `"mean"` over tasks.
-        tasks: The tasks to average over; default all that have a loss. A run that lacks one of them is left out.
-        split: `"validation"` (default) or `"train"`.
-
-    Returns:
-        One panel: a line for the mean over seeds at each epoch that all seeds have, with a band of one sample SD to each side;
-        one seed has no band. The axis is logarithmic if totals span more than a factor of 10.
-
-    Raises:
-        MTLError: If `how` or a task is unknown, or no run has all tasks.
-    """
-    from mtl_keras.report._drawing import colors_of, curve, epochs_axis, grid, legend, log_if_wide, style, wrapped
-
-    check_option("how", how, ("sum", "mean"))
-    check_split(split)
-    rows = with_roles(row for row in given_history(history_rows) if row["metric"] == "loss" and row["task"] != "all")
-    roles, (lines, starts) = roles_of(rows), lines_of(rows)
-    known = list(dict.fromkeys(task for _, _, task, _ in lines))
-    wanted = known if tasks is None else list(check_names("tasks", tasks))
-    if not wanted or not set(wanted) <= set(known):
-        raise MTLError(
-            f"`tasks` must name tasks whose loss is in `history_rows`. Received: {', '.join(wanted) or 'none'}. "
-            f"The rows hold {', '.join(known) or 'no loss of a task'}."
-        )
-    parts: dict[str, dict[Any, dict[str, dict[int, float]]]] = {}
-    for (run, part, task, _), by_seed in lines.items():
-        for seed, values in by_seed.items() if part == split and task in wanted else ():
-            parts.setdefault(label_of(run, roles[run]), {}).setdefault(seed, {})[task] = values
-    totals = {
-        label: over_seeds(each)
-        for label, by_seed in parts.items()
-        if (each := [_total(by_task, how) for by_task in by_seed.values() if len(by_task) == len(set(wanted))])
-    }
-    totals = {label: each for label, each in totals.items() if any(map(math.isfinite, each.mean))}
-    if not totals:
-        raise MTLError(
-            f"One run must have the losses of all `tasks`. Received: runs that lack some of {', '.join(wanted)} on the {split} "
-            "split. Give fewer `tasks`, or another `split`."
-        )
-    # The legend is on the right: with many runs it is as high as the panel.
-    wide, high = 6.4 + 0.078 * min(40, max(map(len, totals))), max(3.6, 0.22 * (len(totals) + 2))
-    which = ", ".join(wanted) if len(wanted) <= NAMED else f"{len(wanted)} tasks"
-    title = f"{'Sum' if how == 'sum' else 'Mean'} of the unweighted losses of {which}"
-    figure, (place,) = grid([(0, 0, 1)], wide, high)
-    colors = colors_of(totals)
-    for label, total in totals.items():
-        curve(place, total.epochs, total, colors[label], label)
-    style(place, f"{wrapped(title, 56)}\n{seeds_text(totals.values())}", "epoch", f"{how} of task losses, {split}")
-    log_if_wide(place, "y", [value for each in totals.values() for value in each.mean])
-    epochs_axis(place, max(each.epochs[-1] for each in totals.values()), starts)
-    legend(figure, [place], right=True)
-    return figure
-
-
-def _total(by_task: Mapping[str, Mapping[int, float]], how: str) -> dict[int, float]:
-    """Return the total at each epoch that all tasks have."""
-    common = sorted(set.intersection(*map(set, by_task.values())))
-    return {
-        epoch: math.fsum(losses[epoch] for losses in by_task.values()) / (len(by_task) if how == "mean" else 1)
-        for epoch in common
-    }
-
-
 def _panels(approaches: Sequence[str], titles: Sequence[str], title: str) -> tuple[NotebookFigure, list[Axes]]:
     """Return a panel for each title, with the approaches from top to bottom on one y axis.
 
     Raises:
         MTLError: If there is nothing to draw.
     """
-    from mtl_keras.report._drawing import CHARACTER, LINE, cells, grid, style, wrapped
+    from mtl_keras.report._axis import CHARACTER, LINE
+    from mtl_keras.report._drawing import cells, grid, style, wrapped
 
     if not approaches or not titles:
         raise MTLError(
@@ -253,6 +166,68 @@ def _of_key(
         here = [row for row in reported if (row["run"], row["task"], row["metric"]) == (run, *key)]
         found += [(y, "published", value) for row in here if (value := _float(row["value"])) is not None]
     return found
+
+
+def _mark(place: Axes, marks: Sequence[tuple[int, str, float]]) -> dict[tuple[int, str], list[float]]:
+    """Plot baselines and published values below the approach's own; return published ones that are far, by place and side."""
+    far: dict[tuple[int, str], list[float]] = {}
+    low, high = -math.inf, math.inf
+    for wanted, (marker, color, size) in MARKS.items():
+        if wanted == "published":
+            low, high = _limits(place, [value for _, label, value in marks if label == wanted])
+        for y, label, value in marks:
+            if label == wanted and low <= value <= high:
+                place.plot(value, y + BELOW, marker, color=color, markersize=size, linestyle="", label=label)
+            elif label == wanted:
+                far.setdefault((y, "left" if value < low else "right"), []).append(value)
+    return far
+
+
+def _mark_trivial(place: Axes, values: Sequence[float]) -> str:
+    """Plot the trivial predictor as a line; where it is far away, return it as a second line of the axis label."""
+    if not values:
+        return ""
+    low, high = place.get_xlim()
+    at = mean(values)
+    if low - (high - low) / 2 <= at <= high + (high - low) / 2:
+        place.axvline(at, color="0.4", linewidth=1.0, linestyle=":", label="trivial")
+        return ""
+    return f"\n(trivial: {format_number(at, high)})"
+
+
+def _limits(place: Axes, published: Sequence[float]) -> tuple[float, float]:
+    """Return between which values published ones are drawn as marks, given what is drawn already."""
+    low, high = place.dataLim.intervalx
+    if not published or not math.isfinite(low):
+        return -math.inf, math.inf
+    span = high - low or 0.05 * abs(high) or 1.0
+    if max(high, *published) - min(low, *published) <= FAR * span:
+        return -math.inf, math.inf
+    return low - span, high + span
+
+
+def _write_far(place: Axes, far: Mapping[tuple[int, str], Sequence[float]]) -> None:
+    """Write published values that are far away at the ends of the axis, which is made longer for them."""
+    from mtl_keras.report._axis import CHARACTER, panel_size
+
+    texts = {at: ", ".join(f"{value:g}" for value in sorted(values)) for at, values in far.items()}
+    low, high = place.get_xlim()
+    room = panel_size(place)[0] - 0.8
+    parts = {
+        side: (CHARACTER * max(map(len, own)) + 0.25) / room if own else 0.0
+        for side in ("left", "right")
+        for own in [[text for (_, at), text in texts.items() if at == side]]
+    }
+    whole = (high - low) / max(0.2, 1 - sum(parts.values()))
+    low, high = low - parts["left"] * whole, high + parts["right"] * whole
+    place.set_xlim(low, high)
+    color = MARKS["published"][1]
+    for (y, side), text in texts.items():
+        edge, marker, sign = (low, "<", 1) if side == "left" else (high, ">", -1)
+        at = edge + sign * 0.02 * (high - low)
+        place.plot(at, y + BELOW, marker, color=color, markersize=4, linestyle="", label=FAR_LABEL)
+        away = (sign * 9, 0)
+        place.annotate(text, (edge, y + BELOW), away, textcoords="offset points", ha=side, va="center", color=color, fontsize=8)
 
 
 def _spread(place: Axes, y: int, values: Sequence[float], resplit: float) -> None:

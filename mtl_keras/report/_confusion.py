@@ -21,6 +21,8 @@ __all__ = ["plot_confusion", "plot_confusions"]
 COUNTED, NAMED = 12, 40
 #: What the name of a class and the labels next to a matrix take, in inches.
 MARGIN = 1.5
+#: Panels may be smaller by this factor where more of them fit next to each other.
+NEARLY = 0.9
 #: Width of the color bar, and what it leaves of the largest picture, in inches.
 BAR, ROOM, HIGH = 1.0, 15.0, 23.4
 
@@ -84,7 +86,8 @@ def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, tit
     """Return one panel for each matrix."""
     from matplotlib.ticker import PercentFormatter
 
-    from mtl_keras.report._drawing import CHARACTER, cells, grid
+    from mtl_keras.report._axis import CHARACTER
+    from mtl_keras.report._drawing import cells, grid
 
     classes = max(map(len, by_label.values()))
     names = list(check_names("names", () if names is None else names))
@@ -98,13 +101,13 @@ def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, tit
     digits = max(len(_number(count)) for counts in by_label.values() for count in counts.flat)
     square = max(0.24 if classes <= NAMED else 0.06, CHARACTER * digits + 0.08 if classes <= COUNTED else 0.0)
     outside = MARGIN + (0.9 * CHARACTER * max(map(len, labels)) if classes <= NAMED else 0.0)
-    side = max(3.0, square * classes) + outside
+    side = max(3.0 if len(by_label) == 1 else 2.0, square * classes) + outside
     columns = _columns(len(by_label), side)
     side = min(side, ROOM / columns, HIGH / math.ceil(len(by_label) / columns))
     places = cells(len(by_label), columns, side)
     figure, axes = grid(places, side + BAR / columns, side, title if len(by_label) > 1 else "")
-    # For panels of a fixed shape.
-    figure.set_layout_engine("compressed")
+    # For panels of a fixed shape, with room between a label and the title below it.
+    figure.set_layout_engine("compressed", h_pad=0.1)
     for place, (label, counts) in zip(axes, by_label.items(), strict=True):
         image = _matrix(place, counts, labels, f"{label or title}\n{_number(counts.sum())} rows counted".strip(), outside)
     rows, form = 1 + places[-1][0], PercentFormatter(1.0)
@@ -115,20 +118,27 @@ def _figure(by_label: Mapping[str, np.ndarray], names: Sequence[str] | None, tit
 
 
 def _columns(panels: int, side: float) -> int:
-    """Return the number of columns with which square panels are largest, the largest such number."""
-    return max(range(1, panels + 1), key=lambda n: (min(side, ROOM / n, HIGH / math.ceil(panels / n)), n))
+    """Return the largest number of columns with which square panels are nearly as large as they can be."""
+    sides = {n: min(side, ROOM / n, HIGH / math.ceil(panels / n)) for n in range(1, panels + 1)}
+    columns = max(n for n, each in sides.items() if each > NEARLY * max(sides.values()))
+    # In rows of about equal length.
+    return math.ceil(panels / math.ceil(panels / columns))
 
 
 def _matrix(place: Axes, counts: np.ndarray, labels: Sequence[str], title: str, outside: float) -> Any:
     """Draw one matrix, whose labels take `outside` inches of the panel, and return its image."""
+    from matplotlib import colormaps
     from matplotlib.colors import PowerNorm
     from matplotlib.ticker import MaxNLocator
 
-    from mtl_keras.report._drawing import CHARACTER, panel_size, style
+    from mtl_keras.report._axis import CHARACTER, panel_size
+    from mtl_keras.report._drawing import SHADES, style
 
     classes = len(counts)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    image = place.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0.0, 1.0), interpolation="nearest")
+    image = place.imshow(
+        share, cmap=colormaps["Blues"].resampled(SHADES), norm=PowerNorm(0.5, 0.0, 1.0), interpolation="nearest"
+    )
     square = (min(panel_size(place)) - outside) / classes
     named = classes <= NAMED and square > 0.105
     number = "" if named else " (number)"

@@ -10,10 +10,12 @@ from mtl_keras.report._roles import label_of, with_roles
 from mtl_keras.report._rows import HistoryRow
 from mtl_keras.report.statistics import mean, sample_sd
 
-__all__ = ["Curve", "Key", "curves_of", "lines_of", "over_seeds", "seeds_text"]
+__all__ = ["Curve", "Key", "curves_of", "is_wide", "lines_of", "over_seeds", "seeds_text"]
 
 #: Run, split, task and metric.
 Key = tuple[str, str, str, str]
+#: Values that span more than this factor are drawn on a logarithmic axis.
+WIDE = 10
 #: Value by epoch of each seed.
 BySeed = dict[Any, dict[int, float]]
 
@@ -76,8 +78,18 @@ def over_seeds(by_seed: Collection[Mapping[int, float]]) -> Curve:
     )
 
 
-def seeds_text(curves: Iterable[Curve]) -> str:
+def is_wide(values: Iterable[float]) -> bool:
+    """Return whether values are positive and span more than a factor of 10, so that their axis is logarithmic."""
+    finite = [value for value in values if math.isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) / min(finite) > WIDE
+
+
+def seeds_text(curves: Iterable[Curve], wide: Iterable[Curve] = ()) -> str:
     """Return what lines and bands are, for a title.
+
+    Args:
+        curves: All that are drawn.
+        wide: Those of them that are drawn on a logarithmic axis.
 
     Example:
         >>> seeds_text([Curve([1], [0.5], [0.1], 3), Curve([1], [0.5], [0.0], 1)])
@@ -88,4 +100,5 @@ def seeds_text(curves: Iterable[Curve]) -> str:
     counts = sorted({curve.seeds for curve in curves})
     if counts[-1] == 1:
         return "one seed"
-    return f"mean ± sample SD over {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} seeds"
+    text = f"mean ± sample SD over {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} seeds"
+    return f"{text} (on logarithmic axes: as far down as up)" if any(any(each.sd) for each in wide) else text

@@ -1,11 +1,11 @@
-"""Axes, curves, colors and legends in one style. The only module that imports matplotlib at its top; imported when drawing."""
+"""Figures, curves, colors and legends in one style. Imported when drawing, as it imports matplotlib."""
 
 from __future__ import annotations
 
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,43 +14,37 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import AutoLocator, MaxNLocator, ScalarFormatter
+from matplotlib.ticker import AutoLocator, ScalarFormatter
 from PIL import Image
 
+from mtl_keras.report._axis import Ticks, panel_size
 from mtl_keras.report._roles import SINGLE_TASK
 
 if TYPE_CHECKING:
     from mtl_keras.report._curves import Curve
 
 __all__ = [
-    "CHARACTER",
-    "LINE",
+    "SHADES",
     "NotebookFigure",
     "Place",
     "cells",
     "colors_of",
     "curve",
-    "epochs_axis",
     "grid",
     "legend",
-    "log_if_wide",
-    "panel_size",
     "png",
-    "spaced",
     "style",
     "wrapped",
 ]
 
 #: Pictures are committed with their records: above this size in bytes a file is reduced to a palette.
 LARGE = 90_000
+#: Number of colors of a color map that stay when a picture is reduced.
+SHADES = 64
 #: No picture is wider or higher, in inches of 100 pixels.
 WIDEST, HIGHEST = 16.0, 24.0
 #: Panels in a row at most, however many there are.
 MOST = 8
-#: Width of a character of a tick label (8 points) in inches, and height of its line.
-CHARACTER, LINE = 0.074, 0.15
-#: Values that span more than this factor are drawn on a logarithmic axis.
-WIDE = 10
 #: Row, column and number of rows of a panel.
 Place = tuple[int, int, int]
 
@@ -86,6 +80,9 @@ def png(figure: Figure) -> bytes:
 def _reduced(image: Image.Image, colors: int, figure: Figure) -> Image.Image:
     """Return an image of so many colors, among them those of all lines: few pixels may have one, but a legend names it."""
     names = {to_rgb(line.get_color()) for axes in figure.axes for line in axes.lines}
+    # Those of a color bar as well.
+    maps = {image.cmap.name: image.cmap for axes in figure.axes for image in axes.images if image.cmap.N <= SHADES}
+    names |= {to_rgb(each(number)) for each in maps.values() for number in range(each.N)}
     kept = [tuple(round(255 * part) for part in color) for color in [(1.0, 1.0, 1.0), *sorted(names)]][: colors // 2]
     reduced = image.quantize(colors - len(kept), dither=Image.Dither.NONE)
     palette = (reduced.getpalette() or [])[: 3 * (colors - len(kept))]
@@ -118,21 +115,14 @@ def grid(places: Sequence[Place], width: float, height: float, title: str = "") 
     wide = min(columns * width, WIDEST)
     name = wrapped(title, int(wide / 0.1))
     high = min(rows * height + 0.3 * len(name.splitlines()) + 0.1, HIGHEST)
-    figure = NotebookFigure(figsize=(wide, high), dpi=100, layout="constrained")
+    figure = NotebookFigure(figsize=(wide, high), dpi=100)
+    # Tick labels at the ends of two axes must not read as one.
+    figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.05)
     spec = figure.add_gridspec(rows, columns)
     axes = [figure.add_subplot(spec[row : row + rows, column]) for row, column, rows in places]
     if title:
         figure.suptitle(name, fontsize=12)
     return figure, axes
-
-
-def panel_size(axes: Axes) -> tuple[float, float]:
-    """Return width and height of the cell that axes lie in, in inches, labels included."""
-    spec, figure = axes.get_subplotspec(), axes.get_figure(root=True)
-    assert spec is not None
-    assert figure is not None
-    (wide, high), (rows, columns) = figure.get_size_inches(), spec.get_gridspec().get_geometry()
-    return float(wide) / columns, float(high) / rows * len(spec.rowspan)
 
 
 def style(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
@@ -147,7 +137,7 @@ def style(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     for axis, most in ((axes.xaxis, (wide - 0.8) / 0.5), (axes.yaxis, (high - 0.7) / 0.3)):
         if isinstance(axis.get_major_locator(), AutoLocator):
-            axis.set_major_locator(MaxNLocator(max(2, min(6, int(most))), steps=[1, 2, 2.5, 5, 10], min_n_ticks=2))
+            axis.set_major_locator(Ticks(max(2, min(6, int(most)))))
         if isinstance(formatter := axis.get_major_formatter(), ScalarFormatter):
             # A number that must be added in the mind is overlooked.
             formatter.set_useOffset(False)
@@ -191,67 +181,23 @@ def _mixed(color: str, gray: float) -> str:
 def curve(
     axes: Axes, x: Sequence[float], drawn: Curve, color: str, label: str, linestyle: str = "-", width: float = 1.4
 ) -> None:
-    """Draw a line for the mean and a band of one SD to each side; few epochs are dots and bars."""
+    """Draw a line for the mean and a band of one SD to each side; few epochs are dots and bars.
+
+    On a logarithmic axis the band reaches as far below the line as above: one that reaches 0 would fill the panel.
+    """
     few = len(x) < 3
     middle, deviation = np.array(drawn.mean), np.array(drawn.sd)
+    high = middle + deviation
+    low = middle**2 / high if axes.get_yscale() == "log" else middle - deviation
     marker = "" if not few else "o" if linestyle == "-" else "x"
-    # What is wider lies lower, the widest paler, so that both of two equal lines are seen.
+    # What is wider lies lower, so that both of two equal lines are seen.
     line: dict[str, Any] = {"color": color, "linewidth": width, "linestyle": linestyle, "zorder": 2.5 - width / 10}
-    line["alpha"] = 1.0 if width < 4 else 0.6
     # Labels that begin with an underscore are left out of legends.
     axes.plot(x, middle, marker=marker, markersize=4, label=f" {label}" if label.startswith("_") else label, **line)
     if deviation.any() and few:
-        axes.vlines(x, middle - deviation, middle + deviation, color=color, linewidth=1.0)
+        axes.vlines(x, low, high, color=color, linewidth=1.0)
     elif deviation.any():
-        axes.fill_between(x, middle - deviation, middle + deviation, color=color, alpha=0.13, linewidth=0)
-
-
-def epochs_axis(axes: Axes, last: float, starts: Sequence[float]) -> None:
-    """Label epochs up to the last with whole numbers and mark where later phases begin."""
-    bins = max(2, min(8, int(panel_size(axes)[0] / 0.45)))
-    axes.xaxis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
-    axes.set_xlim(0.5, last + 0.5)
-    for start in starts:
-        axes.axvline(start, color="0.35", linewidth=0.8, linestyle="--", label="next phase")
-
-
-def log_if_wide(axes: Axes, which: str, values: Iterable[float]) -> None:
-    """Draw positive values that span more than a factor of 10 on a logarithmic axis, labeled with as many numbers as fit.
-
-    A band may reach far below its line, even below 0, which has no place there: such a band ends at the axis.
-    """
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite or min(finite) <= 0 or max(finite) / min(finite) <= WIDE:
-        return
-    low, high = axes.dataLim.intervalx if which == "x" else axes.dataLim.intervaly
-    low = max(low, min(finite) / 3)
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axes.set(**{f"{which}scale": "log"})
-    low, high = low / (high / low) ** 0.05, high * (high / low) ** 0.05
-    for subs in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
-        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        values = [sub * 10.0**power for power in powers for sub in subs]
-        ticks = {value: f"{value:g}" for value in values if low <= value <= high}
-        kept = spaced(axes, which, {math.log(value): label for value, label in ticks.items()}, math.log(high / low))
-        if len(kept) == len(ticks):
-            break
-    axis.set_ticks([math.exp(value) for value in kept], [*kept.values()])
-    axis.set_ticks([], minor=True)
-    axes.set(**{f"{which}lim": (low, high)})
-
-
-def spaced(axes: Axes, which: str, ticks: Mapping[float, str], span: float) -> dict[float, str]:
-    """Return those labels of ticks, from the lowest on, that do not overlap on an axis that spans this much."""
-    wide, high = panel_size(axes)
-    room = wide - 0.8 if which == "x" else high - 0.8
-    kept: dict[float, str] = {}
-    end = -math.inf
-    for value in sorted(ticks):
-        half = CHARACTER * len(ticks[value]) / 2 if which == "x" else LINE / 2
-        at = value / span * room if span else 0.0
-        if at - half > end:
-            kept[value], end = ticks[value], at + half + 0.06
-    return kept
+        axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
 
 
 def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4, *, right: bool = False) -> None:
@@ -265,6 +211,8 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 4, *, right: boo
         names = [wrapped(label, 40 if right else int((wide - 0.8) / 0.08)) for label in entries]
         longest = max(len(line) for name in names for line in name.splitlines())
         columns = 1 if right else max(1, min(columns, len(entries), int(wide / (0.5 + 0.078 * longest))))
+        # A last row of a single entry is overlooked.
+        columns = math.ceil(len(entries) / math.ceil(len(entries) / columns))
         if not right:
             # Rows of the legend must not shrink the axes.
             lines = max(name.count("\n") + 1 for name in names) * math.ceil(len(entries) / columns)

@@ -10,16 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
-from mtl_keras.report._approach_plots import plot_approaches, plot_gains, plot_totals
+from mtl_keras.report._approach_plots import plot_approaches, plot_gains
 from mtl_keras.report._confusion import plot_confusion, plot_confusions
 from mtl_keras.report._confusion_rows import confusion_counts
-from mtl_keras.report._plots import plot_history, plot_loss_weights, plot_reconstructions
+from mtl_keras.report._history import plot_history
+from mtl_keras.report._loss_weights import plot_loss_weights
+from mtl_keras.report._reconstructions import plot_reconstructions
 from mtl_keras.report._record import Picture, Record
 from mtl_keras.report._roles import label_of, with_roles
 from mtl_keras.report._rows import HistoryRow
 from mtl_keras.report._steps import STEPS, plot_steps
 from mtl_keras.report._tables import is_comparison
 from mtl_keras.report._text import format_range
+from mtl_keras.report._totals import plot_totals
 from mtl_keras.report._trials import plot_trials
 from mtl_keras.report._values import shown_tasks
 
@@ -125,13 +128,17 @@ def _of_confusion(record: Record) -> list[Picture]:
         for row in rows:
             seeds.setdefault(row["run"], set()).add(row["seed"])
         by_run = {run: confusion_counts([row for row in rows if row["run"] == run], classes) for run in seeds}
-        counts = {len(own) for own in seeds.values()}
-        title = f"{task}, {record.split} split, {format_range(counts)} seed{'' if counts == {1} else 's'}"
-        if len(by_run) == 1:
-            draw: Any = partial(plot_confusion, next(iter(by_run.values())), names or None, title)
-        else:
-            draw = partial(plot_confusions, by_run, names or None, title)
-        found.append(Picture(_file("confusion", task), f"confusion matrices of {title}", draw))
+        numbers = {len(own) for own in seeds.values()}
+        title = f"{task}, {record.split} split, {format_range(numbers)} seed{'' if numbers == {1} else 's'}"
+        if len(by_run) > 1:
+            draw: Any = partial(plot_confusions, by_run, names or None, title)
+            found.append(Picture(_file("confusion", task), f"confusion matrices of {title}", draw))
+            continue
+        (run, counts), *_ = by_run.items()
+        # Of several approaches the only one with the task is named.
+        title = f"{run}: {title}" if len(record.approaches) > 1 else title
+        draw = partial(plot_confusion, counts, names or None, title)
+        found.append(Picture(_file("confusion", task), f"confusion matrix of {title}", draw))
     return found
 
 

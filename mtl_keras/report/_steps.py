@@ -40,7 +40,8 @@ def plot_steps(history_rows: Iterable[HistoryRow], *, split: str = "validation")
     Raises:
         MTLError: If no run alternates data sets.
     """
-    from mtl_keras.report._drawing import cells, colors_of, curve, epochs_axis, grid, legend, style
+    from mtl_keras.report._axis import epochs_axis
+    from mtl_keras.report._drawing import cells, colors_of, curve, grid, legend, style
 
     rows = given_history(history_rows)
     check_split(split)

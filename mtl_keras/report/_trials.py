@@ -69,7 +69,8 @@ def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: 
     """Plot skills against the values of one hyperparameter."""
     from matplotlib.ticker import MaxNLocator
 
-    from mtl_keras.report._drawing import log_if_wide, spaced
+    from mtl_keras.report._axis import fit_log, spaced
+    from mtl_keras.report._curves import is_wide
 
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     labels = [] if numeric else sorted({str(value) for value in values})
@@ -83,7 +84,9 @@ def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: 
         return
     if all(isinstance(value, int) for value in values):
         place.xaxis.set_major_locator(MaxNLocator(FEW, steps=[1, 2, 5, 10], integer=True))
-    log_if_wide(place, "x", x)
+    if is_wide(x):
+        place.set_xscale("log")
+        fit_log(place, "x")
     if len(set(x)) <= FEW:
         scale: Callable[[float], float] = math.log if place.get_xscale() == "log" else float
         kept = spaced(place, "x", {scale(value): f"{value:.4g}" for value in x}, scale(max(x)) - scale(min(x)))
@@ -92,7 +95,8 @@ def _panel(place: Axes, values: Sequence[Any], skills: Sequence[float], marked: 
 
 def _name_ticks(place: Axes, labels: Sequence[str]) -> None:
     """Name the values 0, 1, ... of an axis: next to each other if they fit, else upright."""
-    from mtl_keras.report._drawing import LINE, panel_size, spaced, wrapped
+    from mtl_keras.report._axis import LINE, panel_size, spaced
+    from mtl_keras.report._drawing import wrapped
 
     across = spaced(place, "x", dict(enumerate(labels)), len(labels))
     if len(across) == len(labels):
