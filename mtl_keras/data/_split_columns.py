@@ -87,8 +87,8 @@ def read_times(values: pd.Series, column: str) -> np.ndarray:
         month_first = pd.to_datetime(texts.str[:10], format="%m/%d/%Y", errors="coerce")
         if month_first.notna().all() and month_first.dt.day.max() <= 12:
             raise MTLError(
-                f"Times must have one meaning. Received: {texts.iloc[0]!r} and others in column {column!r}, which may all start "
-                "with the day or the month. Write them as 2026-03-31."
+                f"Times must have one meaning. Received: {texts.iloc[0]!r} and others in column {column!r}, which may all "
+                "start with the day or the month. Write them as 2026-03-31."
             )
     if (wrong := np.flatnonzero(np.isnan(times))).size:
         raise MTLError(
