@@ -10,6 +10,7 @@ standard deviation over the splits.
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -79,6 +80,16 @@ def single(data: mtl.data.Data, classifier: Callable[[], Any], regressor: Callab
     return scores
 
 
+def network(kind: Any, seed: int) -> Any:
+    """Return an MLP of scikit-learn on standardized inputs."""
+    return make_pipeline(StandardScaler(), kind(max_iter=2000, random_state=seed))
+
+
+def regressor(seed: int) -> Any:
+    """Return the same for standardized targets."""
+    return TransformedTargetRegressor(network(MLPRegressor, seed), transformer=StandardScaler())
+
+
 def main() -> None:
     results: dict[str, str] = {}
     for load in (wine, diabetes, linnerud):
@@ -89,28 +100,22 @@ def main() -> None:
         for seed in range(SPLITS):
             splits = mtl.data.Splits(validation=0.2, test=0.2, stratify=classes or ())
             data = mtl.data.from_table(frame, tasks, inputs=inputs, splits=splits, seed=seed)
-
-            def network(kind: Any, seed: int = seed) -> Any:
-                return make_pipeline(StandardScaler(), kind(max_iter=2000, random_state=seed))
-
             found = {
                 "MLP of all targets": multi_task(data, seed),
                 "gradient boosting": single(
                     data,
-                    lambda seed=seed: HistGradientBoostingClassifier(random_state=seed),
-                    lambda seed=seed: HistGradientBoostingRegressor(random_state=seed),
+                    functools.partial(HistGradientBoostingClassifier, random_state=seed),
+                    functools.partial(HistGradientBoostingRegressor, random_state=seed),
                 ),
                 "scikit-learn's MLP": single(
-                    data,
-                    lambda network=network: network(MLPClassifier),
-                    lambda network=network: TransformedTargetRegressor(network(MLPRegressor), transformer=StandardScaler()),
+                    data, functools.partial(network, MLPClassifier, seed), functools.partial(regressor, seed)
                 ),
             }
             for model, scores in found.items():
                 for name, score in scores.items():
                     rows.setdefault((name, model), []).append(score)
-        for (name, model), scores in rows.items():
-            results[f"{load.__name__} {name}, {model}"] = f"{statistics.mean(scores):.3f} ± {statistics.stdev(scores):.3f}"
+        for (name, model), values in rows.items():
+            results[f"{load.__name__} {name}, {model}"] = f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
     report("tables", results, "none: what it is")
 
 

@@ -244,8 +244,7 @@ def test_a_search_is_not_resumed_with_other_weights(tmp_path: Path) -> None:
         return mtl.Study("own", "A network of my own.", TASKS, lambda tasks, data_dir, split_seed: data, space=space)
 
     network = embedding()
-    settings = {"trials": 1, "n_final_seeds": 1, "baselines": False}
-    mtl.tune(study(network), output_dir=tmp_path, **settings)
+    mtl.tune(study(network), output_dir=tmp_path, trials=1, n_final_seeds=1, baselines=False)
     mtl.tune(study(network), output_dir=tmp_path, resume=True)
     with pytest.raises(MTLError, match="Received: network="):
         mtl.tune(study(keras.models.clone_model(network)), output_dir=tmp_path, resume=True)

@@ -167,7 +167,8 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
 }
 #: Results, which only mtl-keras makes, base classes, and the arguments of an option that are no fields.
 MADE = {"Decoded", "LabelSource", "Sharing", "Task", "Weighting", "LossWeighting", "GradientWeighting", "TrainingState"}
-MADE |= {"Prepared", "Resolved", "StudyResult", "CacheEntry", "Comparison", "Difference", "Results"}
+MADE |= {"Prepared", "Resolved", "StudyResult", "CacheEntry", "Draft", "Source", "Comparison", "Difference", "Results"}
+MADE |= {"ImageFacts", "SkippedRow", "Survey"}
 #: Fields that a message calls by another word.
 CALLED = {"name": "backbone", "backbone_options": "option of", "shared": "sharing", "weighting": "weight", "groups": "group"}
 #: Fields whose values are not checked: whatever a study's own settings are, and a cache.

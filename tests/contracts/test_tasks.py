@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, RowsError
 from mtl_keras.tasks import (
     KINDS,
     Binary,
@@ -229,10 +229,12 @@ def test_labels_out_of_range_are_named_with_their_row(name: str) -> None:
         column = case.labels(np.random.default_rng(0), ROWS).astype(np.float64)
         column[[7, 9]] = value
         with pytest.raises(
-            MTLError, match=rf"'kind' {case.refusal}.*Received: \[?{float(value)}.* in row 7 \(2 of {ROWS} rows"
+            RowsError, match=rf"'kind' {case.refusal}.*Received: \[?{float(value)}.* in row 7 \(2 of {ROWS} rows"
         ) as info:
             case.task.encode(column)
         assert "\n" not in str(info.value)
+        # What may be set aside is known in full.
+        assert info.value.rows == (7, 9)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.classes])

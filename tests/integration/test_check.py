@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -165,7 +166,7 @@ def test_a_run_that_set_rows_aside_is_resumed_and_evaluated(trained: tuple[Path,
 
 def test_from_python_the_default_is_one_error_that_lists_all(bad: Path) -> None:
     tasks = mtl.Tasks(mtl.Classification("kind", classes=2), mtl.Binary("kids"))
-    options = {"image": "file", "root": bad.parent / "photos", "image_size": 16}
+    options: dict[str, Any] = {"image": "file", "root": bad.parent / "photos", "image_size": 16}
     with pytest.raises(MTLError, match=r"2 kinds of problems: .*p16\.jpg, row 16.*p12\.jpg in row 12"):
         from_table(bad, tasks, **options)
     data = from_table(bad, tasks, on_error="skip", **options)
@@ -173,7 +174,7 @@ def test_from_python_the_default_is_one_error_that_lists_all(bad: Path) -> None:
     assert len(data.train) + len(data.validation) == ROWS - len(BAD)
     assert data.only("kids").skipped == data.skipped
     with pytest.raises(MTLError, match="`on_error` must be one of"):
-        from_table(bad, tasks, on_error="drop", **options)
+        from_table(bad, tasks, on_error="drop", **options)  # type: ignore[arg-type]
 
 
 def test_values_that_are_no_numbers_and_unknown_splits_are_set_aside() -> None:
@@ -181,7 +182,7 @@ def test_values_that_are_no_numbers_and_unknown_splits_are_set_aside() -> None:
     frame = pd.DataFrame({"a": rng.normal(size=60), "b": rng.normal(size=60), "y": rng.integers(0, 2, 60)}).astype(object)
     frame["part"] = ["train", "train", "val"] * 20
     frame.loc[4, "a"], frame.loc[5, "b"], frame.loc[7, "part"], frame.loc[9, "y"] = "n.a.", np.inf, "tarin", "maybe"
-    options = {"inputs": {"a": "number", "b": "number"}, "splits": "part"}
+    options: dict[str, Any] = {"inputs": {"a": "number", "b": "number"}, "splits": "part"}
     tasks = mtl.Tasks(mtl.Binary("y"))
     survey = survey_table(frame, tasks, **options)
     assert survey.errors
@@ -189,6 +190,33 @@ def test_values_that_are_no_numbers_and_unknown_splits_are_set_aside() -> None:
     assert not report.trainable
     data = from_table(frame, tasks, on_error="skip", **options)
     assert {each.row: each.column for each in data.skipped} == {4: "a", 5: "b", 7: "part", 9: "y"}
+
+
+def test_a_class_without_a_training_row_is_set_aside() -> None:
+    frame = pd.DataFrame({"a": np.arange(40.0), "kind": ["x", "y"] * 20, "part": ["train"] * 30 + ["val"] * 10})
+    frame.loc[[33, 36], "kind"] = "z"
+    options: dict[str, Any] = {"inputs": {"a": "number"}, "splits": "part"}
+    tasks = mtl.Tasks(mtl.Classification("kind"))
+    with pytest.raises(MTLError, match=r"Every class must occur in training rows\. Received: 'z' of task 'kind' in 2 val"):
+        from_table(frame, tasks, **options)
+    report = inspect_table(frame, tasks, **options)
+    assert [each.rows for each in report.findings if each.severity == "error"] == [(33, 36)]
+    data = from_table(frame, tasks, on_error="skip", **options)
+    assert [(each.row, each.column) for each in data.skipped] == [(33, "kind"), (36, "kind")]
+    assert data.class_names == {"kind": ("x", "y")}
+
+
+def test_a_study_file_says_whether_bad_rows_are_set_aside(bad: Path, tmp_path: Path) -> None:
+    assert command("init", bad, "-o", tmp_path / "study.toml").code == 0
+    text = (tmp_path / "study.toml").read_text(encoding="utf-8")
+    path = tmp_path / "skipping.toml"
+    path.write_text(text.replace("[inputs]", 'on_error = "skip"\n\n[inputs]', 1), encoding="utf-8")
+    study = mtl.load_study(path)
+    assert len(study.load(study.settings).skipped) == len(BAD)
+    assert mtl.load_study(tmp_path / "study.toml", skip_bad=True).study_file == study.study_file
+    path.write_text(text.replace("[inputs]", 'on_error = "skp"\n\n[inputs]', 1), encoding="utf-8")
+    with pytest.raises(MTLError, match=r"skipping\.toml, line \d+: `on_error` must be one of 'raise', 'skip'"):
+        mtl.load_study(path)
 
 
 def test_a_check_says_what_training_refuses_of_every_kind_of_task() -> None:
