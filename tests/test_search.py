@@ -419,7 +419,7 @@ def test_each_training_has_a_fold_of_its_own() -> None:
         return images()
 
     study = replace(STUDY, data=load, split_per_seed=True)
-    data = training_data(study, None)(study.settings.change({"folds": 3, "fold": 1, "split_seed": 5}))
+    data = training_data(study, None)(study.settings.change({"split_folds": 3, "split_fold": 1, "split_seed": 5}))
     for number in range(6):
         data(number)
     # Six trainings go through all folds of two divisions.

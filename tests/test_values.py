@@ -21,13 +21,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import mtl_keras as mtl
 from mtl_keras import report, sharing, weighting
 from mtl_keras.cli._options import read_changes
 from mtl_keras.comparison import Approach
-from mtl_keras.data import Data, Split
+from mtl_keras.data import Data, Split, Splits
 from mtl_keras.errors import MTLError
 from mtl_keras.runs import Options
 from mtl_keras.search import Configuration, Context, Settings, resolve
@@ -161,6 +162,7 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
     Options: ({}, None),
     Metric: ({"name": "accuracy", "unit": "fraction", "direction": "max", "perfect": 1.0}, None),
     Data: ({f.name: getattr(NOISE, f.name) for f in dataclasses.fields(Data)}, None),
+    Splits: ({}, (lambda value: value.config(), Splits.from_config)),
     Split: ({f.name: getattr(NOISE.train, f.name) for f in dataclasses.fields(Split)}, None),
 }
 #: Results, which only mtl-keras makes, base classes, and the arguments of an option that are no fields.
@@ -253,12 +255,18 @@ def data_functions(folder: Path) -> dict[str, Tried]:
     halves = {"column": "fine", "classes": 4, "seed": 0}
     table = {"table": folder.with_suffix(".csv"), "tasks": TASKS, "image": "path", "root": folder}
     tree = {"root": folder, "tasks": odd, "levels": ("odd",), "validation_per_class": 1}
+    rows = tf.data.Dataset.from_tensor_slices((np.zeros((4, 8, 8, 1), "uint8"), {"odd": [0, 1, 0, 1]}))
     batches = ("batch_size", "seed", "epochs", "first_epoch", "at_least")
     return {
         "from_arrays": (
             mtl.data.from_arrays,
             {"tasks": TASKS, "train": _tiny.rows(16, 0)},
-            ("tasks", "train", "validation", "test", "validation_fraction", "seed", "name", "class_names", "aliases"),
+            ("tasks", "train", "validation", "test", "validation_fraction", "splits", "seed", "name", "class_names", "aliases"),
+        ),
+        "from_dataset": (
+            functools.partial(mtl.data.from_dataset, rows, rows, None),
+            {"tasks": odd},
+            ("tasks", "name", "class_names"),
         ),
         "from_folders": (
             mtl.data.from_folders,

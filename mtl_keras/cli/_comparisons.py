@@ -83,7 +83,7 @@ def compare(
     json_: Json = False,
 ) -> None:
     """Compare loss weightings or configurations from the same seeds, next to single-task baselines."""
-    changes = read_changes(set_, {"epochs": epochs, "seed": seed, "folds": folds})
+    changes = read_changes(set_, {"epochs": epochs, "seed": seed, "split_folds": folds})
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
         from mtl_keras.search import compare_study
@@ -119,7 +119,7 @@ def reproduce(
     json_: Json = False,
 ) -> None:
     """Train every configuration that a study names, and write one record that compares them with the published results."""
-    changes = read_changes(set_, {"epochs": epochs, "seed": seed, "folds": folds})
+    changes = read_changes(set_, {"epochs": epochs, "seed": seed, "split_folds": folds})
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
         from mtl_keras.search import load_study, reproduce_study

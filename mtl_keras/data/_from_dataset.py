@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -146,23 +146,15 @@ class _Source:
     def read(self, report: Callable[[], None]) -> _Rows:
         """Return all rows; `report` is called after each batch."""
         columns: dict[tuple[str, str], _Column] = {}
-        rows, said = 0, time.monotonic()
-        try:
-            for element in self._dataset.as_numpy_iterator():
-                for key, values in _flat(element):
-                    columns.setdefault(key, _Column(self.batches)).append(values)
-                rows = columns["x", ""].rows
-                report()
-                if time.monotonic() - said > PAUSE:
-                    said = time.monotonic()
-                    _log.info("Reading %s: %s rows, %.1f GiB.", self.name, f"{rows:,}", columns["x", ""].bytes / 2**30)
-        except MTLError:
-            raise
-        except Exception as error:
-            raise MTLError(
-                f"`{self.name}` must be a dataset of rows of one shape that can be read to its end. Received, after {rows} "
-                f"rows: {describe_failure(error)} Correct the dataset."
-            ) from error
+        rows, said, batches = 0, time.monotonic(), self._dataset.as_numpy_iterator()
+        while (element := self._next(batches, rows)) is not None:
+            for key, values in _flat(element):
+                columns.setdefault(key, _Column(self.batches)).append(values)
+            rows = columns["x", ""].rows
+            report()
+            if time.monotonic() - said > PAUSE:
+                said = time.monotonic()
+                _log.info("Reading %s: %s rows, %.1f GiB.", self.name, f"{rows:,}", columns["x", ""].bytes / 2**30)
         if not rows:
             raise MTLError(f"`{self.name}` must have at least one row. Received: an empty dataset. Pass some rows.")
         found: dict[str, dict[str, np.ndarray]] = {"x": {}, "y": {}, "weight": {}}
@@ -172,6 +164,16 @@ class _Source:
         if x.nbytes > LARGE:
             _log.warning("The inputs of %s take %.1f GiB of memory.", self.name, x.nbytes / 2**30)
         return _Rows(x, found["y"], found["weight"])
+
+    def _next(self, batches: Iterator[Any], rows: int) -> Any:
+        """Return the next batch, or None at the end, which comes after so many rows."""
+        try:
+            return next(batches, None)
+        except Exception as error:
+            raise MTLError(
+                f"`{self.name}` must be a dataset of rows of one shape that can be read to its end. Received, after {rows} "
+                f"rows: {describe_failure(error)} Correct the dataset."
+            ) from error
 
     def _check_elements(self, spec: Any) -> tuple[Any, dict[str, Any]]:
         """Return the inputs and the labels that the elements consist of."""

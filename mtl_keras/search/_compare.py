@@ -81,7 +81,7 @@ def compare_study(
     folder = choose_folder(study, "compare", options)
     _check_data(study, settings)
     own = next(iter(settings.values()), base.settings)
-    seeds = seeds or own.folds or SEEDS
+    seeds = seeds or own.split_folds or SEEDS
     check_trainings(own, seeds)
     if not loaded:
         options.reporter.on_stage("Loading data")

@@ -27,7 +27,7 @@ STUDY_FILE = "study.toml"
 QUICK = {"trials": 2, "epochs": 2, "n_final_seeds": 1, "train_rows": 200, "baselines": False}
 
 #: Settings that are checked together.
-TOGETHER = ("backbone", "backbone_options", "weights", "image_size")
+TOGETHER = ("backbone", "backbone_options", "weights", "image_size", "split_folds", "split_fold")
 
 
 def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
@@ -107,10 +107,10 @@ def _with_folds(file: StudyFile, settings: Settings, splits: Splits) -> Settings
     """Return the settings with the folds that the splits name; settings decide on them from here on."""
     if splits.folds is None:
         return settings
-    if settings.folds is not None:
-        received = f"Received: folds={settings.folds} here and {splits.folds} in [splits]"
-        raise file.error("settings.folds", f"Folds must be given once. {received}. Remove one")
-    return replace(settings, folds=splits.folds, fold=splits.fold)
+    if settings.split_folds is not None:
+        received = f"Received: split_folds={settings.split_folds} here and folds={splits.folds} in [splits]"
+        raise file.error("settings.split_folds", f"Folds must be given once. {received}. Remove one")
+    return replace(settings, split_folds=splits.folds, split_fold=splits.fold)
 
 
 def _read_splits(file: StudyFile) -> Splits:
@@ -184,6 +184,6 @@ def inspect_study(file: StudyFile) -> Report:
         MTLError: If the file is refused, or its table is missing or lacks a column.
     """
     study = study_from_file(file)
-    splits = replace(_read_splits(file), folds=None, fold=0).at_fold(study.settings.folds, study.settings.fold)
+    splits = replace(_read_splits(file), folds=None, fold=0).at_fold(study.settings.split_folds, study.settings.split_fold)
     table, arguments = read_source(file, splits, study.tasks)
     return inspect_table(table, study.tasks, splits=splits, seed=study.settings.split_seed, **arguments)

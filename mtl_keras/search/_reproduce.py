@@ -152,7 +152,7 @@ def _count_seeds(configuration: Configuration, settings: Settings, asked: int | 
     """Return how often a configuration is trained."""
     own = configuration.seeds
     if asked is None or own is None:
-        return asked or own or settings.folds or settings.n_final_seeds
+        return asked or own or settings.split_folds or settings.n_final_seeds
     return min(own, asked)
 
 
@@ -160,13 +160,13 @@ def _check_folds(study: Study, settings: Mapping[str, Settings], counts: Mapping
     """Refuse configurations of different numbers of folds, and what cannot be divided into them."""
     first = next(iter(settings))
     for name, own in settings.items():
-        if own.folds != settings[first].folds:
+        if own.split_folds != settings[first].split_folds:
             raise MTLError(
-                f"All configurations of a reproduction must have the same folds. Received: folds={settings[first].folds} of "
-                f"{first!r} and {own.folds} of {name!r}. Pass --folds for all."
+                f"All configurations of a reproduction must have the same folds. Received: {settings[first].split_folds} of "
+                f"{first!r} and {own.split_folds} of {name!r}. Pass --folds for all."
             )
-        if own.folds is not None:
-            study.check_folds(own.folds)
+        if own.split_folds is not None:
+            study.check_folds(own.split_folds)
         check_trainings(own, counts[name])
 
 

@@ -64,7 +64,7 @@ class Study:
         quick: Changes of the settings, and values of hyperparameters, for a run of less than two minutes.
         configurations: Configurations that `train --configuration` and `reproduce` can name, in the order of the tables.
         split_per_seed: Whether training k of a comparison or a reproduction uses the split of seed `split_seed + k`, for data
-            so small that the split matters more than the initial weights. With `folds` it has fold k in any case.
+            so small that the split matters more than the initial weights. With `split_folds` it has fold k in any case.
         claims: A function `(record) -> [{"claim": ..., "verdict": ...}]` that says what became of published claims. It is
             called if all configurations were run, and not after a quick run.
         finding: A function `(record) -> str` that returns the result in one sentence, called as `claims` is; None (default) has
@@ -247,13 +247,13 @@ class Study:
 
     def _load_parts(self, settings: Settings, data_dir: str | None) -> Data:
         """Load the data set, or alternate several of them."""
-        if settings.folds is not None:
-            self.check_folds(settings.folds)
+        if settings.split_folds is not None:
+            self.check_folds(settings.split_folds)
 
         def load(source: Source, tasks: Tasks) -> Data:
             if isinstance(source, str):
                 return data_sets.load(source, tasks, data_dir=data_dir, seed=settings.split_seed)
-            folds = () if settings.folds is None else (settings.folds, settings.fold)
+            folds = () if settings.split_folds is None else (settings.split_folds, settings.split_fold)
             return call_study("data", f"study {self.name!r}", Data, source, tasks, data_dir, settings.split_seed, *folds)
 
         if isinstance(self.data, Mapping):

@@ -44,10 +44,10 @@ def training_data(study: Study, data_dir: str | Path | None) -> Callable[[Settin
 
 def _split_of(study: Study, fields: dict[str, Any], number: int) -> dict[str, Any]:
     """Return the settings of the data of one training: another fold, another split, or the same."""
-    if fields["folds"] is not None:
+    if (folds := fields["split_folds"]) is not None:
         # Once through all folds of one division, then through those of the next.
-        repeat, fold = number // fields["folds"], (fields["fold"] + number) % fields["folds"]
-        return {**fields, "fold": fold, "split_seed": fields["split_seed"] + repeat}
+        fold = (fields["split_fold"] + number) % folds
+        return {**fields, "split_fold": fold, "split_seed": fields["split_seed"] + number // folds}
     return {**fields, "split_seed": fields["split_seed"] + (number if study.split_per_seed else 0)}
 
 
@@ -57,7 +57,7 @@ def check_trainings(settings: Settings, trainings: int) -> None:
     Raises:
         MTLError: If it is more than the folds and no multiple of them.
     """
-    folds = settings.folds
+    folds = settings.split_folds
     if folds is not None and trainings > folds and trainings % folds:
         raise MTLError(
             f"The number of trainings must be at most that of folds, or a multiple of it. Received: {trainings} trainings and "
@@ -67,5 +67,5 @@ def check_trainings(settings: Settings, trainings: int) -> None:
 
 def split_config(study: Study, settings: Settings) -> dict[str, Any]:
     """Return what a record says of the splits of its trainings."""
-    folds = {} if settings.folds is None else {"folds": settings.folds}
+    folds = {} if settings.split_folds is None else {"folds": settings.split_folds}
     return {"split_per_seed": study.split_per_seed or bool(folds), **folds}

@@ -72,7 +72,7 @@ def rows_of_test(data: mtl.data.Data) -> list[int]:
 
 def test_folds_of_a_study(patients: Path) -> None:
     study = load_study(patients)
-    folds = [rows_of_test(study.load(study.settings.change({"folds": 5, "fold": fold}))) for fold in range(5)]
+    folds = [rows_of_test(study.load(study.settings.change({"split_folds": 5, "split_fold": fold}))) for fold in range(5)]
     assert sorted(row for rows in folds for row in rows) == list(range(60))
     assert all({row ^ 1 for row in rows} == set(rows) for rows in folds), "patients stay whole"
 
@@ -109,7 +109,7 @@ def test_a_reproduction_over_folds(patients: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     config = config_of(folder)
     assert (config["folds"], config["split_per_seed"], config["configurations"]["joint"]["seeds"]) == (2, True, 2)
-    result = reproduce_study(load_study(patients), {"folds": 2}, Options(output_dir=folder, resume=True))
+    result = reproduce_study(load_study(patients), {"split_folds": 2}, Options(output_dir=folder, resume=True))
     assert result.resplit == result.record.resplit == pytest.approx(30 / 24)
 
 
@@ -138,12 +138,15 @@ def test_data_by_training_from_python(tmp_path: Path) -> None:
     [
         ("compare {study} --folds 5 --seeds 7", "Received: 7 trainings and folds=5. Pass --seeds 5."),
         ("reproduce {study} --folds 5 --seeds 7", "Received: 7 trainings and folds=5. Pass --seeds 5."),
-        ("compare {study} --folds 1", "`folds` of splits must be an integer in [2, 1000]. Received: folds=1."),
-        ("compare {study} --folds 5 --set folds=4", "folds"),
+        ("compare {study} --folds 1", "`split_folds` must be an integer in [2, 1000000]. Received: split_folds=1."),
+        ("compare {study} --folds 5 --set split_folds=4", "split_folds"),
         ("compare {study} --folds 40", "Each fold must have a group. Received: folds=40, and 30 groups in column 'patient'."),
         ("compare digits --folds 5", "Received: folds=5 for study 'digits', whose data 'digits' has splits of its own."),
         ("reproduce landmarks --folds 5", "Received: folds=5 for study 'landmarks', whose"),
-        ("train {study} --set folds=5 --set fold=5", "`fold` of splits must be an integer in [0, 4]. Received: fold=5."),
+        (
+            "train {study} --set split_folds=5 --set split_fold=5",
+            "`split_fold` must be an integer in [0, 4]. Received: split_fold=5.",
+        ),
     ],
 )
 def test_what_has_no_folds_is_refused(arguments: str, said: str, patients: Path, tmp_path: Path) -> None:
@@ -201,7 +204,7 @@ def test_a_table_is_cross_validated(folds: tuple[object, ...], tmp_path: Path) -
     study = load_study(path)
     rows = []
     for fold in range(2):
-        data = study.load(study.settings.change({"folds": 2, "fold": fold}))
+        data = study.load(study.settings.change({"split_folds": 2, "split_fold": fold}))
         assert data.test is not None
         # The first column is the age, which tells the row.
         rows.append([round(float(x[0])) - 20 for x in data.test.x])
@@ -227,6 +230,6 @@ def test_splits_without_folds_are_refused(splits: str, said: str, tmp_path: Path
 
 def test_folds_are_given_once_in_a_study_file(tmp_path: Path) -> None:
     path = clinic(tmp_path, "folds = 3")
-    path.write_text(path.read_text(encoding="utf-8") + "folds = 4\n", encoding="utf-8")
-    said = "line 22: Folds must be given once. Received: folds=4 here and 3 in [splits]."
+    path.write_text(path.read_text(encoding="utf-8") + "split_folds = 4\n", encoding="utf-8")
+    said = "line 22: Folds must be given once. Received: split_folds=4 here and folds=3 in [splits]."
     refused(command("compare", path, "--output-dir", tmp_path / "run"), said)
