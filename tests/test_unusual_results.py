@@ -16,8 +16,6 @@ from mtl_keras import report
 from mtl_keras.comparison import Comparison, Results
 from mtl_keras.errors import MTLError
 from mtl_keras.report import statistics
-from mtl_keras.report._drawing import png
-from mtl_keras.report._text import format_p
 from tests._approaches import history, row
 from tests._figures import faults
 
@@ -55,9 +53,6 @@ class TestStatistics:
         assert statistics.sample_sd([1e200, -1e200]) == pytest.approx(math.sqrt(2) * 1e200)
         tiny = [1e-300, 2e-300, 3e-300]
         assert statistics.paired_test(tiny) == pytest.approx(statistics.paired_test([1.0, 2.0, 3.0]))
-
-    def test_a_correction_shows_on_which_side_of_five_percent_it_is(self) -> None:
-        assert [format_p(p) for p in (0.0496, 0.04999, 0.05, 0.0504)] == ["0.0496", "0.04999", "0.050", "0.050"]
 
     def test_a_trial_without_a_score_is_no_best_one(self) -> None:
         about = {"execution": 0, "status": "completed", "hyperparameters": {}}
@@ -135,8 +130,8 @@ class TestSplitsOfOneDataSet:
         plain, resplit = (Comparison(Path(), results, split_per_seed=each) for each in (False, True))
         assert (plain.resplit, resplit.resplit) == (0.0, 0.5)
         assert resplit.difference("joint", "single-task", "kind").p == pytest.approx(statistics.paired_test(GAINS, 0.5))
-        assert resplit.table().iloc[0]["p"] == format_p(statistics.paired_test(GAINS, 0.5))
-        assert plain.table().iloc[0]["p"] == format_p(statistics.paired_test(GAINS))
+        assert resplit.table().iloc[0]["p"] == f"{statistics.paired_test(GAINS, 0.5):.3f}"
+        assert plain.table().iloc[0]["p"] == f"{statistics.paired_test(GAINS):.3f}"
 
     def test_of_several_ratios_the_largest_corrects(self) -> None:
         metrics = [*rows("joint", "kind", GAINS, n=90), *rows("single-task", "kind", BASE, n=90)]
@@ -289,7 +284,6 @@ class TestPictures:
         counts = {name: np.eye(2, dtype=int), "other": np.eye(2, dtype=int)}
         pictures = (report.plot_approaches(metrics), report.plot_gains(metrics), report.plot_confusions(counts, ["a$", "$b"]))
         for figure in (curves, *pictures):
-            assert png(figure)
             assert faults(figure) == []
 
     def test_a_seed_without_a_value_is_not_left_out_of_a_mean(self) -> None:
