@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from mtl_keras.data import Data, Split, trivial_scores
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.prediction import predict
+from mtl_keras.tables import describe_difference
 from mtl_keras.tasks import Task
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class Score:
         trivial: The same metric for the trivial predictor, which ignores the input (majority class or mean of the training
             rows).
         skill: `(value - trivial) / (perfect - trivial)` for the task's own metric, else None.
+        weighted: The same metric with the weights of rows; None if all rows have the same. `value`, `trivial` and `skill` count
+            each labeled row once.
     """
 
     task: str
@@ -55,6 +59,7 @@ class Score:
     direction: str
     trivial: float
     skill: float | None = None
+    weighted: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,7 +91,7 @@ class Evaluation:
         lines = [f"Evaluation on the {self.split} split: skill {self.skill:.4f}"]
         for task, values in list(self.values().items())[:SHOWN]:
             own = [score for score in self.scores if score.task == task]
-            shown = ", ".join(f"{score.metric} {values[score.metric]:.4g} (trivial {score.trivial:.4g})" for score in own)
+            shown = ", ".join(f"{score.metric} {values[score.metric]:.4g} ({_beside(score)})" for score in own)
             lines.append(f"  {task}: {shown}, {own[0].n} rows")
         if len(self.values()) > SHOWN:
             lines.append(f"  and {len(self.values()) - SHOWN} more tasks, see `scores`")
@@ -106,9 +111,10 @@ class Evaluation:
         return pd.DataFrame(self.confusion[task], pd.Index(names, name="true"), pd.Index(names, name="predicted"))
 
     def class_table(self, task: str) -> pd.DataFrame:
-        """Return precision, recall and number of labels `n` of each class of a task, or of each label of a label set.
+        """Return precision, recall, F1 and number of labels `n` of each class of a task, or of each label of a label set.
 
-        A precision without any prediction of the class is NaN, as is a recall without any label of it.
+        A precision without any prediction of the class is NaN, as is a recall without any label of it, and an F1 without
+        both.
 
         Raises:
             MTLError: If the task has no classes.
@@ -118,9 +124,10 @@ class Evaluation:
         if task not in self.class_counts:
             raise unknown("task with classes", task, self.class_counts)
         correct, predicted, labels = self.class_counts[task].T
-        shares = [np.divide(correct, n, np.full(len(n), np.nan), where=n > 0) for n in (predicted, labels)]
+        counts = {"precision": (correct, predicted), "recall": (correct, labels), "f1": (2 * correct, predicted + labels)}
+        shares = {name: np.divide(hits, n, np.full(len(n), np.nan), where=n > 0) for name, (hits, n) in counts.items()}
         names = pd.Index(self._names(task, len(labels)), name="class")
-        return pd.DataFrame({"precision": shares[0], "recall": shares[1], "n": labels}, names)
+        return pd.DataFrame({**shares, "n": labels}, names)
 
     def _names(self, task: str, classes: int) -> list[str]:
         """Return the names of the classes of a task, or their numbers."""
@@ -175,7 +182,7 @@ def evaluate(
         288
     """
     tasks, rows = model.recipe.tasks, _select_split(model, data, split)
-    trivial = trivial_scores(data.train, rows)
+    trivial = trivial_scores(data.train, rows, tasks)
     rows = rows.first_view()
     # Features may have been computed for some splits only.
     features = data.features is not None and rows.x.shape[1:] == model.features.shape[1:]
@@ -191,7 +198,8 @@ def evaluate(
         stored, predicted = rows.y[name], predictions[name]
         if len(present) < len(rows):
             stored, predicted = stored[present], predicted[present]
-        scores += _score(task, stored, predicted, trivial[name])
+        weight = rows.weight[name][present]
+        scores += _score(task, stored, predicted, trivial[name], None if np.ptp(weight) == 0 else weight)
         if task.from_input:
             examples[name] = (keras.ops.convert_to_numpy(task.target(stored[:EXAMPLES])), predicted[:EXAMPLES])
         if (counts := task.confusion(stored, predicted)) is not None:
@@ -227,6 +235,13 @@ def _select_split(model: MultiTaskModel, data: Data, split: str) -> Split:
             f"Model and data must have the same tasks. Received: a model of {', '.join(tasks)} and data of "
             f"{', '.join(data.tasks)}. Use data.only(...)."
         )
+    if model.encoder is not None and data.encoder is not None and model.encoder != data.encoder:
+        difference = describe_difference(model.encoder.columns, data.encoder.columns)
+        raise MTLError(
+            f"Data to evaluate must be encoded as in training. Received: {difference}. Encode the table with model.encoder, or "
+            "pass the data that the model was trained on."
+        )
+    tasks.check_classes(data.tasks)
     return rows
 
 
@@ -236,12 +251,28 @@ def _warn_once(line: str) -> None:
     logger.warning(line)
 
 
-def _score(task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float]) -> list[Score]:
-    """Return every metric of one task."""
+def _score(
+    task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float], weight: np.ndarray | None
+) -> list[Score]:
+    """Return every metric of one task; also weighted, if its rows have weights."""
     values = task.score(stored, predicted)
+    weighted = {} if weight is None else task.score(stored, predicted, weight)
     scores = []
-    for metric in task.metrics:
-        value, base = values[metric.name], trivial[metric.name]
-        skill = metric.skill(value, base) if metric is task.metric else None
-        scores.append(Score(task.name, metric.name, value, len(stored), metric.unit, metric.direction, base, skill))
+    for metric in task.all_metrics:
+        value, base, name = values[metric.name], trivial[metric.name], metric.name
+        skill = metric.skill(value, base) if metric == task.metric and not math.isnan(base) else None
+        scores.append(
+            Score(task.name, name, value, len(stored), metric.unit, metric.direction, base, skill, weighted.get(name))
+        )
+        if metric == task.metric and math.isnan(base):
+            _warn_once(
+                f"The skill leaves out {task.name}: its {name} has no value on these {len(stored)} rows, as where all labels "
+                "are of one class. Take more rows, or give the task another skill=."
+            )
     return scores
+
+
+def _beside(score: Score) -> str:
+    """Return what is printed next to a value."""
+    weighted = "" if score.weighted is None else f", weighted {score.weighted:.4g}"
+    return f"trivial {score.trivial:.4g}{weighted}"

@@ -57,6 +57,8 @@ def predict(
         # Its values were checked when it was created.
         split = x.first_view()
         rows, pieces = split.x, split.dataset_slices()
+        if not features:
+            model.check_missing(split.missing, split.name or "unnamed")
     elif isinstance(x, np.ndarray) and not len(x):
         rows, pieces = x, [slice(None)]
     else:

@@ -78,6 +78,7 @@ class Recipe:
     def _convert(self) -> None:
         """Replace short forms of the arguments by values, and check their types."""
         object.__setattr__(self, "tasks", task_kinds.get(self.tasks))
+        self.tasks.check_resolved()
         first = next(iter(self.tasks))
         heads = check_mapping("heads", self.heads, example=f"{{{first!r}: ...}}")
         stack = check_mapping("stack", self.stack, example=f"{{{first!r}: ...}}")

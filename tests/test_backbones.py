@@ -37,7 +37,7 @@ def images(*shape: int) -> np.ndarray:
 
 def test_every_model_of_keras_is_available_under_its_own_name() -> None:
     assert len(APPLICATIONS) >= 40
-    assert names() == sorted([*APPLICATIONS, "CifarEfficientNetB0", "EfficientNetLite0", "SmallCNN"])
+    assert names() == sorted([*APPLICATIONS, "CifarEfficientNetB0", "EfficientNetLite0", "MLP", "SmallCNN"])
     assert all(Backbone(name).name == BACKBONES[name].name == name for name in names())
 
 
@@ -270,7 +270,7 @@ def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_cached_weights_are_recognized_by_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert offline_names() == ["CifarEfficientNetB0", "EfficientNetLite0", "SmallCNN"]
+    assert offline_names() == ["CifarEfficientNetB0", "EfficientNetLite0", "MLP", "SmallCNN"]
     (tmp_path / "models").mkdir()
     for file in (
         "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
@@ -281,7 +281,7 @@ def test_cached_weights_are_recognized_by_their_files(tmp_path: Path, monkeypatc
     ):
         (tmp_path / "models" / file).touch()
     assert offline_names() == [
-        "CifarEfficientNetB0", "EfficientNetLite0", "EfficientNetV2B0", "MobileNetV2", "MobileNetV3Small", "ResNet50V2",
+        "CifarEfficientNetB0", "EfficientNetLite0", "EfficientNetV2B0", "MLP", "MobileNetV2", "MobileNetV3Small", "ResNet50V2",
         "SmallCNN",
     ]  # fmt: skip
 

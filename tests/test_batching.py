@@ -84,7 +84,7 @@ def task_by_task(made: MultiTaskModel, y: Any, outputs: Any, weight: Any) -> tup
     for name, task in TASKS.items():
         w, present = weight[name], weight[name] > 0
         target = tf.where(tf.reshape(present, [-1] + [1] * (len(y[name].shape) - 1)), y[name], tf.zeros_like(y[name]))
-        losses[name] = tf.math.divide_no_nan(tf.reduce_sum(w * task.loss(target, outputs[name])), tf.reduce_sum(w))
+        losses[name] = tf.math.divide_no_nan(tf.reduce_sum(w * task.row_loss(target, outputs[name])), tf.reduce_sum(w))
         counts[name] = tf.reduce_sum(w)
         logs[f"{name}_loss"] = float(losses[name])
         counted = np.asarray(task.row_metrics(y[name], outputs[name])[task.metric.name])[np.asarray(present)]
@@ -159,7 +159,7 @@ def test_losses_are_those_of_logits_where_there_are_logits() -> None:
         tape.watch(logits)
         outputs = {name: keras.activations.sigmoid(logit) for name, logit in logits.items()}
         rows = batch_by_task_type(
-            tasks, lambda task, *both: task.loss(*both), {"a": tf.constant([0]), "b": tf.constant([1])}, outputs
+            tasks, lambda task, *both: task.row_loss(*both), {"a": tf.constant([0]), "b": tf.constant([1])}, outputs
         )
     np.testing.assert_allclose(rows, [[200.0], [200.0]])
     gradient = tape.gradient(rows, logits)

@@ -235,6 +235,10 @@ class TestDifference:
         assert record(ROWS).approaches == ["joint", "fine then coarse"]
 
 
+def test_p_values_show_on_which_side_of_five_percent_they_are() -> None:
+    assert [format_p(p) for p in (0.0496, 0.04999, 0.05, 0.0504)] == ["0.0496", "0.04999", "0.050", "0.050"]
+
+
 def test_infinite_values_give_no_verdict() -> None:
     rows = [row(run, seed, "image", "psnr", math.inf) for run in ("a", "b") for seed in range(5)]
     assert "no difference shown" in report.difference(rows, "a", "b", "image", "psnr").verdict

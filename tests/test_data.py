@@ -158,7 +158,10 @@ def test_class_names_may_be_given_by_task() -> None:
         ({"x": (np.zeros((8, 2)), np.zeros((8, 2)))}, "Received: a tuple of 2 in train. A model has one input"),
         ({"x": {"image": np.zeros((8, 2))}}, "Received: a dict of 1 in train. A model has one input"),
         ({"x": tf.data.Dataset.range(8)}, "Received: a tf.data.Dataset in train. Pass np.stack"),
-        ({"columns": {"kind": [0, 1, 2, 3, 0, 1, 2, "b"], "large": [0] * 8}}, "Received: 'b' in row 7. Replace"),
+        (
+            {"columns": {"kind": [0, 1, 2, 3, 0, 1, 2, "b"], "large": [0] * 8}},
+            "Received: 'b' in row 7 of column 'kind', unlike most others",
+        ),
         (
             {"columns": {"kind": [4] * 8, "large": [0, 2] * 4}},
             r"2 kinds of problems: \(1\) .*'kind'.*4 in row 0 \(8 of 8.* \(2\) .*'large'.*2 in row 1 \(4 of 8",

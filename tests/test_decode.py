@@ -14,7 +14,7 @@ import pytest
 from PIL import EpsImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
-from mtl_keras.data._decode import MAX_PIXELS, UnreadableImage, check_header, decode_image
+from mtl_keras.data._decode import MAX_PIXELS, UnreadableImage, check_header, decode_image, read_facts
 from mtl_keras.errors import MTLError
 
 #: 64 levels of 16 bits, of which 63 are above 255.
@@ -189,7 +189,7 @@ def with_wrong_tag() -> bytes:
         (with_text(), "Decompressed data too large for PngImagePlugin.MAX_TEXT_CHUNK"),
         (with_wrong_tag(), "TypeError 'str' object cannot be"),
         (b"text", "its content is of another kind"),
-        (b"", "its content is of another kind"),
+        (b"", "it is empty"),
     ],
 )
 def test_what_a_decoder_raises_names_the_file(content: bytes, reason: str, tmp_path: Path) -> None:
@@ -204,3 +204,33 @@ def test_what_a_decoder_raises_names_the_file(content: bytes, reason: str, tmp_p
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage, match=r"none\.png: No such file or directory\. Replace it"):
         decode_image(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_facts_are_those_of_the_upright_image(orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    ramp = np.linspace(0, 255, 480).astype(np.uint8)[None, :, None]
+    pixels = np.broadcast_to(ramp, (320, 480, 3)) // np.array([1, 2, 4], np.uint8)
+    path = store(tmp_path / "a.jpg", pixels, quality=95, exif=exif.tobytes())
+    facts, upright = read_facts(path, 16), decode_image(path)
+    assert (facts.height, facts.width, facts.mode) == (*upright.shape[:2], "RGB")
+    assert facts.pixels.shape == (16, 16, 3)
+    # It is decoded in an eighth of its size, which differs from the whole one by rounding.
+    np.testing.assert_allclose(facts.pixels, decode_image(path, (16, 16)), atol=6)
+
+
+def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    paths = [store(tmp_path / f"{name}.png", COLORS) for name in "ab"]
+    other = store(tmp_path / "c.png", COLORS + np.uint8(1))
+    one, same, different = (read_facts(path, 8).digest for path in (*paths, other))
+    assert one == same != different
+    assert 0 <= one < 2**64
+
+
+def test_facts_need_all_pixels(tmp_path: Path) -> None:
+    path = store(tmp_path / "a.jpg", np.random.default_rng(0).integers(0, 256, (90, 90, 3)).astype(np.uint8))
+    path.write_bytes(path.read_bytes()[:2000])
+    check_header(path)
+    with pytest.raises(UnreadableImage, match=r"a\.jpg: image file is truncated"):
+        read_facts(path, 8)

@@ -70,8 +70,8 @@ def test_tables_of_classes_have_their_names(evaluation: Evaluation, model: Multi
     assert confusion.loc["b", "a"] == np.sum((truth == 1) & (guess == 0))
     table = evaluation.class_table("kind")
     assert list(table.index) == ["a", "b", "c"]
-    precision, recall, _, n = precision_recall_fscore_support(truth, guess, labels=range(3), zero_division=np.nan)
-    np.testing.assert_allclose(table.to_numpy(), np.stack([precision, recall, n], 1))
+    precision, recall, f1, n = precision_recall_fscore_support(truth, guess, labels=range(3), zero_division=np.nan)
+    np.testing.assert_allclose(table.to_numpy(), np.stack([precision, recall, f1, n], 1))
     assert list(evaluation.class_table("odd").index) == ["0", "1"]
     with pytest.raises(MTLError, match=r"Unknown task with classes"):
         evaluation.class_table("image")

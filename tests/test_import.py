@@ -27,7 +27,9 @@ def test_the_package_imports_nothing_heavy() -> None:
     assert heavy_after("import numpy") == ["numpy"]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["tune", "--help"], ["--version"], ["tune", "--trails"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["tune", "--help"], ["check", "--help"], ["--version"], ["tune", "--trails"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = 2 if "--trails" in arguments else 0
     assert heavy_after(f"from mtl_keras.cli import main\nassert main({arguments!r}) == {code}") == []

@@ -13,9 +13,13 @@ import pytest
 import mtl_keras as mtl
 from mtl_keras.search import resolve
 from tests._approaches import row
+from tuning import _cifar10_reconstruction_claims as experiments_claims
+from tuning import _cifar10_reconstruction_tables as experiments_tables
+from tuning import _cifar100_claims as cifar100_claims
 from tuning import _seen as seen
 from tuning import cifar10_reconstruction as experiments
 from tuning import cifar100, landmarks, landmarks_tries
+from tuning._cifar10_reconstruction_published import PARAMETERS
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -74,18 +78,18 @@ def fine_and_coarse(seeds: int = 3) -> Any:
 
 
 def test_each_accuracy_stands_with_its_learning_rate() -> None:
-    said = cifar100.finding(fine_and_coarse())
+    said = cifar100_claims.finding(fine_and_coarse())
     assert f"bare heads reach {FINE['lite0_before_as_written']:.3f} (1e-4)" in said
     assert f"enhanced ones {FINE['lite0_enhanced_as_written']:.3f} (1e-5)" in said
     assert said.index("1e-3") < said.index(f"{FINE['lite0_enhanced_as_run']:.3f}") < said.index("1e-4")
     assert said.endswith("(3 seeds, indicative).")
-    rates = cifar100.claims(fine_and_coarse())[1]["verdict"]
+    rates = cifar100_claims.claims(fine_and_coarse())[1]["verdict"]
     assert re.search(r"At 1e-4 the bare heads reach fine 0\.500 \(0\.500, 0\.500, 0\.500\)", rates)
     assert re.search(r"at 1e-5 the enhanced heads reach fine 0\.700", rates)
 
 
 def test_published_accuracies_stand_next_to_ours_with_their_budgets() -> None:
-    published, own, *_ = cells(cifar100.tables(fine_and_coarse())[0])
+    published, own, *_ = cells(cifar100_claims.tables(fine_and_coarse())[0])
     budget = ("training images", "epochs", "runs", "train, last epoch")
     assert [published[name] for name in budget] == ["50,000", "20", "1", "0.9161 / 0.9295"]
     assert [own[name] for name in budget] == ["45,000", "15", "3", "0.7500 / 0.5000"]
@@ -108,7 +112,7 @@ def test_published_values_have_a_budget(study: Any) -> None:
 @pytest.mark.parametrize("name", ["exp3", "exp4", "exp5"])
 def test_the_sizes_that_claims_name_are_those_of_the_networks(name: str) -> None:
     model = mtl.build_model(resolve(experiments.STUDY, {}, configuration=name).plan.recipe)
-    assert model.count_params() == experiments.PARAMETERS[name]
+    assert model.count_params() == PARAMETERS[name]
     if name == "exp4":
         around = [layer.count_params() for layer in model.layers if layer.name in ("image_latent", "image_start")]
         assert len(around) == 2
@@ -121,7 +125,7 @@ def test_all_experiments_with_the_network_of_the_third_have_its_size() -> None:
         heads = {task: replace(head, dropout=0.0) for task, head in recipe.heads.items()}
         return replace(recipe, heads=heads, backbone=recipe.backbone.replace(dropout=0.0, dropout_at="each"))
 
-    same = [name for name, size in experiments.PARAMETERS.items() if size == experiments.PARAMETERS["exp3"]]
+    same = [name for name, size in PARAMETERS.items() if size == PARAMETERS["exp3"]]
     assert len(same) == 6
     assert all(network(name).config() == network("exp3").config() for name in same)
 
@@ -133,7 +137,7 @@ def test_the_size_of_the_searched_network_is_in_the_docstring() -> None:
 
 def test_totals_stand_next_to_the_published_ones_of_the_same_weights() -> None:
     history = [*logs("exp1", 0, loss=1.0, val_loss=2.0), *logs("exp1", 1, loss=2.0, val_loss=2.5)]
-    table = experiments.totals_table(record({("exp1", "class", "accuracy"): [0.5, 0.6]}, history))
+    table = experiments_tables.totals_table(record({("exp1", "class", "accuracy"): [0.5, 0.6]}, history))
     (line,) = cells(table)
     assert (line["published train"], line["published test"]) == ("0.2414", "2.3439")
     assert (line["train here"], line["validation here"], line["epochs here"]) == ("1.5000", "2.2500", "2")
@@ -143,7 +147,7 @@ def test_totals_stand_next_to_the_published_ones_of_the_same_weights() -> None:
 def test_each_experiment_has_a_picture_of_its_curves() -> None:
     runs = ("exp1", "exp2")
     history = [each for run in runs for each in logs(run, loss=1.0, class_loss=1.0, val_class_loss=2.0)]
-    first, *curves = experiments.plots(record({(run, "class", "accuracy"): [0.5] for run in runs}, history))
+    first, *curves = experiments_tables.plots(record({(run, "class", "accuracy"): [0.5] for run in runs}, history))
     assert (first.name, first.draw) == ("approaches.png", None)
     assert [each.name for each in curves] == ["curves_exp1.png", "curves_exp2.png"]
     for each in curves:
@@ -160,8 +164,8 @@ def test_a_comparison_of_networks_of_different_sizes_says_so() -> None:
     }
     whole = record({**values, ("exp5", "coin", "accuracy"): [0.5]})
     for text in (
-        experiments.finding(whole),
-        next(each["verdict"] for each in experiments.claims(whole) if "onvolutions" in each["claim"]),
+        experiments_claims.finding(whole),
+        next(each["verdict"] for each in experiments_claims.claims(whole) if "onvolutions" in each["claim"]),
     ):
         assert "571,630" in text
         assert "74,766" in text

@@ -30,6 +30,7 @@ from mtl_keras.search import (
 )
 from mtl_keras.search._reproduce import _approaches, _count_seeds
 from mtl_keras.search._space import describe_space
+from mtl_keras.search._training_data import training_data
 from tests._search import SHAPE, STUDY, TASKS, images, space
 
 # --- settings and studies ---------------------------------------------------------------------------------------------
@@ -403,11 +404,26 @@ def test_each_training_may_have_a_split_of_its_own(split_per_seed: bool) -> None
     configurations = {name: Configuration("One.", {}, {"batch_size": size}) for name, size in (("a", 8), ("b", 16))}
     study = replace(STUDY, data=load, configurations=configurations, split_per_seed=split_per_seed)
     found = {name: resolve(study, {"split_seed": 5}, configuration=name) for name in configurations}
-    one, other = _approaches(study, found, dict.fromkeys(configurations, 2), Options())
+    one, other = _approaches(study, found, dict.fromkeys(configurations, 2), training_data(study, None))
     # The batch size does not change the data, so that baselines are the same.
     assert one.data is other.data
     assert (one.data(0) is one.data(1)) == (not split_per_seed)
     assert asked == ([5, 6] if split_per_seed else [5])
+
+
+def test_each_training_has_a_fold_of_its_own() -> None:
+    asked: list[tuple[int, int | None, int]] = []
+
+    def load(tasks: mtl.Tasks, data_dir: str | None, seed: int, folds: int | None = None, fold: int = 0) -> mtl.data.Data:
+        asked.append((seed, folds, fold))
+        return images()
+
+    study = replace(STUDY, data=load, split_per_seed=True)
+    data = training_data(study, None)(study.settings.change({"folds": 3, "fold": 1, "split_seed": 5}))
+    for number in range(6):
+        data(number)
+    # Six trainings go through all folds of two divisions.
+    assert asked == [(5, 3, 1), (5, 3, 2), (5, 3, 0), (6, 3, 1), (6, 3, 2), (6, 3, 0)]
 
 
 RECORDS = sorted(path.parent for path in (Path(__file__).parents[1] / "results").rglob("config.json"))

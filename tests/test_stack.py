@@ -240,7 +240,7 @@ def test_the_log_is_that_of_the_delivered_model_and_the_source_does_not_move(
     for network, row in ((run.model, best), (run.last_model, rows[-1])):
         outputs = network.predict(data.validation.x, verbose=0)
         for name, task in TASKS.items():
-            loss = np.mean(task.loss(data.validation.y[name], outputs[name]))
+            loss = np.mean(task.row_loss(data.validation.y[name], outputs[name]))
             assert row[f"val_{name}_loss"] == pytest.approx(float(loss), rel=1e-4)
     assert mtl.evaluate(run.model, data, cache_dir=cache_dir).value("odd", "accuracy") == pytest.approx(
         best["val_odd_accuracy"]

@@ -12,7 +12,9 @@ from matplotlib.container import ErrorbarContainer
 from mtl_keras import report
 from tests._approaches import row
 from tests._figures import faults
-from tuning._task_sweep import Reports, gains_table, plot_sweep, plot_sweep_losses, runs_table, sweep_table, task_sweep
+from tuning._task_sweep import task_sweep
+from tuning._task_sweep_plots import plot_sweep, plot_sweep_losses
+from tuning._task_sweep_tables import Reports, gains_table, runs_table, sweep_table
 
 
 def sweep() -> report.Record:

@@ -126,7 +126,7 @@ def test_a_configuration_is_a_plan_with_published_figures_of_its_tasks(name: str
     for phase in made.plan.phases:
         assert set(phase.active(tasks)) <= set(tasks)
     for row in named.published:
-        assert row["metric"] in {metric.name for metric in tasks[row["task"]].metrics}
+        assert row["metric"] in {metric.name for metric in tasks[row["task"]].all_metrics}
         assert isinstance(row["value"], float)
     # With the quick changes no configuration trains longer than the search does.
     quick = resolve(study, {"weights": None, **study.quick}, configuration=configuration)
@@ -153,7 +153,7 @@ def test_claims_are_compared_with_the_rows_of_a_record(name: str) -> None:
         for seed in range(3)
         for kind in ("best", "last")
         for task in study.tasks.values()
-        for metric in task.metrics
+        for metric in task.all_metrics
     ]
     assert study.claims is not None
     record = study.complete(mtl.report.Record("Title", "Question?", "command", {}, {}, rows))

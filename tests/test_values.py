@@ -165,7 +165,8 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
 }
 #: Results, which only mtl-keras makes, base classes, and the arguments of an option that are no fields.
 MADE = {"Decoded", "LabelSource", "Sharing", "Task", "Weighting", "LossWeighting", "GradientWeighting", "TrainingState"}
-MADE |= {"Prepared", "Resolved", "StudyResult", "CacheEntry", "Comparison", "Difference", "Results"}
+MADE |= {"Prepared", "Resolved", "StudyResult", "CacheEntry", "Draft", "Source", "Comparison", "Difference", "Results"}
+MADE |= {"ImageFacts", "SkippedRow", "Survey"}
 #: Fields that a message calls by another word.
 CALLED = {"name": "backbone", "backbone_options": "option of", "shared": "sharing", "weighting": "weight", "groups": "group"}
 #: Fields whose values are not checked: whatever a study's own settings are, and a cache.
@@ -250,7 +251,7 @@ def data_functions(folder: Path) -> dict[str, Tried]:
     odd = mtl.Tasks(mtl.Binary("odd"))
     pair = (NOISE.only("kind"), dataclasses.replace(NOISE.only("odd"), name="other"))
     halves = {"column": "fine", "classes": 4, "seed": 0}
-    table = {"table": folder.with_suffix(".csv"), "tasks": TASKS, "root": folder}
+    table = {"table": folder.with_suffix(".csv"), "tasks": TASKS, "image": "path", "root": folder}
     tree = {"root": folder, "tasks": odd, "levels": ("odd",), "validation_per_class": 1}
     batches = ("batch_size", "seed", "epochs", "first_epoch", "at_least")
     return {
@@ -259,15 +260,15 @@ def data_functions(folder: Path) -> dict[str, Tried]:
             {"tasks": TASKS, "train": _tiny.rows(16, 0)},
             ("tasks", "train", "validation", "test", "validation_fraction", "seed", "name", "class_names", "aliases"),
         ),
-        "from_dataframe": (
-            mtl.data.from_dataframe,
-            table,
-            ("tasks", "image_size", "validation", "test", "seed", "name"),
-        ),
         "from_folders": (
             mtl.data.from_folders,
             tree,
             ("tasks", "validation_per_class", "test_per_class", "image_size", "seed", "name"),
+        ),
+        "from_table": (
+            mtl.data.from_table,
+            table,
+            ("tasks", "image_size", "suffix", "splits", "on_error", "seed", "name"),
         ),
         "alternate": (functools.partial(mtl.data.alternate, *pair), {}, ("sampling", "steps", "image_size", "seed")),
         "subset": (NOISE.subset, {"n_train": 8}, ("n_train", "seed")),
@@ -390,8 +391,8 @@ def test_a_setting_of_the_command_line_is_refused_by_name_or_survives(field: str
         (lambda: LOOSE.Classification("kind", classes=2.5), "classes=2.5"),
         *(
             (
-                lambda kind=kind: kind("a"),
-                "must be given, and at least 2. Received: none, or 0, for task 'a'. Pass e.g. classes=10",
+                lambda kind=kind: mtl.Recipe(LOOSE.Tasks(kind("a")), mtl.Backbone("SmallCNN"), (8, 8, 1)),
+                "`classes` of a task must be known before a model is built. Received: none for a. Pass data.tasks",
             )
             for kind in (LOOSE.Classification, LOOSE.MultiLabel, LOOSE.Ordinal)
         ),

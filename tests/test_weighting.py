@@ -250,7 +250,7 @@ class Bump(Regression):
     def head(self, features: Any, image_shape: Any, source: Any = None) -> Any:
         return keras.layers.Identity(name=self.name)(features)
 
-    def loss(self, target: Any, prediction: Any) -> Any:
+    def own_loss(self, target: Any, prediction: Any) -> Any:
         return 1.0 - ops.exp(-ops.sum(ops.square(prediction - self.center), axis=-1))
 
 

@@ -1,31 +1,28 @@
-"""What a record has seen, in the words of claims, findings and tables of studies: values, and differences tested together."""
+"""What a record has seen, in the words of claims, findings and tables of studies: values, and what they stand on."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import mtl_keras as mtl
 
 __all__ = [
     "MISSING",
-    "SIGNIFICANT",
+    "as_table",
     "at_end",
-    "basis",
-    "corrected",
     "epochs_of",
     "format_values",
-    "in_points",
     "indicative",
     "measured_on",
     "quote",
+    "quote_end",
     "training_rows",
 ]
 
 MISSING = "–"
 
 ENOUGH_SEEDS = mtl.report.statistics.ENOUGH_SEEDS
-SIGNIFICANT = mtl.report.statistics.SIGNIFICANT
 mean, sample_sd = mtl.report.statistics.mean, mtl.report.statistics.sample_sd
 
 
@@ -79,6 +76,21 @@ def at_end(
     return {row["seed"]: row["value"] for row in rows}
 
 
+def quote_end(
+    record: mtl.report.Record,
+    run: str,
+    task: str = "all",
+    metric: str = "loss",
+    split: str = "train",
+    form: str = ".4f",
+    *,
+    first: bool = False,
+) -> str:
+    """Return the mean over seeds of what `at_end` returns; without a task that of the weighted total of the losses."""
+    values = [*at_end(record, run, task, metric, split, first=first).values()]
+    return format(mean(values), form) if values else MISSING
+
+
 def training_rows(record: mtl.report.Record, run: str) -> str:
     """Return how many rows a run was trained on; a dash in records that do not say so."""
     rows = [each.rows for each in record.budgets if each.run == run]
@@ -91,41 +103,22 @@ def epochs_of(record: mtl.report.Record, run: str) -> str:
     return str(max(epochs)) if epochs else MISSING
 
 
-def corrected(differences: Iterable[mtl.report.Difference]) -> list[float | None]:
-    """Return the p value of each difference after Holm's correction for all of them; None where it is not tested."""
-    given = [each.p for each in differences]
-    family = iter(mtl.report.statistics.holm([p for p in given if p is not None]))
-    return [None if p is None else next(family) for p in given]
-
-
-def in_points(differences: Iterable[mtl.report.Difference]) -> list[str]:
-    """Return each difference in percentage points, with what is known of its certainty; all are one family of tests.
-
-    Returns:
-        From five seeds on with interval and corrected p value, e.g. `"+0.6 [+0.2, +1.0], p = 0.280"`; with fewer with the
-        value of each seed, e.g. `"+1.4 (+1.2, +1.5, +1.3)"`.
-    """
-    given = list(differences)
-    return [
-        f"{each.points} ({', '.join(f'{100 * value:+.1f}' for value in each.values.values())})"
-        if p is None
-        else f"{each.points}, p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}"
-        for each, p in zip(given, corrected(given), strict=True)
-    ]
-
-
-def basis(differences: Sequence[mtl.report.Difference]) -> str:
-    """Return what differences in points stand on: `"over 3 seeds, indicative"`, or the family of their tests."""
-    seeds = min(len(each.values) for each in differences)
-    tests = sum(p is not None for p in corrected(differences))
-    if not tests:
-        return f"over {seeds} seeds, indicative; in brackets each seed"
-    return f"over {seeds} seeds; p by Holm's correction for {tests} tests"
-
-
 def measured_on(record: mtl.report.Record, task: str) -> str:
     """Return what the values of a task stand on, as far as the record says: training rows, epochs, rows of the split."""
     budgets = {(each.rows, each.epochs) for each in record.budgets if task in each.tasks}
     counts = {row["n"] for row in record.metrics if (row["task"], row["split"]) == (task, record.split)}
     trained = [f"{rows:,} training images, at most {epochs} epochs" for rows, epochs in sorted(budgets)]
     return "; ".join([*trained, *(f"{count:,} {record.split} images" for count in sorted(counts))])
+
+
+def as_table(lines: Sequence[Any], caption: str, columns: list[str] | None = None) -> mtl.report.Table:
+    """Return lines as a table of a record.
+
+    Args:
+        lines: A mapping of column to text each, or with `columns` a sequence of texts each.
+        caption: What the columns mean.
+        columns: Names of the columns; None (default) if the lines have them.
+    """
+    import pandas as pd
+
+    return mtl.report.Table(mtl.report.to_markdown(pd.DataFrame(lines, columns=columns)), caption)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import mtl_keras as mtl
 
 from ._landmarks import ORIGINAL, STACK, TASKS, Settings, head_swap, phase, recipe
+from ._published import published_rows
 from ._seen import quote
 
 if TYPE_CHECKING:
@@ -92,22 +93,15 @@ def published(category: float, landmark: float, more: str = "its settings are no
         landmark: Macro F1 of landmarks.
         more: What else is known of it.
     """
-    return tuple(
-        {"task": task, "metric": "macro_f1", "value": value, "note": REPORTED + more}
-        for task, value in (("landmark", landmark), ("category", category))
-    )
+    return published_rows({"landmark": landmark, "category": category}, "macro_f1", REPORTED + more)
 
 
 #: Accuracies that the original's notebook shows for approach 3; its first stage kept epoch 29, its second one the last.
-NOTEBOOK = tuple(
-    {
-        "task": task,
-        "metric": "accuracy",
-        "value": value,
-        "note": "outputs of its notebook: one run, 267 training photos in five versions each, 60 for validation, 90 for "
-        "testing; epoch 29 of 50 for landmarks, 20 of 20 for categories; macro F1 there is .97 and .99",
-    }
-    for task, value in (("landmark", 0.97), ("category", 0.99))
+NOTEBOOK = published_rows(
+    {"landmark": 0.97, "category": 0.99},
+    "accuracy",
+    "outputs of its notebook: one run, 267 training photos in five versions each, 60 for validation, 90 for testing; epoch 29 "
+    "of 50 for landmarks, 20 of 20 for categories; macro F1 there is .97 and .99",
 )
 
 #: Macro F1 of the toolkit's own model as it was first evaluated on these test photos, at 224 px with a layer of 512.

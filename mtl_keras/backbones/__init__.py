@@ -1,4 +1,4 @@
-"""Backbones: networks that turn images into features.
+"""Backbones: networks that turn images, rows of a table or other arrays into features.
 
 A `Backbone` is a frozen value that says which network to use and how. `Backbone.apply` builds the network on a Keras tensor.
 Resizing and preprocessing are part of the graph, so it takes `[0, 255]` images of any size:
@@ -10,7 +10,12 @@ Resizing and preprocessing are part of the graph, so it takes `[0, 255]` images 
     (None, 1280)
 
 Every model of `keras.applications` is available under its own name. `EfficientNetLite0` gets its ImageNet weights from a pip
-package and needs no further download. `SmallCNN` and `CifarEfficientNetB0` are for small images.
+package and needs no further download. `SmallCNN` and `CifarEfficientNetB0` are for small images, `MLP` is for rows of a table,
+and a Keras model of your own takes inputs of any shape:
+
+    >>> series = keras.Sequential([keras.Input((None, 3)), keras.layers.LSTM(16)])
+    >>> mtl.Backbone(series).apply(keras.Input((50, 3))).shape
+    (None, 16)
 
 To add a network, write `_my_net.py` with a subclass of `Family` and add it to `BACKBONES` in `_backbone.py`.
 """

@@ -68,7 +68,7 @@ class Application(Family):
             else:
                 check_number(option, value, 0, MAX_FACTOR, bounds="(]", of=self.name, example=default)
 
-    def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
+    def check(self, side: tuple[int, ...], weights: str | None, options: Mapping[str, Any]) -> None:
         if weights != "imagenet" or self.name not in PUBLISHED:
             return
         sizes, published = PUBLISHED[self.name]
@@ -99,7 +99,7 @@ class Application(Family):
         return images
 
     def network(
-        self, shape: tuple[int, int, int], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
+        self, shape: tuple[int, ...], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
     ) -> keras.Model:
         inputs = keras.Input(shape, name="backbone_input")
         inner = {"include_preprocessing": preprocessing} if self._inner_preprocessing else {}

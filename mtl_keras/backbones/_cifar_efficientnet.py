@@ -54,7 +54,7 @@ class CifarEfficientNetB0(Family):
         return layers.Rescaling(scale, offset, dtype="float32", name="backbone_rescale")(images)
 
     def network(
-        self, shape: tuple[int, int, int], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
+        self, shape: tuple[int, ...], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
     ) -> keras.Model:
         inputs = keras.Input(shape, name="backbone_input")
         x = _conv(inputs, "stem_conv", 32, kernel=3)

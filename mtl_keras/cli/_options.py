@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,47 @@ import typer
 if TYPE_CHECKING:
     from mtl_keras.cli._console import Work
     from mtl_keras.runs import Options
+    from mtl_keras.search import Study
 
-StudyArgument = Annotated[str, typer.Argument(help="Name of a study, or a Python file that defines STUDY.", metavar="[STUDY]")]
+StudyArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a study, a table, a folder of images, a study file (.toml), the folder of a run of these, or a Python "
+        "file that defines STUDY.",
+        metavar="[STUDY]",
+    ),
+]
+Image = Annotated[
+    str | None,
+    typer.Option(help="Column of a table with the paths of images. [default: inferred]", metavar="COLUMN", show_default=False),
+]
+Inputs = Annotated[
+    str | None,
+    typer.Option(
+        help="Input columns of a table, or patterns, divided by commas. [default: without images all that are no tasks]",
+        metavar="NAME,...",
+        show_default=False,
+    ),
+]
+Tasks = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns to predict, or patterns such as 'Class*', divided by commas; 'grade:Ordinal' says of which kind. "
+        "[default: all others, if there are images]",
+        metavar="NAME,...",
+        show_default=False,
+    ),
+]
+Root = Annotated[
+    str | None,
+    typer.Option(help="Folder in which the images of a table lie. [default: looked for]", metavar="FOLDER", show_default=False),
+]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad", help="Leave out rows of a table or folder that cannot be used, and list them in skipped.csv of the run."
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Root folder in which a data set is looked up as <name>/ and tfds/<name>/.", show_default=False),
@@ -42,6 +82,42 @@ Seed = Annotated[
     int | None,
     typer.Option(help="Seed from which that of every training is derived. [default: the study's]", show_default=False),
 ]
+
+
+def split_names(text: str | None) -> tuple[str, ...]:
+    """Return names that are divided by commas. A name that has one is written in quotation marks."""
+    if text is None:
+        return ()
+    return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip())
+
+
+def find_study(
+    study: str,
+    hints: dict[str, Any],
+    *,
+    resume: bool = False,
+    command: str = "",
+    output_dir: Path | None = None,
+) -> Study:
+    """Return the study that the arguments of a verb name.
+
+    Args:
+        study: The argument STUDY.
+        hints: The options `image`, `inputs`, `tasks`, `root` and `skip_bad`.
+        resume: Whether a run is resumed: that of a table is then the study that its folder keeps.
+        command: The verb.
+        output_dir: The option.
+    """
+    from mtl_keras.search import find_run, load_study, study_of_run
+
+    if resume and not any(hints.values()) and (folder := find_run(study, command, output_dir)) is not None:
+        return study_of_run(folder)
+    return load_study(study, **read_hints(hints))
+
+
+def read_hints(hints: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that say what the columns of a table are, as `load_study` takes them."""
+    return {**hints, **{name: split_names(hints[name]) for name in ("inputs", "tasks")}}
 
 
 def read_changes(pairs: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:

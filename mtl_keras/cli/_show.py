@@ -22,6 +22,8 @@ __all__ = ["show_cache", "show_comparison", "show_evaluation", "show_result"]
 
 #: Trials shown; all of them are in trials.jsonl.
 SHOWN = 10
+#: Number of tables of classes that an evaluation shows, and of classes in each.
+CLASS_TABLES, CLASSES = 10, 20
 #: Maximum number of runs that TensorBoard selects by default.
 SELECTED = 40
 
@@ -60,6 +62,9 @@ def show_evaluation(console: Console, evaluation: Evaluation, title: str) -> Non
         table.add_row(score.task, score.metric, f"{score.value:.4f}", f"{score.trivial:.4f}", str(score.n), unit)
     table.add_row("all", "skill", f"{evaluation.skill:.4f}", "0.0000", "", "0 trivial, 1 perfect")
     console.print(table)
+    for task, counts in list(evaluation.class_counts.items())[:CLASS_TABLES]:
+        if len(counts) <= CLASSES:
+            console.print(_table(evaluation.class_table(task).reset_index(), f"{evaluation.split}: classes of {task}"))
 
 
 def show_cache(console: Console, where: Path, entries: Sequence[CacheEntry]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mtl_keras.comparison._approach import SINGLE, Approach
 from mtl_keras.comparison._comparison import Comparison
 from mtl_keras.comparison._jobs import list_jobs
 from mtl_keras.comparison._run import run_approaches
 from mtl_keras.data import Data
-from mtl_keras.errors import MTLError, check_count, check_path, check_seed, describe, unknown
+from mtl_keras.errors import MTLError, check_count, check_function, check_instance, check_path, check_seed, describe, unknown
 from mtl_keras.files import check_name
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Options, Plan, Reporter, RunFolder, Trainer
@@ -28,7 +29,7 @@ Baseline = Literal["single-task"] | Sequence[str] | None
 
 def compare(
     recipe: Recipe | Mapping[str, Plan],
-    data: Data,
+    data: Data | Callable[[int], Data],
     approaches: Mapping[str, Phase | Sequence[Phase]] | None = None,
     *,
     seeds: int = 5,
@@ -47,7 +48,8 @@ def compare(
 
     Args:
         recipe: The network of all approaches, e.g. `model.recipe`; or a `Plan` for each approach, by name.
-        data: The data to train on.
+        data: The data to train on; or a function from the number of a training, from 0, to its data, such as a fold or a random
+            split of its own. Intervals and tests then take into account that the splits share rows.
         approaches: A phase, or several, by name. Omit it if `recipe` holds plans.
         seeds: Number of trainings of each approach and baseline, at least 2; default 5. Below 5, differences are called
             indicative.
@@ -86,22 +88,24 @@ def compare(
     return compare_plans(
         RunFolder("compare", "compare", options),
         _plans(recipe, approaches),
-        data,
+        _each_training(data),
         options,
         seeds=seeds,
         baseline=baseline,
         seed=seed,
+        splits={} if isinstance(data, Data) else {"split_per_seed": True},
     )
 
 
 def compare_plans(
     folder: RunFolder,
     plans: Mapping[str, Plan],
-    data: Data,
+    load: Callable[[int], Data],
     options: Options,
     *,
     seeds: int,
     seed: int,
+    splits: Mapping[str, Any],
     baseline: Baseline = "single-task",
 ) -> Comparison:
     """Compare plans as `compare` does.
@@ -109,18 +113,16 @@ def compare_plans(
     Args:
         folder: The folder of the run.
         plans: By name.
-        data: As for `compare`.
+        load: Returns the data of a training, given its number.
         options: Where to read and write, and how to execute it.
         seeds: As for `compare`.
         seed: As for `compare`.
+        splits: What the configuration says of the splits: `split_per_seed` and `folds`, where they are not false or None.
         baseline: As for `compare`.
     """
     seeds = check_count("seeds", seeds, minimum=2, of="a comparison, which estimates a spread,", example=5)
     seed = check_seed("seed", seed)
-
-    def load(_: int) -> Data:
-        return data
-
+    data = load(0)
     # One function for all: baselines on the same data are the same.
     approaches = [
         Approach(name, plan, range(seeds), load, baselines=_baselines(baseline, plan.recipe.tasks, data.tasks))
@@ -134,6 +136,7 @@ def compare_plans(
         "seed": seed,
         "baseline": baseline if baseline is None or isinstance(baseline, str) else list(baseline),
         "approaches": {name: plan.config() for name, plan in plans.items()},
+        **{name: value for name, value in splits.items() if value},
     }
     folder.check(config)
     folder.check_data(data)
@@ -151,7 +154,17 @@ def compare_plans(
                 **results.content,
                 trainings=trainer.trainings,
             )
-    return Comparison(run.path, results)
+    return Comparison(run.path, results, split_per_seed=bool(splits.get("split_per_seed")))
+
+
+def _each_training(data: Data | Callable[[int], Data]) -> Callable[[int], Data]:
+    """Return a function from the number of a training to its data."""
+    if isinstance(data, Data):
+        return lambda _: data
+    load = check_function("data", data, "number")
+    remedy = "Return e.g. mtl.data.from_table(..., splits=mtl.data.Splits(folds=5, fold=number))."
+    # What was loaded last is asked for several times.
+    return functools.lru_cache(1)(lambda number: check_instance(f"data({number})", load(number), Data, remedy))
 
 
 def check_approaches(trainer: Trainer, approaches: Sequence[Approach]) -> None:
@@ -180,7 +193,8 @@ def check_approaches(trainer: Trainer, approaches: Sequence[Approach]) -> None:
         for name in own:
             if name not in data.tasks:
                 raise unknown(f"task of approach {each.name!r} in the data", name, data.tasks)
-        check(trainer.model(each.plan), each.plan.rows(data), each.plan.phases)
+        plan = each.plan.for_data(data)
+        check(trainer.model(plan), plan.rows(data), plan.phases)
         if not isinstance(each.baselines, bool):
             for name in each.baselines:
                 if name not in own:
@@ -211,6 +225,7 @@ def _check_baselines(trainer: Trainer, approach: Approach, data: Data) -> None:
             )
         if any(phase.freeze for phase in plan.phases):
             # A frozen layer may belong to another task's head.
+            plan = plan.for_data(data)
             check(trainer.model(plan), plan.rows(data), plan.phases)
 
 

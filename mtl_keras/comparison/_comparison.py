@@ -29,7 +29,8 @@ class Comparison:
         output_dir: Its folder, which is a record.
         results: What the trainings gave.
         published: Published values to be shown next to them, rows of `run`, `task`, `metric`, `value` and `note`.
-        split_per_seed: Whether each seed has a random split of its own, which intervals and tests take into account.
+        split_per_seed: Whether each seed has a random split, or a fold, of its own, for which intervals and tests are
+            corrected.
     """
 
     output_dir: Path
@@ -69,7 +70,7 @@ class Comparison:
 
     @property
     def resplit(self) -> float:
-        """The ratio of test to training rows if each seed has a random split of its own, else 0."""
+        """The ratio of test to training rows if each seed has a split of its own, else 0; see `report.statistics.interval`."""
         return report.resplit_ratio(self.metrics, self.results.budgets, self.split) if self.split_per_seed else 0.0
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,11 @@ class Job:
             MTLError: If it differs; the message names what differs.
         """
         self.data(self.seed).check_digests(self.summary().get("data"), self.folder)
+
+    @functools.cached_property
+    def own_plan(self) -> Plan:
+        """The plan for the rows of this training."""
+        return self.plan.for_data(self.data(self.seed))
 
     def rows(self) -> Data:
         """Return the data for the tasks of the plan."""

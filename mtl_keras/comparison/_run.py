@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mtl_keras.backbones import Backbone
 from mtl_keras.comparison._approach import SINGLE, Approach
 from mtl_keras.comparison._jobs import Job, list_jobs
 from mtl_keras.comparison._results import Results, choose_best, keep_trivial_once, with_mean_skill
@@ -82,7 +83,7 @@ def _train(trainer: Trainer, folder: Path, job: Job, seed: int, number: int, tot
     began = time.perf_counter()
     logs = folder / "logs" / f"final-{job.folder.name}"
     own_seed = derived_seed(seed, FINAL, job.seed)
-    run, data = trainer.train(job.plan, job.data(job.seed), own_seed, logs, output_dir=job.folder, keep=True)
+    run, data = trainer.train(job.own_plan, job.data(job.seed), own_seed, logs, output_dir=job.folder, keep=True)
     found: dict[str, Evaluation] = {}
     rows = []
     for kind, at in (("best", contextlib.nullcontext(run.model)), ("last", run.at_last_epoch())):
@@ -118,13 +119,14 @@ def _evaluate_test_split(trainer: Trainer, folder: Path, jobs: Sequence[Job], wh
     trainer.reporter.on_stage("Evaluating the test split, once")
     found: dict[str, list[MetricsRow]] = {}
     # The seeds of one plan take turns in one network: building it takes longer than evaluating it.
-    models: dict[tuple[str, str | None], MultiTaskModel] = {}
+    models: dict[tuple[str, str | None, Backbone], MultiTaskModel] = {}
     for job in sorted(jobs, key=lambda job: job.seed):
         data = job.rows()
         rows = found[job.folder.name] = []
-        if (job.label, job.task) not in models:
-            models[job.label, job.task] = trainer.model(job.plan)
-        model = models[job.label, job.task]
+        key = (job.label, job.task, job.own_plan.recipe.backbone)
+        if key not in models:
+            models[key] = trainer.model(job.own_plan)
+        model = models[key]
         for kind in ("best", "last"):
             job.load_weights(model, kind)
             evaluation = evaluate(model, data, "test", cache_dir=trainer.cache_dir)
@@ -141,8 +143,9 @@ def _evaluate_test_split(trainer: Trainer, folder: Path, jobs: Sequence[Job], wh
 
 def _load_best(trainer: Trainer, job: Job) -> MultiTaskModel:
     """Return a trained model with its weights and weighting state at the best epoch."""
-    model = trainer.model(job.plan)
+    model = trainer.model(job.own_plan)
     job.load_weights(model, "best")
     model.class_names = {task: tuple(names) for task, names in job.rows().class_names.items()}
+    model.encoder = job.rows().encoder
     model.weighting_state = {name: np.array(value, np.float32) for name, value in job.summary()["weighting_state"].items()}
     return model

@@ -1,9 +1,10 @@
 """Data sets: inputs, labels and splits.
 
 `load` reads a data set by name, `from_arrays` takes arrays in memory, `from_folders` a tree of images whose folders are their
-labels, `from_dataframe` images listed in a table, and `alternate` combines several data sets. All return a `Data` with a
-training, a validation and perhaps a test `Split`. A split holds inputs and encoded labels in memory and feeds them to Keras
-as `(x, {task: y}, {task: weight})`: every task in every batch, with weight 0 where a label is absent.
+labels, `from_table` a table of images or of columns, `from_dataset` datasets of TensorFlow, and `alternate` combines several
+data sets. All return a `Data` with a training, a validation and perhaps a test `Split`. A split holds inputs and encoded labels
+in memory and feeds them to Keras as `(x, {task: y}, {task: weight})`: every task in every batch, with weight 0 where a label is
+absent.
 
 Example:
     >>> import numpy as np
@@ -32,15 +33,21 @@ from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
 from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
 from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import Data
-from mtl_keras.data._dataframe import from_dataframe
+from mtl_keras.data._decode import ImageFacts, UnreadableImage, read_facts
 from mtl_keras.data._digits import load_digits
-from mtl_keras.data._folders import from_folders
+from mtl_keras.data._draft import Draft, Source, draft_study, infer_source, study_name
+from mtl_keras.data._folders import from_folders, list_folder
+from mtl_keras.data._from_dataset import from_dataset
 from mtl_keras.data._inputs import read_inputs
 from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
 from mtl_keras.data._sampling import parse_sampling, parse_steps
+from mtl_keras.data._skipped import SkippedRow, skipped_text
 from mtl_keras.data._split import Split
+from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import stratified_folds
+from mtl_keras.data._survey import Survey, survey_table
+from mtl_keras.data._table import from_table
 from mtl_keras.data._trivial import trivial_scores
 from mtl_keras.data._views import parse_views
 from mtl_keras.errors import unknown
@@ -54,19 +61,35 @@ __all__ = [
     "CIFAR100_GROUPS",
     "LOADERS",
     "Data",
+    "Draft",
+    "ImageFacts",
+    "SkippedRow",
+    "Source",
     "Split",
+    "Splits",
+    "Survey",
+    "UnreadableImage",
     "alternate",
     "cache",
+    "draft_study",
     "from_arrays",
-    "from_dataframe",
+    "from_dataset",
     "from_folders",
+    "from_table",
+    "infer_source",
+    "list_folder",
     "load",
     "parse_online",
     "parse_sampling",
+    "parse_splits",
     "parse_steps",
     "parse_views",
+    "read_facts",
     "read_inputs",
+    "skipped_text",
     "stratified_folds",
+    "study_name",
+    "survey_table",
     "trivial_scores",
 ]
 

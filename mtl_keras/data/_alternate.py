@@ -99,6 +99,7 @@ def alternate(
         {task: names for data in sets for task, names in data.class_names.items()},
         sets[0].image_shape,
         sets[0].features,
+        sets[0].encoder,
     )
 
 
@@ -147,6 +148,11 @@ def _check_inputs(sets: Sequence[Data]) -> None:
             raise MTLError(
                 f"Images of all data sets must have one size. Received: {sizes[0]} in {first.name!r} and {sizes[1]} in "
                 f"{data.name!r}. Pass image_size=, to which all are resized; the number of channels must be the same."
+            )
+        if data.encoder != first.encoder:
+            raise MTLError(
+                f"Tables of all data sets must be encoded alike. Received: encoders that differ in {first.name!r} and "
+                f"{data.name!r}. Join them to one table, whose rows lack the labels of the other tasks."
             )
         for what, one, other in (
             ("features", first.features, data.features),

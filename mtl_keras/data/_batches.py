@@ -29,9 +29,18 @@ class BatchReader:
         arrays: The split's arrays.
         views: Number of views of a row, or None; arrays of views are `[n, views, ...]`.
         cache: Keeps the tensors that the arrays were converted to.
+        class_weights: Weights of classes by task; default none.
     """
 
-    def __init__(self, tasks: Tasks, arrays: RowArrays, views: int | None, cache: ArrayCache) -> None:
+    def __init__(
+        self,
+        tasks: Tasks,
+        arrays: RowArrays,
+        views: int | None,
+        cache: ArrayCache,
+        class_weights: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        self._class_weights = {name: weights for name, weights in (class_weights or {}).items() if name in tasks}
         self._tasks, self._views, self._cache = tasks, views or 1, cache
         self._x = arrays["x", ""]
         self._y = {task: arrays["y", task] for task in tasks}
@@ -66,6 +75,9 @@ class BatchReader:
         for keys, read in self._weights:
             parts |= zip(keys, tf.unstack(tf.where(counts, read(rows), 0.0), len(keys)), strict=True)
         weight = {name: parts[id(array)] for name, array in self._weight.items()}
+        for name, weights in self._class_weights.items():
+            y[name], factor = self._tasks[name].weigh(y[name], weights)
+            weight[name] = weight[name] if factor is None else weight[name] * factor
         x, side = parts[id(self._x)], {name: parts[id(array)] for name, array in self._side.items()}
         return {"input": x, **side} if side else x, y, weight
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from mtl_keras.data._arrays import resolve_columns
 from mtl_keras.data._data import Data
-from mtl_keras.data._dataframe import from_dataframe, read_table
+from mtl_keras.data._splits import Splits
+from mtl_keras.data._table import from_table
 from mtl_keras.errors import MTLError, unknown
+from mtl_keras.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,13 +67,13 @@ def load_clothing(
             "(--data-dir) with DIR/clothing/labels.csv and the photos in DIR/clothing/images."
         )
     fraction = VALIDATION if validation_fraction is None else validation_fraction
-    return from_dataframe(
+    return from_table(
         _select_most_frequent(root, garments),
         tasks,
+        image="path",
         root=root / "images",
         image_size=image_size,
-        validation=fraction * (1 - TEST),
-        test=TEST,
+        splits=Splits(validation=fraction * (1 - TEST), test=TEST),
         seed=seed,
         name="clothing",
     )
@@ -79,7 +81,9 @@ def load_clothing(
 
 def _select_most_frequent(root: Path, garments: int) -> pd.DataFrame:
     """Return the rows of the most frequent garments, with the names of the photos' files in `path`."""
-    table, _, _ = read_table(root / "labels.csv", "image")
+    import pandas as pd
+
+    table = read_table(root / "labels.csv").frame
     for column in ("image", *COLUMNS):
         if column not in table.columns:
             raise unknown("column of labels.csv", column, map(str, table.columns))
@@ -92,5 +96,6 @@ def _select_most_frequent(root: Path, garments: int) -> pd.DataFrame:
         )
     kept = table[table.label.isin(counts.index[:garments])]
     endings = {path.stem: path.suffix for path in (root / "images").glob("*")}
-    names = [f"{image}{endings.get(image, '.png')}" if isinstance(image, str) else image for image in kept.image]
+    # A column of numbers alone is read as numbers.
+    names = [image if pd.isna(image) else f"{image}{endings.get(str(image), '.png')}" for image in kept.image]
     return kept.assign(path=names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ import numpy as np
 from mtl_keras.data import cache
 from mtl_keras.data._augment import MODES
 from mtl_keras.data._digest import describe_change, digest_inputs, digest_inputs_as, digest_split
+from mtl_keras.data._inputs import describe_columns
+from mtl_keras.data._skipped import SkippedRow
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import label_strata, stratified_choice
 from mtl_keras.data._views import View
@@ -19,6 +22,7 @@ from mtl_keras.errors import (
     MTLError,
     check_choice,
     check_instance,
+    check_instances,
     check_integers,
     check_mapping,
     check_names,
@@ -28,6 +32,7 @@ from mtl_keras.errors import (
     store,
     unknown,
 )
+from mtl_keras.tables import Column, TableEncoder
 
 if TYPE_CHECKING:
     import keras
@@ -55,6 +60,8 @@ class Data:
         class_names: Names of the classes of each task that has them, in the order of their indices.
         image_shape: Shape of one original input, e.g. `(32, 32, 3)`, even if `x` holds features.
         features: Digest of the trunk whose features `x` holds, or None (default) if `x` holds the original inputs.
+        encoder: What encoded the columns of a table as `x`; None (default) if nothing did.
+        skipped: Rows of a table that were set aside because they cannot be used; default none.
     """
 
     name: str
@@ -64,12 +71,17 @@ class Data:
     class_names: Mapping[str, tuple[str, ...]]
     image_shape: tuple[int, ...]
     features: str | None = None
+    encoder: TableEncoder | None = None
+    skipped: tuple[SkippedRow, ...] = ()
 
     def __post_init__(self) -> None:
         check_text("name", self.name, of="data", maximum=200, example="mine")
         for field, required in (("train", True), ("validation", True), ("test", False)):
             if required or getattr(self, field) is not None:
                 check_instance(field, getattr(self, field), Split, "Use mtl.data.from_arrays.", of="data")
+        if self.encoder is not None:
+            check_instance("encoder", self.encoder, TableEncoder, "Use mtl.data.from_table.", of="data")
+        store(self, skipped=check_instances("skipped", self.skipped, SkippedRow, of="data"))
         names = check_mapping("class_names", self.class_names, of="data", example="{'kind': ('a', 'b')}")
         checked = {task: check_names(f"class_names[{task!r}]", each) for task, each in names.items()}
         store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="data"), class_names=checked)
@@ -80,6 +92,19 @@ class Data:
                     f"`class_names` must have one name for each class. Received: {len(each)} names for the {count} classes of "
                     f"task {task!r}. Correct the names or `classes`."
                 )
+
+        self._weigh_classes()
+
+    def _weigh_classes(self) -> None:
+        """Give all splits the class weights that follow from the training rows."""
+        found = {}
+        for name, task in self.tasks.items():
+            if getattr(task, "class_weight", None) is not None:
+                labels = self.train.y[name][self.train.weight[name] > 0]
+                found[name] = task.class_weights(labels, self.class_names.get(name, ()))
+        for field in SPLITS if found else ():
+            if (split := getattr(self, field)) is not None:
+                store(self, **{field: replace(split, class_weights=found)})
 
     def __repr__(self) -> str:
         splits = [split for split in (self.train, self.validation, self.test) if split is not None]
@@ -98,6 +123,20 @@ class Data:
     def tasks(self) -> Tasks:
         """What is predicted."""
         return self.train.tasks
+
+    @functools.cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """What a network must know of the columns of rows of numbers, for `mtl.Backbone("MLP", columns=data.columns)`.
+
+        Those of a table say how its encoder has encoded them. Those of an array `[n, d]` are numbers with mean and standard
+        deviation of the training rows, which may be missing where one is in any split. Other inputs, and features, have none.
+        """
+        if self.encoder is not None:
+            return self.encoder.columns
+        if self.features is not None or len(self.image_shape) != 1:
+            return ()
+        missing = [split.missing for split in (self.train, self.validation, self.test) if split is not None]
+        return describe_columns(self.train.x, np.any(missing, axis=0))
 
     @property
     def task_groups(self) -> tuple[tuple[str, ...], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,19 @@ from mtl_keras.data._arrays import check_tasks, from_arrays, resolve_columns
 from mtl_keras.data._data import Data
 from mtl_keras.data._decode import SUFFIXES
 from mtl_keras.data._images import SPLITS, read_images
-from mtl_keras.errors import MTLError, check_image_size, check_rows, check_seed
+from mtl_keras.errors import MTLError, check_image_size, check_names, check_rows, check_seed
+from mtl_keras.tables import Table
 
 if TYPE_CHECKING:
     from mtl_keras.tasks import Tasks
 
-__all__ = ["Tree", "from_folders", "read_tree", "split_tree"]
+__all__ = ["Tree", "from_folders", "list_folder", "read_tree", "split_tree"]
 
 #: Files that systems leave in folders, besides hidden ones.
 SYSTEM_FILES = ("desktop.ini", "thumbs.db")
+
+#: Deepest level of folders that is looked at where the levels are not named.
+DEEPEST = 8
 
 #: The splits that are not trained on.
 HELD_OUT = ("validation", "test")
@@ -106,6 +111,52 @@ def from_folders(
     return split_tree(
         tree, tasks, validation_per_class or 0, test_per_class, seed, root.resolve().name if name is None else name
     )
+
+
+def list_folder(root: str | os.PathLike[str], levels: Sequence[str] | None = None) -> tuple[Table, tuple[str, ...]]:
+    """Return the images of a tree of folders as a table, and the names of its levels.
+
+    Args:
+        root: As for `from_folders`.
+        levels: As for `from_folders`; None (default) takes the depth at which most images lie, and calls a single level
+            `label` and several ones `level_1`, `level_2` and so on.
+
+    Returns:
+        Columns `file`, relative to the root, and one of class names for each level; with a folder for each split also `split`.
+
+    Raises:
+        MTLError: If there is no such tree.
+    """
+    import pandas as pd
+
+    root = Path(root).expanduser()
+    names = _name_levels(root) if levels is None else check_names("levels", levels)
+    files, above = _find_images(root, len(names))
+    columns: dict[str, list[str]] = {"file": [file.as_posix() for file in files]}
+    for depth, level in enumerate(names, start=1):
+        folders = sorted({file.parts[above : above + depth] for file in files})
+        called = dict(zip(folders, _name_classes(folders), strict=True))
+        columns[level] = [called[file.parts[above : above + depth]] for file in files]
+    if above:
+        columns["split"] = [file.parts[0] for file in files]
+    return Table(pd.DataFrame(columns), root.resolve().name, root), names
+
+
+def _name_levels(root: Path) -> tuple[str, ...]:
+    """Return names for the levels at which most images of a tree lie."""
+    images = [file for file in _list_files(root, DEEPEST) if file.suffix.lower() in SUFFIXES]
+    depths = Counter(len(file.parts) - 1 for file in images)
+    depth = depths.most_common(1)[0][0] if depths else 0
+    first = {file.parts[0] for file in images if len(file.parts) > 1}
+    if depth > 1 and {"train"} <= first <= set(SPLITS):
+        depth -= 1
+    if not depth:
+        received = f"{len(images)} images in it, but no folders" if images else "no image below it"
+        raise MTLError(
+            f"A folder of images must have a folder for each class. Received: {root}, "
+            f"{received if root.is_dir() else 'no folder'}. Sort the images into folders, or list them in a table."
+        )
+    return ("label",) if depth == 1 else tuple(f"level_{number}" for number in range(1, depth + 1))
 
 
 def read_tree(root: Path, levels: Sequence[str], image_size: int | tuple[int, int] | None = None) -> Tree:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mtl_keras.errors import MTLError, describe, list_rows
+from mtl_keras.tables import Column
 
-__all__ = ["as_column", "check_part", "convert_inputs", "read_inputs"]
+__all__ = ["as_column", "check_part", "convert_inputs", "describe_columns", "find_missing", "read_inputs"]
 
 _log = logging.getLogger("mtl_keras")
 
 #: Bytes of inputs that are looked at together.
 PIECE = 2**24
 
-FLOAT_MAX = float(np.finfo(np.float32).max)
+FLOAT_MAX, INT_MAX = float(np.finfo(np.float32).max), 2**31 - 1
+#: Axes of an array of images, and of one of rows of numbers.
+IMAGES, ROWS = 4, 2
 
 
 def check_part(side: str, part: Any) -> None:
@@ -40,7 +43,9 @@ def check_part(side: str, part: Any) -> None:
 
 
 def convert_inputs(x: Any, split: str) -> np.ndarray:
-    """Return inputs as uint8 or float32, without a copy if they are that already; see `read_inputs` for what is checked.
+    """Return inputs as uint8, int32 or float32, without a copy if they are that already; see `read_inputs` for what is checked.
+
+    Integers stay integers where they are no images, for instance token ids. Rows of numbers `[n, d]` may lack some (NaN).
 
     Args:
         x: Inputs `[n, ...]`, an array or a list of arrays of one shape.
@@ -49,21 +54,26 @@ def convert_inputs(x: Any, split: str) -> np.ndarray:
     Raises:
         MTLError: As `read_inputs`.
     """
-    x, unusual = read_inputs(x, split)
+    x, unusual = read_inputs(x, split, missing=True)
     if unusual is not None:
         _log.warning(unusual)
-    return x if x.dtype in (np.uint8, np.float32) else x.astype(np.float32)
+    if x.dtype in (np.uint8, np.float32):
+        return x
+    if x.ndim != IMAGES and np.issubdtype(x.dtype, np.integer) and max(map(abs, _find_range(x, split))) <= INT_MAX:
+        return x.astype(np.int32, copy=False)
+    return x.astype(np.float32)
 
 
-def read_inputs(x: Any, name: str) -> tuple[np.ndarray, str | None]:
+def read_inputs(x: Any, name: str, *, missing: bool | Sequence[bool] = ()) -> tuple[np.ndarray, str | None]:
     """Return inputs as an array whose values were checked, and a line on values that no image should have.
 
-    Any value that is not finite is an error; images (`[n, height, width, channels]`) that are not in `[0, 255]`, or whose
-    values are all at most 1, are unusual.
+    Any value that is not finite is an error, except missing ones; images (`[n, height, width, channels]`) that are not in
+    `[0, 255]`, or whose values are all at most 1, are unusual.
 
     Args:
         x: Inputs `[n, ...]`, an array or a list of arrays of one shape.
         name: Where they come from, for messages.
+        missing: For rows of numbers `[n, d]`, which columns may lack values (NaN), or True for all; default none.
 
     Returns:
         The array, in its own type, and the line; None if there is nothing to say.
@@ -79,12 +89,50 @@ def read_inputs(x: Any, name: str) -> tuple[np.ndarray, str | None]:
         )
     if not len(x):
         raise MTLError(f"Inputs must have at least one row. Received: shape {list(x.shape)} in {name}. Pass some rows.")
-    return x, None if x.dtype == np.uint8 else _describe_unusual(x, *_find_range(x, name), name)
+    if x.dtype == np.uint8:
+        return x, None
+    if x.ndim == ROWS and np.any(missing):
+        _check_finite(x, name, np.broadcast_to(missing, x.shape[1:]))
+        return x, None
+    return x, _describe_unusual(x, *_find_range(x, name), name)
+
+
+def find_missing(x: np.ndarray) -> np.ndarray:
+    """Return which columns of rows `[n, d]` lack a value (NaN); none of inputs of another shape."""
+    if x.ndim != ROWS or x.dtype != np.float32:
+        return np.zeros(x.shape[1:2], bool)
+    return np.any([np.isnan(piece).any(axis=0) for piece in _pieces(x)], axis=0)
+
+
+def describe_columns(x: np.ndarray, missing: np.ndarray) -> tuple[Column, ...]:
+    """Return what a network must know of the columns of rows `[n, d]`: numbers with mean and standard deviation.
+
+    Args:
+        x: Training rows.
+        missing: Which columns may lack values.
+    """
+    pieces = _pieces(x)
+    counts = np.sum([np.isfinite(piece).sum(axis=0) for piece in pieces], axis=0)
+    shares = 1 / np.maximum(counts, 1)
+    mean = np.sum([np.nansum(piece, axis=0, dtype=np.float64) for piece in pieces], axis=0) * shares
+    squares = np.sum([np.nansum((piece - mean) ** 2, axis=0) for piece in pieces], axis=0) * shares
+    # Rounding leaves something of constant columns.
+    scale = np.where(np.sqrt(squares) > 1e-7 * np.abs(mean), np.sqrt(squares), 1.0)
+    return tuple(
+        Column(str(number), "number", float(mean[number]), float(scale[number]) or 1.0, missing=bool(missing[number]))
+        for number in range(x.shape[1])
+    )
+
+
+def _pieces(x: np.ndarray) -> list[np.ndarray]:
+    """Return views of some rows each; a mapped array is read in pieces."""
+    step = max(1, PIECE // max(x[:1].nbytes, 1))
+    return [x[start : start + step] for start in range(0, len(x), step)]
 
 
 def _describe_unusual(x: np.ndarray, lowest: float, highest: float, name: str) -> str | None:
     """Return what is unusual about the range of images; None if nothing is, as where all of them are black."""
-    if x.ndim != 4 or (lowest >= 0 and 1 < highest <= 255) or lowest == highest == 0:
+    if x.ndim != IMAGES or (lowest >= 0 and 1 < highest <= 255) or lowest == highest == 0:
         return None
     # A loss of bits, or a scale that the preprocessing inside of the models does not expect.
     remedy = "Do not divide by 255" if lowest >= 0 and highest <= 1 else "Do not standardize"
@@ -145,19 +193,27 @@ def _describe_objects(array: np.ndarray) -> str:
 
 
 def _find_range(x: np.ndarray, split: str) -> tuple[float, float]:
-    """Return the lowest and the highest value, after checking that all are finite; a mapped array is read in pieces."""
-    step = max(1, PIECE // max(x[:1].nbytes, 1))
-    ends = [(piece.min(), piece.max()) for piece in (x[i : i + step] for i in range(0, len(x), step))]
+    """Return the lowest and the highest value, after checking that all are finite."""
+    ends = [(piece.min(), piece.max()) for piece in _pieces(x)]
     # NaN is the minimum and the maximum of whatever holds one.
-    if not (np.abs(ends) <= FLOAT_MAX).all():
-        found = [i + row for i in range(0, len(x), step) for row in _rows_not_finite(x[i : i + step])]
-        raise MTLError(
-            f"Inputs must be finite as float32. Received: NaN or infinity in {list_rows(found)} of {len(x)} in {split}. "
-            "Replace these values, or remove the rows."
-        )
+    if not (np.abs(np.asarray(ends, np.float64)) <= FLOAT_MAX).all():
+        _check_finite(x, split, np.zeros(x.shape[1:], bool))
     return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
 
 
-def _rows_not_finite(piece: np.ndarray) -> list[int]:
-    """Return the rows that hold NaN or an infinity, or what is one as float32."""
-    return np.flatnonzero(~(np.abs(piece) <= FLOAT_MAX).reshape(len(piece), -1).all(axis=1)).tolist()
+def _check_finite(x: np.ndarray, split: str, missing: np.ndarray) -> None:
+    """Refuse NaN, except where values may be missing, and infinity, or what is one as float32."""
+    found, start, absent = [], 0, False
+    for piece in _pieces(x):
+        nan = np.isnan(piece)
+        wrong = (nan & ~missing) | (~nan & ~(np.abs(piece) <= FLOAT_MAX))
+        found += (start + np.flatnonzero(wrong.reshape(len(piece), -1).any(axis=1))).tolist()
+        absent, start = absent or bool((nan & wrong).any()), start + len(piece)
+    if not found:
+        return
+    remedy = "Replace these values, or remove the rows"
+    if absent and x.ndim == ROWS:
+        remedy = "Replace these values, or build mtl.Backbone('MLP', columns=data.columns) from training rows that lack some"
+    raise MTLError(
+        f"Inputs must be finite as float32. Received: NaN or infinity in {list_rows(found)} of {len(x)} in {split}. {remedy}."
+    )

@@ -10,6 +10,7 @@ import numpy as np
 
 from mtl_keras.data._array_cache import ArrayCache
 from mtl_keras.data._batches import BatchReader
+from mtl_keras.data._inputs import find_missing
 from mtl_keras.data._online import Online
 from mtl_keras.data._rows import Key, RowArrays, map_rows
 from mtl_keras.data._sampler import BatchOrder, Sampler
@@ -42,7 +43,8 @@ class Split:
 
     Args:
         tasks: What is predicted.
-        x: Inputs `[n, ...]`: uint8 or float32 images in `[0, 255]`, or float32 features. A `numpy.memmap` is read row
+        x: Inputs `[n, ...]`: uint8 or float32 images in `[0, 255]`, float32 or int32 arrays of another shape, or float32
+            features. Of rows of numbers `[n, d]` some may be missing (NaN). A `numpy.memmap` is read row
             by row and may be larger than the memory.
         y: Encoded labels of each task `[n, ...]`, as returned by `Task.encode`.
         weight: Weight of each label `[n]`, float32, 0 if absent; one array per task.
@@ -54,6 +56,7 @@ class Split:
         sampler: The batching policy: views, online augmentation and the schedule of several data sets. With V views, `x`
             and targets that are the input are `[n, V, ...]`. Default: plain rows of one data set.
         array_cache: Keeps what was computed from the arrays, such as tensors; shared by splits derived from one another.
+        class_weights: Weights of the classes in the loss by task, from `Task.class_weights`; `Data` sets them. Default none.
 
     Raises:
         MTLError: If there are no rows, numbers of rows or views differ, or `y` or `weight` lack a task.
@@ -69,9 +72,11 @@ class Split:
     origin: np.ndarray | None = None
     sampler: Sampler = field(default_factory=Sampler)
     array_cache: ArrayCache = field(default_factory=ArrayCache, repr=False)
+    class_weights: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_mapping("tasks", self.tasks, of="a split")
+        check_mapping("class_weights", self.class_weights, of="a split")
         arrays = {"x": self.x} | {n: a for n in ("group", "origin") if (a := getattr(self, n)) is not None}
         for by_name in ("y", "weight", "side"):
             given = check_mapping(by_name, getattr(self, by_name), of="a split")
@@ -134,6 +139,14 @@ class Split:
     def complete(self) -> bool:
         """Whether every row has a label for every task."""
         return all(bool((weight > 0).all()) for weight in self.weight.values())
+
+    @property
+    def missing(self) -> tuple[bool, ...]:
+        """For each column of rows of numbers `[n, d]` whether a value is missing (NaN); found once for each array."""
+        found = self.array_cache.find("missing", [self.x])
+        if found is None:
+            found = self.array_cache.keep("missing", [self.x], tuple(find_missing(self.x).tolist()))
+        return tuple(found)
 
     def arrays(self) -> dict[Key, np.ndarray]:
         """Return all row-aligned arrays by field and name: `("x", "")`, `("y", task)`, `("weight", task)`, `("side", name)`."""
@@ -251,7 +264,7 @@ class Split:
                 batch is NaN, and some kernels refuse one.
 
         Returns:
-            A `tf.data.Dataset` with known cardinality. `y` has passed through `Task.target`.
+            A `tf.data.Dataset` with known cardinality. `y` has passed through `Task.target`, and `Task.weigh` if given weights.
 
         Raises:
             MTLError: If `batch_size` is below 1, there is no epoch, or an alternated data set has no row.
@@ -268,7 +281,7 @@ class Split:
         epochs = check_count("epochs", epochs)
         first_epoch = check_integer("first_epoch", first_epoch, 0, epochs - 1)
         seed = None if seed is None else check_seed("seed", seed)
-        reader = BatchReader(self.tasks, self.arrays(), self.views, self.array_cache)
+        reader = BatchReader(self.tasks, self.arrays(), self.views, self.array_cache, self.class_weights)
         order = BatchOrder(batch_size, seed, epochs, first_epoch, at_least)
         members = [np.arange(len(self))] if seed is None else self.rows_by_dataset()
         rows = self.sampler.batches_of_rows(members, order, self.x.shape[-3:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +12,9 @@ from mtl_keras.errors import check_integer
 
 if TYPE_CHECKING:
     from mtl_keras.data._split import Split
+    from mtl_keras.tasks import Tasks
 
-__all__ = ["label_strata", "stratified_choice", "stratified_folds"]
+__all__ = ["choose_folds", "label_strata", "stratified_choice", "stratified_folds", "strata_of"]
 
 _log = logging.getLogger("mtl_keras")
 
@@ -68,13 +69,38 @@ def stratified_choice(strata: Sequence[np.ndarray], n: int, count: int, seed: in
 
 def label_strata(split: Split) -> list[np.ndarray]:
     """Return the labels that a division of the split keeps in proportion: `[n]` integers for each task that has classes."""
+    return strata_of(split.tasks, {name: (split.y[name], split.weight[name]) for name in split.tasks})
+
+
+def strata_of(tasks: Tasks, labels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+    """Return the same as `label_strata` for stored labels and presence by task; tasks without labels are left out."""
     columns = []
-    for name, task in split.tasks.items():
-        strata = task.strata(split.y[name])
+    for name, (stored, present) in labels.items():
+        strata = tasks[name].strata(stored)
         if strata is not None:
             # Absent labels are a class of their own: each part gets its share of them.
-            columns.append(np.where(split.weight[name] > 0, strata, -1))
+            columns.append(np.where(present > 0, strata, -1))
     return columns
+
+
+def choose_folds(strata: Sequence[np.ndarray], n: int, folds: int, seed: int) -> list[np.ndarray]:
+    """Divide `n` rows into folds of equal size, within one row, which keep the proportions of strata.
+
+    Args:
+        strata: As for `stratified_choice`.
+        n: Number of rows, at least `folds`.
+        folds: Number of folds, at least 2.
+        seed: Seed of the division.
+
+    Returns:
+        Row numbers of each fold, ascending.
+    """
+    left, parts = np.arange(n), []
+    for share in range(folds, 1, -1):
+        chosen = stratified_choice([column[left] for column in strata], len(left), len(left) // share, seed)
+        parts.append(left[chosen])
+        left = np.delete(left, chosen)
+    return [*parts, left]
 
 
 def stratified_folds(split: Split, folds: int, seed: int) -> list[np.ndarray]:
@@ -93,12 +119,8 @@ def stratified_folds(split: Split, folds: int, seed: int) -> list[np.ndarray]:
     check_integer("folds", folds, 2, len(split), example=5)
     group = np.arange(len(split)) if split.group is None else split.group
     names, first = np.unique(group, return_index=True)
-    strata, left, parts = [column[first] for column in label_strata(split)], np.arange(len(first)), []
-    for share in range(folds, 1, -1):
-        chosen = stratified_choice([column[left] for column in strata], len(left), len(left) // share, seed)
-        parts.append(left[chosen])
-        left = np.delete(left, chosen)
-    return [np.flatnonzero(np.isin(group, names[part])) for part in (*parts, left)]
+    parts = choose_folds([column[first] for column in label_strata(split)], len(first), folds, seed)
+    return [np.flatnonzero(np.isin(group, names[part])) for part in parts]
 
 
 def _choose_in_proportion(group: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["trivial_scores"]
 
 
-def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]]:
+def trivial_scores(reference: Split, split: Split, tasks: Mapping[str, Task] | None = None) -> dict[str, dict[str, float]]:
     """Return every metric of each task's trivial predictor (majority class, mean image).
 
     It is fitted on one split and scored on another, on first views if rows have several. Scores are computed once for the
@@ -23,11 +24,12 @@ def trivial_scores(reference: Split, split: Split) -> dict[str, dict[str, float]
     Args:
         reference: Split the predictor is fitted on; the training split.
         split: Split it is scored on.
+        tasks: Whose metrics are computed, e.g. those of a model; None (default) for those of the split.
 
     Returns:
         `{task: {metric: value}}`; a task without any label in one of the splits is left out.
     """
-    scores = {name: _score(name, task, reference, split) for name, task in split.tasks.items()}
+    scores = {name: _score(name, task, reference, split) for name, task in (split.tasks if tasks is None else tasks).items()}
     return {name: by_metric for name, by_metric in scores.items() if by_metric}
 
 

@@ -28,7 +28,7 @@ from mtl_keras.errors._containers import (
     check_unique,
     store,
 )
-from mtl_keras.errors._errors import MTLError, TrialError, describe, describe_failure, list_rows, unknown
+from mtl_keras.errors._errors import MTLError, RowsError, TrialError, describe, describe_failure, list_rows, unknown
 from mtl_keras.errors._numbers import (
     check_bool,
     check_count,
@@ -42,10 +42,14 @@ from mtl_keras.errors._numbers import (
     check_side,
     check_size,
 )
+from mtl_keras.errors._problems import Problems
+from mtl_keras.errors._task_names import check_task_name
 from mtl_keras.errors._texts import check_path, check_text
 
 __all__ = [
     "MTLError",
+    "Problems",
+    "RowsError",
     "TrialError",
     "check_bool",
     "check_choice",
@@ -69,6 +73,7 @@ __all__ = [
     "check_side",
     "check_size",
     "check_sizes",
+    "check_task_name",
     "check_text",
     "check_unique",
     "choice_config",

@@ -6,7 +6,7 @@ import difflib
 import traceback
 from collections.abc import Iterable, Sequence
 
-__all__ = ["MTLError", "TrialError", "describe", "describe_failure", "list_rows", "unknown"]
+__all__ = ["MTLError", "RowsError", "TrialError", "describe", "describe_failure", "list_rows", "unknown"]
 
 #: Characters of a received value that a message shows.
 SHOWN = 80
@@ -23,6 +23,32 @@ class TrialError(MTLError):
     """A training that failed because of its own configuration: a search counts the trial as failed and continues."""
 
     __module__ = "mtl_keras.errors"
+
+
+class RowsError(MTLError):
+    """An error of single rows, without which the others could be used.
+
+    Args:
+        message: Rule, value received and remedy.
+        rows: Numbers of all rows that are wrong, from 0; a row may be wrong several times.
+        reasons: What is wrong with each of them in a few words, or one text for all.
+        columns: The column that is wrong in each of them, or one name for all; default empty, not known here.
+
+    Example:
+        >>> error = RowsError("Prices must be numbers. Received: 'x' in row 3.", [3], "'x' is no number")
+        >>> error.rows, error.reasons
+        ((3,), ("'x' is no number",))
+    """
+
+    __module__ = "mtl_keras.errors"
+
+    def __init__(
+        self, message: str, rows: Iterable[int], reasons: str | Sequence[str], columns: str | Sequence[str] = ""
+    ) -> None:
+        super().__init__(message)
+        self.rows = tuple(int(row) for row in rows)
+        self.reasons = (reasons,) * len(self.rows) if isinstance(reasons, str) else tuple(reasons)
+        self.columns = (columns,) * len(self.rows) if isinstance(columns, str) else tuple(columns)
 
 
 def describe(value: object) -> str:

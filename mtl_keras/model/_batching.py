@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 import keras
@@ -40,6 +39,8 @@ class VectorMean(keras.metrics.Metric):
 
     def result(self) -> dict[str, Any]:
         """Return the mean of each entry by its name."""
+        if not self.entries:
+            return {}
         return dict(zip(self.entries, ops.unstack(self.means(), len(self.entries)), strict=True))
 
     def counts(self) -> np.ndarray:
@@ -50,8 +51,8 @@ class VectorMean(keras.metrics.Metric):
 def batch_by_task_type(tasks: Mapping[str, Task], measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
     """Return `measure` of each row for each task, `[tasks, batch]`, with one call for all tasks of one type.
 
-    Tasks are of one type if they differ in name and label only. Their rows are concatenated, which is possible because a
-    loss or metric of a row does not depend on the other rows.
+    Tasks are of one type if their losses and metrics of rows are computed alike, see `Task.like`. Their rows are concatenated,
+    which is possible because a loss or metric of a row does not depend on the other rows.
 
     Args:
         tasks: Tasks by name; the result is in their order.
@@ -75,10 +76,8 @@ def batch_by_task_type(tasks: Mapping[str, Task], measure: Callable[..., Any], *
 
 
 def _of_one_type(tasks: Mapping[str, Task], by_task: Sequence[Mapping[str, Any]], one: str, other: str) -> bool:
-    """Return whether two tasks differ in name and label only, and their tensors in values only."""
-    task, its = tasks[one], tasks[other]
-    settings = [field.name for field in fields(task) if field.name not in ("name", "label")]
-    if type(task) is not type(its) or any(getattr(task, name) != getattr(its, name) for name in settings):
+    """Return whether two tasks are computed alike, and their tensors differ in values only."""
+    if not tasks[one].like(tasks[other]):
         return False
     pairs = [(tensors[one], tensors[other]) for tensors in by_task]
     return all(a.dtype == b.dtype and tuple(a.shape[1:]) == tuple(b.shape[1:]) for a, b in pairs)

@@ -99,7 +99,8 @@ def build_model(
 def _build_trunk(recipe: Recipe) -> keras.Model:
     """Return the network from images to features, with the trainable flags of the recipe."""
     domains = len(recipe.batch_norm_groups)
-    images = keras.Input(recipe.image_shape, name="input_image")
+    name = "input_image" if len(recipe.image_shape) == 3 else "input"
+    images = keras.Input(recipe.image_shape, dtype=recipe.backbone.input_dtype, name=name)
     repeated = RepeatForDomains(domains, name="repeat_for_domains")(images) if domains else images
     transform = functools.partial(use_domain_batch_norm, domains=domains) if domains else None
     trunk = keras.Model(images, recipe.backbone.apply(repeated, transform), name="trunk")
@@ -141,11 +142,11 @@ def _build_heads(recipe: Recipe, features: Any, shared_features: Mapping[str, An
 
 
 def _check_trunk(trunk: keras.Model, recipe: Recipe) -> None:
-    """Refuse a trunk that is not `model.trunk` of a model with the same backbone: it could not be saved or loaded."""
+    """Refuse a trunk that is not `model.trunk` of a model with the same backbone: the recipe would not say what was built."""
     if getattr(trunk, "built_as", None) != recipe.trunk_config():
         raise MTLError(
-            f"`trunk` must be the `trunk` of a model with the same backbone and image shape. Received: {describe(trunk)}. A "
-            "network of your own cannot be a trunk yet: pass `backbone`, or model.trunk."
+            f"`trunk` must be the `trunk` of a model with the same backbone and image shape. Received: {describe(trunk)}. "
+            "Pass a network of your own as the backbone, mtl.Backbone(network), or pass model.trunk."
         )
 
 
@@ -188,8 +189,11 @@ def _concatenate(features: Any, output: Any, prefix: str) -> Any:
 
 def _freeze(backbone: keras.Model, freeze: bool | str) -> None:
     """Set the trainable flags of the backbone's layers as `Recipe.freeze` says."""
-    if isinstance(freeze, bool):
-        backbone.trainable = not freeze
+    if freeze is False:
+        # As they are: layers of a network of the user's own may be frozen.
+        return
+    if freeze is True:
+        backbone.trainable = False
         return
     names = [layer.name for layer in backbone.layers]
     start = next((i for i, name in enumerate(names) if name == freeze or name.startswith(freeze)), None)

@@ -32,6 +32,11 @@ class Fitting(JointTraining):
     _fitting = False
     _warned = False
 
+    @property
+    def missing(self) -> tuple[bool, ...]:
+        """For rows of a table, which columns may lack values (NaN)."""
+        return self.recipe.backbone.missing
+
     def check_inputs(self, shape: Sequence[int], *, features: bool = False) -> None:
         """Raise an error if inputs do not have the shape that the model was built for."""
         raise NotImplementedError
@@ -47,7 +52,7 @@ class Fitting(JointTraining):
         Raises:
             MTLError: If they are not one array of finite numbers with at least one row, of the shape that the model takes.
         """
-        array, unusual = read_inputs(x, name)
+        array, unusual = read_inputs(x, name, missing=() if features else self.missing)
         self.check_inputs(array.shape[1:], features=features)
         if unusual is not None and not features and not self._warned:
             self.__dict__["_warned"] = True
@@ -86,6 +91,7 @@ class Fitting(JointTraining):
         if self._objective is None:
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **options)
         if self._objective.labels == "unknown":
+            self._refuse_class_weights()
             fit_units(self, x, y, options)
         y, options["sample_weight"] = complete_arrays(self.recipe.tasks, x, y, options.get("sample_weight"))
         if isinstance(validation := options.get("validation_data"), tuple | list) and len(validation) in (2, 3):
@@ -99,6 +105,15 @@ class Fitting(JointTraining):
         self.weighting_variables = self._objective.state
         with self._as_fitting():
             return super().fit(x, y, batch_size, epochs, verbose, with_hooks(callbacks, self, self.recipe.tasks), **options)
+
+    def _refuse_class_weights(self) -> None:
+        """Refuse tasks with class weights, which are those of the training rows of a `Data`."""
+        for name, task in self.recipe.tasks.items():
+            if getattr(task, "class_weight", None) is not None:
+                raise MTLError(
+                    "`class_weight` must be used with mtl.train, which knows the training rows. Received: that of task "
+                    f"{name!r} in `fit`. Call mtl.train(model, data, ...), or leave it out and pass sample_weight=."
+                )
 
     @contextlib.contextmanager
     def _as_fitting(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from mtl_keras import distribute
 from mtl_keras.layers import read_unit
 from mtl_keras.model._batching import VectorMean, batch_by_task_type
 from mtl_keras.model._weighting_state import WeightingState
-from mtl_keras.tasks import Tasks
+from mtl_keras.tasks import Task, Tasks
 from mtl_keras.weighting import LossWeighting, Weighting
 
 __all__ = ["TaskLosses", "TaskMeasures"]
@@ -73,7 +73,9 @@ class TaskMeasures:
         self._step_totals = keras.metrics.Mean(name="loss")
         self._regularization = keras.metrics.Mean(name="regularization")
         self._mean_losses = VectorMean("mean_losses", [f"{name}_loss" for name in in_order])
-        self._mean_metrics = VectorMean("mean_metrics", [f"{name}_{task.metric.name}" for name, task in in_order.items()])
+        # A metric that is no mean over rows is computed of all predictions, by `callbacks.Skill`.
+        self._row_metrics = {name: metric for name, task in in_order.items() if (metric := task.row_metric) is not None}
+        self._mean_metrics = VectorMean("mean_metrics", [f"{name}_{metric.name}" for name, metric in self._row_metrics.items()])
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -92,8 +94,10 @@ class TaskMeasures:
         loss = ops.where(self._step_totals.count.value > 0, self._step_totals.result(), measured)
         metrics = self._mean_metrics.result()
         for name, layer in self.units.items():
+            if name not in self._row_metrics:
+                continue
             task = self._trained.get(name) or self._measured[name]
-            entry = f"{name}_{task.metric.name}"
+            entry = f"{name}_{self._row_metrics[name].name}"
             # In float64: float32 holds no squares of numbers below 1e-23.
             metrics[entry] = task.metric_in_unit(ops.cast(metrics[entry], "float64"), read_unit(layer)[1])
         return {"loss": loss, **self._mean_losses.result(), **metrics}
@@ -126,7 +130,7 @@ class TaskMeasures:
         row_weights = self._row_weights(y, weights)
 
         def measure(task: Any, target: Any, output: Any, weight: Any) -> Any:
-            return task.loss(_mask_absent(target, weight), output)
+            return task.row_loss(_mask_absent(target, weight), output)
 
         trained, n = row_weights[: len(self.active)], len(self.active)
         count = distribute.sum_over_replicas(ops.sum(trained, axis=1))
@@ -171,29 +175,40 @@ class TaskMeasures:
 
     def measure(self, y: Mapping[str, Any], outputs: Mapping[str, Any], weights: Mapping[str, Any]) -> dict[str, Any]:
         """Add the batch to the metrics, and return the log; arguments as for `loss`."""
-        present = self._row_weights(y, weights, counted=True)
-        rows = self._rows(lambda task, target, output: task.row_metrics(target, output)[task.metric.name], y, outputs)
-        self._mean_metrics.update_state(ops.where(present > 0, rows, 0.0), present)
+        if self._row_metrics:
+            present = self._row_weights(y, weights, counted=True)
+            rows = self._rows(_measure_rows, y, outputs, only=self._row_metrics)
+            self._mean_metrics.update_state(ops.where(present > 0, rows, 0.0), present)
         return self.results()
 
     def _row_weights(self, y: Mapping[str, Any], weights: Mapping[str, Any], counted: bool = False) -> Any:
-        """Return `[tasks, batch]` float32: the weights, or 1 where they are positive, times the known shares of the labels."""
+        """Return `[tasks, batch]` float32: the weights times what each label counts in the loss.
+
+        Counted, it is 1 where they are positive, times the known shares of the labels, of the tasks that have a row metric.
+        """
         tasks = {**self._trained, **self._measured}
+        if counted:
+            tasks = {name: task for name, task in tasks.items() if name in self._row_metrics}
         stacked = ops.stack([ops.cast(weights[name], "float32") for name in tasks])
         if counted:
             stacked = ops.cast(stacked > 0, "float32")
-        shares = {name: task.known(y[name]) for name, task in tasks.items()}
+        shares = {name: task.known(y[name]) if counted else task.loss_share(y[name]) for name, task in tasks.items()}
         if all(share is None for share in shares.values()):
             return stacked
         ones = ops.ones_like(stacked[0])
         return stacked * ops.stack([ones if share is None else share for share in shares.values()])
 
-    def _rows(self, measure: Callable[..., Any], *by_task: Mapping[str, Any]) -> Any:
+    def _rows(self, measure: Callable[..., Any], *by_task: Mapping[str, Any], only: Collection[str] | None = None) -> Any:
         """Return `measure` of each row, `[tasks, batch]`, without a gradient for tasks that are only measured."""
-        trained = batch_by_task_type(self._trained, measure, *by_task)
-        if not self._measured:
+        groups = [
+            {name: task for name, task in tasks.items() if only is None or name in only}
+            for tasks in (self._trained, self._measured)
+        ]
+        trained, measured = (batch_by_task_type(tasks, measure, *by_task) if tasks else None for tasks in groups)
+        if measured is None:
             return trained
-        return ops.concatenate([trained, ops.stop_gradient(batch_by_task_type(self._measured, measure, *by_task))])
+        measured = ops.stop_gradient(measured)
+        return measured if trained is None else ops.concatenate([trained, measured])
 
     def label_counts(self) -> np.ndarray:
         """Return `[active]`, the sum of row weights of each trained task since the metrics were reset."""
@@ -206,6 +221,12 @@ def _share_gradient(value: Any) -> Any:
         return value
     share = value / distribute.replicas()
     return share + ops.stop_gradient(value - share)
+
+
+def _measure_rows(task: Task, target: Any, output: Any) -> Any:
+    """Return the metric of each row that is logged."""
+    assert task.row_metric is not None
+    return task.row_metrics(target, output)[task.row_metric.name]
 
 
 def _mask_absent(target: Any, weight: Any) -> Any:

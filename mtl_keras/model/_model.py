@@ -18,6 +18,7 @@ from mtl_keras.model._graph import layers_on_path, network_from
 from mtl_keras.model._tracing import count_alone
 from mtl_keras.model._units import set_units, standard_outputs, to_label_unit, unit_layers
 from mtl_keras.recipe import Recipe
+from mtl_keras.tables import TableEncoder
 
 __all__ = ["MultiTaskModel"]
 
@@ -26,7 +27,8 @@ __all__ = ["MultiTaskModel"]
 class MultiTaskModel(Fitting):
     """A functional `keras.Model` that knows its recipe, and trains its tasks together.
 
-    Inputs are uint8 or float images `[batch, height, width, channels]` in `[0, 255]`; the output is a dict by task name.
+    Inputs are uint8 or float images `[batch, height, width, channels]` in `[0, 255]`, or whatever else the backbone takes; the
+    output is a dict by task name.
     `build_model` creates it and `load_model` reads it.
 
     `compile(optimizer, weighting=...)` and `fit` train it as `mtl_keras.train` does; `compile(optimizer, loss={...})` is
@@ -36,6 +38,7 @@ class MultiTaskModel(Fitting):
         recipe: What it was built from.
         features: The symbolic output of the trunk, `[batch, channels]` or a map `[batch, height, width, channels]`.
         class_names: For tasks with named classes, the names in the order of the class indices. `train` sets them.
+        encoder: For rows of a table, what encodes its columns; None if the inputs are no table. `train` sets it.
 
     Example:
         >>> import numpy as np
@@ -65,6 +68,7 @@ class MultiTaskModel(Fitting):
         self.recipe = recipe
         self.features = features
         self.class_names: dict[str, tuple[str, ...]] = {}
+        self.encoder: TableEncoder | None = None
         # Names, not layers: Keras would track a list of layers a second time.
         paths = {
             name: layers_on_path(output, [features, *(other for key, other in outputs.items() if key != name)])
@@ -106,7 +110,10 @@ class MultiTaskModel(Fitting):
     def in_units(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return arrays of `standard_outputs` in the units of the labels; those that were standardized as float64."""
         layers = self.unit_layers
-        return {name: to_label_unit(layers[name], array) if name in layers else array for name, array in outputs.items()}
+        return {
+            name: to_label_unit(self.recipe.tasks[name], layers[name], array) if name in layers else array
+            for name, array in outputs.items()
+        }
 
     @property
     def trunk(self) -> keras.Model:
@@ -175,15 +182,39 @@ class MultiTaskModel(Fitting):
         if len(shape) == len(expected) and all(side in (None, own) for side, own in zip(expected, shape, strict=True)):
             return
         remedy = "Resize the images, or build a model with image_shape=data.image_shape"
-        if (*shape[1:], *shape[:1]) == expected:
+        if len(expected) != 3:
+            remedy = "Pass inputs of that shape, or build a model with image_shape=data.image_shape"
+        elif (*shape[1:], *shape[:1]) == expected:
             remedy = "The channels come first: pass np.moveaxis(x, 1, -1)"
         elif (*shape, 1) == expected:
             remedy = "The channels are missing: pass x[..., None]"
         elif shape == expected[1:]:
-            remedy = "One image is a batch of one: pass x[None]"
+            remedy = f"One {'image' if len(expected) == 3 else 'row'} is a batch of one: pass x[None]"
         raise MTLError(
             f"Inputs must have the shape that the model was built for, {list(expected)}. Received: {list(shape)}. {remedy}."
         )
+
+    def check_missing(self, missing: Sequence[bool], where: str) -> None:
+        """Raise an error if inputs lack values where the backbone does not expect it.
+
+        Args:
+            missing: For each column of rows of numbers whether it lacks a value, `split.missing`.
+            where: Where they come from, for the message.
+
+        Raises:
+            MTLError: If so; it names the columns.
+        """
+        expected = self.recipe.backbone.missing or (False,) * len(missing)
+        if len(expected) != len(missing):
+            return
+        names = [column.name for column in self.recipe.backbone.columns] or [*map(str, range(len(missing)))]
+        wrong = [name for name, own, other in zip(names, missing, expected, strict=True) if own and not other]
+        if wrong:
+            raise MTLError(
+                f"Inputs must be finite in columns that lacked no value in training. Received: NaN in {', '.join(wrong[:5])}"
+                f"{f' and {len(wrong) - 5} more' if len(wrong) > 5 else ''} of the {where} rows. Replace these values, or "
+                "build mtl.Backbone('MLP', columns=data.columns) from training rows that lack some."
+            )
 
     def part(self, on_features: bool, sources: Iterable[str] = ()) -> keras.Model:
         """Return the part of the network that a phase runs through; it shares this model's layers.

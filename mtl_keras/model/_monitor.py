@@ -11,10 +11,13 @@ __all__ = ["directions", "fill_in_modes"]
 
 
 def directions(tasks: Tasks) -> dict[str, Literal["max", "min"]]:
-    """Return `"max"` or `"min"` by entry of the log, without `val_`: skill, losses and the metric of each task."""
+    """Return `"max"` or `"min"` by entry of the log, without `val_`: skill, losses and metrics of each task."""
     known: dict[str, Literal["max", "min"]] = {"skill": "max", "loss": "min"}
     known |= {f"{name}_loss": "min" for name in tasks}
-    return known | {f"{name}_{task.metric.name}": task.metric.direction for name, task in tasks.items()}
+    metrics = (
+        (name, metric) for name, task in tasks.items() for metric in (task.row_metric, task.metric) if metric is not None
+    )
+    return known | {f"{name}_{metric.name}": metric.direction for name, metric in metrics}
 
 
 def fill_in_modes(callbacks: Iterable[Any], tasks: Tasks) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from mtl_keras.errors import MTLError
 from mtl_keras.files import atomic, seal, unseal
 from mtl_keras.recipe import Recipe
+from mtl_keras.tables import TableEncoder
 
 __all__ = ["MEMBER", "create_metadata", "read_metadata", "restore", "save"]
 
@@ -78,6 +79,7 @@ def create_metadata(model: Any) -> dict[str, Any]:
         "features": model.features._keras_history.operation.name,
         "shared": list(model._shared_layer_names),
         "class_names": {task: list(names) for task, names in model.class_names.items()},
+        **({} if model.encoder is None else {"encoder": model.encoder.config()}),
         # float32 and integers survive the conversion to JSON numbers exactly.
         "weighting": {
             name: {"dtype": str(value.dtype), "value": value.tolist()}
@@ -120,6 +122,8 @@ def restore(cls: type[Model], network: keras.Model, metadata: Mapping[str, Any])
     outputs = {name: network.output[name] for name in recipe.tasks}
     model: Any = cls(recipe, network.input, features, outputs, metadata.get("shared", ()))
     model.class_names = {task: tuple(names) for task, names in metadata["class_names"].items()}
+    if "encoder" in metadata:
+        model.encoder = TableEncoder.from_config(metadata["encoder"])
     model.weighting_state = {name: np.array(stored["value"], stored["dtype"]) for name, stored in metadata["weighting"].items()}
     return model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -83,6 +83,7 @@ class Objective(TaskMeasures):
         entries = [variable for variable in self.state.trained if tuple(variable.shape[:1]) == (len(self.active),)]
         self._idle_heads = IdleHeads(tasks, self.active, heads, entries)
         self.at: At | None = at
+        self._predict: tuple[tuple[str, ...], Any] | None = None
         self._task_gradients: TaskGradients | None = None
         if isinstance(weighting, GradientWeighting):
             self._task_gradients = TaskGradients(weighting, network, self.active, heads, representation)
@@ -141,12 +142,23 @@ class Objective(TaskMeasures):
 
     def in_standard_units(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return labels or outputs in their units with standardized ones where the losses are those of these."""
-        return {**values, **{name: to_standard_unit(layer, values[name]) for name, layer in self.units.items()}}
+        return {
+            **values,
+            **{name: to_standard_unit(self.tasks[name], layer, values[name]) for name, layer in self.units.items()},
+        }
 
     def forward(self, x: Any, training: bool) -> dict[str, Any]:
         """Return the outputs by task, of the first network that takes such an input."""
         network = next((network for network in self.networks if _takes(network, x)), self.network)
         return network(x, training=training)
+
+    def predict(self, batches: Iterable[Any], names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the outputs of some tasks that are trained, those in front of `units`, for all rows of batches."""
+        if self._predict is None or self._predict[0] != tuple(names):
+            step = tf.function(lambda x: {name: self.forward(x, training=False)[name] for name in names}, reduce_retracing=True)
+            self._predict = (tuple(names), step)
+        outputs = [self._predict[1](keras.utils.unpack_x_y_sample_weight(batch)[0]) for batch in batches]
+        return {name: np.concatenate([ops.convert_to_numpy(each[name]) for each in outputs]) for name in names}
 
     def _update(self, optimizer: keras.optimizers.Optimizer, x: Any, y: Any, weights: Any, complete: bool) -> dict[str, Any]:
         """Forward pass, gradient, update of the network and of the weighting, and metrics."""

@@ -39,27 +39,37 @@ logger = logging.getLogger("mtl_keras")
 
 def unit_layers(tasks: Tasks, outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the layers that hold the units of standardized labels, by task, given the symbolic outputs of a network."""
-    return {name: origin(outputs[name])[0] for name, task in tasks.items() if task.standardized}
+    return {name: origin(_in_unit(task, outputs[name]))[0] for name, task in tasks.items() if task.standardized}
 
 
 def standard_outputs(tasks: Tasks, outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the symbolic outputs that are trained: for standardized labels those in front of the last layer."""
     return {
-        name: origin(output)[1].input_tensors[0] if tasks[name].standardized else output for name, output in outputs.items()
+        name: origin(_in_unit(tasks[name], output))[1].input_tensors[0] if tasks[name].standardized else output
+        for name, output in outputs.items()
     }
 
 
-def to_standard_unit(layer: Any, values: Any) -> Any:
+def _in_unit(task: Task, output: Any) -> Any:
+    """Return the symbolic output of the layer that holds the unit; behind it are those that invert a transformation."""
+    for _ in range(0 if task.transformation is None else task.transformation.depth):
+        output = origin(output)[1].input_tensors[0]
+    return output
+
+
+def to_standard_unit(task: Task, layer: Any, values: Any) -> Any:
     """Return labels or outputs, in their unit, as standardized float32 `[batch, size]`."""
     location, scale = read_unit(layer)
     rows = ops.reshape(ops.cast(values, "float64"), (-1, location.shape[0]))
+    rows = rows if task.transformation is None else task.transformation.apply(rows)
     return ops.cast((rows - location) / scale, "float32")
 
 
-def to_label_unit(layer: Any, outputs: np.ndarray) -> np.ndarray:
+def to_label_unit(task: Task, layer: Any, outputs: np.ndarray) -> np.ndarray:
     """Return standardized outputs in the unit of the labels, as float64."""
     location, scale = map(ops.convert_to_numpy, read_unit(layer))
-    return np.asarray(outputs.astype(np.float64) * scale + location)
+    rows = np.asarray(outputs.astype(np.float64) * scale + location)
+    return rows if task.transformation is None else task.transformation.invert(rows)
 
 
 def set_units(model: Any, labels: Mapping[str, np.ndarray]) -> None:
@@ -74,7 +84,7 @@ def set_units(model: Any, labels: Mapping[str, np.ndarray]) -> None:
         fixed = _is_fixed(task, layer)
         if known and not fixed:
             with model.distribute_strategy.scope():
-                before = origin(origin(model.output[name])[1].input_tensors[0])[0]
+                before = origin(standard_outputs(model.recipe.tasks, {name: model.output[name]})[name])[0]
                 set_unit(layer, before, *_statistics(task, labels[name]), task.initial_unit)
         location, scale = map(ops.convert_to_numpy, read_unit(layer))
         if known and fixed and not task.unit_given:

@@ -22,6 +22,10 @@ SPREAD_OF_SEEDS = (
 SPREAD_OF_SPLITS = (
     "The spread is over splits of one data set, each with its own training seed. Other data or hardware may differ by more."
 )
+SPREAD_OF_FOLDS = (
+    "The spread is over the folds of a {folds}-fold cross-validation of one data set, each with its own training seed. Other "
+    "data or hardware may differ by more."
+)
 UNCORRECTED = (
     "Intervals and tests treat the splits as independent, although these share rows: the record does not say how many "
     "rows were trained on."
@@ -86,6 +90,8 @@ def limitations(record: Record) -> list[str]:
         found.append(SEARCHED)
     if record.split_per_seed and not record.resplit:
         found.append(UNCORRECTED)
+    if record.folds is not None:
+        return [*found, SPREAD_OF_FOLDS.format(folds=record.folds)]
     return [*found, SPREAD_OF_SPLITS if record.split_per_seed else SPREAD_OF_SEEDS]
 
 

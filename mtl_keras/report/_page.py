@@ -93,7 +93,10 @@ def result_table(record: Record) -> list[str]:
             table = table.drop(columns=["p", "p, Holm"])
         resplit = RESPLIT_LEGEND.format(ratio=record.resplit) if tested and record.resplit else ""
         return [to_markdown(table).rstrip(), f"{COMPARISON_LEGEND}{tested}{resplit}{LAST_LEGEND}"]
-    return [to_markdown(scores_table(metrics, record.split, resplit=record.resplit)).rstrip(), LEGEND]
+    table = scores_table(metrics, record.split, resplit=record.resplit)
+    differs = any("−" in column and table[column].str.contains("[", regex=False).any() for column in table.columns)
+    resplit = f" {RESPLIT_LEGEND.format(ratio=record.resplit).rstrip('; ')}." if differs and record.resplit else ""
+    return [to_markdown(table).rstrip(), f"{LEGEND}{resplit}"]
 
 
 def budgets(record: Record, folder: str = "") -> list[str]:

@@ -210,8 +210,13 @@ class Record:
 
     @property
     def split_per_seed(self) -> bool:
-        """Whether each seed has a random split of its own."""
+        """Whether each seed has a random split, or a fold, of its own."""
         return bool(self.config.get("split_per_seed", self.config.get("by_split")))
+
+    @property
+    def folds(self) -> int | None:
+        """Number of folds that the seeds went through; None if the splits are no folds."""
+        return self.config.get("folds")
 
     @property
     def approaches(self) -> list[str]:

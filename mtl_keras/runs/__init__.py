@@ -10,7 +10,7 @@ plans, and every seed comes from `derived_seed`.
 
 from __future__ import annotations
 
-from mtl_keras.runs._folder import OpenRun, RunFolder, disk_is_full, lock, read_config
+from mtl_keras.runs._folder import OpenRun, RunFolder, disk_is_full, lock, read_config, sorted_runs
 from mtl_keras.runs._options import Options
 from mtl_keras.runs._plan import Plan
 from mtl_keras.runs._reporter import Reporter
@@ -34,5 +34,6 @@ __all__ = [
     "lock",
     "log_test_evaluation",
     "read_config",
+    "sorted_runs",
     "seed_layers",
 ]

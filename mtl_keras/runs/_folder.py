@@ -14,22 +14,25 @@ from typing import Any, Literal
 import filelock
 import tensorflow as tf
 
-from mtl_keras.data import Data
+from mtl_keras.data import Data, skipped_text
 from mtl_keras.errors import MTLError, describe_failure
-from mtl_keras.files import check_name, damaged, read_json, remove_leftovers, seal, writable_folder, write_json
+from mtl_keras.files import atomic, check_name, damaged, read_json, remove_leftovers, seal, writable_folder, write_json
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Record, write_record
 from mtl_keras.runs._old_config import with_new_names
 from mtl_keras.runs._options import Options
 from mtl_keras.runs._work_log import WorkLog, work_log
 from mtl_keras.saving import MODEL
+from mtl_keras.tables import ENCODER
 
-__all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_config"]
+__all__ = ["Command", "OpenRun", "RunFolder", "disk_is_full", "lock", "read_config", "sorted_runs"]
 
 #: Commands that write a run folder.
 Command = Literal["tune", "train", "compare", "reproduce"]
 
 CONFIG, PAGE = "config.json", "README.md"
+#: Rows of a table that were set aside.
+SKIPPED = "skipped.csv"
 #: Key of a configuration that holds the digests of the data.
 DATA = "data"
 #: Keys that may differ or have a check of their own: a study file may have been moved, or have got another comment.
@@ -53,6 +56,7 @@ class RunFolder:
         path: The folder, which may not exist yet. One with a number gets a later number from `open` if another run has taken
             its own by then.
         saved: The configuration of the run that it holds, or None.
+        texts: Files that `open` writes next to the configuration, by name.
 
     Raises:
         MTLError: If `options.output_dir` is not empty without `resume`, or holds something other than a run.
@@ -62,6 +66,7 @@ class RunFolder:
         self._began = time.perf_counter()
         self.path = _choose(check_name("a study", name), command, options)
         self.saved = read_config(self.path)
+        self.texts: dict[str, str] = {}
         self._numbered = options.output_dir is None and self.saved is None
 
     def check(self, config: Mapping[str, Any]) -> None:
@@ -84,7 +89,7 @@ class RunFolder:
             )
 
     def check_data(self, data: Data, name: str | None = None) -> None:
-        """Refuse other data than what the run was started with.
+        """Refuse other data than what the run was started with, and keep the rows that were set aside for `open`.
 
         Args:
             data: The data.
@@ -93,6 +98,8 @@ class RunFolder:
         Raises:
             MTLError: If it differs, or the folder does not say what it was; the message names what differs.
         """
+        if data.skipped:
+            self.texts[SKIPPED if name is None else f"{name}_{SKIPPED}"] = skipped_text(data.skipped)
         if self.saved is not None:
             saved = self.saved.get(DATA)
             data.check_digests(saved if name is None else (saved or {}).get(name), self.path)
@@ -123,6 +130,9 @@ class RunFolder:
         with lock(self.path):
             writable_folder(self.path)
             remove_leftovers(self.path, below=True)
+            for name, text in self.texts.items():
+                with atomic(self.path / name) as temporary:
+                    temporary.write_text(text, encoding="utf-8")
             # As the record at the end has it, too.
             config = seal(config)
             write_json(self.path / CONFIG, config)
@@ -180,6 +190,9 @@ class OpenRun:
         """
         model.class_names = {task: tuple(names) for task, names in class_names.items() if task in model.recipe.tasks}
         model.save(self.path / MODEL)
+        if model.encoder is not None:
+            # For whoever predicts without Keras.
+            model.encoder.save(self.path / ENCODER)
         self._log.note_trainings(trainings)
         environment = self._log.environment()
         try:
@@ -244,14 +257,19 @@ def disk_is_full(error: Exception) -> bool:
     return "No space left" in str(error)
 
 
+def sorted_runs(name: str) -> list[Path]:
+    """Return the numbered folders of a study's runs, the newest first."""
+    numbers = sorted((int(folder.name) for folder in Path("runs", name).glob("*") if folder.name.isdigit()), reverse=True)
+    return [Path("runs", name, str(number)) for number in numbers]
+
+
 def _choose(name: str, command: Command, options: Options) -> Path:
     """Return the folder to write to."""
     if options.output_dir is None:
-        numbers = sorted((int(p.name) for p in Path("runs", name).glob("*") if p.name.isdigit()), reverse=True)
-        new = Path("runs", name, str(numbers[0] + 1 if numbers else 1))
+        folders = sorted_runs(name)
+        new = Path("runs", name, str(int(folders[0].name) + 1 if folders else 1))
         if not options.resume:
             return new
-        folders = (Path("runs", name, str(number)) for number in numbers)
         # The runs of all commands share one numbering.
         return next((folder for folder in folders if (read_config(folder) or {}).get("command") == command), new)
     folder = Path(options.output_dir)

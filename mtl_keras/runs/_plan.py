@@ -8,7 +8,7 @@ from typing import Any
 
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, check_instance, describe, store
-from mtl_keras.model import Recipe
+from mtl_keras.model import Recipe, directions
 from mtl_keras.training import Phase
 
 __all__ = ["Plan"]
@@ -57,6 +57,18 @@ class Plan:
         own = set(self.recipe.tasks)
         return data.only(*own) if own < set(data.tasks) else data
 
+    def for_data(self, data: Data) -> Plan:
+        """Return the plan with what the training rows of the data say of the columns that the backbone takes.
+
+        Each split of one table has its own codes, means and deviations. Other columns than those of the plan are left to the
+        checks before a training.
+        """
+        backbone = self.recipe.backbone
+        names = [[(column.name, column.kind) for column in columns] for columns in (backbone.columns, data.columns)]
+        if names[0] != names[1] or backbone.columns == data.columns:
+            return self
+        return replace(self, recipe=replace(self.recipe, backbone=backbone.replace(columns=data.columns)))
+
     def only(self, task: str) -> Plan:
         """Return the single-task baseline: the same network and training for one task, where loss weights have no effect.
 
@@ -68,7 +80,7 @@ class Plan:
         others = set(self.recipe.tasks) - {task}
         alone = phase.tasks is not None and set(phase.tasks) != set(self.recipe.tasks)
         freeze = None if alone or phase.freeze is None else tuple(name for name in phase.freeze if name not in others)
-        own = ("loss", f"{task}_loss", f"{task}_{self.recipe.tasks[task].metric.name}")
+        own = [name for name in directions(self.recipe.tasks.only(task)) if name != "skill"]
         monitor = phase.monitor if phase.monitor.removeprefix("val_") in own else "val_skill"
         return replace(phase, weighting="equal", tasks=None, freeze=freeze, monitor=monitor)
 

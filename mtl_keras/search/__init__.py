@@ -14,16 +14,18 @@ would: small weights give small losses, whatever the model has learned.
 from __future__ import annotations
 
 from mtl_keras.search._compare import compare_study
+from mtl_keras.search._configuration import Configuration, Context
 from mtl_keras.search._default_space import default_space
 from mtl_keras.search._evaluate import evaluate_run
-from mtl_keras.search._load_study import load_study
+from mtl_keras.search._from_file import inspect_study
+from mtl_keras.search._load_study import find_run, load_study, load_study_file, study_of_run
 from mtl_keras.search._oracle import oracle_seed
 from mtl_keras.search._prepare import Prepared, prepare
 from mtl_keras.search._reproduce import reproduce, reproduce_study
 from mtl_keras.search._resolve import Resolved, resolve
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._space import dense_stack, loss_weights
-from mtl_keras.search._study import Configuration, Context, Study
+from mtl_keras.search._study import Study
 from mtl_keras.search._train import train_study
 from mtl_keras.search._trials import run_trials
 from mtl_keras.search._tune import StudyResult, run_study, tune
@@ -40,7 +42,10 @@ __all__ = [
     "default_space",
     "dense_stack",
     "evaluate_run",
+    "find_run",
+    "inspect_study",
     "load_study",
+    "load_study_file",
     "loss_weights",
     "oracle_seed",
     "prepare",
@@ -50,5 +55,6 @@ __all__ = [
     "run_study",
     "run_trials",
     "train_study",
+    "study_of_run",
     "tune",
 ]

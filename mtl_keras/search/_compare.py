@@ -12,16 +12,18 @@ from mtl_keras.comparison import Comparison, compare_plans
 from mtl_keras.errors import MTLError, check_count, check_unique, unknown
 from mtl_keras.report import read_trials
 from mtl_keras.report.statistics import trial_skills
-from mtl_keras.runs import Options, Plan, RunFolder, read_config
-from mtl_keras.search._prepare import load_data, with_image_shape
+from mtl_keras.runs import Options, Plan, read_config
+from mtl_keras.search._prepare import choose_folder, complete_from
 from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
+from mtl_keras.search._training_data import check_trainings, split_config, training_data
 from mtl_keras.search._trials import best_trial
 
 __all__ = ["compare_study"]
 
 FIXED = "fixed"
+SEEDS = 5
 
 
 def compare_study(
@@ -31,7 +33,7 @@ def compare_study(
     options: Options | None = None,
     *,
     fixed_from: str | Path | None = None,
-    seeds: int = 5,
+    seeds: int | None = None,
 ) -> Comparison:
     """Compare approaches to a study from the same seeds, together with single-task baselines.
 
@@ -43,7 +45,8 @@ def compare_study(
         options: Where to read and write, and how to execute it.
         fixed_from: Folder of a finished search of the study. Weightings are then compared on its best hyperparameters, and
             `"fixed"` is the loss weights that it found.
-        seeds: Number of trainings of each approach and baseline, at least 2; default 5.
+        seeds: Number of trainings of each approach and baseline, at least 2; None (default) is the number of folds, or 5. With
+            folds at most as many, or a multiple.
 
     Returns:
         The comparison. Everything in it is in its folder too.
@@ -54,13 +57,14 @@ def compare_study(
     """
     options = options or Options()
     changes = with_quick(study, changes, options)
-    seeds = check_count("seeds", seeds, minimum=2, of="a comparison, which estimates a spread,", example=5)
+    if seeds is not None:
+        seeds = check_count("seeds", seeds, minimum=2, of="a comparison, which estimates a spread,", example=5)
     _check_approaches(study, approaches, changes, fixed_from is not None)
     saved = _saved_search(study, fixed_from)
-    data = None
-    if study.image_shape is None:
-        data = load_data(study, resolve_settings(study, changes, saved)[0], options)
-        study = with_image_shape(study, data)
+    load, loaded = training_data(study, options.data_dir), study.needs_data
+    if loaded:
+        options.reporter.on_stage("Loading data")
+        study = complete_from(study, load(resolve_settings(study, changes, saved)[0])(0))
     base = resolve(study, changes, saved)
     plan = base.plan if fixed_from is None else _best_plan(base, Path(fixed_from))
     plans: dict[str, Plan] = {}
@@ -74,11 +78,15 @@ def compare_study(
         else:
             named = resolve(study, changes, configuration=name)
             plans[name], settings[name] = named.plan, named.settings
-    folder = RunFolder(study.name, "compare", options)
+    folder = choose_folder(study, "compare", options)
     _check_data(study, settings)
     own = next(iter(settings.values()), base.settings)
-    data = data if data is not None and own == base.settings else load_data(study, own, options)
-    return compare_plans(folder, plans, data, options, seeds=seeds, seed=base.settings.seed)
+    seeds = seeds or own.folds or SEEDS
+    check_trainings(own, seeds)
+    if not loaded:
+        options.reporter.on_stage("Loading data")
+    splits = split_config(study, own)
+    return compare_plans(folder, plans, load(own), options, seeds=seeds, seed=base.settings.seed, splits=splits)
 
 
 def _check_approaches(study: Study, approaches: Sequence[str], changes: Mapping[str, Any], fixed: bool) -> None:

@@ -11,7 +11,8 @@ from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import metrics_rows
 from mtl_keras.runs import lock, log_test_evaluation, read_config
 from mtl_keras.saving import load_model
-from mtl_keras.search._load_study import find_study, load_study
+from mtl_keras.search._from_file import STUDY_FILE
+from mtl_keras.search._load_study import find_study, load_study, study_of_run
 from mtl_keras.search._resolve import resolve_settings
 from mtl_keras.search._study import Study
 from mtl_keras.studies import study_summaries
@@ -32,8 +33,8 @@ def evaluate_run(
     Args:
         folder: Folder of a run of `tune` or `train`.
         split: `"train"`, `"validation"` (default) or `"test"`.
-        study: The study of the run: a name, a file or a `Study`. None (default) is the built-in study that the folder names. A
-            folder is data: a study file is run only if it is named here.
+        study: The study of the run: a name, a file or a `Study`. None (default) is the built-in study that the folder names, or
+            that of its `study.toml`. A folder is data: a Python file is run only if it is named here.
         data_dir: Root folder in which the data set is looked up.
         cache_dir: Folder of the feature cache.
 
@@ -71,6 +72,8 @@ def _find_own_study(folder: Path, config: Mapping[str, Any], named: str | Path |
     """Return the study of a run, running no code but that of a built-in study or of what the user has named."""
     if named is None:
         source = config.get("source") or config["study"]
+        if (folder / STUDY_FILE).is_file() and config.get("source_digest"):
+            return study_of_run(folder, config["source_digest"])
         if source not in study_summaries():
             raise MTLError(
                 f"A run of a study file must be evaluated with that file: no code is run that only a folder names. Received: "

@@ -9,12 +9,13 @@ from typing import Any, Literal
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
 from mtl_keras.runs import Options, RunFolder, Trainer
+from mtl_keras.search._from_file import STUDY_FILE
 from mtl_keras.search._resolve import Resolved, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
 from mtl_keras.training import check
 
-__all__ = ["Prepared", "load_data", "prepare", "with_image_shape"]
+__all__ = ["Prepared", "choose_folder", "complete_from", "load_data", "prepare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def prepare(
             weights are unavailable, or a phase does not fit the model.
     """
     changes = with_quick(study, changes, options)
-    folder = RunFolder(study.name, command, options)
+    folder = choose_folder(study, command, options)
     saved = folder.saved
     if saved is not None and (saved["command"], saved["study"]) != (command, study.name):
         raise MTLError(
@@ -71,23 +72,27 @@ def prepare(
         )
     if configuration is None:
         configuration = (saved or {}).get("configuration")
-    if study.image_shape is None:
+    if study.needs_data:
         settings, _ = resolve_settings(study, changes, saved, configuration=configuration)
         data = data or load_data(study, settings, options)
-        study = with_image_shape(study, data)
+        study = complete_from(study, data)
     resolved = resolve(study, changes, saved, configuration=configuration)
     folder.check(resolved.config(command))
     trainer = Trainer.open(resolved.settings.seed, options)
     data = data or load_data(study, resolved.settings, options)
-    if study.image_shape is not None and tuple(data.image_shape) != tuple(study.image_shape):
-        raise MTLError(
-            f"The image shapes of data and study must agree. Received: {tuple(data.image_shape)} for a study of "
-            f"{tuple(study.image_shape)}. Correct `image_shape` of the study."
-        )
+    check_image_shape(study, data)
     folder.check_data(data)
     options.reporter.on_stage("Building the model")
     check(trainer.build(resolved.plan), resolved.plan.rows(data), resolved.plan.phases)
     return Prepared(folder, resolved, data, trainer)
+
+
+def choose_folder(study: Study, command: Literal["tune", "train", "compare", "reproduce"], options: Options) -> RunFolder:
+    """Return the folder of a run, which keeps the study file of the study if it has one; nothing is written yet."""
+    folder = RunFolder(study.name, command, options)
+    if study.study_file is not None:
+        folder.texts[STUDY_FILE] = study.study_file
+    return folder
 
 
 def load_data(study: Study, settings: Settings, options: Options) -> Data:
@@ -96,6 +101,21 @@ def load_data(study: Study, settings: Settings, options: Options) -> Data:
     return study.load(settings, options.data_dir)
 
 
-def with_image_shape(study: Study, data: Data) -> Study:
-    """Return the study with the image shape of its data."""
-    return replace(study, image_shape=tuple(data.image_shape))
+def complete_from(study: Study, data: Data) -> Study:
+    """Return the study with the shape and columns of the inputs of its data, and the classes that its tasks leave to it.
+
+    Raises:
+        MTLError: If the study has another shape.
+    """
+    check_image_shape(study, data)
+    tasks = data.tasks if study.tasks.unresolved else study.tasks
+    return replace(study, image_shape=tuple(data.image_shape), columns=data.columns, tasks=tasks)
+
+
+def check_image_shape(study: Study, data: Data) -> None:
+    """Refuse data whose inputs have another shape than the study says."""
+    if study.image_shape is not None and tuple(data.image_shape) != tuple(study.image_shape):
+        raise MTLError(
+            f"The image shapes of data and study must agree. Received: {tuple(data.image_shape)} for a study of "
+            f"{tuple(study.image_shape)}. Correct `image_shape` of the study."
+        )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,17 +9,16 @@ from typing import Any
 from mtl_keras.comparison import Approach, Comparison, check_approaches, run_approaches
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, check_count, check_unique
-from mtl_keras.runs import Options, RunFolder, Trainer
+from mtl_keras.runs import Options, Trainer
+from mtl_keras.search._configuration import Configuration
 from mtl_keras.search._load_study import find_study
-from mtl_keras.search._prepare import load_data, with_image_shape
+from mtl_keras.search._prepare import choose_folder, complete_from
 from mtl_keras.search._resolve import Resolved, merge_changes, resolve, resolve_settings, with_quick
 from mtl_keras.search._settings import Settings
-from mtl_keras.search._study import Configuration, Study
+from mtl_keras.search._study import Study
+from mtl_keras.search._training_data import check_trainings, split_config, training_data
 
 __all__ = ["reproduce", "reproduce_study"]
-
-#: Data sets in memory at once: those of one seed may differ by configuration.
-DATA_HELD = 4
 
 
 def reproduce(
@@ -37,8 +34,9 @@ def reproduce(
     Args:
         study: A name that `mtl-keras studies` lists, the path of a study file, or a `Study`.
         configurations: Names of the configurations to run; none (default) runs all.
-        seeds: Number of trainings of each, at least 2; None (default) is each configuration's own, or the study's
-            `n_final_seeds`. A configuration with fewer seeds of its own is not trained more often.
+        seeds: Number of trainings of each, at least 2; None (default) is each configuration's own, or the number of folds, or
+            the study's `n_final_seeds`. A configuration with fewer seeds of its own is not trained more often. With folds at
+            most as many, or a multiple.
         changes: Settings, by name; the same as passing them by keyword.
         **arguments: The fields of `mtl_keras.runs.Options`: `data_dir`, `output_dir`, `cache_dir`, `resume`, `quick`,
             `strategy` and `reporter`. All others are settings of the study.
@@ -90,19 +88,22 @@ def reproduce_study(
     names = list(configurations or study.configurations)
     for name in names:
         study.configuration(name)
-    if study.image_shape is None:
-        settings, _ = resolve_settings(study, changes, configuration=names[0])
-        study = with_image_shape(study, load_data(study, settings, options))
-    resolved = {name: resolve(study, changes, configuration=name) for name in names}
     asked = changes.get("n_final_seeds") if seeds is None else seeds
-    counts = {name: _count_seeds(study.configuration(name), each.settings, asked) for name, each in resolved.items()}
-    folder = RunFolder(study.name, "reproduce", options)
+    settings = {name: resolve_settings(study, changes, configuration=name)[0] for name in names}
+    counts = {name: _count_seeds(study.configuration(name), own, asked) for name, own in settings.items()}
+    _check_folds(study, settings, counts)
+    load = training_data(study, options.data_dir)
+    if study.needs_data:
+        options.reporter.on_stage("Loading data")
+        study = complete_from(study, load(settings[names[0]])(0))
+    resolved = {name: resolve(study, changes, configuration=name) for name in names}
+    folder = choose_folder(study, "reproduce", options)
     config = _config(study, resolved, counts)
     folder.check(config)
     seed = changes.get("seed", study.settings.seed)
     trainer = Trainer.open(seed, options)
     options.reporter.on_stage("Loading data")
-    approaches = _approaches(study, resolved, counts, options)
+    approaches = _approaches(study, resolved, counts, load)
     # The data of other splits is compared when a training on them is continued.
     digests = {}
     for each in approaches:
@@ -128,7 +129,7 @@ def reproduce_study(
                 published=published,
                 summaries={name: study.configuration(name).summary for name in names},
             )
-    return Comparison(run.path, results, published, study.split_per_seed)
+    return Comparison(run.path, results, published, config["split_per_seed"])
 
 
 def _config(study: Study, resolved: Mapping[str, Resolved], counts: Mapping[str, int]) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def _config(study: Study, resolved: Mapping[str, Resolved], counts: Mapping[str,
         "source": study.source,
         "source_digest": study.source_digest,
         "tasks": study.tasks.config(),
-        "split_per_seed": study.split_per_seed,
+        **split_config(study, next(iter(resolved.values())).settings),
         "configurations": {
             name: {"settings": each.settings.config(), "seeds": counts[name], **each.plan.config()}
             for name, each in resolved.items()
@@ -151,13 +152,31 @@ def _count_seeds(configuration: Configuration, settings: Settings, asked: int | 
     """Return how often a configuration is trained."""
     own = configuration.seeds
     if asked is None or own is None:
-        return asked or own or settings.n_final_seeds
+        return asked or own or settings.folds or settings.n_final_seeds
     return min(own, asked)
 
 
-def _approaches(study: Study, resolved: Mapping[str, Resolved], counts: Mapping[str, int], options: Options) -> list[Approach]:
+def _check_folds(study: Study, settings: Mapping[str, Settings], counts: Mapping[str, int]) -> None:
+    """Refuse configurations of different numbers of folds, and what cannot be divided into them."""
+    first = next(iter(settings))
+    for name, own in settings.items():
+        if own.folds != settings[first].folds:
+            raise MTLError(
+                f"All configurations of a reproduction must have the same folds. Received: folds={settings[first].folds} of "
+                f"{first!r} and {own.folds} of {name!r}. Pass --folds for all."
+            )
+        if own.folds is not None:
+            study.check_folds(own.folds)
+        check_trainings(own, counts[name])
+
+
+def _approaches(
+    study: Study,
+    resolved: Mapping[str, Resolved],
+    counts: Mapping[str, int],
+    load: Callable[[Settings], Callable[[int], Data]],
+) -> list[Approach]:
     """Return an approach for each configuration."""
-    load = _loader(study, options.data_dir)
     return [
         Approach(
             name,
@@ -170,27 +189,3 @@ def _approaches(study: Study, resolved: Mapping[str, Resolved], counts: Mapping[
         )
         for name, each in resolved.items()
     ]
-
-
-def _loader(study: Study, data_dir: str | Path | None) -> Callable[[Settings], Callable[[int], Data]]:
-    """Return a function from settings to a function that returns the data of a training; equal data is loaded once.
-
-    Settings with equal data get the same function, so that baselines can be recognized as equal.
-    """
-
-    @functools.lru_cache(DATA_HELD)
-    def loaded(key: str) -> Data:
-        return study.load(study.settings.change(json.loads(key)), data_dir)
-
-    @functools.cache
-    def by_key(key: str) -> Callable[[int], Data]:
-        def load(seed: int) -> Data:
-            fields = json.loads(key)
-            if study.split_per_seed:
-                fields["split_seed"] += seed
-            return loaded(json.dumps(fields))
-
-        return load
-
-    names = study.data_settings
-    return lambda settings: by_key(json.dumps({name: settings.config()[name] for name in names}))

@@ -12,10 +12,11 @@ from mtl_keras import weighting as weightings
 from mtl_keras.errors import MTLError, check_mapping, check_number, describe, unknown
 from mtl_keras.runs import Options, Plan
 from mtl_keras.search._call import call_study
+from mtl_keras.search._configuration import Context
 from mtl_keras.search._default_space import default_space
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._space import describe_space
-from mtl_keras.search._study import Context, Study
+from mtl_keras.search._study import Study
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -47,6 +48,7 @@ class Resolved:
 
     def config(self, command: Literal["tune", "train"]) -> dict[str, Any]:
         """Return what the folder of a run stores, as plain JSON values."""
+        network = self.plan.recipe.backbone.digest
         return {
             "command": command,
             "study": self.study.name,
@@ -57,6 +59,8 @@ class Resolved:
             "fixed": dict(self.fixed),
             "space": describe_space(self.space),
             **({} if self.configuration is None else {"configuration": self.configuration}),
+            # A file that the study reads it from may change.
+            **({} if network is None else {"network": network}),
         }
 
     def plan_of(self, values: Mapping[str, Any]) -> Plan:
@@ -138,7 +142,7 @@ def resolve(
             "image_shape=data.image_shape."
         )
     settings, fixed = resolve_settings(study, changes, saved, configuration=configuration)
-    context = Context(study.tasks, settings, study.image_shape)
+    context = Context(study.tasks, settings, study.image_shape, study.columns)
     space, plan, fixed = _fix(study, context, fixed)
     if configuration is not None and not isinstance(named := study.configuration(configuration).plan, Mapping):
         if given := sorted(changes.keys() - settings.config().keys()):

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtl_keras import weighting as weightings
 from mtl_keras.backbones import Backbone
-from mtl_keras.data import parse_online, parse_sampling, parse_steps, parse_views
+from mtl_keras.data import Splits, parse_online, parse_sampling, parse_steps, parse_views
 from mtl_keras.errors import (
     MTLError,
     check_bool,
@@ -34,7 +34,7 @@ from mtl_keras.weighting import Weighting
 __all__ = ["DATA_SETTINGS", "TUNERS", "Settings"]
 
 #: Settings that `Study.load` reads. A study's own settings may be read by its own loader.
-DATA_SETTINGS = ("train_rows", "split_seed", "sampling", "steps", "views", "repeat", "online")
+DATA_SETTINGS = ("train_rows", "split_seed", "folds", "fold", "sampling", "steps", "views", "repeat", "online")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 COUNTS = ("trials", "epochs", "seeds_per_trial", "n_final_seeds")
 OPTIONAL_COUNTS = ("patience", "final_epochs")
@@ -66,6 +66,9 @@ class Settings:
         baselines: Whether single-task baselines are trained for the final results; default True.
         train_rows: Maximum number of training rows, with validation and test reduced in proportion; None (default) uses all.
         split_seed: Seed of the stratified validation split.
+        folds: Number of parts for cross-validation, of which one is the test split; None (default) for none. Training k of a
+            comparison or a reproduction has fold k.
+        fold: Which of them a search or a single training has, from 0 to `folds - 1`; default 0.
         sampling: For a study of several data sets, how the data set of each step is chosen; see `mtl_keras.data.alternate`.
             None (default) is `"coin"`.
         steps: Steps per epoch of each data set; see there.
@@ -95,6 +98,8 @@ class Settings:
     baselines: bool = True
     train_rows: int | None = None
     split_seed: int = 0
+    folds: int | None = None
+    fold: int = 0
     sampling: str | Mapping[str, Any] | None = None
     steps: str | Mapping[str, int] | None = None
     views: Sequence[Any] = ()
@@ -114,6 +119,8 @@ class Settings:
                 checked[name] = check_count(name, value, example=3)
         if self.train_rows is not None:
             checked["train_rows"] = check_rows("train_rows", self.train_rows, example=1000)
+        parts = Splits(folds=self.folds, fold=self.fold)
+        checked |= {"folds": parts.folds, "fold": parts.fold}
         store(self, **checked, **self._own())
         # As a configuration that was written and read has them.
         store(self, **{name: _as_json(getattr(self, name)) for name in NESTED})

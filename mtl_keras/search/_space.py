@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtl_keras.errors import MTLError
 from mtl_keras.model import Head
-from mtl_keras.search._study import Context
+from mtl_keras.search._configuration import Context
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

@@ -8,20 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mtl_keras import data as data_sets
 from mtl_keras.data import Data
 from mtl_keras.errors import (
     MTLError,
     check_bool,
-    check_count,
     check_function,
     check_instance,
+    check_instances,
     check_integers,
     check_mapping,
     check_names,
-    check_number,
     check_path,
     check_text,
     describe,
@@ -32,91 +29,20 @@ from mtl_keras.files import check_name, check_source
 from mtl_keras.report import Picture, Record, Table
 from mtl_keras.runs import Plan
 from mtl_keras.search._call import call_study
+from mtl_keras.search._configuration import Configuration, Context
 from mtl_keras.search._settings import DATA_SETTINGS, Settings
+from mtl_keras.tables import Column
 from mtl_keras.tasks import Tasks
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-__all__ = ["Configuration", "Context", "Study"]
+__all__ = ["Study"]
 
 #: Functions of a study that are called with the record of a finished run, and what they return.
 JUDGING = {"claims": Sequence, "finding": str, "plots": Sequence, "tables": Sequence}
-#: Where data comes from: a name, or a function of tasks, folder and seed of the split.
-Source = str | Callable[[Tasks, str | None, int], Data]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a space function builds a plan from.
-
-    Attributes:
-        tasks: What is predicted.
-        settings: The study's settings after all changes.
-        image_shape: Shape of one input.
-    """
-
-    tasks: Tasks
-    settings: Any
-    image_shape: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        check_instance("tasks", self.tasks, Tasks, "Pass those of the study.", of="a context")
-        store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="a context"))
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """A named configuration of a study, for instance a published one.
-
-    Args:
-        summary: A description in one line.
-        plan: A function `(context) -> Plan`; or values of the study's hyperparameters, from which its space builds the plan.
-        changes: Changes of the study's settings that belong to it; the study checks them.
-        seeds: Trainings in a reproduction; None (default) is the study's `n_final_seeds`.
-        baselines: Whether a reproduction trains single-task baselines (default False), or the names of the tasks to train one
-            of.
-        published: Published values to be shown next to the results: `{"task": ..., "metric": ..., "value": ..., "note": ...}`
-            each. The note, which may be omitted, names the source. `"run": "single-task"` assigns one to the baselines.
-
-    Raises:
-        MTLError: If `seeds` is below 1, or a published row lacks an entry or has one too many.
-    """
-
-    summary: str
-    plan: Callable[[Context], Plan] | Mapping[str, Any]
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    seeds: int | None = None
-    baselines: bool | Sequence[str] = False
-    published: Sequence[Mapping[str, Any]] = ()
-
-    def __post_init__(self) -> None:
-        of = "a configuration"
-        check_text("summary", self.summary, of=of, example="As published.")
-        if callable(self.plan):
-            check_function("plan", self.plan, "context", of=of)
-        else:
-            example = "{'shared_depth': 1}, or a function (context) -> Plan"
-            store(self, plan=check_mapping("plan", self.plan, of=of, example=example))
-        store(self, changes=check_mapping("changes", self.changes, of=of, example="{'epochs': 3}"))
-        if self.seeds is not None:
-            store(self, seeds=check_count("seeds", self.seeds, of=of, example=3))
-        if isinstance(self.baselines, bool | np.bool_):
-            store(self, baselines=bool(self.baselines))
-        else:
-            store(self, baselines=check_names("baselines", self.baselines, of=of))
-        if not isinstance(self.published, Sequence) or not all(isinstance(row, Mapping) for row in self.published):
-            raise MTLError(
-                f"`published` of {of} must be a sequence of rows. Received: published={describe(self.published)}. Pass e.g. "
-                "[{'task': 'fine', 'metric': 'accuracy', 'value': 0.76}]."
-            )
-        for row in self.published:
-            if {"note", "run", *row} != {"task", "metric", "value", "note", "run"}:
-                raise MTLError(
-                    "A published row must have task, metric and value, and may have note and run. Received: "
-                    f"{dict(row)}. Pass e.g. {{'task': 'fine', 'metric': 'accuracy', 'value': 0.76, 'note': 'Table 2'}}."
-                )
-            check_number("published", row["value"], of=of, example=0.76)
+#: Where data comes from: a name, or a function of tasks, folder and seed of the split, and perhaps of folds and fold.
+Source = str | Callable[..., Data]
 
 
 @dataclass(frozen=True)
@@ -127,9 +53,9 @@ class Study:
         name: Its name on the command line and the folder of its results.
         summary: A description in one line.
         tasks: What is predicted.
-        data: A name that `mtl_keras.data.load` knows, or a function `(tasks, data_dir, split_seed) -> Data`. For several data
-            sets that are alternated, a mapping of each to the names of its tasks: `{"cifar10": ("class",), load:
-            ("garment",)}`.
+        data: A name that `mtl_keras.data.load` knows, or a function `(tasks, data_dir, split_seed) -> Data`. A function that
+            takes `folds=None, fold=0` as well, for `mtl_keras.data.Splits`, can be cross-validated. For several data sets that
+            are alternated, a mapping of each to the names of its tasks: `{"cifar10": ("class",), load: ("garment",)}`.
         image_shape: Shape of one input; None (default) is that of the data, which is then loaded first.
         space: A function `(hp, context) -> Plan`. It asks `hp` (a `keras_tuner.HyperParameters`) for values and returns what to
             build and train with them. It must always ask for all of them, within `hp.conditional_scope` for one that depends on
@@ -137,8 +63,8 @@ class Study:
         settings: Default settings.
         quick: Changes of the settings, and values of hyperparameters, for a run of less than two minutes.
         configurations: Configurations that `train --configuration` and `reproduce` can name, in the order of the tables.
-        split_per_seed: Whether training k of a reproduction uses the split of seed `split_seed + k`, for data so small that the
-            split matters more than the initial weights.
+        split_per_seed: Whether training k of a comparison or a reproduction uses the split of seed `split_seed + k`, for data
+            so small that the split matters more than the initial weights. With `folds` it has fold k in any case.
         claims: A function `(record) -> [{"claim": ..., "verdict": ...}]` that says what became of published claims. It is
             called if all configurations were run, and not after a quick run.
         finding: A function `(record) -> str` that returns the result in one sentence, called as `claims` is; None (default) has
@@ -147,6 +73,9 @@ class Study:
         tables: A function `(record) -> [Table]` that returns tables to show in addition to the usual one.
         source: The name or file from which `load_study` loaded it.
         source_digest: SHA-256 of the file, in hexadecimal.
+        study_file: Text of the study file that it was made from, which the folder of a run keeps; None (default) for a study
+            in Python.
+        columns: Of rows of numbers, their columns; default those of the data, which is then loaded first.
 
     Raises:
         MTLError: If the name cannot be that of a folder.
@@ -174,6 +103,8 @@ class Study:
     tables: Callable[[Record], Sequence[Table]] | None = None
     source: str | None = None
     source_digest: str | None = None
+    study_file: str | None = None
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("a study", self.name)
@@ -182,6 +113,7 @@ class Study:
         self._check_source()
         if self.image_shape is not None:
             store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="a study"))
+        store(self, columns=check_instances("columns", self.columns, Column, of="a study"))
         if self.space is not None:
             check_function("space", self.space, "hp", "context", of="a study")
         for name in JUDGING:
@@ -202,6 +134,8 @@ class Study:
             check_path("source", self.source, of="a study")
         if self.source_digest is not None:
             check_text("source_digest", self.source_digest, of="a study", maximum=64)
+        if self.study_file is not None:
+            check_text("study_file", self.study_file, of="a study")
 
     def _check_changes(self) -> None:
         """Check all changes of the settings that the study holds. Other names in `quick` are those of hyperparameters."""
@@ -227,6 +161,33 @@ class Study:
         if isinstance(self.data, Mapping):
             for source, names in self.data.items():
                 check_names(f"data[{describe(source)}]", names, of="a study")
+
+    def check_folds(self, folds: int) -> None:
+        """Refuse folds of data that has none.
+
+        Raises:
+            MTLError: If the data is a data set with splits of its own, or a function that takes no folds.
+        """
+        for source in self.data if isinstance(self.data, Mapping) else (self.data,):
+            rule = "The data of a study must be a function (tasks, data_dir, split_seed, folds, fold) to be divided into folds."
+            if isinstance(source, str):
+                raise MTLError(
+                    f"{rule} Received: folds={folds} for study {self.name!r}, whose data {source!r} has splits of its own. "
+                    "Leave folds out."
+                )
+            try:
+                check_function("data", source, "tasks", "data_dir", "split_seed", "folds", "fold")
+            except MTLError as error:
+                raise MTLError(
+                    f"{rule} Received: folds={folds} for study {self.name!r}, whose function takes none. Let it pass them to "
+                    "mtl.data.Splits, or leave folds out."
+                ) from error
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether its data must be loaded before its models can be built."""
+        rows = self.image_shape is not None and len(self.image_shape) == 1
+        return self.image_shape is None or bool(self.tasks.unresolved) or (rows and not self.columns)
 
     @property
     def data_settings(self) -> tuple[str, ...]:
@@ -286,11 +247,14 @@ class Study:
 
     def _load_parts(self, settings: Settings, data_dir: str | None) -> Data:
         """Load the data set, or alternate several of them."""
+        if settings.folds is not None:
+            self.check_folds(settings.folds)
 
         def load(source: Source, tasks: Tasks) -> Data:
             if isinstance(source, str):
                 return data_sets.load(source, tasks, data_dir=data_dir, seed=settings.split_seed)
-            return call_study("data", f"study {self.name!r}", Data, source, tasks, data_dir, settings.split_seed)
+            folds = () if settings.folds is None else (settings.folds, settings.fold)
+            return call_study("data", f"study {self.name!r}", Data, source, tasks, data_dir, settings.split_seed, *folds)
 
         if isinstance(self.data, Mapping):
             parts = [(source, self.tasks.only(*names)) for source, names in self.data.items()]

@@ -92,7 +92,7 @@ def best_values(run: Run, data: Data) -> dict[str, float]:
     row = next(r for r in run.history if (r["phase"], r["epoch"]) == (run.best.phase, run.best.epoch))
     tasks = run.recipe.tasks
     reached = {name: row[f"val_{name}_{task.metric.name}"] for name, task in tasks.items()}
-    scores = trivial_scores(data.train, data.validation)
+    scores = trivial_scores(data.train, data.validation, tasks)
     trivial = {name: scores[name][task.metric.name] for name, task in tasks.items() if name in scores}
     values: dict[str, float] = {"skill": tasks.mean_skill(reached, trivial)}
     for name, task in tasks.items():

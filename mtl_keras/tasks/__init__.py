@@ -14,12 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mtl_keras.errors import MTLError, describe, unknown
-from mtl_keras.tasks._base import Metric, Task
+from mtl_keras.tasks._base import Task
 from mtl_keras.tasks._binary import Binary
 from mtl_keras.tasks._binary_tasks import binary_tasks
 from mtl_keras.tasks._classification import Classification
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._label_source import ClassMap, LabelSource, RandomLabels
+from mtl_keras.tasks._measures import Measures
+from mtl_keras.tasks._metric import Metric
 from mtl_keras.tasks._multi_label import MultiLabel
 from mtl_keras.tasks._order import order_by_source
 from mtl_keras.tasks._ordinal import Ordinal
@@ -34,6 +36,7 @@ __all__ = [
     "Classification",
     "Decoded",
     "LabelSource",
+    "Measures",
     "Metric",
     "MultiLabel",
     "Ordinal",

@@ -2,69 +2,27 @@
 
 from __future__ import annotations
 
-import math
-import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
-from mtl_keras.errors import MTLError, check_choice, check_number, check_text, describe, store
+from mtl_keras.errors import check_task_name, check_text, store
+from mtl_keras.tasks import _keras_losses as keras_losses
+from mtl_keras.tasks import _keras_metrics as keras_metrics
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._label_source import LabelSource
+from mtl_keras.tasks._options import thaw
+from mtl_keras.tasks._scored import Scored
+from mtl_keras.tasks._transforms import Transform
 
-__all__ = ["Metric", "Task"]
-
-#: Characters of a task's name: it is part of the names of layers, columns and files.
-LONGEST = 100
-#: Names that would collide with other entries of logs and results, or with layers.
-RESERVED_NAMES = frozenset({"loss", "skill", "all", "val", "learning_rate", "backbone", "shared", "input", "input_image"})
-
-#: Patterns of such names.
-RESERVED_PATTERN = r"val_.*|backbone_.*|shared_pool|shared_(dense|dropout)_\d+"
+__all__ = ["Task"]
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A metric, with its unit and direction.
-
-    Args:
-        name: Name in logs and results, e.g. `"accuracy"`.
-        unit: Unit in words, e.g. `"fraction of images"`.
-        direction: `"max"` if higher is better, else `"min"`.
-        perfect: Value of a perfect prediction: 1 for accuracy, 0 for MSE.
-    """
-
-    name: str
-    unit: str
-    direction: Literal["max", "min"]
-    perfect: float
-
-    def __post_init__(self) -> None:
-        for field in ("name", "unit"):
-            check_text(field, getattr(self, field), of="a metric")
-        check_choice("direction", self.direction, ("max", "min"))
-        if not isinstance(self.perfect, float) or not math.isinf(self.perfect):
-            store(self, perfect=check_number("perfect", self.perfect, of="a metric", example=1.0))
-
-    @property
-    def description(self) -> str:
-        """Unit and direction in words, e.g. `"fraction of images, higher is better"`."""
-        return f"{self.unit}, {'higher' if self.direction == 'max' else 'lower'} is better"
-
-    def skill(self, value: float, trivial: float) -> float:
-        """Return `(value - trivial) / (perfect - trivial)`: 0 for the trivial predictor, 1 for a perfect prediction.
-
-        The skill is 0 if the trivial predictor is already perfect.
-        """
-        span = self.perfect - trivial
-        return float((value - trivial) / span) if span else 0.0
-
-
-@dataclass(frozen=True)
-class Task(ABC):
+class Task(Scored):
     """One thing to predict. A frozen value that holds no Keras object.
 
     Args:
@@ -72,13 +30,19 @@ class Task(ABC):
             digits and underscores, starting with a letter.
         label: Column of the data set that holds the labels; default: the name. Or a `ClassMap` of a column's classes, or
             `RandomLabels`.
+        loss: A loss of Keras by name, configuration or object, e.g. `"huber"`, instead of that of the kind, None (default).
+            It must be one number for each row; its reduction does not count.
+        metrics: More metrics, by name among those of the kind or as metrics of Keras. They are computed from predictions.
+        skill: Name of the metric that the skill is made of; None (default) for the first one of the kind.
     """
 
     name: str
     label: str | LabelSource | None = None
+    _: KW_ONLY
+    loss: Any = None
+    metrics: Any = ()
+    skill: str | None = None
 
-    #: Every metric of this kind of task. `skill` and the search use the first one.
-    metrics: ClassVar[tuple[Metric, ...]] = ()
     #: Whether the target is the input itself, so that the data needs no label column.
     from_input: ClassVar[bool] = False
     #: Whether the output is probabilities `[batch, n]`, on which another task can be stacked.
@@ -88,25 +52,24 @@ class Task(ABC):
     standardized: ClassVar[bool] = False
     #: What `encode` stores for a part of a label that is missing; None if it stores NaN, or no such parts.
     stored_missing: ClassVar[float | None] = None
+    #: Number of axes of the label of one row in a column.
+    label_rank: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
-            raise MTLError(
-                f"A task's name must consist of letters, digits and underscores and start with a letter. Received: "
-                f"name={describe(self.name)}. Rename the task; `label=` still names the column it reads."
-            )
-        if len(self.name) > LONGEST:
-            raise MTLError(
-                f"A task's name must have at most {LONGEST} characters. Received: name={describe(self.name)}. Rename the task; "
-                "`label=` still names the column it reads."
-            )
-        if self.name in RESERVED_NAMES or re.fullmatch(RESERVED_PATTERN, self.name):
-            raise MTLError(
-                f"A task's name must not be a reserved name of logs and layers. Received: name={self.name!r}. Rename the task; "
-                "`label=` still names the column it reads."
-            )
+        check_task_name(self.name)
         if self.label is not None and not isinstance(self.label, LabelSource):
             store(self, label=str(check_text("label", self.label, of=f"task {self.name!r}", example=self.name)))
+        of = f"task {self.name!r}"
+        known = (*self.own_metrics, *self.other_metrics)
+        store(
+            self,
+            loss=keras_losses.check_loss(self.loss, of),
+            metrics=keras_metrics.check_metrics(self.metrics, self.own_metrics, known, of),
+        )
+        self.check_skill()
+        if self.loss is not None and (example := self.example()) is not None:
+            target, output = self.keras_pair(*example, keras_losses.takes_indices(self.loss))
+            keras_losses.refuse_unless_row_wise(self.loss, np.asarray(target), np.asarray(output), of, self.in_parts)
 
     @property
     def column(self) -> str | None:
@@ -114,14 +77,36 @@ class Task(ABC):
         return self.label.column if isinstance(self.label, LabelSource) else self.label or self.name
 
     @property
-    def label_names(self) -> tuple[str, ...]:
-        """Names of the classes that a label source defines; empty if the labels are a column of the data."""
+    def columns_read(self) -> tuple[str, ...]:
+        """All data columns that the labels are read from."""
+        return () if self.column is None else (self.column,)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that the task or its label source gives; empty if it gives none."""
         return self.label.class_names if isinstance(self.label, LabelSource) else ()
 
     @property
     def class_count(self) -> int | None:
         """Number of classes or labels that can be named; None for a kind without."""
-        return getattr(self, "classes", None)
+        return None
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether data has yet to say what the classes are."""
+        return False
+
+    def resolve(self, column: np.ndarray | None, names: Sequence[str] = ()) -> Task:
+        """Return the task with what data says of its classes, if it does not say it itself.
+
+        Args:
+            column: What `read` gets, of the training rows.
+            names: Names of the column's classes, if known.
+
+        Raises:
+            MTLError: If the column does not say it.
+        """
+        return self
 
     def read(self, column: np.ndarray | None, n: int, split: str, names: Sequence[str]) -> np.ndarray:
         """Return the raw labels `[n, ...]`: the column itself, or the labels that the label source derives from it.
@@ -136,11 +121,6 @@ class Task(ABC):
             return self.label.read(column, n, split, names)
         assert column is not None
         return column
-
-    @property
-    def metric(self) -> Metric:
-        """The metric that `skill` is computed from."""
-        return self.metrics[0]
 
     @property
     def source(self) -> str | None:
@@ -172,6 +152,23 @@ class Task(ABC):
         """
         return None
 
+    def loss_share(self, target: Any) -> Any:
+        """Return what each row counts in the loss, `[batch]`: its known share, or more or less by the weights of classes."""
+        return self.known(target)
+
+    def class_weights(self, stored: np.ndarray, names: Sequence[str] = ()) -> np.ndarray | None:
+        """Return the weights of the classes in the loss, float32; None for a task without.
+
+        Args:
+            stored: Present labels of the training rows, from `encode`.
+            names: Names of the classes, if known.
+        """
+        return None
+
+    def weigh(self, target: Any, weights: np.ndarray) -> tuple[Any, Any]:
+        """Return targets and what the loss of each row is multiplied by, `[batch]`, given the result of `class_weights`."""
+        raise NotImplementedError
+
     def statistics(self, stored: np.ndarray) -> tuple[np.ndarray, float]:
         """Return what a kind that is `standardized` subtracts from its labels, `[size]`, and what it divides them by.
 
@@ -179,6 +176,11 @@ class Task(ABC):
             stored: Present labels of the training rows, from `encode`.
         """
         raise NotImplementedError
+
+    @property
+    def transformation(self) -> Transform | None:
+        """What is applied to labels before they are standardized; None (default) for nothing."""
+        return None
 
     @property
     def unit_given(self) -> bool:
@@ -204,16 +206,32 @@ class Task(ABC):
             source: Output of the task called `source`; None if there is none.
         """
 
-    @abstractmethod
-    def loss(self, target: Any, prediction: Any) -> Any:
-        """Return the loss of each row, `[batch]`.
+    def row_loss(self, target: Any, prediction: Any) -> Any:
+        """Return the loss of each row, `[batch]`: that of the kind, or the loss of Keras that the task names.
 
         A row's loss must not depend on other rows: the rows of tasks of one kind are computed in one call.
         """
+        if self.loss is None:
+            return self.own_loss(target, prediction)
+        pair = self.keras_pair(target, prediction, keras_losses.takes_indices(self.loss))
+        return keras_losses.row_losses(self.loss, *pair)
+
+    @abstractmethod
+    def own_loss(self, target: Any, prediction: Any) -> Any:
+        """Return the loss of each row, `[batch]`, of a task that names no other."""
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether a label has several parts that may be missing one by one."""
+        return False
+
+    def example(self) -> tuple[Any, Any] | None:
+        """Return targets and outputs of a few rows, to check a loss of Keras by; None (default) checks nothing."""
+        return None
 
     @abstractmethod
     def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
-        """Return each metric that is a mean over rows, `[batch]`, `metric` among them.
+        """Return each metric that is a mean over rows, `[batch]`, those of `row_wise` among them.
 
         As for `loss`, a row's value must not depend on other rows.
         """
@@ -234,36 +252,6 @@ class Task(ABC):
         Args:
             stored: Present labels only, from `encode`.
         """
-
-    @abstractmethod
-    def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-        """Return every metric, computed from predictions.
-
-        Args:
-            stored: Present labels only, `[n, ...]`, from `encode`.
-            prediction: Outputs of the model for the same rows.
-        """
-
-    def confusion(self, stored: np.ndarray, prediction: np.ndarray) -> np.ndarray | None:
-        """Return counts `[classes, classes]`, rows = true and columns = predicted, or None for a kind without classes.
-
-        Args:
-            stored: Present labels only, from `encode`.
-            prediction: Outputs of the model for the same rows.
-        """
-        return None
-
-    def class_counts(self, stored: np.ndarray, prediction: np.ndarray) -> np.ndarray | None:
-        """Return counts `[classes, 3]` of correct predictions, predictions and labels, or None for a kind without classes.
-
-        Args:
-            stored: Present labels only, from `encode`.
-            prediction: Outputs of the model for the same rows.
-        """
-        confusion = self.confusion(stored, prediction)
-        if confusion is None:
-            return None
-        return np.stack([confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)], axis=1)
 
     def strata(self, stored: np.ndarray) -> np.ndarray | None:
         """Return `[n]` integers for stratified splits, or None for a kind without classes."""
@@ -292,8 +280,21 @@ class Task(ABC):
             MTLError: If a row disagrees; the message names it.
         """
 
+    def like(self, other: Task) -> bool:
+        """Return whether losses and metrics of rows are computed alike for another task, whose name may differ."""
+        apart = ("name", "label", "classes", "metrics", "skill", "class_weight", "columns", "separator")
+        own = [field.name for field in fields(self) if field.name not in apart]
+        return (
+            type(self) is type(other)
+            and (self.class_count, self.row_metric) == (other.class_count, other.row_metric)
+            and all(getattr(self, name) == getattr(other, name) for name in own)
+        )
+
     def config(self) -> dict[str, Any]:
-        """Return the task as plain JSON values; `mtl_keras.tasks.from_config` reads them."""
-        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return the task as plain JSON values; `mtl_keras.tasks.from_config` reads them.
+
+        What is given by keyword only is left out where it is the default.
+        """
+        own = {f.name: getattr(self, f.name) for f in fields(self) if not f.kw_only or getattr(self, f.name) != f.default}
         label = self.label.config() if isinstance(self.label, LabelSource) else self.label
-        return {"kind": type(self).__name__, **own, "label": label}
+        return {"kind": type(self).__name__, **thaw(own), "label": label}

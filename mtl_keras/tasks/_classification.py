@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, get_args
 
 import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_choice, check_fraction, check_integers, check_text, store
-from mtl_keras.tasks._base import Metric, Task
-from mtl_keras.tasks._decoded import Decoded
-from mtl_keras.tasks._labels import check_classes, count_confusion, read_class_indices, score_classes
+from mtl_keras.errors import MTLError, RowsError, check_choice, check_fraction, check_integers, check_text, store
+from mtl_keras.tasks import _measures
+from mtl_keras.tasks._base import Task
+from mtl_keras.tasks._class_labels import ClassLabels, example_classes
+from mtl_keras.tasks._class_weights import check_class_weight
+from mtl_keras.tasks._classes import check_classes, class_count
+from mtl_keras.tasks._labels import to_one_hot
+from mtl_keras.tasks._measures import Measures
+from mtl_keras.tasks._metric import Metric
 
 __all__ = ["Classification"]
 
@@ -21,16 +26,17 @@ Derive = Literal["sum", "mixture"]
 
 
 @dataclass(frozen=True)
-class Classification(Task):
+class Classification(ClassLabels):
     """Multi-class classification: softmax, cross-entropy, accuracy and macro F1.
 
-    Labels are class indices `[n]` from 0 to `classes - 1`; NaN or None marks a missing label. The output is
-    `[batch, classes]` probabilities.
+    Labels are class indices `[n]` from 0 to `classes - 1`, or the names or values in `classes`; NaN or None marks a missing
+    label. The output is `[batch, classes]` probabilities.
 
     Args:
         name: See `Task`.
         label: See `Task`.
-        classes: Number of classes, at least 2.
+        classes: Number of classes, at least 2, or their names or values in order. None (default) takes from the data those
+            that occur: texts by letters, numbers by value.
         label_smoothing: Fraction of each target's probability that is spread over all classes, in `[0, 1)`; default 0.
             Affects the loss, not the metrics.
         derive_from: Name of a finer classification whose classes determine the classes of this one; None (default): the
@@ -38,6 +44,12 @@ class Classification(Task):
         mapping: For each class of the finer task, the class of this one, e.g. `mtl.data.CIFAR100_COARSE`.
         derive: `"sum"` (default) sums the probabilities of the finer classes; `"mixture"` mixes that sum with the output of
             a head of its own, with learned weights that depend on the features. A single-task baseline has the head alone.
+        class_weight: Weights of classes in the loss, by name or index, or `"balanced"`, in inverse proportion to the numbers
+            of training rows; None (default) for none. For `mtl.train`.
+        loss: See `Task`. Such a loss gets class indices if its name begins with `sparse`, else one number for each class.
+        metrics: See `Task`. Of the kind: `balanced_accuracy`, `top_5_accuracy`, `log_loss`, and `auc` and
+            `average_precision`, means over classes against all others.
+        skill: See `Task`.
 
     Raises:
         MTLError: If a value is out of range, or `mapping` does not map to every class.
@@ -48,24 +60,36 @@ class Classification(Task):
         'accuracy'
     """
 
-    classes: int = 0
+    classes: Any = None
     label_smoothing: float = 0.0
     derive_from: str | None = None
     mapping: tuple[int, ...] | None = None
     derive: Derive = "sum"
+    class_weight: Any = field(default=None, kw_only=True)
 
-    metrics: ClassVar[tuple[Metric, ...]] = (
+    own_metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("accuracy", "fraction of rows", "max", 1.0),
         Metric("macro_f1", "mean F1 over classes", "max", 1.0),
     )
+    other_metrics: ClassVar[tuple[Metric, ...]] = (
+        _measures.BALANCED_ACCURACY,
+        Metric("top_5_accuracy", "fraction of rows, among the 5 most probable", "max", 1.0),
+        _measures.LOG_LOSS,
+        _measures.AUC,
+        _measures.AVERAGE_PRECISION,
+    )
 
     def __post_init__(self) -> None:
+        of = f"task {self.name!r}"
+        smoothing = check_fraction("label_smoothing", self.label_smoothing, bounds="[)", example=0.1)
+        classes = check_classes(self.classes, self.name, "a classification")
+        store(self, classes=classes, label_smoothing=smoothing, class_weight=check_class_weight(self.class_weight, of))
+        if self.loss is not None and self.label_smoothing:
+            raise MTLError(
+                f"`label_smoothing` must be left out where a loss is given. Received: both for {of}. Give the loss its own, "
+                "e.g. keras.losses.CategoricalCrossentropy(label_smoothing=0.1)."
+            )
         super().__post_init__()
-        store(
-            self,
-            classes=check_classes(self.classes, self.name, "a classification"),
-            label_smoothing=check_fraction("label_smoothing", self.label_smoothing, bounds="[)", example=0.1),
-        )
         if self.derive_from is not None:
             check_text("derive_from", self.derive_from, maximum=100, example="fine")
         if (self.derive_from is None) != (self.mapping is None):
@@ -75,9 +99,10 @@ class Classification(Task):
             )
         check_choice("method `derive`", self.derive, get_args(Derive))
         if self.mapping is not None:
-            of = f"task {self.name!r}"
-            store(self, mapping=check_integers("mapping", self.mapping, 0, self.classes - 1, of=of))
-            missing = sorted(set(range(self.classes)) - set(self.mapping))
+            count = class_count(self.classes)
+            mapping = check_integers("mapping", self.mapping, 0, None if count is None else count - 1, of=of)
+            store(self, mapping=mapping, classes=max(mapping) + 1 if count is None else self.classes)
+            missing = sorted(set(range(self.size)) - set(self.mapping))
             if missing:
                 raise MTLError(
                     f"`mapping` must map to every class of {self.name!r}. Received: a mapping without class {missing[0]}. "
@@ -95,8 +120,10 @@ class Classification(Task):
         if self.derive_from is None or self.mapping is None:
             return
         finer = tasks[self.derive_from]
-        if not isinstance(finer, Classification) or finer.classes != len(self.mapping):
-            received = f"{finer.classes} classes" if isinstance(finer, Classification) else f"a {type(finer).__name__}"
+        if finer.unresolved:
+            return
+        if not isinstance(finer, Classification) or finer.class_count != len(self.mapping):
+            received = f"{finer.class_count} classes" if isinstance(finer, Classification) else f"a {type(finer).__name__}"
             raise MTLError(
                 f"`mapping` must have one entry per class of the classification {self.derive_from!r}. Received: "
                 f"{len(self.mapping)} entries for {received}. Correct `mapping` or `derive_from`."
@@ -107,52 +134,53 @@ class Classification(Task):
         wrong = np.flatnonzero(both & (expected != stored))
         if wrong.size:
             row = wrong[0]
-            raise MTLError(
+            raise RowsError(
                 f"Labels of {self.name!r} must agree with those of {self.derive_from!r}. Received: {stored[row]} in row {row}, "
                 f"where class {source[row]} of {self.derive_from!r} is mapped to {expected[row]} ({wrong.size} of "
-                f"{len(stored)} rows disagree). Correct `mapping` or the labels."
+                f"{len(stored)} rows disagree). Correct `mapping` or the labels.",
+                wrong,
+                f"{self.name!r} disagrees with {self.derive_from!r}",
             )
-
-    def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return read_class_indices(column, self.classes, self.name)
 
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         if source is None:
-            return keras.layers.Dense(self.classes, activation="softmax", name=self.name)(features)
-        one_hot = np.eye(self.classes, dtype=np.float32)[np.asarray(self.mapping)]
+            return keras.layers.Dense(self.size, activation="softmax", name=self.name)(features)
+        one_hot = np.eye(self.size, dtype=np.float32)[np.asarray(self.mapping)]
         total = ops.matmul(source, one_hot)
         if self.derive == "mixture":
-            own = keras.layers.Dense(self.classes, activation="softmax", name=f"{self.name}_own")(features)
+            own = keras.layers.Dense(self.size, activation="softmax", name=f"{self.name}_own")(features)
             shares = keras.layers.Dense(2, activation="softmax", name=f"{self.name}_shares")(features)
             total = shares[:, :1] * total + shares[:, 1:] * own
         # Keras names an output after its last operation, which must be a layer with the task's name.
         return keras.layers.Identity(name=self.name)(total)
 
-    def loss(self, target: Any, prediction: Any) -> Any:
+    def own_loss(self, target: Any, prediction: Any) -> Any:
         # Called on the output of softmax itself: the TensorFlow backend then computes the loss from the logits, without the
         # logarithm of a probability that was rounded to zero.
         if not self.label_smoothing:
             return ops.sparse_categorical_crossentropy(target, prediction)
         s = self.label_smoothing
-        smooth = ops.one_hot(target, self.classes) * (1 - s) + s / self.classes
+        smooth = ops.one_hot(target, self.size) * (1 - s) + s / self.size
         return ops.categorical_crossentropy(smooth, prediction)
+
+    def keras_pair(self, target: Any, prediction: Any, indices: bool) -> tuple[Any, Any]:
+        return (target if indices else to_one_hot(target, prediction)), prediction
+
+    def example(self) -> tuple[Any, Any]:
+        return example_classes(self.class_count or 3)
 
     def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
         hit = ops.equal(ops.cast(ops.argmax(prediction, axis=-1), "int32"), ops.cast(target, "int32"))
         return {"accuracy": ops.cast(hit, "float32")}
 
-    def decode(self, outputs: np.ndarray, class_names: Sequence[str] = ()) -> Decoded:
-        return Decoded(outputs.argmax(-1), outputs, tuple(class_names) or self.label_names)
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        return np.asarray(outputs.argmax(-1))
 
-    def trivial(self, stored: np.ndarray) -> np.ndarray:
-        # The class frequencies: their argmax is the majority class.
-        return np.bincount(stored, minlength=self.classes).astype(np.float32) / max(len(stored), 1)
-
-    def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-        return score_classes(stored, self.decode(prediction).values)
-
-    def confusion(self, stored: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-        return count_confusion(stored, self.decode(prediction).values, self.classes)
-
-    def strata(self, stored: np.ndarray) -> np.ndarray:
-        return stored
+    def measures(self, stored: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None) -> Measures:
+        one_hot = np.eye(self.size, dtype=bool)[stored]
+        return {
+            **_measures.class_measures(stored, self.predicted(prediction), weight),
+            **_measures.column_measures(one_hot, np.ones_like(one_hot), prediction, weight),
+            "top_5_accuracy": lambda: _measures.top_accuracy(stored, prediction, weight),
+            "log_loss": lambda: _measures.log_loss(stored, prediction, weight),
+        }

@@ -7,25 +7,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_size, list_rows
+from mtl_keras.errors import MTLError, RowsError, list_rows
 
-
-def check_classes(classes: Any, task: str, of: str) -> int:
-    """Return a number of classes after checking that it was given and is at least 2.
-
-    Args:
-        classes: The value received; 0, the default of the tasks, if it was left out.
-        task: Name of the task, for the message.
-        of: Kind of the task, for the message.
-
-    Raises:
-        MTLError: If it is not.
-    """
-    if type(classes) is int and classes == 0:
-        raise MTLError(
-            f"`classes` of {of} must be given, and at least 2. Received: none, or 0, for task {task!r}. Pass e.g. classes=10."
-        )
-    return check_size("classes", classes, minimum=2, of=of)
+#: Characters of a label that the reason for setting a row aside has.
+SHOWN = 40
 
 
 def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.ndarray, np.ndarray]:
@@ -53,10 +38,12 @@ def read_class_indices(column: np.ndarray, classes: int, task: str) -> tuple[np.
     if wrong.size:
         remedy = "Correct `classes` or the column"
         if present.any() and values[present].min() >= 1 and values[present].max() == classes:
-            remedy = "They seem to count from 1: subtract 1"
-        raise MTLError(
+            remedy = "They seem to count from 1: subtract 1, or leave `classes` out"
+        raise RowsError(
             f"Labels of task {task!r} must be integers from 0 to {classes - 1}. Received: {column[wrong[0]]} in row {wrong[0]} "
-            f"({wrong.size} of {len(column)} rows are out of range{_list_more(wrong)}). {remedy}."
+            f"({wrong.size} of {len(column)} rows are out of range{_list_more(wrong)}). {remedy}.",
+            wrong,
+            [f"{column[row]} is no class index" for row in wrong],
         )
     return indices.astype(np.int32), present.astype(np.float32)
 
@@ -116,8 +103,12 @@ def to_floats(column: np.ndarray, rule: str, of: str, classes: int = 0) -> np.nd
         remedy = "Replace them by numbers, or by NaN where the label is missing"
         if len(texts) == classes:
             numbers = {text: number for number, text in enumerate(texts)}
-            remedy = f"Map them in the right order, e.g. by {numbers}; from_dataframe does so for a mtl.Classification"
-        raise MTLError(f"Labels of {of} must be {rule}. Received: {str(odd[0][1])!r} in {list_rows(rows)}. {remedy}.") from None
+            remedy = f"Map them in the right order, e.g. by {numbers}; or state classes=[...], and the data maps them"
+        raise RowsError(
+            f"Labels of {of} must be {rule}. Received: {str(odd[0][1])!r} in {list_rows(rows)}. {remedy}.",
+            [row for row, _ in odd],
+            [f"{str(value)[:SHOWN]!r} is no number" for _, value in odd],
+        ) from None
 
 
 def _is_number(value: object) -> bool:
@@ -134,17 +125,37 @@ def _list_more(rows: np.ndarray) -> str:
     return f", {list_rows(rows.tolist())}" if len(rows) > 1 else ""
 
 
-def mean_of_known(values: Any, known: Any) -> Any:
+def mean_of_known(values: Any, known: Any, weights: Any = None) -> Any:
     """Return the mean of each row's known values, `[batch]`; 0 for a row without any.
 
     Args:
         values: Tensor `[batch, n]`.
         known: Booleans `[batch, n]`.
+        weights: Of the values, `[batch, n]`; None (default) counts each once.
     """
+    if weights is not None:
+        each = ops.where(known, weights, ops.zeros_like(values))
+        return ops.divide_no_nan(
+            ops.sum(each * ops.where(known, values, ops.zeros_like(values)), axis=-1), ops.sum(each, axis=-1)
+        )
     size = values.shape[-1]
     count = ops.sum(ops.cast(known, values.dtype), axis=-1)
     # Where all are known, the plain mean to the bit.
     return ops.mean(ops.where(known, values, ops.zeros_like(values)), axis=-1) * (size / ops.maximum(count, 1))
+
+
+def to_one_hot(target: Any, prediction: Any) -> Any:
+    """Return class indices `[batch]` as one number for each class of the predictions, 0 or 1."""
+    return ops.one_hot(ops.cast(ops.reshape(target, (-1,)), "int32"), prediction.shape[-1], dtype="float32")
+
+
+def in_parts(prediction: Any) -> Any:
+    """Return the outputs of parts `[batch, parts]` one by one, `[batch x parts, 1]`, with the logits that Keras reads."""
+    parts = ops.reshape(prediction, (-1, 1))
+    logits = getattr(prediction, "_keras_logits", None)
+    if logits is not None:
+        parts._keras_logits = ops.reshape(logits, (-1, 1))
+    return parts
 
 
 def count_confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -152,16 +163,3 @@ def count_confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> np
     from sklearn.metrics import confusion_matrix
 
     return np.asarray(confusion_matrix(true, predicted, labels=np.arange(classes)))
-
-
-def score_classes(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Return accuracy and macro F1, the latter over the classes that occur.
-
-    As in scikit-learn, a class that is absent from a small split is left out of the mean.
-    """
-    from sklearn.metrics import accuracy_score, f1_score
-
-    return {
-        "accuracy": float(accuracy_score(true, predicted)),
-        "macro_f1": float(f1_score(true, predicted, average="macro", zero_division=0.0)),
-    }

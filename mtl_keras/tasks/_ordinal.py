@@ -10,27 +10,34 @@ import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import store
-from mtl_keras.tasks._base import Metric, Task
-from mtl_keras.tasks._decoded import Decoded
-from mtl_keras.tasks._labels import check_classes, count_confusion, read_class_indices
+from mtl_keras.errors import MTLError, store
+from mtl_keras.tasks import _measures
+from mtl_keras.tasks._class_labels import ClassLabels, example_classes
+from mtl_keras.tasks._classes import check_classes
+from mtl_keras.tasks._labels import to_one_hot
+from mtl_keras.tasks._measures import Measures
+from mtl_keras.tasks._metric import Metric
 
 __all__ = ["Ordinal"]
 
 
 @dataclass(frozen=True)
-class Ordinal(Task):
+class Ordinal(ClassLabels):
     """Ordinal classification: softmax, squared earth mover's distance, MAE in ranks, accuracy and quadratic weighted kappa.
 
-    Labels are ranks `[n]` from 0 to `classes - 1`; NaN or None marks a missing label. The output is `[batch, classes]`
-    probabilities. The prediction is their median, the lowest rank with a cumulative probability of at least one half, which
-    minimizes the expected MAE. The loss is the sum over ranks of the squared difference between the cumulative
-    distributions: an error of three ranks costs more than an error of one.
+    Labels are ranks `[n]` from 0 to `classes - 1`, or the names or values in `classes`, from the lowest to the highest; NaN or
+    None marks a missing label. The output is `[batch, classes]` probabilities. The prediction is their median, the lowest
+    rank with a cumulative probability of at least one half, which minimizes the expected MAE. The loss is the sum over ranks
+    of the squared difference between the cumulative distributions: an error of three ranks costs more than an error of one.
 
     Args:
         name: See `Task`.
         label: See `Task`.
-        classes: Number of ranks, at least 2.
+        classes: Number of ranks, at least 2, or their names or values from the lowest to the highest. None (default) takes
+            from the data the numbers that occur; the order of texts must be given.
+        loss: See `Task`. Such a loss gets class indices if its name begins with `sparse`, else one number for each rank.
+        metrics: See `Task`. Of the kind: `rmse`, `r2` and `spearman` of ranks, `macro_f1`, `balanced_accuracy`, `log_loss`.
+        skill: See `Task`.
 
     Raises:
         MTLError: If there are fewer than 2 ranks.
@@ -45,27 +52,51 @@ class Ordinal(Task):
         arXiv:1611.05916, 2016.
     """
 
-    classes: int = 0
+    classes: Any = None
 
-    metrics: ClassVar[tuple[Metric, ...]] = (
+    own_metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("mae", "ranks", "min", 0.0),
         Metric("accuracy", "fraction of rows", "max", 1.0),
         Metric("kappa", "quadratic weighted kappa", "max", 1.0),
     )
+    other_metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("rmse", "ranks", "min", 0.0),
+        Metric("r2", "fraction of variance of ranks explained", "max", 1.0),
+        Metric("spearman", "rank correlation", "max", 1.0),
+        Metric("macro_f1", "mean F1 over ranks", "max", 1.0),
+        _measures.BALANCED_ACCURACY,
+        _measures.LOG_LOSS,
+    )
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         store(self, classes=check_classes(self.classes, self.name, "an ordinal task"))
+        super().__post_init__()
 
-    def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return read_class_indices(column, self.classes, self.name)
+    @property
+    def row_wise(self) -> tuple[str, ...]:
+        return ("mae", "accuracy")
+
+    def resolve(self, column: np.ndarray | None, names: Sequence[str] = ()) -> Ordinal:
+        if self.unresolved and not names and column is not None and column.dtype.kind == "O":
+            texts = sorted({str(value) for value in column.tolist() if value is not None})
+            raise MTLError(
+                f"`classes` of an ordinal task must state the order of texts. Received: none for task {self.name!r}, with "
+                f"{', '.join(texts[:8])}{', ...' if len(texts) > 8 else ''}. Pass classes=[lowest, ..., highest]."
+            )
+        return super().resolve(column, names)
 
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
-        return keras.layers.Dense(self.classes, activation="softmax", name=self.name)(features)
+        return keras.layers.Dense(self.size, activation="softmax", name=self.name)(features)
 
-    def loss(self, target: Any, prediction: Any) -> Any:
-        reached = ops.cast(ops.arange(self.classes)[None] >= ops.cast(target, "int32")[:, None], prediction.dtype)
+    def own_loss(self, target: Any, prediction: Any) -> Any:
+        reached = ops.cast(ops.arange(self.size)[None] >= ops.cast(target, "int32")[:, None], prediction.dtype)
         return ops.sum(ops.square(ops.cumsum(prediction, axis=-1) - reached), axis=-1)
+
+    def keras_pair(self, target: Any, prediction: Any, indices: bool) -> tuple[Any, Any]:
+        return (target if indices else to_one_hot(target, prediction)), prediction
+
+    def example(self) -> tuple[Any, Any]:
+        return example_classes(self.class_count or 3)
 
     def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
         # The median is the number of cumulative probabilities below one half.
@@ -73,28 +104,11 @@ class Ordinal(Task):
         away = ops.abs(rank - ops.cast(target, "int32"))
         return {"mae": ops.cast(away, "float32"), "accuracy": ops.cast(away == 0, "float32")}
 
-    def decode(self, outputs: np.ndarray, class_names: Sequence[str] = ()) -> Decoded:
-        median = np.asarray((outputs.cumsum(axis=-1)[:, :-1] < 0.5).sum(axis=-1))
-        return Decoded(median, outputs, tuple(class_names) or self.label_names)
+    def predicted(self, outputs: np.ndarray) -> np.ndarray:
+        return np.asarray((outputs.cumsum(axis=-1)[:, :-1] < 0.5).sum(axis=-1))
 
-    def trivial(self, stored: np.ndarray) -> np.ndarray:
-        # The class frequencies: their median is the best constant.
-        return np.bincount(stored, minlength=self.classes).astype(np.float32) / max(len(stored), 1)
-
-    def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-        from sklearn.metrics import accuracy_score, cohen_kappa_score, mean_absolute_error
-
-        predicted = self.decode(prediction).values
-        constant = len(np.union1d(stored, predicted)) == 1
-        kappa = 1.0 if constant else cohen_kappa_score(stored, predicted, weights="quadratic", labels=np.arange(self.classes))
+    def measures(self, stored: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None) -> Measures:
         return {
-            "mae": float(mean_absolute_error(stored, predicted)),
-            "accuracy": float(accuracy_score(stored, predicted)),
-            "kappa": float(kappa),
+            **_measures.rank_measures(stored, self.predicted(prediction), self.size, weight),
+            "log_loss": lambda: _measures.log_loss(stored, prediction, weight),
         }
-
-    def confusion(self, stored: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-        return count_confusion(stored, self.decode(prediction).values, self.classes)
-
-    def strata(self, stored: np.ndarray) -> np.ndarray:
-        return stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ import numpy as np
 from keras import ops
 
 from mtl_keras.errors import MTLError
-from mtl_keras.tasks._base import Metric, Task
+from mtl_keras.tasks._base import Task
 from mtl_keras.tasks._decoded import Decoded
+from mtl_keras.tasks._measures import Measures
+from mtl_keras.tasks._metric import Metric
 
 __all__ = ["Reconstruction"]
 
@@ -28,6 +31,9 @@ class Reconstruction(Task):
     Args:
         name: See `Task`.
         label: See `Task`; unused.
+        loss: See `Task`. Such a loss gets pixels `[batch, height, width, channels]` in `[0, 1]`.
+        metrics: See `Task`.
+        skill: See `Task`.
 
     Example:
         >>> import mtl_keras as mtl
@@ -35,7 +41,7 @@ class Reconstruction(Task):
         'min'
     """
 
-    metrics: ClassVar[tuple[Metric, ...]] = (
+    own_metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("mse", "squared error per pixel in [0, 1]", "min", 0.0),
         Metric("psnr", "dB, of the mean squared error", "max", math.inf),
     )
@@ -62,11 +68,19 @@ class Reconstruction(Task):
         pixels = keras.layers.Dense(math.prod(shape), activation="sigmoid", name=f"{self.name}_pixels")(features)
         return keras.layers.Reshape(shape, name=self.name)(pixels)
 
-    def loss(self, target: Any, prediction: Any) -> Any:
+    def own_loss(self, target: Any, prediction: Any) -> Any:
         return ops.mean(ops.square(target - prediction), axis=tuple(range(1, len(prediction.shape))))
 
     def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
-        return {"mse": self.loss(target, prediction)}
+        return {"mse": self.own_loss(target, prediction)}
+
+    def keras_pair(self, target: Any, prediction: Any, indices: bool) -> tuple[Any, Any]:
+        # Stored pixels are bytes, targets are numbers in [0, 1].
+        return (self.target(target) if "int" in str(target.dtype) else target), prediction
+
+    def example(self) -> tuple[Any, Any]:
+        rng = np.random.default_rng(0)
+        return rng.uniform(size=(4, 3, 2, 3)).astype(np.float32), rng.uniform(size=(4, 3, 2, 3)).astype(np.float32)
 
     def decode(self, outputs: np.ndarray, class_names: Sequence[str] = ()) -> Decoded:
         return Decoded(outputs * 255)
@@ -74,10 +88,17 @@ class Reconstruction(Task):
     def trivial(self, stored: np.ndarray) -> np.ndarray:
         return (stored.mean(axis=0, dtype=np.float64) / 255.0).astype(np.float32)
 
-    def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-        # In chunks, since 50,000 images as float64 would not fit in memory next to their predictions.
-        total = sum(
-            float(np.square(stored[i : i + 1024] / 255.0 - prediction[i : i + 1024]).sum()) for i in range(0, len(stored), 1024)
-        )
-        mse = total / max(stored.size, 1)
-        return {"mse": mse, "psnr": -10.0 * math.log10(mse) if mse > 0 else math.inf}
+    def measures(self, stored: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None) -> Measures:
+        @functools.cache
+        def mse() -> float:
+            # In chunks, since 50,000 images as float64 would not fit in memory next to their predictions.
+            total = 0.0
+            for i in range(0, len(stored), 1024):
+                errors = np.square(stored[i : i + 1024] / 255.0 - prediction[i : i + 1024])
+                if weight is not None:
+                    errors = errors * weight[i : i + 1024].reshape(-1, *(1,) * (errors.ndim - 1))
+                total += float(errors.sum())
+            rows = len(stored) if weight is None else float(weight.sum())
+            return total / max(rows * stored[:1].size, 1)
+
+        return {"mse": mse, "psnr": lambda: -10.0 * math.log10(mse()) if mse() > 0 else math.inf}

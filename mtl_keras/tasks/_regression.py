@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
-from mtl_keras.errors import MTLError, check_number, check_size, store
+from mtl_keras.errors import RowsError, check_choice, check_number, check_size, list_rows, store
 from mtl_keras.layers import unit_layer
-from mtl_keras.tasks._base import Metric, Task
+from mtl_keras.tasks import _keras_losses as keras_losses
+from mtl_keras.tasks import _measures
+from mtl_keras.tasks._base import Task
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._labels import mean_of_known, read_numbers
+from mtl_keras.tasks._measures import Measures
+from mtl_keras.tasks._metric import Metric
+from mtl_keras.tasks._transforms import TRANSFORMS, Transform
 
 __all__ = ["Regression"]
 
@@ -37,6 +42,13 @@ class Regression(Task):
         location: What is subtracted from the labels, in their unit; None (default) for the mean of each number over the
             training rows. The initial output of the model.
         scale: What they are divided by, in their unit, above 0; None (default) for their standard deviation.
+        transform: `"log"`, or `"log1p"` for labels that may be 0, to train on the logarithm of the labels, or of 1 plus them:
+            for numbers that span orders of magnitude. Location and scale are then those of the logarithm; outputs, metrics
+            and `label` keep their unit. None (default) trains on the labels.
+        loss: See `Task`. Such a loss gets standardized labels and outputs, so that the delta of Huber's is one standard
+            deviation; of several numbers, single ones `[batch x size, 1]`.
+        metrics: See `Task`. Of the kind: `rmse`, `r2` and `spearman`; of several numbers the mean over them.
+        skill: See `Task`.
 
     Raises:
         MTLError: If a value is out of range.
@@ -50,30 +62,63 @@ class Regression(Task):
     size: int = 1
     location: float | None = None
     scale: float | None = None
+    transform: str | None = field(default=None, kw_only=True)
 
-    metrics: ClassVar[tuple[Metric, ...]] = (
+    own_metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("mse", "squared unit of the label", "min", 0.0),
         Metric("mae", "unit of the label", "min", 0.0),
+    )
+    other_metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("rmse", "unit of the label", "min", 0.0),
+        Metric("r2", "fraction of variance explained", "max", 1.0),
+        Metric("spearman", "rank correlation", "max", 1.0),
     )
     probabilities: ClassVar[bool] = False
     standardized: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         store(self, size=check_size("size", self.size, of="a regression"))
         if self.location is not None:
             store(self, location=check_number("location", self.location, of="a regression"))
         if self.scale is not None:
             store(self, scale=check_number("scale", self.scale, 0, bounds="(]", of="a regression"))
+        if self.transform is not None:
+            check_choice("transform of a regression", self.transform, TRANSFORMS)
+        super().__post_init__()
+
+    @property
+    def transformation(self) -> Transform | None:
+        return None if self.transform is None else TRANSFORMS[self.transform]
+
+    @property
+    def in_parts(self) -> bool:
+        return self.size > 1
+
+    @property
+    def row_wise(self) -> tuple[str, ...]:
+        # The mean error of logarithms is no error in the unit of the labels.
+        return () if self.transform else ("mse", "mae")
 
     def encode(self, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, present = read_numbers(column, self.size, self.name)
         wrong = np.flatnonzero(np.isinf(values).reshape(len(values), -1).any(axis=1))
         if wrong.size:
-            raise MTLError(
+            raise RowsError(
                 f"Labels of task {self.name!r} must be finite. Received: {column[wrong[0]]} in row {wrong[0]} "
-                f"({wrong.size} of {len(values)} rows). Correct the column; NaN marks a missing label."
+                f"({wrong.size} of {len(values)} rows). Correct the column; NaN marks a missing label.",
+                wrong,
+                "its label is infinite",
             )
+        if (transform := self.transformation) is not None:
+            low = np.flatnonzero((values <= transform.above).reshape(len(values), -1).any(axis=1))
+            if low.size:
+                raise RowsError(
+                    f"Labels of task {self.name!r} must be greater than {transform.above:g} for transform={self.transform!r}. "
+                    f"Received: {column[low[0]]} in {list_rows(low.tolist())} ({low.size} of {len(values)} rows). Correct the "
+                    f"column{', or pass another transform' if transform.above == 0 else ''}; NaN marks a missing label.",
+                    low,
+                    f"its label is not above {transform.above:g}",
+                )
         values[present == 0] = 0
         return values, present
 
@@ -84,6 +129,7 @@ class Regression(Task):
 
     def statistics(self, stored: np.ndarray) -> tuple[np.ndarray, float]:
         rows = np.asarray(stored, np.float64).reshape(-1, self.size)
+        rows = rows if self.transformation is None else self.transformation.apply_array(rows)
         known = ~np.isnan(rows)
         counts = np.maximum(known.sum(axis=0), 1)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -104,21 +150,49 @@ class Regression(Task):
         return self.location or 0.0, self.scale or 1.0
 
     def metric_in_unit(self, value: Any, scale: Any) -> Any:
-        return value * scale * scale
+        metric = self.row_metric
+        return value * scale * scale if metric is not None and metric.name == "mse" else value * scale
 
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         standard = keras.layers.Dense(self.size, name=f"{self.name}_standard")(features)
-        return unit_layer(self.name, self.size, *self.initial_unit)(standard)
+        if self.transformation is None:
+            return unit_layer(self.name, self.size, *self.initial_unit)(standard)
+        output = unit_layer(f"{self.name}_{self.transform}", self.size, *self.initial_unit)(standard)
+        for layer in self.transformation.layers(self.name):
+            output = layer(output)
+        return output
 
-    def loss(self, target: Any, prediction: Any) -> Any:
+    def row_loss(self, target: Any, prediction: Any) -> Any:
+        if self.loss is None:
+            return self.own_loss(target, prediction)
+        rows = self._rows(target)
+        known = ops.logical_not(ops.isnan(rows))
+        filled = ops.where(known, rows, ops.zeros_like(rows))
+        each = keras_losses.row_losses(self.loss, *(ops.reshape(values, (-1, 1)) for values in (filled, prediction)))
+        return mean_of_known(ops.reshape(each, (-1, self.size)), known)
+
+    def own_loss(self, target: Any, prediction: Any) -> Any:
         rows = self._rows(target)
         if self.size == 1:
             return ops.mean(ops.square(rows - prediction), axis=-1)
         known = ops.logical_not(ops.isnan(rows))
         return mean_of_known(ops.square(ops.where(known, rows, ops.zeros_like(rows)) - prediction), known)
 
+    def keras_pair(self, target: Any, prediction: Any, indices: bool) -> tuple[Any, Any]:
+        return self._rows(target), prediction
+
+    def known_parts(self, stored: np.ndarray) -> np.ndarray:
+        return ~np.isnan(np.asarray(stored, np.float64).reshape(-1, self.size))
+
+    def example(self) -> tuple[Any, Any]:
+        rng = np.random.default_rng(0)
+        return rng.normal(size=(4, self.size)).astype(np.float32), rng.normal(size=(4, self.size)).astype(np.float32)
+
     def row_metrics(self, target: Any, prediction: Any) -> dict[str, Any]:
-        return {"mse": self.loss(target, prediction)}
+        rows = self._rows(target)
+        known = ops.logical_not(ops.isnan(rows))
+        away = ops.abs(ops.where(known, rows - prediction, ops.zeros_like(rows)))
+        return {"mse": self.own_loss(target, prediction), "mae": mean_of_known(away, known)}
 
     def decode(self, outputs: np.ndarray, class_names: Sequence[str] = ()) -> Decoded:
         return Decoded(outputs[:, 0] if self.size == 1 else outputs)
@@ -126,10 +200,9 @@ class Regression(Task):
     def trivial(self, stored: np.ndarray) -> np.ndarray:
         return _means(np.asarray(stored, np.float64).reshape(len(stored), self.size))
 
-    def score(self, stored: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+    def measures(self, stored: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None) -> Measures:
         true = np.asarray(stored, np.float64).reshape(-1, self.size)
-        error = (true - prediction.astype(np.float64))[~np.isnan(true)]
-        return {"mse": float(np.square(error).mean()), "mae": float(np.abs(error).mean())}
+        return _measures.number_measures(true, prediction.astype(np.float64).reshape(-1, self.size), weight)
 
     def _rows(self, target: Any) -> Any:
         """Return the targets as `[batch, size]`."""

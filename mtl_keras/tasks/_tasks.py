@@ -114,12 +114,13 @@ class Tasks(Mapping[str, Task]):
             trivial: Value of the same metric for the trivial predictor, by task.
 
         Returns:
-            The mean over the tasks that are in both; NaN if there is none.
+            The mean over the tasks that are in both; NaN if there is none. A metric that the rows do not define, such as the
+            AUC of one class, has no trivial value, and its task is left out.
         """
         skills = [
             task.metric.skill(float(values[name]), float(trivial[name]))
             for name, task in self._tasks.items()
-            if name in values and name in trivial
+            if name in values and not math.isnan(trivial.get(name, math.nan))
         ]
         return float(np.mean(skills)) if skills else math.nan
 
@@ -135,7 +136,43 @@ class Tasks(Mapping[str, Task]):
                 return task.label.rename_columns(columns)
             return columns.get(task.name) if task.label is None else task.label
 
-        return Tasks(*(replace(task, label=label_of(task)) for task in self._tasks.values()))
+        return Tasks(*(replace(task, label=label_of(task)) if task.column else task for task in self._tasks.values()))
+
+    @property
+    def unresolved(self) -> tuple[str, ...]:
+        """Names of the tasks whose classes data has yet to say."""
+        return tuple(name for name, task in self._tasks.items() if task.unresolved)
+
+    def check_resolved(self) -> None:
+        """Refuse tasks of which it is not known how many classes they have.
+
+        Raises:
+            MTLError: If there is one.
+        """
+        if names := self.unresolved:
+            raise MTLError(
+                f"`classes` of a task must be known before a model is built. Received: none for {', '.join(names)}. Pass "
+                "data.tasks, whose classes are those of the data, or give the tasks classes=."
+            )
+
+    def check_classes(self, others: Tasks) -> None:
+        """Refuse tasks of other data that do not have the same classes in the same order.
+
+        Args:
+            others: Tasks of data, with the same names.
+
+        Raises:
+            MTLError: If they differ.
+        """
+        for name, task in self._tasks.items():
+            other = others[name]
+            both_named = task.class_names and other.class_names and not isinstance(task.label, LabelSource)
+            if task.class_count != other.class_count or (both_named and task.class_names != other.class_names):
+                own, its = (", ".join(each.class_names) or str(each.class_count) for each in (task, other))
+                raise MTLError(
+                    f"Model and data must have the same classes in the same order. Received: for task {name!r} a model of "
+                    f"{own} and data of {its}. Build the model with data.tasks, or read the data with model.recipe.tasks."
+                )
 
     def config(self) -> list[dict[str, Any]]:
         """Return the tasks as plain JSON values; `mtl_keras.tasks.from_config` reads them."""

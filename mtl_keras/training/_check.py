@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from mtl_keras.data import Data
+from mtl_keras.data import Data, trivial_scores
 from mtl_keras.data.cache import digest_trunk
 from mtl_keras.errors import MTLError, check_row_weights
-from mtl_keras.model import MultiTaskModel
+from mtl_keras.model import MultiTaskModel, directions
+from mtl_keras.tables import describe_difference
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._freezing import freezing
 from mtl_keras.training._phase import Phase
@@ -36,10 +38,18 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
             f"Model and data must have the same tasks. Received: a model of {', '.join(tasks)} and data of "
             f"{', '.join(data.tasks)}. Use data.only(...), or load the data with the tasks of the model."
         )
+    columns = model.recipe.backbone.columns
+    if data.encoder is not None and columns and columns != data.columns:
+        raise MTLError(
+            f"The columns of the backbone must be those of the data. Received: {describe_difference(columns, data.columns)}. "
+            "Build mtl.Backbone('MLP', columns=data.columns), since each split of a table has its own codes and means."
+        )
+    tasks.check_classes(data.tasks)
     for split in (data.train, data.validation):
         shape = split.first_view().x.shape[1:]
         if data.features is None or shape != model.features.shape[1:]:
             model.check_inputs(shape)
+            model.check_missing(split.missing, split.name or "unnamed")
         for name, weights in split.weight.items():
             check_row_weights(f"weight[{name!r}]", weights, of=f"the {split.name or 'unnamed'} split")
     _check_batch_norm_groups(model, data)
@@ -120,10 +130,26 @@ def _check_monitor(phase: Phase, data: Data, tasks: Tasks) -> None:
     """Refuse a monitor that is computed from no label."""
     split = data.validation if phase.monitor.startswith("val_") else data.train
     entry = phase.monitor.removeprefix("val_")
-    named = [name for name, task in tasks.items() if entry in (f"{name}_loss", f"{name}_{task.metric.name}")]
+    named = [name for name in tasks if entry in directions(tasks.only(name)) and entry not in ("loss", "skill")]
     measured = named or list(phase.active(tasks))
+    if split is data.train and entry != "loss":
+        apart = [name for name in measured if tasks[name].metric != tasks[name].row_metric]
+        if any(entry in ("skill", f"{name}_{tasks[name].metric.name}") for name in apart):
+            raise MTLError(
+                f"A monitor on training rows must be a mean over rows. Received: monitor={phase.monitor!r}, made of "
+                f"{tasks[apart[0]].metric.name} of {apart[0]}. Monitor 'val_{entry}'."
+            )
     if not any((data.train.weight[name] > 0).any() and (split.weight[name] > 0).any() for name in measured):
         raise MTLError(
             f"The monitor must be computed from labels. Received: monitor={phase.monitor!r} and not one label of "
             f"{', '.join(measured)} in both the train and the {split.name or 'monitored'} rows. Monitor another task."
         )
+    scores = trivial_scores(data.train, split, tasks)
+    for name in measured:
+        metric = tasks[name].metric.name
+        if entry in ("skill", f"{name}_{metric}") and math.isnan(scores.get(name, {}).get(metric, 0.0)):
+            raise MTLError(
+                f"The monitor must be defined on the {split.name or 'monitored'} rows. Received: monitor={phase.monitor!r}, "
+                f"and {metric} of {name}, which has no value there, as where all labels are of one class. Take more rows, or "
+                "give the task another skill=."
+            )

@@ -77,6 +77,7 @@ class Run:
         last.set_weights(self.model.get_weights())
         _assign(last, self._last_values)
         last.class_names = dict(self.model.class_names)
+        last.encoder = self.model.encoder
         return last
 
     @contextlib.contextmanager

@@ -17,6 +17,7 @@ from mtl_keras.errors import check_seed
 from mtl_keras.files import check_folder, remove_leftovers, writable_folder
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.saving import MODEL
+from mtl_keras.tables import ENCODER
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._check import check
 from mtl_keras.training._compiled import CompiledPhases
@@ -107,6 +108,8 @@ def train(
         raise
     if output_dir is not None:
         model.save(Path(output_dir) / MODEL)
+        if data.encoder is not None:
+            data.encoder.save(Path(output_dir) / ENCODER)
     return run
 
 
@@ -126,6 +129,7 @@ def train_compiled(
     check_callbacks(callbacks)
     if output_dir is not None:
         remove_leftovers(writable_folder(Path(output_dir)))
+    model.encoder = data.encoder
     model.class_names = {task: tuple(names) for task, names in data.class_names.items() if task in model.recipe.tasks}
     began = time.perf_counter()
     checkpoint = state = None
@@ -250,7 +254,7 @@ def _announce_degenerate_monitor(model: MultiTaskModel, data: Data, phase: Phase
         return
     held_out = phase.monitor.startswith("val_")
     active = phase.active(model.recipe.tasks)
-    scores = trivial_scores(data.train, data.validation if held_out else data.train)
+    scores = trivial_scores(data.train, data.validation if held_out else data.train, active)
     measured = [name for name in active if name in scores]
     idle = [name for name in measured if scores[name][active[name].metric.name] == active[name].metric.perfect]
     if idle:

@@ -2,7 +2,7 @@
 
 There is one network for each kind of preprocessing, with batch norm statistics other than 0 and 1. The networks of
 keras.applications end after their first blocks, which keeps the whole path and makes the exports fast. The marker `soak` runs
-all 42 complete networks.
+all complete networks. `test_mlp.py` and `test_own_network.py` hold networks of other inputs to the same.
 """
 
 from __future__ import annotations
@@ -154,13 +154,14 @@ def test_loads_in_a_fresh_process_without_mtl_keras(folder: Path, request: pytes
 def test_every_backbone_whole(name: str, tmp_path: Path) -> None:
     keras.utils.clear_session()
     size = max(BACKBONES[name].min_size, 8)
-    inputs = keras.Input((size, size, 3), name="image")
+    shape = (size, size, 3) if BACKBONES[name].rank == 3 else (size,)
+    inputs = keras.Input(shape, name="image")
     model = keras.Model(inputs, Backbone(name, weights=None, batch_norm="inference").apply(inputs))
     # With variances around 1, a hundred layers amplify a change of 1e-9 in the input to 70 % in the features.
     randomize_batch_norm(model, variance=(2.0, 3.0))
     inner = [operation.name for operation in model.get_layer("backbone").operations]
     assert len(set(inner)) == len(inner)
-    images = np.random.default_rng(2).uniform(0, 255, (2, size, size, 3)).astype(np.float32)
+    images = np.random.default_rng(2).uniform(0, 255, (2, *shape)).astype(np.float32)
     features = np.asarray(model(images))
     assert np.isfinite(features).all()
     assert features.std() > 0

@@ -21,6 +21,7 @@ import mtl_keras as mtl
 from mtl_keras.backbones import Backbone
 from mtl_keras.model import MultiTaskModel, Recipe
 from mtl_keras.sharing import SHARINGS, DenseStack, Sharing
+from mtl_keras.tables import Column
 from mtl_keras.tasks import KINDS, Binary, Classification, MultiLabel, Ordinal, Reconstruction, Regression, Tasks
 from tests import _pair, _tiny
 from tests._fresh_process import all_are_collected, load_without_mtl_keras
@@ -66,6 +67,22 @@ def on_backbone(name: str, last: str | None = None, side: int = 32, **options: A
         return mtl.build_model(_pair.TASKS, backbone, image_shape=(side, side, 3))
 
 
+#: A number that may be missing, and categories of few and of many codes.
+COLUMNS = (
+    Column("a", "number", 100, 50, missing=True),
+    Column("b", "category", size=4),
+    Column("c", "category", size=256),
+)
+
+
+def own_network() -> keras.Model:
+    """Token ids."""
+    own = keras.layers
+    return keras.Sequential(
+        [keras.Input((4,), dtype="int32"), own.Embedding(256, 3, name="first"), own.Flatten(), own.Dense(5, name="second")]
+    )
+
+
 CASES: dict[str, Callable[[], MultiTaskModel]] = {
     "every kind of task": every_kind,
     "derived": lambda: _tiny.model(DERIVED, SMALL),
@@ -78,11 +95,20 @@ CASES: dict[str, Callable[[], MultiTaskModel]] = {
     "keras.applications": lambda: on_backbone("MobileNetV3Small", "expanded_conv_1_project_bn"),
     "CifarEfficientNetB0": lambda: on_backbone("CifarEfficientNetB0", "block1a_add"),
     "EfficientNetLite0": lambda: on_backbone("EfficientNetLite0", "block1a_project_bn", image_size=40),
+    "MLP": lambda: mtl.build_model(
+        _pair.TASKS,
+        Backbone("MLP", columns=COLUMNS, width=6, norm="batch", residual=True, dropout=0.1),
+        image_shape=(3,),
+        shared=(4,),
+    ),
+    "own network": lambda: mtl.build_model(_pair.TASKS, Backbone(own_network()), image_shape=(4,), freeze="second"),
     **{
         f"shared by {name}": lambda value=value: _tiny.model(_pair.TASKS, SMALL, shared=value)  # type: ignore[misc]
         for name, value in SHARING_VALUES.items()
     },
 }
+#: A layer of the backbone and its units, of cases without convolutions.
+FIRST = {"MLP": ("dense1", 6), "own network": ("second", 5)}
 #: Cases with layers that are not built into Keras.
 CUSTOM = {"batch norm groups"}
 #: Cases that differ in the backbone only, and are slow to copy.
@@ -234,8 +260,9 @@ def test_layers_are_found_by_name_and_give_submodels(small: Built) -> None:
     if small.name in CUSTOM:
         return  # Its features depend on the task.
     backbone = model.get_layer("backbone")
-    network = keras.Model(backbone.input, backbone.get_layer("conv1").output)
-    assert network.output_shape[-1] == 4
+    name, size = FIRST.get(small.name, ("conv1", 4))
+    network = keras.Model(backbone.input, backbone.get_layer(name).output)
+    assert network.output_shape[-1] == size
     heads = keras.Model(model.features, model.output)
     for name, output in heads(model.trunk(small.images)).items():
         np.testing.assert_allclose(output, small.outputs[name], rtol=1e-5, atol=1e-6)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from mtl_keras.errors import MTLError
+from mtl_keras.errors import MTLError, RowsError
 from mtl_keras.tasks import (
     KINDS,
     Binary,
@@ -52,6 +52,7 @@ class Case:
     predicted: Callable[[np.ndarray], int] | None = None  # output of one row -> class
     bounded: bool = True  # outputs lie in [0, 1]
     logit: bool = False  # the loss goes back to the logits
+    trivial_is_best: bool = True  # no constant has a better value of the skill's metric
 
 
 def probabilities(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -104,6 +105,13 @@ NUMBER = Case(
 )
 CASES = {
     "classification": CLASSES,
+    "named": replace(CLASSES, task=Classification("kind", classes=["a", "b", "c", "d", "e"], metrics=["log_loss", "auc"])),
+    "focal": replace(
+        CLASSES,
+        task=Classification("kind", classes=5, loss=keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=2.0)),
+        loss=lambda target, output: -math.log(output[target]) * (1 - float(output[target])) ** 2,
+        logit=False,
+    ),
     "smoothed": replace(CLASSES, task=Classification("kind", classes=5, label_smoothing=0.1), loss=smoothed),
     "binary": Case(
         task=Binary("kind"),
@@ -138,6 +146,13 @@ CASES = {
         logit=False,
     ),
     "regression": NUMBER,
+    "absolute": replace(
+        NUMBER,
+        task=Regression("kind", location=40.0, scale=15.0, loss="mae", skill="mae"),
+        loss=lambda target, output: abs(float(target) - float(output[0])),
+        metric=lambda target, output: abs(float(target) - float(output[0])),
+        trivial_is_best=False,
+    ),
     "several numbers": replace(
         NUMBER,
         task=Regression("kind", size=2, location=40.0, scale=15.0),
@@ -203,7 +218,7 @@ def test_nan_and_none_are_absent_labels(mask: list[bool], marker: Any) -> None:
         stored, present = case.task.encode(column)
         np.testing.assert_array_equal(present, np.array(mask, np.float32))
         np.testing.assert_array_equal(stored[mask], labels[mask])
-        loss = case.task.loss(tf.constant(stored), tf.constant(case.outputs(np.random.default_rng(0), len(mask))))
+        loss = case.task.row_loss(tf.constant(stored), tf.constant(case.outputs(np.random.default_rng(0), len(mask))))
         assert np.isfinite(loss).all(), "a dummy label is one that the loss can take"
 
 
@@ -214,10 +229,12 @@ def test_labels_out_of_range_are_named_with_their_row(name: str) -> None:
         column = case.labels(np.random.default_rng(0), ROWS).astype(np.float64)
         column[[7, 9]] = value
         with pytest.raises(
-            MTLError, match=rf"'kind' {case.refusal}.*Received: \[?{float(value)}.* in row 7 \(2 of {ROWS} rows"
+            RowsError, match=rf"'kind' {case.refusal}.*Received: \[?{float(value)}.* in row 7 \(2 of {ROWS} rows"
         ) as info:
             case.task.encode(column)
         assert "\n" not in str(info.value)
+        # What may be set aside is known in full.
+        assert info.value.rows == (7, 9)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.classes])
@@ -264,7 +281,7 @@ def test_what_is_known_of_a_row_counts(name: str) -> None:
     stored, present = case.task.encode(column)
     assert present.all()
     shares, losses = (
-        np.asarray(found) for found in (case.task.known(stored), case.task.loss(tf.constant(stored), tf.constant(outputs)))
+        np.asarray(found) for found in (case.task.known(stored), case.task.row_loss(tf.constant(stored), tf.constant(outputs)))
     )
     np.testing.assert_allclose(shares, known.mean(axis=1), rtol=1e-6)
     if name == "multi-label":
@@ -306,7 +323,7 @@ def test_head_is_named_after_the_task_and_has_the_kinds_shape(case: Case) -> Non
 
 def test_loss_is_one_number_a_row_and_equals_its_definition(case: Case) -> None:
     _, target, outputs = sample(case)
-    loss = np.asarray(case.task.loss(tf.constant(target), tf.constant(outputs)))
+    loss = np.asarray(case.task.row_loss(tf.constant(target), tf.constant(outputs)))
     assert loss.shape == (ROWS,)
     np.testing.assert_allclose(loss, [case.loss(t, p) for t, p in zip(target, outputs, strict=True)], rtol=1e-4)
 
@@ -318,9 +335,13 @@ def test_row_metrics_are_their_definition_and_average_to_the_score(case: Case) -
     }
     own = case.task.metric.name
     assert own in found
+    assert set(case.task.row_wise) == set(found)
+    assert case.task.row_metric == case.task.metric
     np.testing.assert_allclose(found[own], [case.metric(t, p) for t, p in zip(target, outputs, strict=True)], rtol=1e-5)
     score = case.task.score(stored, outputs)
-    assert list(score) == [metric.name for metric in case.task.metrics]
+    assert list(score) == [metric.name for metric in case.task.all_metrics]
+    assert [metric.name for metric in case.task.own_metrics] == list(score)[: len(case.task.own_metrics)]
+    np.testing.assert_equal(case.task.score(stored, outputs, np.full(40, 2.0)), pytest.approx(score, rel=1e-6, nan_ok=True))
     for name, value in found.items():
         assert value.shape == (40,)
         assert value.mean() == pytest.approx(score[name], rel=1e-5)
@@ -330,6 +351,8 @@ def test_row_metrics_are_their_definition_and_average_to_the_score(case: Case) -
 @settings(max_examples=15, deadline=None)
 def test_no_constant_beats_the_trivial_prediction(seed: int, n: int) -> None:
     for case in CASES.values():
+        if not case.trivial_is_best:
+            continue
         stored, _, outputs = sample(case, seed, n)
         row = case.task.trivial(stored)
         assert row.shape == case.output
@@ -379,7 +402,7 @@ def test_outputs_are_decoded_to_what_labels_are(case: Case) -> None:
     stored, _, outputs = sample(case)
     decoded = case.task.decode(outputs)
     assert decoded.values.shape == stored.shape
-    assert decoded.names is None
+    assert (decoded.names is None) == (not case.task.class_names)
     perfect = case.task.decode(case.perfect(stored)).values
     np.testing.assert_allclose(perfect, stored, rtol=1e-6)
     if case.task.probabilities:
@@ -412,7 +435,7 @@ def test_config_is_json_and_gives_the_task_back(case: Case) -> None:
 
 
 def test_metrics_are_complete(case: Case) -> None:
-    for metric in case.task.metrics:
+    for metric in case.task.all_metrics:
         assert metric.direction in ("max", "min")
         assert metric.unit
         assert metric.description.endswith("higher is better" if metric.direction == "max" else "lower is better")
@@ -431,7 +454,7 @@ def test_a_confident_mistake_costs_its_logit(name: str) -> None:
 
     @tf.function
     def loss() -> Any:
-        return case.task.loss(tf.constant([1]), model(features, training=True)["kind"])
+        return case.task.row_loss(tf.constant([1]), model(features, training=True)["kind"])
 
     smooth = getattr(case.task, "label_smoothing", 0.0)
     expected = 200 * (1 - smooth / 5)
@@ -472,15 +495,14 @@ def test_names_that_cannot_be_wiring_are_refused(name: str) -> None:
     ("made", "message"),
     [
         (
-            lambda: Classification("kind"),
-            "`classes` of a classification must be given.*none, or 0, for task 'kind'",
+            lambda: Tasks(Classification("kind"), Binary("other")).check_resolved(),
+            "`classes` of a task must be known before a model is built.*none for kind. Pass data.tasks",
         ),
         (lambda: Classification("kind", classes=3, label_smoothing=1.0), r"\[0, 1\).*label_smoothing=1.0"),
         (lambda: MultiLabel("kind", classes=1), r"`classes` of a multi-label task must be.*classes=1"),
-        (
-            lambda: Ordinal("kind"),
-            "`classes` of an ordinal task must be given.*none, or 0, for task 'kind'",
-        ),
+        (lambda: Classification("kind", classes=0), "`classes` of a classification must be.*classes=0"),
+        (lambda: Ordinal("kind", classes=[3]), "at least 2 names or values in order. Received: 1 of them for task 'kind'"),
+        (lambda: Ordinal("kind").encode(np.array([0])), "`classes` must be given, or be taken from data.*'kind'"),
         (lambda: Regression("kind", size=0), r"`size` of a regression must be.*size=0"),
         (lambda: Regression("kind", scale=0.0), r"`scale` of a regression must be a number greater than 0.*scale=0.0"),
         (lambda: Regression("kind", location=math.nan), r"`location` of a regression must be a finite number.*location=nan"),

@@ -32,7 +32,10 @@ def table(folder: Path, size: tuple[int, int] = (8, 6)) -> pd.DataFrame:
 
 
 def load(frame: Any, root: Path | None, **options: Any) -> mtl.data.Data:
-    return mtl.data.from_dataframe(frame, **{"tasks": TASKS, "root": root, **options})
+    """Load images; `split`, `validation` and `test` are fields of the splits."""
+    fields = {"split": "column", "validation": "validation", "test": "test"}
+    splits = {field: options.pop(name) for name, field in fields.items() if name in options}
+    return mtl.data.from_table(frame, **{"tasks": TASKS, "image": "path", "root": root, "splits": splits, **options})
 
 
 def rows_of(split: mtl.data.Split | None) -> list[int]:
@@ -119,12 +122,20 @@ def test_image_names_that_look_like_numbers_stay_strings(tmp_path: Path) -> None
 def test_an_empty_string_is_an_absent_label(tmp_path: Path) -> None:
     frame = table(tmp_path)
     frame["kind"] = ["", None, " ", *frame["kind"][3:]]
-    frame["new"] = None
     data = load(frame, tmp_path)
     both = [(split, row, i) for split in (data.train, data.validation) for i, row in enumerate(rows_of(split))]
     assert [row for split, row, i in both if not split.weight["kind"][i]] == [0, 1, 2]
-    assert not data.train.weight["new"].any()
     assert data.class_names == {"kind": ("Skirt", "dress", "jeans")}
+
+
+def test_a_task_without_a_label_in_a_split_is_refused(tmp_path: Path) -> None:
+    frame = table(tmp_path).assign(part=[*["train"] * 20, *["val"] * 10, *["test"] * 10])
+    frame.loc[frame.part == "test", "price"] = None
+    with pytest.raises(MTLError, match=r"Received: none for 'price' \(column 'price'\) in test \(10 rows\). Add labels"):
+        load(frame, tmp_path, split="part")
+    frame["new"] = None
+    with pytest.raises(MTLError, match=r"'new' \(column 'new'\) in train \(20 rows\), validation \(10 rows\), test"):
+        load(frame, tmp_path, split="part")
 
 
 def test_lists_and_groups_of_strings(tmp_path: Path) -> None:
@@ -177,15 +188,15 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "Received: validation=0.1, and 20 rows. Remove `validation`",
     ),
     ({}, {"validation": 0.5, "test": 0.5}, "Received: test=0.5, validation=0.5 of 40 rows"),
-    ({}, {"validation": 0.0}, "`validation` must be a number in (0, 1). Received: validation=0.0"),
+    ({}, {"validation": 0.0}, "`validation` of splits must be a number in (0, 1). Received: validation=0.0"),
     ({}, {"seed": -1}, "`seed` must be an integer in [0, 2147483647]"),
     ({"path": ["images/000.png", "images/none.png"] * 20}, {}, "20 of 40 that do not, the first"),
     ({"path": ["images/000.png", "images/none.png"] * 20}, {}, "images/none.png, rows 1, 3, 5, 7, 9 and 15 more. Pass root="),
     (
         {"path": [f"images/{row:03}" for row in range(40)]},
         {},
-        "40 of 40 that do not, the first {root}/images/000, rows 0, 1, 2, 3, 4 and 35 more. 000.png lies there: add the "
-        "ending, e.g. df['path'] + '.png'.",
+        "40 of 40 that do not, the first {root}/images/000, rows 0, 1, 2, 3, 4 and 35 more. 000.png lies there: pass "
+        "suffix='.png'.",
     ),
     (
         {"path": ["images/000.png", None] * 20},
@@ -196,7 +207,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"path": ["images/000.png", *(f"images/{row:03}.png" for row in range(1, 39)), "images/../images/000.png"]},
         {},
         "Rows of one image must not be divided between splits, and rows are held out of the training part at random. Received: "
-        "1 images in several of its rows, the first images/000.png, rows 0, 39. Keep one row per image, or",
+        "1 images in several of its rows, the first images/000.png, rows 0, 39. Keep one row per image, name the",
     ),
     (
         {"path": ["images/000.png"] * 40, "part": ["train", "val"] * 20},
@@ -223,10 +234,9 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "Classes must differ by more than spaces. Received: ' dress' in row 39 of column 'kind', beside 'dress'. Correct them",
     ),
     (
-        {"new": ["no", "yes"] * 20},
+        {"new": ["no", "yes", "perhaps", "no"] * 10},
         {},
-        "Labels of task 'new' must be class indices from 0 to 1. Received: 'no' in rows 0, 1, 2, 3, 4 and 35 more. Map them in "
-        "the right order, e.g. by {'no': 0, 'yes': 1}; from_dataframe does so for a mtl.Classification.",
+        "A binary task must have two classes. Received: 3 for task 'new', no, perhaps, yes. Use mtl.Classification.",
     ),
     ({"kind": [0, 1, 2, 3] * 10}, {}, "must be integers from 0 to 2. Received: 3.0 in row 3"),
     (
@@ -234,12 +244,12 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {},
         "Received: 3.0 in row 2 (10 of 40 rows are out of range, rows 2, 6, 10, 14, 18 and 5 more). ",
     ),
-    ({"kind": [1, 2, 3, 1] * 10}, {}, "They seem to count from 1: subtract 1."),
+    ({"kind": [1, 2, 3, 1] * 10}, {}, "They seem to count from 1: subtract 1, or leave `classes` out."),
     (
         {"marks": ["a|b", "b", "a|c", ""] * 10},
-        {"tasks": mtl.Tasks(mtl.MultiLabel("marks", classes=3))},
-        "must have 3 numbers per row. Received: texts such as 'a|b'. Turn them into lists of numbers, e.g. by "
-        "df[column].str.get_dummies('|').values.tolist().",
+        {"tasks": mtl.Tasks(mtl.MultiLabel("marks", classes=4))},
+        "Received: classes=4 for task 'marks', and 3 in column 'marks', separated by '|'. Pass classes=[...], or another "
+        "separator=.",
     ),
     ({}, {"image_size": "32"}, "`image_size` must be an integer in [1, 16384]. Received: image_size='32'"),
     ({}, {"image_size": (32,)}, "`image_size` must be a side, or height and width, in px. Received: image_size=(32,)"),
@@ -271,9 +281,9 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
             "must have the path of an image. Received: nan in row 3 of",
             "the first ../secret.png, row 5. Pass root=",
             f"the first {tmp_path}/images/none.png, row 4. ",
-            "Received: 'vall' in row 39 of column 'part'. Correct",
             "'dres' in row 7, ",
             "Received: 5.0 in row 8",
+            "Received: 'vall' in row 39 of column 'part'. Correct",
             f"{tmp_path}/images/006.png in row 6: its content is of another kind. Replace",
         ],
         start=1,
@@ -337,13 +347,13 @@ def test_unreadable_images_are_named(how: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("t.csv", "", "a .csv table must have a header. Received: .*t.csv: No columns"),
-        ("t.csv", "path,new\n", "A table must list images. Received: 't' without rows"),
+        ("t.csv", "", "A table must have content. Received: .*t.csv, which is empty"),
+        ("t.csv", "path,new\n", "A table must have rows. Received: .*t.csv with 0 rows"),
         ("t.json", "{", "A .json table must be a list of records or a mapping of columns"),
         ("t.json", "3", "A .json table must be a list of records"),
         ("t.json", '{"path": ["a"], "new": [1, 0]}', "A .json table must be a list of records"),
-        ("t.txt", "path", "`table` must be a DataFrame, or a .csv or .json file. Received: .*t.txt. Read"),
-        ("none.csv", None, "Received: .*none.csv, which is not a file"),
+        ("t.txt", "path", "A table must be a DataFrame, or a .csv, .* file, perhaps with .gz or .zip. Received: .*t.txt. Read"),
+        ("none.csv", None, "A table must be a file. Received: .*none.csv, which does not exist. Correct the path"),
     ],
 )
 def test_files_that_are_not_tables_are_refused(name: str, text: str | None, message: str, tmp_path: Path) -> None:
@@ -355,7 +365,5 @@ def test_files_that_are_not_tables_are_refused(name: str, text: str | None, mess
 
 
 def test_other_types_are_not_tables() -> None:
-    with pytest.raises(
-        MTLError, match="`table` must be a DataFrame, or a .csv or .json file. Received: list, which is not a file"
-    ):
+    with pytest.raises(MTLError, match="`table` must be a DataFrame or the path of a file. Received: "):
         load([{"path": "a.png"}], None)

@@ -1,0 +1,189 @@
+"""A study from a study file."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mtl_keras.data import Data, Splits, from_table, list_folder
+from mtl_keras.errors import MTLError, check_option, unknown
+from mtl_keras.inspection import Report, inspect_table
+from mtl_keras.search._default_space import RANGES, check_ranges, default_space
+from mtl_keras.search._settings import Settings
+from mtl_keras.search._study import Study
+from mtl_keras.tables import StudyFile, Table, read_table
+from mtl_keras.tasks import KINDS, Task, Tasks
+
+__all__ = ["STUDY_FILE", "inspect_study", "resolved_text", "study_from_file"]
+
+#: Name of the study file in the folder of a run.
+STUDY_FILE = "study.toml"
+#: Changes for a run that shows in a minute that everything works.
+QUICK = {"trials": 2, "epochs": 2, "n_final_seeds": 1, "train_rows": 200, "baselines": False}
+
+#: Settings that are checked together.
+TOGETHER = ("backbone", "backbone_options", "weights", "image_size")
+
+
+def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
+    """Return the study that a study file describes. Its data is read when the study is run.
+
+    Args:
+        file: The study file.
+        source: What the user named: the study file, a table or a folder; None (default) is the study file.
+
+    Raises:
+        MTLError: If a key is unknown or a value is refused; the message names the line.
+    """
+    tasks = Tasks(*(_read_task(file, name, fields) for name, fields in file.tasks.items()))
+    splits = _read_splits(file)
+    settings = _with_folds(file, _read_settings(file), splits)
+    for key in file.space:
+        file.check_key("space", key, RANGES)
+    ranges = _call(file, "space", check_ranges, file.space)
+    section = "table" if file.table else "folder"
+    _call(file, f"{section}.on_error", check_option, "on_error", file.source.get("on_error", "raise"), ("raise", "skip"))
+    text = resolved_text(file)
+    where = source if source is not None else file.path
+    return Study(
+        name=file.name,
+        summary=file.summary or f"Tasks {', '.join(tasks)} of {file.name}.",
+        tasks=tasks,
+        data=functools.partial(_load, file, splits),
+        space=functools.partial(default_space, ranges=ranges),
+        settings=settings,
+        quick=QUICK,
+        source=None if where is None else str(Path(where).resolve()),
+        source_digest=hashlib.sha256(text.encode()).hexdigest(),
+        study_file=text,
+    )
+
+
+def resolved_text(file: StudyFile) -> str:
+    """Return the text of a study file that can lie anywhere: its table or folder is an absolute path."""
+    anywhere = file.with_source(path=str((file.base / Path(file.source["path"]).expanduser()).resolve()))
+    return anywhere.text({"": "The study of this run: pass its folder to mtl-keras tune, train, compare or evaluate."})
+
+
+def _call(file: StudyFile, key: str, function: Any, *arguments: Any, **fields: Any) -> Any:
+    """Return what a function returns; its error names the file and the line of the key."""
+    try:
+        return function(*arguments, **fields)
+    except MTLError as error:
+        raise file.error(key, str(error)) from error
+
+
+def _read_task(file: StudyFile, name: str, fields: Mapping[str, Any]) -> Task:
+    """Return the task of a section."""
+    key, given = f"tasks.{name}", dict(fields)
+    kinds = {kind: each for kind, each in KINDS.items() if not each.from_input}
+    if "kind" not in given:
+        raise file.error(key, f"A task must have a kind. Received: none for {name!r}. Add kind = {next(iter(kinds))!r}")
+    kind = str(given.pop("kind"))
+    if kind not in kinds:
+        raise file.error(f"{key}.kind", str(unknown("kind of task", kind, kinds)))
+    for each in given:
+        file.check_key(key, each, {field.name: "" for field in dataclasses.fields(kinds[kind]) if field.name != "name"})
+    return _call(file, key, kinds[kind], name, **given)
+
+
+def _read_settings(file: StudyFile) -> Settings:
+    """Return the settings of a study file."""
+    known = {field.name: "" for field in dataclasses.fields(Settings)}
+    for key, value in file.settings.items():
+        file.check_key("settings", key, known)
+        if key not in TOGETHER:
+            # On its own, so that the error names its line.
+            _call(file, f"settings.{key}", Settings().change, {key: value})
+    return _call(file, "settings", Settings, **file.settings)
+
+
+def _with_folds(file: StudyFile, settings: Settings, splits: Splits) -> Settings:
+    """Return the settings with the folds that the splits name; settings decide on them from here on."""
+    if splits.folds is None:
+        return settings
+    if settings.folds is not None:
+        received = f"Received: folds={settings.folds} here and {splits.folds} in [splits]"
+        raise file.error("settings.folds", f"Folds must be given once. {received}. Remove one")
+    return replace(settings, folds=splits.folds, fold=splits.fold)
+
+
+def _read_splits(file: StudyFile) -> Splits:
+    """Return the splits of a study file."""
+    known = {field.name: "" for field in dataclasses.fields(Splits)}
+    for key, value in file.splits.items():
+        file.check_key("splits", key, known)
+        if key != "fold":
+            # On its own, so that the error names its line.
+            _call(file, f"splits.{key}", Splits.from_config, {key: value})
+    return _call(file, "splits", Splits.from_config, file.splits)
+
+
+def _check_columns(file: StudyFile, splits: Splits, tasks: Tasks, columns: Sequence[str]) -> None:
+    """Refuse a column of the study file that the table lacks."""
+    named = {f"inputs.columns.{name}": name for name in file.inputs.get("columns", ())}
+    if "image" in file.inputs:
+        named["inputs.image"] = file.inputs["image"]
+    for name, task in tasks.items():
+        named |= {f"tasks.{name}.{'columns' if len(task.columns_read) > 1 else 'label'}": each for each in task.columns_read}
+    named |= {f"splits.{name}": name for name in splits.columns}
+    for key, name in named.items():
+        if name not in columns:
+            shown = ", ".join(map(repr, columns[:12])) + (", ..." if len(columns) > 12 else "")
+            raise file.error(key, f"{unknown('column', name, columns)} The table has {shown}")
+
+
+def _load(
+    file: StudyFile,
+    splits: Splits,
+    tasks: Tasks,
+    data_dir: str | None,
+    split_seed: int,
+    folds: int | None = None,
+    fold: int = 0,
+) -> Data:
+    """Load the data of a study file; `data_dir` is not needed."""
+    splits = replace(splits, folds=None, fold=0).at_fold(folds, fold)
+    table, arguments = read_source(file, splits, tasks)
+    return from_table(table, tasks, splits=splits, seed=split_seed, on_error=file.source.get("on_error", "raise"), **arguments)
+
+
+def read_source(file: StudyFile, splits: Splits, tasks: Tasks) -> tuple[Table, dict[str, Any]]:
+    """Return the table of a study file, and the arguments of `from_table` that say what its columns are for.
+
+    Relative paths are relative to the study file.
+
+    Raises:
+        MTLError: If the table or folder is refused, or lacks a column that the file names.
+    """
+    inputs, size = file.inputs, file.inputs.get("image_size")
+    shape: dict[str, Any] = {"image_size": tuple(size) if isinstance(size, list) else size}
+    common = {"weight": inputs.get("weight"), "name": file.name}
+    place = file.source
+    path = file.base / Path(place.pop("path")).expanduser()
+    if file.folder:
+        table, _ = list_folder(path, place["levels"])
+        return table, {"image": "file", "root": path, **shape, **common}
+    table = read_table(path, **{key: value for key, value in place.items() if key != "on_error"})
+    _check_columns(file, splits, tasks, list(table.frame.columns))
+    if "columns" in inputs:
+        return table, {"inputs": inputs["columns"], **common}
+    root = table.folder / Path(inputs.get("root", ".")).expanduser()
+    return table, {"image": inputs["image"], "root": root, "suffix": inputs.get("suffix", ""), **shape, **common}
+
+
+def inspect_study(file: StudyFile) -> Report:
+    """Check the data of a study file before anything is trained on it.
+
+    Raises:
+        MTLError: If the file is refused, or its table is missing or lacks a column.
+    """
+    study = study_from_file(file)
+    splits = replace(_read_splits(file), folds=None, fold=0).at_fold(study.settings.folds, study.settings.fold)
+    table, arguments = read_source(file, splits, study.tasks)
+    return inspect_table(table, study.tasks, splits=splits, seed=study.settings.split_seed, **arguments)
