@@ -209,8 +209,10 @@ def plan_table(
     """Return a table and how its rows are read; see `from_table` for arguments and errors."""
     check_tasks(tasks)
     seed = check_seed("seed", seed)
-    if not isinstance(suffix, str):
-        raise MTLError(f"`suffix` must be a text. Received: suffix={describe(suffix)}. Pass e.g. suffix='.jpg'.")
+    if not isinstance(suffix, str) or suffix != suffix.strip() or not suffix.isprintable():
+        raise MTLError(
+            f"`suffix` must be a text without spaces around it. Received: suffix={describe(suffix)}. Pass e.g. suffix='.jpg'."
+        )
     divided = parse_splits(splits)
     if (image is None) == (inputs is None):
         received = "neither" if image is None else "both"
