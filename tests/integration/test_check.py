@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def test_what_stops_training_is_exit_code_1(bad: Path) -> None:
     done = command("check", bad)
     assert done.code == 1
     for words in ("Training would stop", "error", "p16.jpg", "p8.jpg", "image file is truncated", "Findings", "Rows"):
-        assert words in done.out
+        # A narrow table breaks its lines within a word.
+        assert words.replace(" ", "") in re.sub(r"[\s│]", "", done.out)
     answer = command("check", bad, "--json").answer
     errors = {f["check"]: f["rows"] for f in answer["findings"] if f["severity"] == "error"}
     assert errors == {"refused": [GONE], "files": [TRUNCATED, TEXT]}
