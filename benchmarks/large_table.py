@@ -88,6 +88,7 @@ def load(study_file: str) -> None:
     import tensorflow as tf
 
     import mtl_keras as mtl
+
     class FirstStep(keras.callbacks.Callback):
         """Ends the training after one step."""
 
@@ -106,7 +107,7 @@ def load(study_file: str) -> None:
     loaded = max(memory.largest, anonymous()) - memory.before
     model = mtl.build_model(data.tasks, mtl.Backbone("MLP", columns=data.columns), image_shape=data.image_shape)
     with suppress(StopIteration):
-        mtl.train(model, data, mtl.Phase(batch_size=study.settings.batch_size), callbacks=[FirstStep()], verbose=0)
+        mtl.train(model, data, mtl.Phase(epochs=1, batch_size=study.settings.batch_size), callbacks=[FirstStep()], verbose=0)
     print(batch, loaded, time.perf_counter() - start, memory.stop())
 
 

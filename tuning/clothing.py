@@ -44,7 +44,7 @@ STUDY = mtl.Study(
         image_size=128,
         freeze=True,
         trials=12,
-        epochs=20,
+        epochs=30,
         batch_size=64,
         n_final_seeds=5,
     ),
