@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,8 +164,14 @@ def test_dates_are_days_since_the_first_of_training() -> None:
         pd.Series([pd.Timestamp("2024-03-01"), pd.Timestamp("2024-02-28 12:00"), pd.NaT]),
         pd.Series([pd.Timestamp("2024-03-01 02:00+02:00"), pd.Timestamp("2024-02-28 14:00+02:00"), pd.NaT]),
         pd.Series([pd.Timestamp("2024-03-01").date(), pd.Timestamp("2024-02-28 12:00"), None], dtype=object),
+        pd.Series(["2024-03-01", "2024-02-28T12:00", None], dtype=pd.ArrowDtype(pa.timestamp("us"))),
     ):
         np.testing.assert_array_equal(encode(series, "date", [0, 2])[0], [0, -1.5, np.nan])
+
+
+def test_days_of_arrow_are_dates() -> None:
+    days = pd.Series(pd.to_datetime(["2024-03-01", "2024-02-28"]).date, dtype=pd.ArrowDtype(pa.date32()))
+    assert encode(days, "date")[0].tolist() == [2, 0]
 
 
 @pytest.mark.parametrize(

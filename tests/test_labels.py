@@ -84,6 +84,23 @@ def test_indices_need_no_names() -> None:
     assert data(mtl.Binary("kind"), {"kind": np.arange(N) % 2}).tasks == mtl.Tasks(mtl.Binary("kind"))
 
 
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "object"])
+def test_integers_beyond_those_of_floats_are_classes_of_their_own(dtype: str) -> None:
+    keys = [2**53, 2**53 + 1, 2**53 + 2, 2**53] * (N // 4)
+    made = data(mtl.Classification("kind"), {"kind": pd.Series(keys, dtype=dtype)})
+    assert made.class_names["kind"] == (str(2**53), str(2**53 + 1), str(2**53 + 2))
+    assert sum(np.bincount(part.y["kind"], minlength=3) for part in (made.train, made.validation)).tolist() == [20, 10, 10]
+
+
+def test_names_that_only_look_like_numbers_are_none() -> None:
+    assert data(mtl.Classification("kind", classes=["nan", "b"]), {"kind": [0, 1] * (N // 2)}).class_names["kind"] == (
+        "nan",
+        "b",
+    )
+    with pytest.raises(MTLError, match="Received: '12' in rows 0, 2"):
+        data(mtl.Classification("kind", classes=["1_2", "1"]), {"kind": [12, 1] * (N // 2)})
+
+
 def test_label_sets_are_texts_lists_or_columns() -> None:
     texts = ["red|cotton", "cotton", "|", None, "wool | red"] * (N // 5)
     lists = [["red", "cotton"], ["cotton"], [], None, ["wool", "red"]] * (N // 5)

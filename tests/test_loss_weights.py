@@ -21,7 +21,15 @@ WEIGHT = RNG.uniform(0.2, 4, N)
 
 
 def load(*tasks: mtl.tasks.Task, **options: Any) -> mtl.data.Data:
-    columns = {"kind": KIND, "new": KIND == "rare", "marks": MARKS, "price": np.arange(N) * 1.0, "w": WEIGHT, "v": WEIGHT[::-1]}
+    columns = {
+        "kind": KIND,
+        "new": KIND == "rare",
+        "marks": MARKS,
+        "price": np.arange(N) * 1.0,
+        "rank": np.arange(N) % 3 + 1,
+        "w": WEIGHT,
+        "v": WEIGHT[::-1],
+    }
     return mtl.data.from_arrays(mtl.Tasks(*tasks), (IMAGES, columns), validation_fraction=0.3, **options)
 
 
@@ -147,6 +155,10 @@ def test_tasks_with_other_weights_are_still_computed_together() -> None:
         (
             lambda: load(mtl.Classification("kind", class_weight={"rar": 5.0})),
             r"Unknown class in class_weight of task 'kind': received 'rar'. Did you mean 'rare'",
+        ),
+        (
+            lambda: load(mtl.Classification("rank", class_weight={0: 5.0})),
+            r"Unknown class in class_weight of task 'rank': received '0'. Expected one of '1', '2', '3'",
         ),
         (lambda: load(mtl.Binary("new"), weight="weights"), r"Unknown column: received 'weights'.*`weight` names it"),
         (lambda: load(mtl.Binary("new"), weight={"old": "w"}), r"Unknown task in weight: received 'old'"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -160,6 +161,13 @@ def test_a_column_names_splits_in_any_case() -> None:
     assert count(Splits("part", validation=0.25, group="patient").assign(table)) == [12, 4, 4]
 
 
+def test_a_group_is_one_however_its_rows_store_it() -> None:
+    stored = pd.Series([1, "1", 1.0, " 1 ", 2, "2", 2.0, 3, "3", 4] * 2, dtype=object)
+    sides = Splits(validation=0.2, test=0.2, group="patient").assign(pd.DataFrame({"patient": stored}))
+    texts = stored.map(lambda value: str(value).strip().removesuffix(".0"))
+    assert pd.Series(sides).groupby(texts).nunique().tolist() == [1, 1, 1, 1]
+
+
 DATES: list[Any] = [
     [f"2026-01-{day:02}" for day in range(1, 11)],
     [f" 2026-01-01 {hour:02}:30" for hour in range(10)],
@@ -172,6 +180,7 @@ DATES: list[Any] = [
     [datetime.date(2026, 1, day) for day in range(1, 11)],
     pd.date_range("2026-01-01", periods=10, tz="Europe/Rome"),
     pd.period_range("2026-01", periods=10, freq="M"),
+    pd.array([datetime.date(2026, 1, day) for day in range(1, 11)], pd.ArrowDtype(pa.date32())),
     pd.array(range(10), "Int64"),
     np.linspace(-1, 1, 10),
 ]

@@ -9,16 +9,19 @@ import json
 import os
 import zipfile
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from mtl_keras.data import draft_study, infer_source
 from mtl_keras.errors import MTLError
 from mtl_keras.tables import InferredColumn, StudyFile, format_of, infer_columns, name_of, read_study_file, read_table
 
@@ -274,6 +277,17 @@ KINDS: list[tuple[str, Any, str, str]] = [
     ("words", ["a b", "b c", "c", "a c", "a", "b"] * (N // 6), "multi-label", "MultiLabel"),
     ("note", [f"a note on {i} things" for i in range(N)], "text", ""),
     ("odd", [*map(str, range(100, 100 + N - 1)), "dear"], "text", ""),
+    ("zone", pd.date_range("2024-03-30", periods=N, freq="h", tz="Europe/Berlin"), "date", ""),
+    ("micro", pd.date_range("2024-03-30", periods=N, freq="333333us"), "date", ""),
+    ("zones", [pd.Timestamp(f"2024-01-0{1 + i % 9}", tz="UTC" if i % 2 else "Asia/Tokyo") for i in range(N)], "date", ""),
+    ("arrow_day", pd.array(pd.date_range("2024-01-01", periods=N).date, pd.ArrowDtype(pa.date32())), "date", ""),
+    ("arrow_time", pd.array(pd.date_range("2024-01-01", periods=N), pd.ArrowDtype(pa.timestamp("us"))), "date", ""),
+    ("exact", [Decimal(i) / 7 for i in RNG.permutation(N).tolist()], "number", "Regression"),
+    ("objects", pd.Series(RNG.normal(size=N), dtype=object), "number", "Regression"),
+    ("mixed", pd.Series(["a", 2, None] * (N // 3), dtype=object), "category", "Classification"),
+    ("same_key", pd.Series([1, "1", True, 2] * (N // 4), dtype=object), "category", "Classification"),
+    ("bytes", [b"a", b"b", b"c"] * (N // 3), "category", "Classification"),
+    ("complex", RNG.normal(size=N) + 1j, "identifier", ""),
 ]
 
 
@@ -286,6 +300,57 @@ def test_what_a_column_is(name: str, values: Any, kind: str, task: str) -> None:
     assert column.role == ("task" if task else "")
     assert column.count == N - round(column.missing * N)
     assert column.reason or kind == "empty"
+
+
+def test_categories_without_rows_are_no_classes() -> None:
+    stored = pd.Categorical(["no", "yes"] * (N // 2), categories=["no", "yes", "maybe"])
+    column = infer(pd.DataFrame({"x": RNG.normal(size=N), "sure": stored}), tasks=["sure"])["sure"]
+    assert (column.kind, column.values, column.rarest) == ("boolean", ("no", "yes"), 0.5)
+
+
+@pytest.mark.parametrize("distinct", [5000, 1500, 300])
+def test_one_text_among_many_numbers_is_said(distinct: int, tmp_path: Path) -> None:
+    lines = [f"{row % distinct + 0.25},{row % 3}" if row != 4000 else "abc,1" for row in range(5000)]
+    (tmp_path / "t.csv").write_text("\n".join(["v,y", *lines]))
+    assert "'abc'" in infer_columns(read_table(tmp_path / "t.csv"), tasks=["y"]).columns[0].reason
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('v,w\n"1,234",1\n"12,345",2\n', ["1,234", "12,345"]),
+        ("v\tw\n1,234\t1\n12,345\t2\n", ["1,234", "12,345"]),
+        ('v,w\n"1,234",1\n"0,345",2\n', [1.234, 0.345]),
+        ('v,w\n"1,5",1\n"2",2\n', [1.5, 2]),
+        ("v;w\n1,234;1\n12,345;2\n", [1.234, 12.345]),
+    ],
+)
+def test_thousands_are_not_taken_for_decimals(text: str, expected: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    assert read_table(tmp_path / "t.csv").frame["v"].tolist() == expected
+
+
+def test_a_mark_at_the_beginning_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("a,b\n1,2\n".encode("utf-16"))
+    assert list(read_table(tmp_path / "t.csv", encoding="utf-16-le").frame.columns) == ["a", "b"]
+
+
+def test_the_order_of_texts_is_left_to_the_user(tmp_path: Path) -> None:
+    """Not that of the alphabet, silently."""
+    frame = pd.DataFrame({"x": RNG.normal(size=N), "size": ["low", "mid", "high"] * (N // 3), "rank": [1, 2, 3] * (N // 3)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    draft = draft_study(infer_source(tmp_path / "t.csv", tasks=["size:Ordinal", "rank:Ordinal"]))
+    assert draft.file.tasks == {"size": {"kind": "Ordinal"}, "rank": {"kind": "Ordinal", "classes": [1, 2, 3]}}
+    assert 'add: classes = ["high", "low", "mid"]' in draft.text()
+
+
+@pytest.mark.parametrize("name", ["a\x1bb", "a\x7fb", "a\x85b", "a\nb", "#", "a.b", "'\"", "[tasks]", "\\"])
+def test_any_name_of_a_column_can_be_in_a_study_file(name: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": RNG.normal(size=N), name: ["u", "v", "w"] * (N // 3), f"of{name}": [f"t{i}" for i in range(N)]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    draft = draft_study(infer_source(tmp_path / "t.csv", tasks=[name]))
+    (tmp_path / "s.toml").write_text(draft.text(), encoding="utf-8")
+    assert read_study_file(tmp_path / "s.toml") == draft.file
 
 
 def infer(frame: pd.DataFrame, **hints: Any) -> dict[str, InferredColumn]:

@@ -13,6 +13,8 @@ from mtl_keras.errors import MTLError, Problems, RowsError, list_rows
 
 #: Characters of a label that the reason for setting a row aside has.
 SHOWN = 40
+#: Integers that float64 holds exactly.
+EXACT = 2**53
 #: Stored labels `[n, ...]` and their weights `[n]`, by task.
 Labels = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -77,6 +79,8 @@ def clean_column(values: Any, column: str) -> np.ndarray:
     # A series whose missing values are None or NA has them as NaN.
     series = hasattr(values, "to_numpy")
     numeric = series and getattr(values.dtype, "kind", "O") in "biuf"
+    if (large := _large_integers(values)) is not None:
+        return large
     array = values.to_numpy(np.float64 if numeric else object, na_value=np.nan) if series else as_column(values)
     if array.dtype.kind in "biufcmM" or array.ndim != 1:
         return array
@@ -105,6 +109,27 @@ def clean_column(values: Any, column: str) -> np.ndarray:
     numbers = np.full((len(entries), *rows.shape[1:]), np.nan)
     numbers[~absent] = rows
     return numbers
+
+
+def _large_integers(values: Any) -> np.ndarray | None:
+    """Return integers that a float does not tell apart as texts, None where missing; None for other columns."""
+    import pandas as pd
+
+    if not isinstance(values, pd.Series | np.ndarray) or values.ndim != 1:
+        return None
+    series = pd.Series(values)
+    if series.dtype == object:
+        if pd.api.types.infer_dtype(series, skipna=True) != "integer":
+            return None
+    elif getattr(series.dtype, "kind", "O") not in "iu":
+        return None
+    present = series.dropna()
+    if not len(present) or max(abs(int(present.min())), abs(int(present.max()))) <= EXACT:
+        return None
+    unique = present.unique().tolist()
+    if len({float(value) for value in unique}) == len(unique):
+        return None
+    return np.array([None if gone else str(value) for value, gone in zip(series, series.isna(), strict=True)], object)
 
 
 def is_text(column: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mtl_keras.data._images import SPLITS
 from mtl_keras.errors import MTLError, RowsError, describe, list_rows
-from mtl_keras.tables import to_numbers
+from mtl_keras.tables import read_categories, to_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,12 +45,15 @@ def read_sides(values: pd.Series, column: str) -> np.ndarray:
 
 
 def read_groups(values: pd.Series, column: str) -> np.ndarray:
-    """Return the group of each row as a number, from 0 in the order of their first rows. Texts may differ by outer spaces."""
+    """Return the group of each row as a number, from 0 in the order of their first rows.
+
+    Texts may differ by outer spaces, and a whole number is the same group however it is stored.
+    """
     import pandas as pd
 
     _check_present(values, column, "group")
-    stripped = values.map(lambda value: value.strip() if isinstance(value, str) else value)
-    return np.asarray(pd.factorize(stripped.to_numpy(object))[0], np.int64)
+    codes, texts = read_categories(values)
+    return np.asarray(pd.factorize(np.array([(text or "").strip() for text in texts], object)[codes])[0], np.int64)
 
 
 def read_strata(values: pd.Series, column: str) -> np.ndarray:

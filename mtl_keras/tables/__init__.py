@@ -23,7 +23,7 @@ from mtl_keras.tables._files import IMAGE_SUFFIXES
 from mtl_keras.tables._infer import Inference, InferredColumn, infer_columns
 from mtl_keras.tables._read import Table, read_table
 from mtl_keras.tables._study_file import StudyFile, read_study_file
-from mtl_keras.tables._values import to_numbers
+from mtl_keras.tables._values import read_categories, to_numbers
 
 __all__ = [
     "ENCODER",
@@ -39,6 +39,7 @@ __all__ = [
     "format_of",
     "infer_columns",
     "name_of",
+    "read_categories",
     "read_study_file",
     "read_table",
     "to_numbers",

@@ -38,7 +38,7 @@ def to_utf8(data: bytes, path: Path, encoding: str | None) -> tuple[bytes, str]:
                 decoder.decode(data[start : start + 2**24])
             decoder.decode(b"", final=True)
             return data.removeprefix(codecs.BOM_UTF8), encoding
-        return data.decode(encoding).encode(), encoding
+        return data.decode(encoding).removeprefix("\ufeff").encode(), encoding
     except LookupError as error:
         raise MTLError(
             f"`encoding` must be one that Python knows. Received: encoding={encoding!r} for {path}. Pass e.g. 'utf-8' or "

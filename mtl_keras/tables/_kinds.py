@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from mtl_keras.tables._dates import date_format
 from mtl_keras.tables._files import IMAGE_SUFFIXES, Place, find_images
+from mtl_keras.tables._values import as_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,8 @@ class Facts:
         place: Where files of these names lie, if they do.
         ascending: Whether each value is larger than the one before.
         extremes: The smallest and the largest number.
+        odd: A text that is no number in a column of which most are; empty if there is none.
+        times: Whether the values are dates or times, and no texts of them.
     """
 
     name: str
@@ -58,6 +61,8 @@ class Facts:
     place: Place | None
     ascending: bool
     extremes: tuple[float, float]
+    odd: str
+    times: bool
 
 
 @dataclass(frozen=True)
@@ -85,16 +90,14 @@ def examine(series: pd.Series, name: str, folder: Path, root: Any = None) -> Fac
     """Return the facts of a column."""
     import pandas as pd
 
-    kept = series.dropna()
-    lists = not pd.api.types.is_numeric_dtype(kept) and len(kept) and not isinstance(kept.iloc[0], str | bool)
-    if lists and isinstance(kept.iloc[0], list | tuple | np.ndarray | dict):
-        kept = kept.map(str)
+    kept = _as_stored(series.dropna())
+    times = kept.dtype.kind == "M" or _holds(kept, "date", "datetime", "datetime64")
     numeric = bool(pd.api.types.is_numeric_dtype(kept) or pd.api.types.is_bool_dtype(kept))
     whole = numeric and bool(pd.api.types.is_integer_dtype(kept) or (kept.astype(float) % 1 == 0).all())
     distinct = int(kept.nunique())
     counts = {} if distinct > CLASSES else kept.value_counts().to_dict()
     unique = list(counts) if counts else kept.iloc[: 10 * SAMPLE].unique().tolist()
-    texts = tuple(_text(value).strip() for value in unique[:SAMPLE])
+    texts = tuple(as_text(value).strip() for value in unique[:SAMPLE])
     named = not numeric or (whole and distinct > WHOLE)
     place = find_images(texts, folder, root) if named and distinct > 1 else None
     number = numeric and len(kept)
@@ -109,17 +112,46 @@ def examine(series: pd.Series, name: str, folder: Path, root: Any = None) -> Fac
         place,
         bool(whole and len(kept) > 1 and kept.is_monotonic_increasing and distinct == len(kept)),
         (float(kept.min()), float(kept.max())) if number else (0.0, 0.0),
+        "" if numeric or times else _odd_among_numbers(texts, kept),
+        times,
     )
+
+
+def _holds(series: pd.Series, *kinds: str) -> bool:
+    """Return whether a column of objects holds values of these kinds alone, as pandas calls them."""
+    import pandas as pd
+
+    return series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) in kinds
+
+
+def _as_stored(kept: pd.Series) -> pd.Series:
+    """Return values that are there as numbers, times or texts, whatever pandas stores them as, if nothing is lost."""
+    import pandas as pd
+
+    if isinstance(kept.dtype, pd.CategoricalDtype):
+        return kept.cat.remove_unused_categories()
+    if _holds(kept, "decimal", "floating", "mixed-integer-float"):
+        return kept.astype(np.float64)
+    if _holds(kept, "integer") and max(abs(int(kept.min())), abs(int(kept.max()))) < 2**63:
+        return kept.astype(np.int64)
+    if kept.dtype.kind == "c" or (len(kept) and _holds(kept, "mixed", "mixed-integer", "complex", "bytes")):
+        # Texts of them can be told apart and sorted.
+        return kept.map(as_text)
+    return kept
+
+
+def _odd_among_numbers(texts: Sequence[str], kept: pd.Series) -> str:
+    """Return a text that is no number in a column of which most are; empty if there is none."""
+    odd = [text for text in texts if not NUMBER.fullmatch(text)]
+    if not odd and len(texts) == SAMPLE:
+        # The others are looked at as well, since numbers would be inputs.
+        odd = [text for text in map(str.strip, map(as_text, kept.unique())) if not NUMBER.fullmatch(text)][:1]
+    return odd[0] if odd and len(odd) <= 0.5 * len(texts) else ""
 
 
 def judge(facts: Facts) -> Verdict:
     """Return what a column is, by the first rule that fits."""
     return next(verdict for rule in RULES.values() if (verdict := rule(facts)) is not None)
-
-
-def _text(value: Any) -> str:
-    """Return a value as the name of a file or class: 3.0 is 3."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _empty(facts: Facts) -> Verdict | None:
@@ -154,6 +186,8 @@ def _boolean(facts: Facts) -> Verdict | None:
 
 
 def _date(facts: Facts) -> Verdict | None:
+    if facts.times:
+        return Verdict("date", f"dates such as {facts.texts[0]}")
     form = None if facts.numeric else date_format(facts.texts)
     return Verdict("date", f"dates such as {facts.texts[0]}", format=form) if form else None
 
@@ -163,7 +197,7 @@ def _identifier(facts: Facts) -> Verdict | None:
         return None
     if facts.whole and (facts.ascending or ID_NAMES.fullmatch(facts.name)):
         return Verdict("identifier", "whole numbers, each once, " + ("ascending" if facts.ascending else "called like one"))
-    if facts.numeric or any(" " in text for text in facts.texts) or _odd_among_numbers(facts):
+    if facts.numeric or any(" " in text for text in facts.texts) or facts.odd:
         return None
     return Verdict("identifier", "texts without spaces, each once")
 
@@ -205,18 +239,13 @@ def _category(facts: Facts) -> Verdict | None:
         return None
     kind = "whole numbers without a gap" if facts.numeric else "texts"
     times = facts.count / facts.distinct
-    return Verdict("category", f"{facts.distinct} {kind}, each {times:,.{0 if times >= 10 else 1}f} times on average")
-
-
-def _odd_among_numbers(facts: Facts) -> str:
-    """Return a text that is no number in a column of which most are; empty if there is none."""
-    odd = [text for text in facts.texts if not NUMBER.fullmatch(text)]
-    return odd[0] if odd and len(odd) <= 0.5 * len(facts.texts) else ""
+    among = f", numbers among them, but not {facts.odd[:30]!r}" if facts.odd and facts.distinct > WHOLE else ""
+    return Verdict("category", f"{facts.distinct} {kind}, each {times:,.{0 if times >= 10 else 1}f} times on average{among}")
 
 
 def _anything(facts: Facts) -> Verdict | None:
-    if odd := _odd_among_numbers(facts):
-        return Verdict("text", f"numbers with texts in between, such as {odd[:30]!r}")
+    if facts.odd:
+        return Verdict("text", f"numbers with texts in between, such as {facts.odd[:30]!r}")
     return Verdict("text", f"{facts.distinct} different texts")
 
 

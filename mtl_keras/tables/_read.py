@@ -128,7 +128,7 @@ def _read_csv(
     del data
     marks = tuple(MISSING if missing is None else {"", *missing})
     if decimal is None:
-        decimal = detect_decimal([first_texts(texts.column(name), marks) for name in texts.column_names])
+        decimal = detect_decimal([first_texts(texts.column(name), marks) for name in texts.column_names], delimiter)
     columns, names = {}, list(texts.column_names)
     found: set[str] = set()
     for name in names:

@@ -183,7 +183,7 @@ class StudyFile:
                 none.
         """
         notes = comments or {}
-        lines = [f"# {line}".rstrip() for line in notes.get("", "").splitlines()]
+        lines = _comment_lines(notes.get("", ""))
         lines += [_entry(key, getattr(self, key), notes.get(key, "")) for key in TOP if key == "name" or getattr(self, key)]
         for section in SECTIONS:
             values = getattr(self, section)
@@ -191,7 +191,7 @@ class StudyFile:
             for header, (path, entries) in (parts if section == "tasks" else {section: (section, values)}).items():
                 if not entries and section != "tasks":
                     continue
-                lines += ["", *(f"# {line}".rstrip() for line in notes.get(path, "").splitlines()), f"[{header}]"]
+                lines += ["", *_comment_lines(notes.get(path, "")), f"[{header}]"]
                 nested = {key: value for key, value in entries.items() if path == "inputs" and isinstance(value, Mapping)}
                 plain = {key: value for key, value in entries.items() if key not in nested}
                 lines += [_entry(key, value, notes.get(f"{path}.{key}", "")) for key, value in plain.items()]
@@ -294,6 +294,16 @@ def _value(value: Any) -> str:
     raise MTLError(f"A value of a study file must be a text, number, boolean, list or mapping. Received: {describe(value)}.")
 
 
+def _comment_lines(text: str) -> list[str]:
+    """Return a text as lines of comments."""
+    return [f"# {_printable(line)}".rstrip() for line in text.split("\n")] if text else []
+
+
+def _printable(text: str) -> str:
+    """Return a text without the control characters that TOML refuses in a comment."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
 def _entry(key: str, value: Any, comment: str) -> str:
     """Return one line of the file."""
-    return f"{_key(key)} = {_value(value)}" + (f"  # {' '.join(comment.split())}" if comment else "")
+    return f"{_key(key)} = {_value(value)}" + (f"  # {' '.join(_printable(comment).split())}" if comment else "")

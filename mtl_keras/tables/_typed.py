@@ -19,6 +19,7 @@ MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>")
 SAMPLE = 200
 POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 #: Integers that float64 holds exactly.
 EXACT = 2**53
 
@@ -35,15 +36,20 @@ def first_texts(texts: Any, missing: Sequence[str]) -> list[str]:
     return kept
 
 
-def detect_decimal(samples: Sequence[Sequence[str]]) -> str:
-    """Return the decimal sign of a table: a comma if some column is numbers with it, and none is numbers with a point."""
+def detect_decimal(samples: Sequence[Sequence[str]], delimiter: str) -> str:
+    """Return the decimal sign of a table: a comma if some column is numbers with it, and none is numbers with a point.
 
-    def has(sign: str, pattern: re.Pattern[str]) -> bool:
+    Between commas or tabs, 1,234 may be a thousand and more, and decides nothing.
+    """
+
+    def has(sign: str, pattern: re.Pattern[str], unclear: re.Pattern[str] | None = None) -> bool:
         return any(
-            any(sign in value for value in sample) and all(pattern.fullmatch(value) for value in sample) for sample in samples
+            any(sign in value and not (unclear and unclear.fullmatch(value)) for value in sample)
+            and all(pattern.fullmatch(value) for value in sample)
+            for sample in samples
         )
 
-    return "," if has(",", COMMA) and not has(".", POINT) else "."
+    return "," if has(",", COMMA, THOUSANDS if delimiter in (",", "\t") else None) and not has(".", POINT) else "."
 
 
 def type_column(texts: Any, decimal: str, missing: Sequence[str]) -> tuple[pd.Series, set[str]]:

@@ -129,6 +129,9 @@ def read_dates(series: pd.Series, form: str = "") -> np.ndarray:
 
 def _as_days(times: pd.Series) -> np.ndarray:
     """Return times as days since 1970 in UTC."""
+    if not isinstance(times.dtype, np.dtype) and str(times.dtype).startswith(("date32", "date64")):
+        # Days of Arrow have no zone to ask for.
+        times = times.astype("datetime64[us]")
     if times.dt.tz is not None:
         times = times.dt.tz_convert("UTC").dt.tz_localize(None)
     values = times.to_numpy("datetime64[us]")

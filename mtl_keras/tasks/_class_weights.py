@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mtl_keras.errors import MTLError, check_number, describe, unknown
-from mtl_keras.tasks._classes import class_text
+from mtl_keras.tasks._classes import class_text, number_of
 from mtl_keras.tasks._options import Frozen, freeze
 
 __all__ = ["balanced", "check_class_weight", "weights_in_order"]
@@ -52,7 +52,7 @@ def weights_in_order(value: Mapping[str, Any], names: Sequence[str], classes: in
     """Return the weight of each class, 1 where it is left out.
 
     Args:
-        value: Weights by name of the class; by its number where none of them is a name.
+        value: Weights by name of the class; by its number where no class has a number as its name.
         names: Names of the classes, if they have some.
         classes: Their number.
         of: What the weights belong to, for messages.
@@ -61,7 +61,9 @@ def weights_in_order(value: Mapping[str, Any], names: Sequence[str], classes: in
         MTLError: If a class is unknown.
     """
     numbers = [str(number) for number in range(classes)]
-    known = list(names) if any(name in names for name in value) else numbers
+    # 0 is no class of 1, 2 and 3, so that 1 always is the first of them.
+    named = any(name in names for name in value) or any(number_of(name) is not None for name in names)
+    known = list(names) if named else numbers
     for name in value:
         if name not in known:
             raise unknown(f"class in class_weight of {of}", name, names or numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,13 +10,15 @@ import numpy as np
 
 from mtl_keras.errors import MTLError, RowsError, check_size, describe, list_rows
 
-__all__ = ["Classes", "check_classes", "class_count", "class_names", "class_text", "distinct", "index_classes"]
+__all__ = ["Classes", "check_classes", "class_count", "class_names", "class_text", "distinct", "index_classes", "number_of"]
 
 #: What a task stores of its classes: their number, their names in order, or None where data is to say it.
 Classes = int | tuple[str, ...] | None
 
 #: How the texts of booleans are read where the column holds numbers.
 BOOLEANS = {"true": 1.0, "false": 0.0}
+#: A name that is a number; neither "nan" nor "infinity" is one.
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 #: Classes that a message lists.
 SHOWN = 8
 
@@ -102,7 +105,7 @@ def index_classes(column: np.ndarray, names: Sequence[str], task: str, split: st
         by_text = {name: float(index) for index, name in enumerate(names)}
         found = np.array([np.nan if value is None else by_text.get(value, -1.0) for value in column.tolist()])
     else:
-        by_value = {value: index for index, value in enumerate(map(_number, names)) if value is not None}
+        by_value = {value: index for index, value in enumerate(map(number_of, names)) if value is not None}
         if not by_value:
             by_value = {float(index): index for index in range(len(names))}
         values, place = np.unique(column.astype(np.float64), return_inverse=True)
@@ -124,9 +127,7 @@ def index_classes(column: np.ndarray, names: Sequence[str], task: str, split: st
     return found
 
 
-def _number(name: str) -> float | None:
+def number_of(name: str) -> float | None:
     """Return the number that the name of a class stands for, or None."""
-    try:
-        return float(name)
-    except ValueError:
-        return BOOLEANS.get(name.lower())
+    # "1_2" is a number to Python alone.
+    return float(name) if NUMBER.fullmatch(name) else BOOLEANS.get(name.lower())
