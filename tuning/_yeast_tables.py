@@ -14,7 +14,7 @@ __all__ = ["LABELS", "MODELS", "compared_tables", "finding", "label_of_run"]
 LABELS = tuple(f"Class{i}" for i in range(1, 15))
 METRICS = {"auc": "AUC", "macro_f1": "macro F1"}
 #: Which labels of the training rows are known, by configuration.
-KNOWN = {"all": "with all labels", "half": "with half of them removed"}
+KNOWN = {"full": "with all labels", "half": "with half of them removed"}
 SINGLE = "single-task"
 #: Models of scikit-learn for one label each, by the end of their runs' labels.
 MODELS = {"gradient boosting": "scikit-learn's gradient boosting", "scikit-learn MLP": "scikit-learn's MLP"}

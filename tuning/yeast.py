@@ -2,7 +2,7 @@
 
 `yeast.csv.gz`, 103 numbers and the labels `Class1` to `Class14` of each gene (A. Elisseeff and J. Weston, NIPS 2001), lies in
 `DIR` or comes with `pip install river`. Five folds, each with its own seed; the epoch is the best one on validation, by AUC.
-`all` has every label, in `half` each label of the training rows is removed with probability .5, independently of the others.
+`full` has every label, in `half` each label of the training rows is removed with probability .5, independently of the others.
 Nothing is tuned, and the networks of one label have the hyperparameters of the one for all.
 
     mtl-keras reproduce yeast --data-dir DIR
@@ -127,7 +127,7 @@ STUDY = PartlyLabeled(
     settings=Settings(backbone="MLP", epochs=10, batch_size=32, trials=10, n_final_seeds=5, folds=5),
     quick={"trials": 2, "epochs": 1, "n_final_seeds": 2},
     configurations={
-        "all": mtl.search.Configuration("All labels of the training rows.", {}, baselines=True),
+        "full": mtl.search.Configuration("All labels of the training rows.", {}, baselines=True),
         "half": mtl.search.Configuration(
             "Each label of each training row is removed with probability .5, independently; validation and test rows keep all.",
             {},
