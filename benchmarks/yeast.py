@@ -88,8 +88,13 @@ def main() -> None:
     rows += [
         {
             **about[line.task, line.metric],
-            **{"run": line.run, "seed": line.seed, "phase": 0, "epoch_kind": epoch, "role": "single_task"},
-            **{"value": line.value, "n": line.n_test},
+            "run": line.run,
+            "seed": line.seed,
+            "phase": 0,
+            "epoch_kind": epoch,
+            "role": "single_task",
+            "value": line.value,
+            "n": line.n_test,
         }
         for line in lines
         for epoch in ("best", "last")
