@@ -36,7 +36,7 @@ def complete(record: Record) -> Record:
         for row in study.configurations[name].published
     ]
     record = replace(record, published=published)
-    if not record.claims:
+    if study.claims is not None and not record.claims:
         # It is about a part of the configurations: claims and finding are about all.
         return replace(study.complete(record, judge=False), finding="")
     return study.complete(record)
