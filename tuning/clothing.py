@@ -54,7 +54,7 @@ STUDY = mtl.Study(
     summary="Garments, and which are for children: what is lost or gained by one network for both?",
     tasks=mtl.Tasks(
         mtl.Classification("garment", classes=GARMENTS, skill="macro_f1"),
-        mtl.Binary("kids", skill="auc", class_weight="balanced"),
+        mtl.Binary("kids", classes=(0, 1), skill="auc", class_weight="balanced"),
     ),
     data=load,
     image_shape=(64, 64, 3),
