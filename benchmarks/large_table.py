@@ -57,6 +57,10 @@ def make_table(path: Path) -> None:
     frame.to_csv(path, index=False)
 
 
+class Stopped(Exception):
+    """Raised after the first step."""
+
+
 class Memory(threading.Thread):
     """Keeps the largest anonymous memory of this process, in MiB, until it is stopped."""
 
@@ -93,7 +97,7 @@ def load(study_file: str) -> None:
         """Ends the training after one step."""
 
         def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-            raise StopIteration
+            raise Stopped
 
     tf.matmul(tf.ones((512, 512)), tf.ones((512, 512))).numpy()
     mtl.load_study("digits").tasks  # noqa: B018  imports what is imported at first use
@@ -106,7 +110,7 @@ def load(study_file: str) -> None:
     batch = time.perf_counter() - start
     loaded = max(memory.largest, anonymous()) - memory.before
     model = mtl.build_model(data.tasks, mtl.Backbone("MLP", columns=data.columns), image_shape=data.image_shape)
-    with suppress(StopIteration):
+    with suppress(Stopped):
         mtl.train(model, data, mtl.Phase(epochs=1, batch_size=study.settings.batch_size), callbacks=[FirstStep()], verbose=0)
     print(batch, loaded, time.perf_counter() - start, memory.stop())
 

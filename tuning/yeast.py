@@ -124,7 +124,7 @@ STUDY = PartlyLabeled(
     # For what is built without the table; each training has the means and deviations of its own training rows.
     columns=tuple(tables.Column(name, kind, scale=0.1) for name, kind in INPUTS.items()),
     space=space,
-    settings=Settings(backbone="MLP", epochs=10, batch_size=32, trials=10, n_final_seeds=5, folds=5),
+    settings=Settings(backbone="MLP", epochs=10, batch_size=32, trials=10, n_final_seeds=5, split_folds=5),
     quick={"trials": 2, "epochs": 1, "n_final_seeds": 2},
     configurations={
         "full": mtl.search.Configuration("All labels of the training rows.", {}, baselines=True),
