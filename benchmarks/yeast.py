@@ -59,8 +59,8 @@ def measure(study: mtl.Study, data_dir: str | None) -> Iterator[Line]:
     """Train every model and yield its test scores, configuration by configuration and fold by fold."""
     for configuration in study.configurations:
         settings = study.settings.change(study.configuration(configuration).changes)
-        for fold in range(settings.folds or 0):
-            data = study.load(settings.change({"fold": fold}), data_dir)
+        for fold in range(settings.split_folds or 0):
+            data = study.load(settings.change({"split_fold": fold}), data_dir)
             assert data.test is not None
             for name, task in data.tasks.items():
                 known = data.train.weight[name] > 0

@@ -280,8 +280,8 @@ KINDS: list[tuple[str, Any, str, str]] = [
     ("zone", pd.date_range("2024-03-30", periods=N, freq="h", tz="Europe/Berlin"), "date", ""),
     ("micro", pd.date_range("2024-03-30", periods=N, freq="333333us"), "date", ""),
     ("zones", [pd.Timestamp(f"2024-01-0{1 + i % 9}", tz="UTC" if i % 2 else "Asia/Tokyo") for i in range(N)], "date", ""),
-    ("arrow_day", pd.array(pd.date_range("2024-01-01", periods=N).date, pd.ArrowDtype(pa.date32())), "date", ""),
-    ("arrow_time", pd.array(pd.date_range("2024-01-01", periods=N), pd.ArrowDtype(pa.timestamp("us"))), "date", ""),
+    ("arrow_day", pd.array(pd.date_range("2024-01-01", periods=N).date, pd.ArrowDtype(pa.date32())), "date", ""),  # type: ignore[call-overload]
+    ("arrow_time", pd.array(pd.date_range("2024-01-01", periods=N), pd.ArrowDtype(pa.timestamp("us"))), "date", ""),  # type: ignore[call-overload]
     ("exact", [Decimal(i) / 7 for i in RNG.permutation(N).tolist()], "number", "Regression"),
     ("objects", pd.Series(RNG.normal(size=N), dtype=object), "number", "Regression"),
     ("mixed", pd.Series(["a", 2, None] * (N // 3), dtype=object), "category", "Classification"),

@@ -64,7 +64,7 @@ class PartlyLabeled(mtl.Study):
         removed = settings.removed if isinstance(settings, Settings) else 0.0
         if not removed:
             return data
-        rng = np.random.default_rng((settings.split_seed, settings.fold))
+        rng = np.random.default_rng((settings.split_seed, settings.split_fold))
         weight = {name: each * (rng.random(len(each)) >= removed) for name, each in data.train.weight.items()}
         return replace(data, train=replace(data.train, weight=weight))
 
