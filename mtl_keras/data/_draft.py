@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -172,7 +173,7 @@ def _describe_task(name: str, column: InferredColumn) -> dict[str, Any]:
     fields: dict[str, Any] = {"kind": column.task}
     if name != column.name:
         fields["label"] = column.name
-    if column.task in ("Classification", "Ordinal") and column.values:
+    if column.task in ("Classification", "Ordinal") and column.values and not _lacks_order(column):
         fields["classes"] = [_plain(value) for value in column.values]
     elif column.task == "MultiLabel":
         fields |= {"separator": column.separator, "classes": list(column.values)}
@@ -182,6 +183,11 @@ def _describe_task(name: str, column: InferredColumn) -> dict[str, Any]:
         # Accuracy says little where nearly all rows are alike.
         fields["skill"] = "auc"
     return fields
+
+
+def _lacks_order(column: InferredColumn) -> bool:
+    """Return whether a task has an order that its values do not say: that of the alphabet is hardly ever the one of texts."""
+    return column.task == "Ordinal" and any(isinstance(value, str) for value in column.values)
 
 
 def _plain(value: Any) -> Any:
@@ -253,4 +259,7 @@ def _comment(file: StudyFile, inference: Inference, names: Mapping[str, Inferred
     for name, column in names.items():
         absent = f", {column.missing:.1%} missing" if column.missing else ""
         notes[f"tasks.{name}"] = f"{column.count:,} labels{absent}; {column.kind}: {column.reason}"
+        if _lacks_order(column):
+            values = ", ".join(json.dumps(_plain(value), ensure_ascii=False) for value in column.values)
+            notes[f"tasks.{name}.kind"] = f"add classes = [...], from the lowest to the highest, of: {values}"
     return notes
