@@ -111,7 +111,8 @@ def test_label_sets_are_texts_lists_or_columns() -> None:
     for task, given in (
         (mtl.MultiLabel("marks"), {"marks": texts}),
         (mtl.MultiLabel("marks", separator=","), {"marks": [t and t.replace("|", ",") for t in texts]}),
-        (mtl.MultiLabel("marks"), {"marks": [each if each is None else "|".join(each) or "|" for each in lists]}),
+        (mtl.MultiLabel("marks"), {"marks": lists}),
+        (mtl.MultiLabel("marks"), {"marks": pd.Series(lists)}),
         (mtl.MultiLabel("marks", columns=["cotton", "red", "wool"]), columns),
     ):
         made = data(task, given, validation_fraction=0.25)
@@ -126,6 +127,12 @@ def test_label_sets_are_texts_lists_or_columns() -> None:
         present = np.concatenate([made.train.weight["marks"], made.validation.weight["marks"]])
         assert present.sum() == N * 4 / 5
     assert from_config(made.tasks.config()) == made.tasks
+
+
+def test_lists_of_as_many_texts_are_label_sets_too() -> None:
+    made = data(mtl.MultiLabel("marks"), {"marks": [["red", "wool"], ["red", "silk"]] * (N // 2)}, validation_fraction=0.25)
+    assert made.class_names["marks"] == ("red", "silk", "wool")
+    assert (made.train.y["marks"].sum(axis=1) == 2).all()
 
 
 VALUES = ["a", "b"] * (N // 2)

@@ -422,6 +422,7 @@ def test_roles_without_images() -> None:
         ({"image": "file", "inputs": ["label"]}, "A model must have one kind of input"),
         ({"inputs": ["label"], "tasks": ["label"]}, "A column must be an input or a task. Received: 'label' as both"),
         ({"inputs": ["note"], "tasks": ["label"]}, "An input column must hold numbers, categories, booleans or dates"),
+        ({"inputs": ["nr"], "tasks": ["label"]}, "or state what it is, e.g. inputs={'nr': 'number'}, or in the study file"),
         ({"image": "file", "tasks": ["label"], "root": None}, ""),
     ],
 )
@@ -434,6 +435,7 @@ def test_names_that_do_not_fit_are_refused(hints: dict[str, Any], message: str) 
             "note": [f"a note on {i}" for i in range(N)],
             "cm": [*map(str, range(100, 100 + N - 1)), "59 cm"],
             "web": [f"http://x/{i}.png" for i in range(N)],
+            "nr": range(N),
         }
     )
     if not message:

@@ -221,6 +221,18 @@ def test_a_study_file_says_whether_bad_rows_are_set_aside(bad: Path, tmp_path: P
         mtl.load_study(path)
 
 
+def test_a_check_refuses_weights_of_unknown_classes() -> None:
+    frame = pd.DataFrame({"x": np.arange(200.0), "kind": ["a", "b"] * 100, "marks": ["red|wool", "red"] * 100})
+    for task in (mtl.Classification("kind", class_weight={"c": 2.0}), mtl.MultiLabel("marks", class_weight={"silk": 2.0})):
+        (error,) = (
+            each for each in inspect_table(frame, mtl.Tasks(task), inputs={"x": "number"}).findings if each.severity == "error"
+        )
+        with pytest.raises(MTLError) as error_of_training:
+            mtl.data.from_table(frame, mtl.Tasks(task), inputs={"x": "number"})
+        assert error.message == str(error_of_training.value)
+        assert "Unknown class in class_weight" in error.message
+
+
 def test_a_check_says_what_training_refuses_of_every_kind_of_task() -> None:
     rng = np.random.default_rng(0)
     n = 200
