@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mtl_keras as mtl
 from mtl_keras.data._skipped import SkippedRow, describe_cost, read_good_rows, skipped_text
 from mtl_keras.errors import MTLError, Problems, RowsError
 
@@ -115,3 +117,29 @@ def test_the_file_lists_what_was_set_aside() -> None:
         {"row": "3", "column": "file", "reason": 'broken, or "truncated"'},
         {"row": "5", "column": "price", "reason": "'n/a' is no number"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "options"),
+    [
+        ("w", -1.0, {"weight": "w"}),
+        ("w", np.inf, {"weight": "w"}),
+        ("group", None, {"splits": {"group": "group", "validation": 0.3}}),
+        ("day", " ", {"splits": {"time": "day", "validation": 0.3}}),
+        ("day", "soon", {"splits": {"time": "day", "validation": 0.3}}),
+    ],
+)
+def test_rows_without_a_weight_a_group_or_a_time_are_set_aside(column: str, value: Any, options: dict[str, Any]) -> None:
+    frame = pd.DataFrame(
+        {
+            "x": np.arange(20.0),
+            "y": np.arange(20) % 2,
+            "w": 1.0,
+            "group": [f"g{row // 2}" for row in range(20)],
+            "day": [f"2026-01-{row + 1:02}" for row in range(20)],
+        }
+    )
+    frame[column] = [*frame[column][:4], value, *frame[column][5:]]
+    made = mtl.data.from_table(frame, mtl.Tasks(mtl.Binary("y")), inputs={"x": "number"}, on_error="skip", **options)
+    assert [(each.row, each.column) for each in made.skipped] == [(4, column)]
+    assert sorted([*made.train.x[:, 0], *made.validation.x[:, 0]]) == [row for row in range(20) if row != 4]

@@ -74,6 +74,20 @@ def test_a_search_leaves_the_encoder_in_its_folder(tmp_path: Path) -> None:
     assert np.isfinite(evaluation.skill)
 
 
+def test_a_table_that_was_changed_is_not_evaluated(tmp_path: Path) -> None:
+    """One more row divides all of them otherwise, so that training rows would be held out."""
+    lines = [f"{city},{row % 7 % 2}" for row, city in enumerate(["a", "b", "c"] * 20)]
+    (tmp_path / "t.csv").write_text("\n".join(["city,y", *lines]))
+    text = '[table]\npath = "t.csv"\n[inputs.columns]\ncity = "category"\n[tasks.y]\nkind = "Binary"\n[splits]\ntest = 0.2\n'
+    (tmp_path / "t.toml").write_text(text + '[settings]\nbackbone = "MLP"\nepochs = 1\n')
+    folder = tmp_path / "run"
+    mtl.search.train_study(mtl.load_study(tmp_path / "t.toml"), options=mtl.runs.Options(output_dir=folder))
+    assert np.isfinite(mtl.search.evaluate_run(folder, "test").skill)
+    (tmp_path / "t.csv").write_text("\n".join(["city,y", *lines, "a,1"]))
+    with pytest.raises(MTLError, match="must be evaluated on the rows that it was started with.* Restore the table"):
+        mtl.search.evaluate_run(folder, "test")
+
+
 def test_each_training_of_a_comparison_has_the_columns_of_its_rows(tmp_path: Path) -> None:
     splits = {seed: load(split_seed=seed) for seed in range(2)}
     plan = mtl.Plan(

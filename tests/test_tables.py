@@ -344,6 +344,14 @@ def test_the_order_of_texts_is_left_to_the_user(tmp_path: Path) -> None:
     assert 'add: classes = ["high", "low", "mid"]' in draft.text()
 
 
+def test_a_named_kind_that_was_not_inferred_has_its_own_defaults(tmp_path: Path) -> None:
+    """Neither an empty separator, nor combinations of labels as labels."""
+    frame = pd.DataFrame({"x": RNG.normal(size=N), "tags": ["red|blue", "red|green"] * (N // 2)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    draft = draft_study(infer_source(tmp_path / "t.csv", tasks=["tags:MultiLabel"]))
+    assert draft.file.tasks == {"tags": {"kind": "MultiLabel"}}
+
+
 @pytest.mark.parametrize("name", ["a\x1bb", "a\x7fb", "a\x85b", "a\nb", "#", "a.b", "'\"", "[tasks]", "\\"])
 def test_any_name_of_a_column_can_be_in_a_study_file(name: str, tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": RNG.normal(size=N), name: ["u", "v", "w"] * (N // 3), f"of{name}": [f"t{i}" for i in range(N)]})

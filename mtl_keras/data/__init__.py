@@ -35,6 +35,7 @@ from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import Data
 from mtl_keras.data._decode import ImageFacts, UnreadableImage, read_facts
 from mtl_keras.data._digits import load_digits
+from mtl_keras.data._digest import describe_change
 from mtl_keras.data._draft import Draft, Source, draft_study, infer_source, study_name
 from mtl_keras.data._folders import from_folders, list_folder
 from mtl_keras.data._from_dataset import from_dataset
@@ -71,6 +72,7 @@ __all__ = [
     "UnreadableImage",
     "alternate",
     "cache",
+    "describe_change",
     "draft_study",
     "from_arrays",
     "from_dataset",

@@ -175,7 +175,7 @@ def _describe_task(name: str, column: InferredColumn) -> dict[str, Any]:
         fields["label"] = column.name
     if column.task in ("Classification", "Ordinal") and column.values and not _lacks_order(column):
         fields["classes"] = [_plain(value) for value in column.values]
-    elif column.task == "MultiLabel":
+    elif column.task == "MultiLabel" and column.kind == "multi-label":
         fields |= {"separator": column.separator, "classes": list(column.values)}
     elif column.task == "Binary" and any(isinstance(value, str) for value in column.values):
         fields["classes"] = [_plain(value) for value in column.values]

@@ -94,10 +94,13 @@ def read_times(values: pd.Series, column: str) -> np.ndarray:
                 "start with the day or the month. Write them as 2026-03-31."
             )
     if (wrong := np.flatnonzero(np.isnan(times))).size:
-        raise MTLError(
+        raise RowsError(
             "Times must be numbers, dates, or texts of dates in one format, such as 2026-03-31 or 2026-03-31 18:00. Received: "
             f"{describe(values.iloc[wrong[0]])} in {list_rows(wrong.tolist())} of column {column!r}. Convert them, e.g. by "
-            f"pd.to_datetime(df[{column!r}], format='%d %b %Y')."
+            f"pd.to_datetime(df[{column!r}], format='%d %b %Y').",
+            wrong.tolist(),
+            "no time",
+            column,
         )
     return times
 
@@ -106,7 +109,10 @@ def _check_present(values: pd.Series, column: str, what: str) -> None:
     """Refuse rows without a group or a time."""
     blank = values.map(lambda value: isinstance(value, str) and not value.strip()).to_numpy(bool)
     if (wrong := np.flatnonzero(values.isna().to_numpy() | blank)).size:
-        raise MTLError(
+        raise RowsError(
             f"Every row must have a {what} where the splits depend on it. Received: none in {list_rows(wrong.tolist())} of "
-            f"column {column!r}. Fill it in, or remove the rows."
+            f"column {column!r}. Fill it in, or remove the rows.",
+            wrong.tolist(),
+            f"no {what}",
+            column,
         )

@@ -65,7 +65,7 @@ def read_weights(by_task: Mapping[str, str], frame: Any, n: int, split: str) -> 
             raise MTLError(
                 f"Weights of rows must be {n} numbers. Received: {received} in column {column!r} of {split}. Convert them."
             )
-        check_row_weights("weight", values, of=f"column {column!r} of {split}")
+        check_row_weights("weight", values, of=f"column {column!r} of {split}", column=column)
         found[column] = values.astype(np.float32)
         if not (found[column] > 0).any():
             raise MTLError(

@@ -6,7 +6,7 @@ import math
 import numbers
 from typing import Any
 
-from mtl_keras.errors._errors import MTLError, describe, list_rows
+from mtl_keras.errors._errors import MTLError, RowsError, describe, list_rows
 
 __all__ = [
     "check_bool",
@@ -233,16 +233,17 @@ def _out_of_range(name: str, value: Any, rule: str, of: str, example: float) -> 
     return MTLError(f"`{name}`{owner} must be {rule}. Received: {name}={describe(value)}. Pass e.g. {name}={shown}.")
 
 
-def check_row_weights(name: str, weights: Any, *, of: str = "") -> None:
+def check_row_weights(name: str, weights: Any, *, of: str = "", column: str = "") -> None:
     """Check that the weights of rows are finite and at least 0.
 
     Args:
         name: Name of the argument.
         weights: An array with a weight for each row.
         of: What the argument belongs to, for the message; default empty.
+        column: Column of a table that they are from, for rows that may be set aside; default empty.
 
     Raises:
-        MTLError: If one of them is not.
+        RowsError: If one of them is not.
 
     Example:
         >>> import numpy as np
@@ -253,7 +254,10 @@ def check_row_weights(name: str, weights: Any, *, of: str = "") -> None:
     rows = np.asarray(weights, np.float64).reshape(-1)
     wrong = np.flatnonzero(~(np.isfinite(rows) & (rows >= 0)))
     if wrong.size:
-        raise MTLError(
+        raise RowsError(
             f"`{name}`{f' of {of}' if of else ''} must be finite and at least 0. Received: {rows[wrong[0]]} in "
-            f"{list_rows(wrong.tolist())} (of {len(rows)}). Pass 0 for rows that must not count."
+            f"{list_rows(wrong.tolist())} (of {len(rows)}). Pass 0 for rows that must not count.",
+            wrong.tolist(),
+            [f"{rows[row]} is no weight" for row in wrong],
+            column,
         )

@@ -19,6 +19,9 @@ def check_constant_columns(rows: Rows) -> Iterator[Finding]:
     for column in rows.inputs:
         values = rows.frame[column][training]
         known = values.dropna()
+        if known.dtype == object:
+            # Lists are categories as well, by their texts.
+            known = known.map(str)
         share = 1 - len(known) / max(len(values), 1)
         if not share and len(known) and (known == known.iloc[0]).all():
             yield _find(column, f"All training rows have {known.iloc[0]!r}.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from mtl_keras.data import Data, describe_change
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import metrics_rows
@@ -40,7 +41,7 @@ def evaluate_run(
 
     Raises:
         MTLError: If the folder holds no finished run, it is of a study file that is not named, the file is not that of the
-            run, or another process writes to the folder whose test evaluation is to be logged.
+            run, the table or folder of images has been changed since, or another process writes to the folder whose test evaluation is to be logged.
     """
     folder = Path(folder)
     model = load_model(folder)
@@ -56,6 +57,8 @@ def evaluate_run(
     own_study = _find_own_study(folder, config, study)
     settings, _ = resolve_settings(own_study, {}, config, configuration=config.get("configuration"))
     data = own_study.load(settings, data_dir)
+    if own_study.study_file is not None:
+        _check_rows(folder, config, data)
     own = model.recipe.tasks
     data = data if set(own) == set(data.tasks) else data.only(*own)
     if split != "test":
@@ -66,6 +69,26 @@ def evaluate_run(
         rows = metrics_rows(evaluation, run="multi-task", seed=0, phase=0, epoch_kind="best")
         log_test_evaluation(folder, {"command": "evaluate", "model": "model.keras"}, rows)
     return evaluation
+
+
+def _check_rows(folder: Path, config: Mapping[str, Any], data: Data) -> None:
+    """Refuse a table that has been changed, whose splits may hold out rows that the model was trained on.
+
+    Images are told by their labels, since another version of a decoder may give other pixels.
+    """
+    if (saved := config.get("data")) is None:
+        return
+    kinds = ("labels", "label weights", *(("inputs",) if data.encoder is not None else ()))
+    before, now = (
+        {split: {what: each for what, each in own.items() if what.startswith(kinds)} for split, own in digests.items()}
+        for digests in (saved, data.digests())
+    )
+    if (changed := describe_change(before, now)) is not None:
+        raise MTLError(
+            f"A run must be evaluated on the rows that it was started with: other ones may be divided otherwise, and training "
+            f"rows held out. Received: other {changed} than those of {folder}. Restore the table or folder, or evaluate the "
+            "model on data of your own by mtl.evaluate."
+        )
 
 
 def _find_own_study(folder: Path, config: Mapping[str, Any], named: str | Path | Study | None) -> Study:

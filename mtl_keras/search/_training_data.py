@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,23 @@ def training_data(study: Study, data_dir: str | Path | None) -> Callable[[Settin
     """Return a function from settings to a function that returns the data of a training by its number.
 
     Equal data is loaded once, and settings with equal data get the same function, so that baselines can be recognized as
-    equal.
+    equal. Classes that the study leaves to its data are those of the first that is loaded, since all trainings are of one
+    model, and a rare class may be in some folds only.
 
     Args:
         study: The study.
         data_dir: Root folder in which the data set is looked up.
     """
 
+    known = study
+
     @functools.lru_cache(DATA_HELD)
     def loaded(key: str) -> Data:
-        return study.load(study.settings.change(json.loads(key)), data_dir)
+        nonlocal known
+        data = known.load(study.settings.change(json.loads(key)), data_dir)
+        if known.tasks.unresolved:
+            known = replace(known, tasks=data.tasks)
+        return data
 
     @functools.cache
     def by_key(key: str) -> Callable[[int], Data]:

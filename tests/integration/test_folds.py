@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mtl_keras as mtl
@@ -14,6 +15,7 @@ from mtl_keras.errors import MTLError
 from mtl_keras.report import statistics
 from mtl_keras.runs import Options
 from mtl_keras.search import load_study, reproduce_study
+from mtl_keras.search._training_data import training_data
 from tests.integration._tiny import command, config_of, refused, table
 
 #: 60 images of 30 patients whose pixel is their row; two tasks, and a configuration of either.
@@ -75,6 +77,28 @@ def test_folds_of_a_study(patients: Path) -> None:
     folds = [rows_of_test(study.load(study.settings.change({"split_folds": 5, "split_fold": fold}))) for fold in range(5)]
     assert sorted(row for rows in folds for row in rows) == list(range(60))
     assert all({row ^ 1 for row in rows} == set(rows) for rows in folds), "patients stay whole"
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_all_folds_have_the_classes_of_the_first(on_error: str, tmp_path: Path) -> None:
+    """A class that only the test rows of a fold have must not stop a comparison after hours."""
+    rare = [row < 4 for row in range(60)]
+    frame = pd.DataFrame({"x": np.arange(60.0), "kind": np.where(rare, "rare", ["a", "b"] * 30), "group": np.arange(60) // 4})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    text = '[table]\npath = "t.csv"\non_error = "{}"\n[inputs.columns]\nx = "number"\n[tasks.kind]\nkind = "Classification"\n'
+    (tmp_path / "t.toml").write_text(text.format(on_error) + '[splits]\nfolds = 3\ngroup = "group"\n')
+    study = load_study(tmp_path / "t.toml")
+    tested = [study.load(study.settings.change({"split_fold": fold})) for fold in range(3)] if on_error == "skip" else []
+    without = [fold for fold, data in enumerate(tested) if len(data.skipped)]
+    for first in range(3):
+        load = training_data(study, None)(study.settings.change({"split_fold": first}))
+        if on_error == "raise":
+            try:
+                load(0)
+            except MTLError:
+                continue
+        classes = [load(number).class_names["kind"] for number in range(3)]
+        assert classes == [("a", "b") if first in without else ("a", "b", "rare")] * 3
 
 
 def test_a_comparison_over_folds_says_so_and_is_corrected(compared: Path) -> None:
