@@ -41,7 +41,8 @@ def evaluate_run(
 
     Raises:
         MTLError: If the folder holds no finished run, it is of a study file that is not named, the file is not that of the
-            run, the table or folder of images has been changed since, or another process writes to the folder whose test evaluation is to be logged.
+            run, the table or folder of images has been changed since, or another process writes to the folder whose test
+            evaluation is to be logged.
     """
     folder = Path(folder)
     model = load_model(folder)

@@ -142,7 +142,9 @@ def _check_columns(file: StudyFile, splits: Splits, tasks: Tasks, columns: Seque
         named |= {f"tasks.{name}.{'columns' if len(task.columns_read) > 1 else 'label'}": each for each in task.columns_read}
     named |= {f"splits.{name}": name for name in splits.columns}
     weight = file.inputs.get("weight", {})
-    named |= {"inputs.weight": weight} if isinstance(weight, str) else {f"inputs.weight.{task}": weight[task] for task in weight}
+    named |= (
+        {"inputs.weight": weight} if isinstance(weight, str) else {f"inputs.weight.{task}": weight[task] for task in weight}
+    )
     for key, name in named.items():
         if name not in columns:
             shown = ", ".join(map(repr, columns[:12])) + (", ..." if len(columns) > 12 else "")
