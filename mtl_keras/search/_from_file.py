@@ -44,6 +44,9 @@ def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
     tasks = Tasks(*(_read_task(file, name, fields) for name, fields in file.tasks.items()))
     splits = _read_splits(file)
     settings = _with_folds(file, _read_settings(file), splits)
+    if "columns" in file.inputs and "backbone" in file.settings and settings.backbone != "MLP":
+        received = f"Received: columns as inputs, and the backbone {settings.backbone!r}, which takes images"
+        raise file.error("settings.backbone", f"A backbone must suit the inputs. {received}. Write backbone = 'MLP'")
     for key in file.space:
         file.check_key("space", key, RANGES)
     ranges = _call(file, "space", check_ranges, file.space)
@@ -142,7 +145,9 @@ def _check_columns(file: StudyFile, splits: Splits, tasks: Tasks, columns: Seque
         named |= {f"tasks.{name}.{'columns' if len(task.columns_read) > 1 else 'label'}": each for each in task.columns_read}
     named |= {f"splits.{name}": name for name in splits.columns}
     weight = file.inputs.get("weight", {})
-    named |= {"inputs.weight": weight} if isinstance(weight, str) else {f"inputs.weight.{task}": weight[task] for task in weight}
+    named |= (
+        {"inputs.weight": weight} if isinstance(weight, str) else {f"inputs.weight.{task}": weight[task] for task in weight}
+    )
     for key, name in named.items():
         if name not in columns:
             shown = ", ".join(map(repr, columns[:12])) + (", ..." if len(columns) > 12 else "")

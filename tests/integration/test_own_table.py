@@ -342,8 +342,13 @@ def test_what_is_wrong_with_a_study_file_is_named_by_line(old: str, new: str, sa
     [
         ("[inputs]", '[inputs]\nweight = "trsut"', "Unknown column: received 'trsut'. Did you mean 'trust'?"),
         ("[inputs]", '[inputs]\nweight = { grade = "trsut" }', "Unknown column: received 'trsut'. Did you mean 'trust'?"),
+        ('backbone = "MLP"', 'backbone = "SmallCNN"', "A backbone must suit the inputs. Received: columns as inputs, and"),
         ('age = "number"', 'age = "numeric"', "Unknown kind of input column: received 'numeric'. Did you mean 'number'?"),
-        ('age = "number"', 'price = "number"', "A column must be an input or a label. Received: 'price' as both, for task 'price'"),
+        (
+            'age = "number"',
+            'price = "number"',
+            "A column must be an input or a label. Received: 'price' as both, for task 'price'",
+        ),
     ],
 )
 def test_what_is_wrong_with_columns_of_a_study_file_is_named_by_line(old: str, new: str, said: str, tmp_path: Path) -> None:
