@@ -44,6 +44,9 @@ def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
     tasks = Tasks(*(_read_task(file, name, fields) for name, fields in file.tasks.items()))
     splits = _read_splits(file)
     settings = _with_folds(file, _read_settings(file), splits)
+    if "columns" in file.inputs and "backbone" in file.settings and settings.backbone != "MLP":
+        received = f"Received: columns as inputs, and the backbone {settings.backbone!r}, which takes images"
+        raise file.error("settings.backbone", f"A backbone must suit the inputs. {received}. Write backbone = 'MLP'")
     for key in file.space:
         file.check_key("space", key, RANGES)
     ranges = _call(file, "space", check_ranges, file.space)

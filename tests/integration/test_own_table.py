@@ -342,6 +342,7 @@ def test_what_is_wrong_with_a_study_file_is_named_by_line(old: str, new: str, sa
     [
         ("[inputs]", '[inputs]\nweight = "trsut"', "Unknown column: received 'trsut'. Did you mean 'trust'?"),
         ("[inputs]", '[inputs]\nweight = { grade = "trsut" }', "Unknown column: received 'trsut'. Did you mean 'trust'?"),
+        ('backbone = "MLP"', 'backbone = "SmallCNN"', "A backbone must suit the inputs. Received: columns as inputs, and"),
         ('age = "number"', 'age = "numeric"', "Unknown kind of input column: received 'numeric'. Did you mean 'number'?"),
         (
             'age = "number"',
