@@ -341,7 +341,7 @@ def test_the_order_of_texts_is_left_to_the_user(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "t.csv", index=False)
     draft = draft_study(infer_source(tmp_path / "t.csv", tasks=["size:Ordinal", "rank:Ordinal"]))
     assert draft.file.tasks == {"size": {"kind": "Ordinal"}, "rank": {"kind": "Ordinal", "classes": [1, 2, 3]}}
-    assert 'add: classes = ["high", "low", "mid"]' in draft.text()
+    assert 'add classes = [...], from the lowest to the highest, of: "high", "low", "mid"' in draft.text()
 
 
 def test_a_named_kind_that_was_not_inferred_has_its_own_defaults(tmp_path: Path) -> None:

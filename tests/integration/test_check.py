@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,13 @@ def test_warnings_do_not_stop_training(good: Path, tmp_path: Path) -> None:
 def test_what_stops_training_is_exit_code_1(bad: Path) -> None:
     done = command("check", bad)
     assert done.code == 1
-    for words in ("Training would stop", "error", "p16.jpg", "p8.jpg", "image file is truncated", "Findings", "Rows"):
-        # A narrow table breaks its lines within a word.
-        assert words.replace(" ", "") in re.sub(r"[\s│]", "", done.out)
+    for words in ("Training would stop", "error", "Findings", "Rows"):
+        assert words in done.out
     answer = command("check", bad, "--json").answer
+    # A narrow terminal breaks the names of files.
+    said = json.dumps(answer["findings"])
+    for words in ("p16.jpg", "p8.jpg", "image file is truncated"):
+        assert words in said
     errors = {f["check"]: f["rows"] for f in answer["findings"] if f["severity"] == "error"}
     assert errors == {"refused": [GONE], "files": [TRUNCATED, TEXT]}
     assert not answer["trainable"]
