@@ -12,10 +12,13 @@ import pytest
 import mtl_keras as mtl
 from mtl_keras.search import Resolved, Settings, Study, load_study, resolve
 from mtl_keras.studies import studies_folder, study_summaries
+from tests._yeast import write_yeast
 
 NAMES = sorted(study_summaries())
 #: Studies of data that comes with what is installed; that of the others is read where there is a folder of real data.
 AT_HAND = {"digits"}
+#: Studies whose table is written for the test.
+WRITTEN = {"yeast": write_yeast}
 
 every_study = pytest.mark.parametrize("name", NAMES)
 
@@ -164,10 +167,16 @@ def test_claims_are_compared_with_the_rows_of_a_record(name: str) -> None:
     assert "nan" not in record.finding
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in AT_HAND else pytest.mark.real_data) for name in NAMES])
-def test_the_data_is_what_the_study_says(name: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in {*AT_HAND, *WRITTEN} else pytest.mark.real_data) for name in NAMES]
+)
+def test_the_data_is_what_the_study_says(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     study = load_study(name)
-    root: Path | None = None if name in AT_HAND else request.getfixturevalue("real_data")
+    root: Path | None = None
+    if name in WRITTEN:
+        root = WRITTEN[name](tmp_path)
+    elif name not in AT_HAND:
+        root = request.getfixturevalue("real_data")
     data = study.load(Settings(train_rows=study.quick.get("train_rows")), root)
     assert data.image_shape == study.image_shape
     assert set(data.tasks) == set(study.tasks)

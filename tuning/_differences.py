@@ -17,22 +17,23 @@ Differences = Mapping[Any, mtl.report.Difference]
 
 
 def difference_at(
-    record: mtl.report.Record, one: str, other: str, tasks: Sequence[str], kind: str
+    record: mtl.report.Record, one: str, other: str, tasks: Sequence[str], kind: str, metric: str = "accuracy"
 ) -> mtl.report.Difference | None:
     """Return the mean difference of two runs over some tasks at one kind of epoch; None without a seed that has them all.
 
     Args:
-        record: The record; the metric of these tasks is the accuracy.
+        record: The record.
         one: Label of the run in question.
         other: Label of that which it is compared with.
         tasks: The tasks.
         kind: `"best"` or `"last"`.
+        metric: A metric that all of them have, of which more is better; default `"accuracy"`.
     """
-    mine, theirs = ([record.values(run, task, "accuracy", epoch_kind=kind) for task in tasks] for run in (one, other))
+    mine, theirs = ([record.values(run, task, metric, epoch_kind=kind) for task in tasks] for run in (one, other))
     seeds = sorted(set.intersection(*map(set, [*mine, *theirs]))) if tasks else []
     mean = mtl.report.statistics.mean
     values = {seed: mean([a[seed] - b[seed] for a, b in zip(mine, theirs, strict=True)]) for seed in seeds}
-    subject = f"{', '.join(tasks)} accuracy, {kind} epoch"
+    subject = f"{', '.join(tasks)} {metric}, {kind} epoch"
     return mtl.report.Difference(one, other, subject, "max", values, record.resplit) if values else None
 
 
