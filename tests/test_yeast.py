@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,11 +79,23 @@ def record(full: Sequence[float] = FULL, half: Sequence[float] = HALF) -> Record
 
 def test_the_finding_says_losses_as_gains_with_intervals_and_corrected_p() -> None:
     finding = record().finding
-    assert "AUC +1.8 [" in finding
-    assert "-2.8 [" in finding
+    assert "the mean AUC by +1.8 [" in finding
+    assert "and -2.8 [" in finding
+    assert "better than networks of one label by AUC with all labels at the best epoch" in finding
+    assert "worse than networks of one label by AUC with half of them removed at the best epoch" in finding
     assert "scikit-learn's gradient boosting" in finding
     assert "scikit-learn's MLP" not in finding, "the record has no rows of it"
     assert "over 5 folds; p by Holm's correction for 8 tests" in finding
+
+
+def test_a_finding_without_a_difference_says_so_and_has_both_epochs() -> None:
+    gains = [0.01, -0.02, 0.03, -0.03, 0.01]
+    plain = record(gains, gains)
+    last: list[Any] = [{**each, "epoch_kind": "last"} for each in plain.metrics if "boosting" not in each["run"]]
+    rows = [each for each in plain.metrics if "boosting" not in each["run"]]
+    finding = yeast.STUDY.complete(replace(plain, metrics=[*rows, *last])).finding
+    assert finding.count("(last epoch +0.0 [") == 4
+    assert finding.endswith("p by Holm's correction for 8 tests): no difference is shown.")
 
 
 def test_few_seeds_have_no_intervals() -> None:

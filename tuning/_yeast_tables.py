@@ -77,12 +77,12 @@ def means_table(record: mtl.report.Record) -> mtl.report.Table:
                 line[f"one network − these, {words}"] = points.get((configuration, other, metric, kind), MISSING)
             lines.append(line)
     caption = (
-        f"Means over the 14 labels on the test rows, ± sample SD over {folds(record)}; differences in points with 95 % intervals "
-        f"and p by Holm's correction for the {len(found)} tests of this table. A label is predicted where its probability is above "
-        "0.5. The best epoch is that of the highest AUC on validation, of one network the mean over labels. Models of "
-        "scikit-learn are compared with the best epoch of the network. They are trained on the same training rows and labels, "
-        "use no validation rows, and have their defaults, but for standardized inputs, a layer of 256 and early stopping on a "
-        "tenth of the training rows (MLP)."
+        f"Means over the 14 labels on the test rows, ± sample SD over {folds(record)}; differences in points with 95 % "
+        f"intervals and p by Holm's correction for the {len(found)} tests of this table. A label is predicted where its "
+        "probability is above 0.5. The best epoch is that of the highest AUC on validation, of one network the mean over "
+        "labels. Models of scikit-learn are compared with the best epoch of the network. They are trained on the same training "
+        "rows and labels, use no validation rows, and have their defaults, but for standardized inputs, a layer of 256 and "
+        "early stopping on a tenth of the training rows (MLP)."
     )
     return as_table(lines, caption)
 
