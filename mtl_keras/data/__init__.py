@@ -34,8 +34,8 @@ from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
 from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import Data
 from mtl_keras.data._decode import ImageFacts, UnreadableImage, read_facts
-from mtl_keras.data._digits import load_digits
 from mtl_keras.data._digest import describe_change
+from mtl_keras.data._digits import load_digits
 from mtl_keras.data._draft import Draft, Source, draft_study, infer_source, study_name
 from mtl_keras.data._folders import from_folders, list_folder
 from mtl_keras.data._from_dataset import from_dataset

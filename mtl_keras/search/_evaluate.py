@@ -41,7 +41,8 @@ def evaluate_run(
 
     Raises:
         MTLError: If the folder holds no finished run, it is of a study file that is not named, the file is not that of the
-            run, the table or folder of images has been changed since, or another process writes to the folder whose test evaluation is to be logged.
+            run, the table or folder of images has been changed since, or another process writes to the folder whose test
+            evaluation is to be logged.
     """
     folder = Path(folder)
     model = load_model(folder)
@@ -85,7 +86,7 @@ def _check_rows(folder: Path, config: Mapping[str, Any], data: Data) -> None:
     )
     if (changed := describe_change(before, now)) is not None:
         raise MTLError(
-            f"A run must be evaluated on the rows that it was started with: other ones may be divided otherwise, and training "
+            "A run must be evaluated on the rows that it was started with: other ones may be divided otherwise, and training "
             f"rows held out. Received: other {changed} than those of {folder}. Restore the table or folder, or evaluate the "
             "model on data of your own by mtl.evaluate."
         )

@@ -31,7 +31,6 @@ def training_data(study: Study, data_dir: str | Path | None) -> Callable[[Settin
         study: The study.
         data_dir: Root folder in which the data set is looked up.
     """
-
     known = study
 
     @functools.lru_cache(DATA_HELD)
