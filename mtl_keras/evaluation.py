@@ -70,7 +70,7 @@ class Evaluation:
 
     Attributes:
         split: Name of the split.
-        scores: Every metric of every task that has labels in the split.
+        scores: Every metric of every task that has labels in the split, that of the skill first.
         skill: Mean over tasks of the skill of each task's own metric.
         confusion: Counts `[classes, classes]` by task, rows = true, columns = predicted.
         class_counts: By task with classes or labels, counts `[classes, 3]` of correct predictions, predictions and labels.
@@ -254,11 +254,12 @@ def _warn_once(line: str) -> None:
 def _score(
     task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float], weight: np.ndarray | None
 ) -> list[Score]:
-    """Return every metric of one task; also weighted, if its rows have weights."""
+    """Return every metric of one task, that of the skill first; also weighted, if its rows have weights."""
     values = task.score(stored, predicted)
     weighted = {} if weight is None else task.score(stored, predicted, weight)
     scores = []
-    for metric in task.all_metrics:
+    # Tables and plots show the first one as the task's own.
+    for metric in sorted(task.all_metrics, key=lambda metric: metric != task.metric):
         value, base, name = values[metric.name], trivial[metric.name], metric.name
         skill = metric.skill(value, base) if metric == task.metric and not math.isnan(base) else None
         scores.append(

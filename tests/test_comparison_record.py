@@ -130,6 +130,14 @@ def test_of_many_tasks_a_page_shows_those_that_most_approaches_have(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("stub_png")
+def test_tasks_that_a_page_leaves_out_for_their_number_are_not_said_to_be_rare(tmp_path: Path) -> None:
+    for more, said in ((1, "1 more task is in"), (2, "2 more tasks are in")):
+        rows = [row("joint", 0, f"t{number}", "accuracy", 0.9) for number in range(MANY + more)]
+        page = write(tmp_path / str(more), metrics=rows, history=[])
+        assert f"\n{said} [metrics.csv](metrics.csv).\n" in page
+
+
+@pytest.mark.usefixtures("stub_png")
 def test_a_mean_over_hidden_tasks_is_not_compared_with_baselines(tmp_path: Path) -> None:
     rows = [row("many", seed, f"t{number}", "accuracy", 0.9) for seed in (0, 1) for number in range(MANY + 1)]
     rows += [row("single-task", seed, f"t{number}", "accuracy", 0.8) for seed in (0, 1) for number in range(MANY)]

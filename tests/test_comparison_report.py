@@ -95,6 +95,7 @@ class TestPairedTest:
 
     def test_as_text(self) -> None:
         assert [format_p(p) for p in (0.0, 0.0009, 0.0132, 1.0)] == ["< 0.001", "< 0.001", "0.013", "1.000"]
+        assert [format_p(p) for p in (0.0496, 0.04999, 0.05, 0.0504)] == ["0.0496", "0.04999", "0.050", "0.050"], "which side"
 
 
 class TestApproachesTable:

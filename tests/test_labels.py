@@ -89,7 +89,8 @@ def test_integers_beyond_those_of_floats_are_classes_of_their_own(dtype: str) ->
     keys = [2**53, 2**53 + 1, 2**53 + 2, 2**53] * (N // 4)
     made = data(mtl.Classification("kind"), {"kind": pd.Series(keys, dtype=dtype)})
     assert made.class_names["kind"] == (str(2**53), str(2**53 + 1), str(2**53 + 2))
-    assert sum(np.bincount(part.y["kind"], minlength=3) for part in (made.train, made.validation)).tolist() == [20, 10, 10]
+    counts = [np.bincount(part.y["kind"], minlength=3) for part in (made.train, made.validation)]
+    assert np.sum(counts, axis=0).tolist() == [20, 10, 10]
 
 
 def test_names_that_only_look_like_numbers_are_none() -> None:
@@ -110,7 +111,8 @@ def test_label_sets_are_texts_lists_or_columns() -> None:
     for task, given in (
         (mtl.MultiLabel("marks"), {"marks": texts}),
         (mtl.MultiLabel("marks", separator=","), {"marks": [t and t.replace("|", ",") for t in texts]}),
-        (mtl.MultiLabel("marks"), {"marks": [each if each is None else "|".join(each) or "|" for each in lists]}),
+        (mtl.MultiLabel("marks"), {"marks": lists}),
+        (mtl.MultiLabel("marks"), {"marks": pd.Series(lists)}),
         (mtl.MultiLabel("marks", columns=["cotton", "red", "wool"]), columns),
     ):
         made = data(task, given, validation_fraction=0.25)
@@ -125,6 +127,12 @@ def test_label_sets_are_texts_lists_or_columns() -> None:
         present = np.concatenate([made.train.weight["marks"], made.validation.weight["marks"]])
         assert present.sum() == N * 4 / 5
     assert from_config(made.tasks.config()) == made.tasks
+
+
+def test_lists_of_as_many_texts_are_label_sets_too() -> None:
+    made = data(mtl.MultiLabel("marks"), {"marks": [["red", "wool"], ["red", "silk"]] * (N // 2)}, validation_fraction=0.25)
+    assert made.class_names["marks"] == ("red", "silk", "wool")
+    assert (made.train.y["marks"].sum(axis=1) == 2).all()
 
 
 VALUES = ["a", "b"] * (N // 2)

@@ -90,6 +90,7 @@ SHARED = {
     "backbones._torch_legacy": 2,
     "report._drawing": 2,
     "report._text": 2,
+    "search._training_data": 2,
     "training._train": 2,
 }
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -36,7 +37,7 @@ def complete(record: Record) -> Record:
         for row in study.configurations[name].published
     ]
     record = replace(record, published=published)
-    if not record.claims:
+    if not record.claims and set(own) != set(study.configurations):
         # It is about a part of the configurations: claims and finding are about all.
         return replace(study.complete(record, judge=False), finding="")
     return study.complete(record)
@@ -70,6 +71,7 @@ def test_a_record_opens_with_its_finding_and_says_what_it_was_trained_on(name: s
     page = (RESULTS / name / "README.md").read_text(encoding="utf-8")
     assert page.startswith(f"# {record.title}\n\n**{record.finding}**\n")
     assert record.finding.endswith(".")
+    assert not re.search(r"[.!?] [A-Z]", record.finding), "one sentence"
     assert {each.run for each in record.budgets} == {row["run"] for row in record.metrics} - {"trivial"}
 
 

@@ -49,6 +49,14 @@ def test_skill_and_monitor_are_those_of_the_metric_that_is_named(freeze: bool, t
     assert not {"yes_auc", "skill"} & set(best)
 
 
+def test_results_show_it_as_the_metric_of_the_task() -> None:
+    data = load(mtl.Binary("yes", skill="auc"))
+    evaluation = mtl.evaluate(mtl.build_model(data.tasks, image_shape=data.image_shape), data, cache_dir=False)
+    assert [score.metric for score in evaluation.scores] == ["auc", "accuracy", "macro_f1"]
+    rows = mtl.report.metrics_rows(evaluation, run="joint", seed=0, phase=0, epoch_kind="best")
+    assert {row["metric"] for row in mtl.report.approaches_table(rows, "validation").to_dict("records")} == {"auc", "skill"}
+
+
 def test_a_search_takes_it(tmp_path: Any) -> None:
     def load_data(tasks: mtl.Tasks, data_dir: Any, split_seed: int) -> mtl.data.Data:
         return mtl.data.from_arrays(tasks, (IMAGES, {"yes": YES, "kind": KIND}), validation_fraction=0.4, seed=split_seed)

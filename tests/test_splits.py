@@ -180,7 +180,7 @@ DATES: list[Any] = [
     [datetime.date(2026, 1, day) for day in range(1, 11)],
     pd.date_range("2026-01-01", periods=10, tz="Europe/Rome"),
     pd.period_range("2026-01", periods=10, freq="M"),
-    pd.array([datetime.date(2026, 1, day) for day in range(1, 11)], pd.ArrowDtype(pa.date32())),
+    pd.array([datetime.date(2026, 1, day) for day in range(1, 11)], pd.ArrowDtype(pa.date32())),  # type: ignore[call-overload]
     pd.array(range(10), "Int64"),
     np.linspace(-1, 1, 10),
 ]

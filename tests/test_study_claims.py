@@ -63,7 +63,7 @@ def test_losses_are_named_as_gains_are() -> None:
     for run, task in (("tasks_3", "big"), ("tasks_20", "living"), ("tasks_50", "living"), ("tasks_50", "big")):
         assert f"{task} in {run} {100 * record.difference(run, 'single-task', task).mean:+.1f}" in verdict
     fifty = record.difference("tasks_50", "single-task", FIVE).mean
-    assert f"50 tasks {100 * fifty:+.1f} (" in record.finding
+    assert f" and {100 * fifty:+.1f} (" in record.finding
 
 
 def by_seed(record: Record, run: str, tasks: tuple[str, ...], kind: str, other: str = "single-task") -> list[float]:
@@ -96,7 +96,7 @@ def test_the_last_epoch_stands_beside_the_best_one() -> None:
         up, down = sum(each > 0 for each in means), sum(each < 0 for each in means)
         assert f"At the {kind} epoch, of 33 differences {up} are gains and {down} losses" in verdict
         five, fifty = (text_of(by_seed(record, f"tasks_{count}", FIVE, kind)) for count in (5, 50))
-        assert f"5 tasks {five} and 50 tasks {fifty} at the {kind} epoch" in record.finding
+        assert f"{five} among 5 tasks and {fifty} among 50 tasks at the {kind} epoch" in record.finding
 
 
 def test_of_tested_gains_those_at_both_epochs_are_counted_and_losses_by_interval_named() -> None:
@@ -200,8 +200,8 @@ def test_nothing_is_decided_by_three_seeds() -> None:
 def test_the_table_goes_up_and_down_as_the_original_does() -> None:
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in completed(ALTERNATED).tables[0].markdown.splitlines()]
     published = {(line[0], line[1]): line[3:] for line in lines if line[1].startswith("published")}
-    assert published["class", "published, README"] == ["0.887", "0.806", "⬇ -8.1", "–"]
-    assert published["garment", "published, README"] == ["0.774", "0.803", "⬆ +2.9", "–"]
+    assert published["class", "published, original's README"] == ["0.887", "0.806", "⬇ -8.1", "–"]
+    assert published["garment", "published, original's README"] == ["0.774", "0.803", "⬆ +2.9", "–"]
     assert len(lines) == 2 + 2 * (2 + 2 * 2)
 
 

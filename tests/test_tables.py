@@ -280,8 +280,8 @@ KINDS: list[tuple[str, Any, str, str]] = [
     ("zone", pd.date_range("2024-03-30", periods=N, freq="h", tz="Europe/Berlin"), "date", ""),
     ("micro", pd.date_range("2024-03-30", periods=N, freq="333333us"), "date", ""),
     ("zones", [pd.Timestamp(f"2024-01-0{1 + i % 9}", tz="UTC" if i % 2 else "Asia/Tokyo") for i in range(N)], "date", ""),
-    ("arrow_day", pd.array(pd.date_range("2024-01-01", periods=N).date, pd.ArrowDtype(pa.date32())), "date", ""),
-    ("arrow_time", pd.array(pd.date_range("2024-01-01", periods=N), pd.ArrowDtype(pa.timestamp("us"))), "date", ""),
+    ("arrow_day", pd.array(pd.date_range("2024-01-01", periods=N).date, pd.ArrowDtype(pa.date32())), "date", ""),  # type: ignore[call-overload]
+    ("arrow_time", pd.array(pd.date_range("2024-01-01", periods=N), pd.ArrowDtype(pa.timestamp("us"))), "date", ""),  # type: ignore[call-overload]
     ("exact", [Decimal(i) / 7 for i in RNG.permutation(N).tolist()], "number", "Regression"),
     ("objects", pd.Series(RNG.normal(size=N), dtype=object), "number", "Regression"),
     ("mixed", pd.Series(["a", 2, None] * (N // 3), dtype=object), "category", "Classification"),
@@ -341,7 +341,7 @@ def test_the_order_of_texts_is_left_to_the_user(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "t.csv", index=False)
     draft = draft_study(infer_source(tmp_path / "t.csv", tasks=["size:Ordinal", "rank:Ordinal"]))
     assert draft.file.tasks == {"size": {"kind": "Ordinal"}, "rank": {"kind": "Ordinal", "classes": [1, 2, 3]}}
-    assert 'add: classes = ["high", "low", "mid"]' in draft.text()
+    assert 'add classes = [...], from the lowest to the highest, of: "high", "low", "mid"' in draft.text()
 
 
 def test_a_named_kind_that_was_not_inferred_has_its_own_defaults(tmp_path: Path) -> None:
@@ -430,6 +430,7 @@ def test_roles_without_images() -> None:
         ({"image": "file", "inputs": ["label"]}, "A model must have one kind of input"),
         ({"inputs": ["label"], "tasks": ["label"]}, "A column must be an input or a task. Received: 'label' as both"),
         ({"inputs": ["note"], "tasks": ["label"]}, "An input column must hold numbers, categories, booleans or dates"),
+        ({"inputs": ["nr"], "tasks": ["label"]}, "or state what it is, e.g. inputs={'nr': 'number'}, or in the study file"),
         ({"image": "file", "tasks": ["label"], "root": None}, ""),
     ],
 )
@@ -442,6 +443,7 @@ def test_names_that_do_not_fit_are_refused(hints: dict[str, Any], message: str) 
             "note": [f"a note on {i}" for i in range(N)],
             "cm": [*map(str, range(100, 100 + N - 1)), "59 cm"],
             "web": [f"http://x/{i}.png" for i in range(N)],
+            "nr": range(N),
         }
     )
     if not message:

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,29 @@ class TestBudgets:
         summary = (tmp_path / "README.md").read_text(encoding="utf-8")
         assert told in summary
         assert "([published.csv](study/one/published.csv))" in summary
+
+
+@pytest.mark.usefixtures("stub_png")
+def test_records_with_one_title_are_told_apart(tmp_path: Path) -> None:
+    for name in ("study/one", "study/two", "study/other"):
+        report.write_record(tmp_path / name, replace(record(rows("a", "kind", GAINS)), title=f"Title{name == 'study/other'}"))
+    report.write_summary(tmp_path)
+    headings = [line for line in (tmp_path / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
+    assert headings == [
+        "## [TitleFalse, study/one](study/one/README.md)",
+        "## [TitleTrue](study/other/README.md)",
+        "## [TitleFalse, study/two](study/two/README.md)",
+    ]
+
+
+@pytest.mark.usefixtures("stub_png")
+def test_a_summary_says_where_there_are_no_test_values(tmp_path: Path) -> None:
+    for split in ("test", "validation"):
+        report.write_record(tmp_path / split, record(rows("a", "kind", GAINS, split=split)))
+    report.write_summary(tmp_path)
+    _, tested, validated = (tmp_path / "README.md").read_text(encoding="utf-8").split("\n## ")
+    assert "On the validation split: there are no test values." in validated
+    assert "no test values" not in tested
 
 
 @pytest.mark.usefixtures("stub_png")

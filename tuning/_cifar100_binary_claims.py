@@ -8,7 +8,7 @@ import mtl_keras as mtl
 
 from ._cifar100_binary_published import NOTES, REPORTS, published_gains
 from ._differences import KINDS, SIGNIFICANT, basis_at_each, corrected_of, difference_at, points_of
-from ._seen import measured_on
+from ._seen import indicative, measured_on
 from ._task_sweep import gains_of, is_random, mean_gains_of, tasks_of
 
 __all__ = ["claims", "finding"]
@@ -79,8 +79,9 @@ def claim_of_random_labels(record: mtl.report.Record, random: Mapping[str, list[
     return [
         {
             "claim": "Random labels cannot be learned.",
-            "verdict": f"The mean accuracy on {len(values)} heads with random labels is "
-            f"{mtl.report.statistics.mean(values):.3f}; chance is .5.",
+            "verdict": f"The mean {record.split} accuracy on {len(values)} heads with random labels is "
+            f"{mtl.report.statistics.mean(values):.3f} ({indicative(record, next(run for run in random if random[run]))}); "
+            "chance is .5.",
         }
     ]
 
@@ -190,7 +191,7 @@ def finding(record: mtl.report.Record) -> str:
     shown, ends = [], []
     for kind, own in means.items():
         points = points_of(own)
-        each = [f"{count_of(run)} {points[run]}" for run in ("tasks_5", "tasks_50") if run in points]
+        each = [f"{points[run]} among {count_of(run)}" for run in ("tasks_5", "tasks_50") if run in points]
         shown += [f"{' and '.join(each)} at the {kind} epoch"] if each else []
         gains = gains_of(record, kind)
         if gains:
@@ -198,6 +199,6 @@ def finding(record: mtl.report.Record) -> str:
             low, high = (f"{100 * gains[run, task].mean:+.1f} ({task} in {run})" for run, task in (least, most))
             ends.append(f"{low} to {high} at the {kind} epoch")
     return (
-        f"Trained together instead of alone, the first five tasks change their mean test accuracy, in points, by: "
-        f"{'; '.join(shown)} ({basis_at_each(means['best'].values())}). Single tasks change by {'; '.join(ends)}."
+        f"Trained together instead of alone, the first five tasks change their mean test accuracy, in points, by "
+        f"{'; '.join(shown)} ({basis_at_each(means['best'].values())}), and single tasks by {'; '.join(ends)}."
     )

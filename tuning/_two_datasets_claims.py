@@ -49,10 +49,7 @@ def steps_against_alone(record: mtl.report.Record, task: str) -> str:
     if random is None or alone is None:
         return ""
     name = "CIFAR-10" if task == "class" else "clothing"
-    return (
-        f" An epoch of coin has {random:.1f} steps of {name}, {random / alone:.2f} times the {alone:.0f} that it has alone and "
-        "by equal_steps."
-    )
+    return f"{random:.1f} steps of {name}, {random / alone:.2f} times the {alone:.0f} that it has alone"
 
 
 def claims(record: mtl.report.Record) -> list[dict[str, str]]:
@@ -69,9 +66,10 @@ def claims(record: mtl.report.Record) -> list[dict[str, str]]:
             parts += [f"{question} ({one} − {other}): {', '.join(own)}"] if own else []
         on = measured_on(record, task)
         of = {place: each for place, each in found.items() if place[0] == task}
+        steps = steps_against_alone(record, task)
         return (
             f"Here, in points: {'; '.join(parts)} ({basis(found.values())}{f'; {on}' if on else ''})."
-            f"{steps_against_alone(record, task)} {judged(of, found)}"
+            f"{f' An epoch of coin has {steps} and by equal_steps.' if steps else ''} {judged(of, found)}"
         )
 
     return [
@@ -100,7 +98,7 @@ def change_table(record: mtl.report.Record) -> mtl.report.Table:
     points = points_of(found)
     lines: list[tuple[str, ...]] = []
     for task in TASKS:
-        kinds = ("published, README", "published, best epochs of the logs")
+        kinds = ("published, original's README", "published, best epochs of its logs")
         for alone, together, kind in zip(REPORTS["single-task", task], REPORTS["coin", task], kinds, strict=True):
             change = f"{arrow(together - alone)} {100 * (together - alone):+.1f}"
             lines.append((task, kind, "coin", f"{alone:g}", f"{together:g}", change, MISSING))
@@ -113,10 +111,10 @@ def change_table(record: mtl.report.Record) -> mtl.report.Table:
     columns = ["task", "measured", "together by", "alone", "together", "up or down, points", "steps an epoch"]
     on = f" ({basis(found.values())})" if found else ""
     caption = (
-        "Accuracy alone and together; arrows show the sign of the change. Published: one run each; the README's joint values "
-        f"are those of the last epoch, and its garments those of FashionRGB. Here: means over seeds{on}. The single-task "
-        "networks have the hyperparameters of the joint one. Steps are those of the task's data set, as in the joint training; "
-        "equal_steps has as many as a training alone."
+        "Accuracy alone and together; arrows show the sign of the change. Published: one run each; the joint values of the "
+        "original's README are those of the last epoch, and its garments those of FashionRGB. Here: means over seeds"
+        f"{on}. The single-task networks have the hyperparameters of the joint one. Steps are those of the task's data set, as "
+        "in the joint training; equal_steps has as many as a training alone."
     )
     return as_table(lines, caption, columns)
 
@@ -130,8 +128,10 @@ def finding(record: mtl.report.Record) -> str:
     """Return what each task gains or loses by training on both, at the best and at the last epoch."""
     found = differences(record)
     points = points_of(found)
+    steps = [each for task in TASKS if (each := steps_against_alone(record, task))]
+    counted = f" (an epoch has {', and '.join(steps)})" if steps else ""
     parts = []
-    for run, name in (("coin", "random alternation"), ("equal_steps", "as many steps as alone")):
+    for run, name in (("coin", f"random alternation{counted}"), ("equal_steps", "as many steps as alone")):
         own = [
             f"{task} {points[task, run, 'single-task', kind]} at the {kind} epoch"
             for task in TASKS
@@ -139,8 +139,7 @@ def finding(record: mtl.report.Record) -> str:
             if (task, run, "single-task", kind) in points
         ]
         parts += [f"with {name} {', '.join(own)}"] if own else []
-    steps = "".join(steps_against_alone(record, task) for task in TASKS)
     return (
         f"Change of the test accuracy by training on both data sets instead of alone, in points: {'; '.join(parts)} "
-        f"({basis(found.values())}).{steps}"
+        f"({basis(found.values())})."
     )

@@ -25,7 +25,7 @@ IMAGES = {
 
 def published(run: str) -> tuple[dict[str, Any], ...]:
     """Return what the original's README reports of an approach, and the best epochs of its log."""
-    kinds = ("README, last epoch" if run == "coin" else 'README, "best"', "best epoch of the log")
+    kinds = ("original's README, last epoch" if run == "coin" else 'original\'s README, "best"', "best epoch of its log")
     return tuple(
         {
             "run": run,
@@ -46,7 +46,7 @@ def published_change(task: str) -> str:
     reported, logged = (100 * (one - other) for one, other in zip(together, alone, strict=True))
     name = "CIFAR-10" if task == "class" else "Clothing (other photos than here)"
     return (
-        f"{name} {'loses' if reported < 0 else 'gains'} {abs(reported):.1f} points by training on both, by the README "
-        f"({abs(logged):.1f} by the best epochs of the logs; one run each; {IMAGES[task]}; {EPOCHS['single-task', task]} "
-        f"epochs alone and {EPOCHS['coin', task]} together)."
+        f"{name} {'loses' if reported < 0 else 'gains'} {abs(reported):.1f} points by training on both, by the original's "
+        f"README ({abs(logged):.1f} by the best epochs of its logs; one run each; {IMAGES[task]}; "
+        f"{EPOCHS['single-task', task]} epochs alone and {EPOCHS['coin', task]} together)."
     )

@@ -195,7 +195,7 @@ CONFIGURATIONS = {
 
 STUDY = mtl.Study(
     name="cifar100",
-    summary="What do the fine and the coarse class of CIFAR-100 gain from one network over a pretrained trunk?",
+    summary="What do the fine and the coarse class of CIFAR-100 gain from one network over a pretrained backbone?",
     tasks=TASKS,
     data="cifar100",
     image_shape=(32, 32, 3),

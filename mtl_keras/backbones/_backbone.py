@@ -138,7 +138,7 @@ class Backbone:
         if isinstance(name, keras.Model):
             own, given = read_network(name)
             name, options = OWN, {**options, **own}
-        if name != OWN or not options:
+        if not isinstance(name, str) or name != OWN or not options:
             check_choice("backbone", name, BACKBONES)
         store(self, name=name, given=given)
         for option in options:
@@ -149,12 +149,12 @@ class Backbone:
         for each, value in {**dict(zip(FIELDS, values, strict=True)), "options": tuple(frozen.items())}.items():
             store(self, **{each: check_option(each, value, CHOICES[each], of="a backbone") if each in CHOICES else value})
         self.family.check_options(self._options())
-        given_fields = {each: value for each, value in zip(FIELDS, values, strict=True) if value != DEFAULTS[each]}
-        refuse_options(self.family, given_fields, maps=self.family.returns_map(self._options()))
         if image_size is not None:
             store(self, image_size=check_side("image_size", image_size, example=128))
         if weights is not None:
             check_path("weights", check_text("weights", weights, of="a backbone", example="imagenet"), of="a backbone")
+        given_fields = {each: getattr(self, each) for each in FIELDS if getattr(self, each) != DEFAULTS[each]}
+        refuse_options(self.family, given_fields, maps=self.family.returns_map(self._options()))
 
     def __repr__(self) -> str:
         given = [f"{f}={getattr(self, f)!r}" for f in FIELDS if getattr(self, f) != DEFAULTS[f]]

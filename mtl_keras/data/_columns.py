@@ -89,7 +89,8 @@ def clean_column(values: Any, column: str) -> np.ndarray:
     entries = array.astype(object)
     absent = np.asarray(pd.isna(entries)) | np.array([isinstance(value, str) and not value.strip() for value in entries], bool)
     present = entries[~absent]
-    if len(present) and all(_is_text(value) for value in present):
+    # An empty list has no label, in a column of lists of texts; alone it says nothing.
+    if all(_is_text(value) for value in present) and any(len(value) > 0 for value in present):
         texts = np.empty(len(entries), object)
         texts[:] = [None if gone else _text(value) for value, gone in zip(entries, absent, strict=True)]
         return texts
@@ -236,7 +237,7 @@ def _rows_of(values: np.ndarray, text: str) -> list[int]:
 def _is_text(value: Any) -> bool:
     """Return whether an entry is a text, or a list of texts."""
     if isinstance(value, list | tuple):
-        return all(isinstance(each, str) for each in value) and len(value) > 0
+        return all(isinstance(each, str) for each in value)
     return isinstance(value, str)
 
 

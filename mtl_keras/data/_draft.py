@@ -173,7 +173,7 @@ def _describe_task(name: str, column: InferredColumn) -> dict[str, Any]:
     fields: dict[str, Any] = {"kind": column.task}
     if name != column.name:
         fields["label"] = column.name
-    if (column.task == "Classification" and column.values) or (column.task == "Ordinal" and not _unordered(column)):
+    if column.task in ("Classification", "Ordinal") and column.values and not _lacks_order(column):
         fields["classes"] = [_plain(value) for value in column.values]
     elif column.task == "MultiLabel" and column.kind == "multi-label":
         fields |= {"separator": column.separator, "classes": list(column.values)}
@@ -185,9 +185,9 @@ def _describe_task(name: str, column: InferredColumn) -> dict[str, Any]:
     return fields
 
 
-def _unordered(column: InferredColumn) -> bool:
-    """Return whether a column has no values, or texts, whose order is not that of the alphabet."""
-    return not column.values or any(isinstance(value, str) for value in column.values)
+def _lacks_order(column: InferredColumn) -> bool:
+    """Return whether a task has an order that its values do not say: that of the alphabet is hardly ever the one of texts."""
+    return column.task == "Ordinal" and any(isinstance(value, str) for value in column.values)
 
 
 def _plain(value: Any) -> Any:
@@ -259,7 +259,7 @@ def _comment(file: StudyFile, inference: Inference, names: Mapping[str, Inferred
     for name, column in names.items():
         absent = f", {column.missing:.1%} missing" if column.missing else ""
         notes[f"tasks.{name}"] = f"{column.count:,} labels{absent}; {column.kind}: {column.reason}"
-        if column.task == "Ordinal" and _unordered(column) and column.values:
-            values = ", ".join(json.dumps(str(value), ensure_ascii=False) for value in column.values)
-            notes[f"tasks.{name}"] += f"\nPut in order, the lowest first, and add: classes = [{values}]"
+        if _lacks_order(column):
+            values = ", ".join(json.dumps(_plain(value), ensure_ascii=False) for value in column.values)
+            notes[f"tasks.{name}.kind"] = f"add classes = [...], from the lowest to the highest, of: {values}"
     return notes

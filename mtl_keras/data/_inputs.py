@@ -144,11 +144,16 @@ def _describe_unusual(x: np.ndarray, lowest: float, highest: float, name: str) -
     )
 
 
+def _has_text(value: Any) -> bool:
+    """Return whether an entry is a text, or a list with one."""
+    return isinstance(value, str) or (isinstance(value, list | tuple) and any(isinstance(each, str) for each in value))
+
+
 def as_column(values: Any) -> np.ndarray:
     """Return a label column as an array; a text among numbers does not turn the numbers into texts."""
     if isinstance(values, np.ndarray):
         return values
-    if isinstance(values, list | tuple) and any(isinstance(value, str) for value in values):
+    if isinstance(values, list | tuple) and any(_has_text(value) for value in values):
         return np.fromiter(values, object, len(values))
     try:
         return np.asarray(values)

@@ -77,7 +77,7 @@ def find_files(values: Sequence[Any], column: str, root: Path, suffix: str, prob
             first = root / (below[missing[0]] or "")
             raise RowsError(
                 f"Every image of the table must exist. Received: {len(missing)} of {len(files)} that do not, the first "
-                f"{first}, {list_rows(missing)}. {_suggest_file(first)}.",
+                f"{first}, {list_rows(missing)}. {_suggest_file(first, suffix)}.",
                 missing,
                 "no such file",
             )
@@ -94,8 +94,8 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _suggest_file(path: Path) -> str:
-    """Return the remedy for a file that is missing."""
+def _suggest_file(path: Path, given: str) -> str:
+    """Return the remedy for a file that is missing, whose name ends in the suffix that was given."""
     endings = sorted(p.name.removeprefix(path.name) for p in path.parent.glob(f"{glob.escape(path.name)}.*"))
     if endings:
         return f"{path.name}{endings[0]} lies there: pass suffix={endings[0]!r}"
@@ -103,7 +103,8 @@ def _suggest_file(path: Path) -> str:
     if below:
         suffix = below[0].name.removeprefix(path.name)
         return f"{below[0]} lies there: pass root={str(below[0].parent)!r}" + (f" and suffix={suffix!r}" if suffix else "")
-    return "Pass root=, the folder that the paths are relative to, or remove the rows"
+    also = f", correct suffix={given!r}" if given else ""
+    return f"Pass root=, the folder that the paths are relative to{also}, or remove the rows"
 
 
 def refuse_unreadable(files: Mapping[int, Path], root: Path, reasons: Mapping[int, str], column: str) -> None:

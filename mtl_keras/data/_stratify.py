@@ -60,9 +60,10 @@ def stratified_choice(strata: Sequence[np.ndarray], n: int, count: int, seed: in
         if level and (short := int(left.sum() - kept.sum())) and 0 < count < n and not reported:
             reported = True
             _log.info(
-                "Split: %d rows are in %d strata of %d column(s) too small to be divided in proportion; they are pooled.",
-                short, int(((sizes > 0) & (sizes * share < 1)).sum()), level,
-            )  # fmt: skip
+                "Split: %d rows are in %d strata too small to be divided in proportion; they are pooled.",
+                short,
+                int(((sizes > 0) & (sizes * share < 1)).sum()),
+            )
         left &= ~kept
     return np.sort(_choose_in_proportion(group[order], order, count))
 

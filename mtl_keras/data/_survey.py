@@ -73,6 +73,11 @@ def survey_table(
     whole, reader = plan_table(table, tasks, image, inputs, root, suffix, splits, weight, seed)
     problems = Problems()
     rows = reader.read(whole.frame, problems)
+    class_names = collect_class_names(rows.tasks, rows.class_names)
+    for name, (stored, present) in rows.labels.items():
+        # Training weighs them when it has all data.
+        with problems.collect():
+            rows.tasks[name].class_weights(stored[present > 0], class_names.get(name, ()))
     files = [None if file is None else reader.root / file for file in rows.files or ()]
     divided = len(rows.sides) > 0
     return Survey(
@@ -80,7 +85,7 @@ def survey_table(
         whole.frame,
         rows.tasks,
         rows.labels,
-        collect_class_names(rows.tasks, rows.class_names),
+        class_names,
         reader.kinds or {},
         files,
         rows.sides if divided else None,

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TableReader", "TableRows", "from_table", "plan_table"]
 
+#: Characters of the ending of a file's name.
+LONGEST_SUFFIX = 40
 Labels = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -209,8 +211,11 @@ def plan_table(
     """Return a table and how its rows are read; see `from_table` for arguments and errors."""
     check_tasks(tasks)
     seed = check_seed("seed", seed)
-    if not isinstance(suffix, str):
-        raise MTLError(f"`suffix` must be a text. Received: suffix={describe(suffix)}. Pass e.g. suffix='.jpg'.")
+    if not isinstance(suffix, str) or suffix != suffix.strip() or not suffix.isprintable() or len(suffix) > LONGEST_SUFFIX:
+        raise MTLError(
+            f"`suffix` must be a text of at most {LONGEST_SUFFIX} characters without spaces around it. Received: "
+            f"suffix={describe(suffix)}. Pass e.g. suffix='.jpg'."
+        )
     divided = parse_splits(splits)
     if (image is None) == (inputs is None):
         received = "neither" if image is None else "both"

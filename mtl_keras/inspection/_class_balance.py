@@ -60,7 +60,7 @@ def _check_splits(label: Labels, counts: dict[str, np.ndarray], rows: Rows) -> I
                 "note",
                 label.name,
                 f"The {split} rows have no {name_some(absent)}: what is measured there says nothing of it.",
-                "Choose splits that are stratified, or more rows.",
+                "Use more rows, or hold out a larger share of them.",
             )
 
 

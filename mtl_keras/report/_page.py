@@ -51,7 +51,7 @@ def page(record: Record, pictures: Sequence[Picture]) -> str:
     """Return the README.md of a record with these pictures, of which the first is shown and the others are linked."""
     record = escaped(record)
     shown = (*shown_tasks(record.metrics), "all")
-    hidden = len({row["task"] for row in record.metrics} - set(shown))
+    hidden = {row["task"] for row in record.metrics} - set(shown)
     parts = [f"# {record.title}", f"**{record.finding}**", record.question, "## Setup", f"```sh\n{record.command}\n```"]
     parts.append(_environment(record.environment))
     if record.summaries:
@@ -60,7 +60,7 @@ def page(record: Record, pictures: Sequence[Picture]) -> str:
     for table in record.tables:
         parts += [table.markdown.rstrip(), table.caption]
     if hidden:
-        parts.append(f"{hidden} more tasks, which fewer approaches have, are in [metrics.csv](metrics.csv).")
+        parts.append(_describe_hidden(record, hidden, shown))
     parts += budgets(record)
     if record.trials:
         parts.append(_search(record.trials))
@@ -97,6 +97,15 @@ def result_table(record: Record) -> list[str]:
     differs = any("−" in column and table[column].str.contains("[", regex=False).any() for column in table.columns)
     resplit = f" {RESPLIT_LEGEND.format(ratio=record.resplit).rstrip('; ')}." if differs and record.resplit else ""
     return [to_markdown(table).rstrip(), f"{LEGEND}{resplit}"]
+
+
+def _describe_hidden(record: Record, hidden: set[str], shown: Sequence[str]) -> str:
+    """Return in one sentence how many tasks the page leaves out, and why if fewer approaches have them."""
+    having = {task: len({row["run"] for row in record.metrics if row["task"] == task}) for task in {*hidden, *shown}}
+    fewer = max(having[task] for task in hidden) < min(having[task] for task in shown if task in having and task != "all")
+    many = f"{len(hidden)} more {'task' if len(hidden) == 1 else 'tasks'}"
+    which = ", which fewer approaches have," if fewer else ""
+    return f"{many}{which} {'is' if len(hidden) == 1 else 'are'} in [metrics.csv](metrics.csv)."
 
 
 def budgets(record: Record, folder: str = "") -> list[str]:

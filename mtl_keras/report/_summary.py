@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,15 @@ def write_summary(results_folder: str | Path) -> list[str]:
     names = [path.relative_to(folder).as_posix() for path in paths]
     summary: list[dict[str, Any]] = []
     parts = [HEADING, f"Test split. {LEGEND}"]
-    for path, name in zip(paths, names, strict=True):
-        record = read_record(path, history=False)
+    records = {name: read_record(path, history=False) for path, name in zip(paths, names, strict=True)}
+    titles = Counter(record.title for record in records.values())
+    for name, record in records.items():
+        # Of several records with one title, the folder says which is which.
+        title = record.title if titles[record.title] == 1 else f"{record.title}, {name}"
         summary += _summary_rows(name, record.metrics)
         scores, legend = result_table(escaped(record))
-        parts += [f"## [{record.title}]({quote(name)}/README.md)", record.finding, scores]
+        parts += [f"## [{title}]({quote(name)}/README.md)", record.finding]
+        parts += [f"On the {record.split} split: there are no test values.", scores] if record.split != "test" else [scores]
         parts += [legend] if is_comparison(record.metrics, record.published) else []
         # No published value stands without what it was reached with.
         parts += budgets(escaped(record), f"{name}/") if record.published else []

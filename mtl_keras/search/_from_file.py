@@ -16,6 +16,7 @@ from mtl_keras.inspection import Report, inspect_table
 from mtl_keras.search._default_space import RANGES, check_ranges, default_space
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
+from mtl_keras.tables import KINDS as COLUMN_KINDS
 from mtl_keras.tables import StudyFile, Table, read_table
 from mtl_keras.tasks import KINDS, Task, Tasks
 
@@ -43,6 +44,9 @@ def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
     tasks = Tasks(*(_read_task(file, name, fields) for name, fields in file.tasks.items()))
     splits = _read_splits(file)
     settings = _with_folds(file, _read_settings(file), splits)
+    if "columns" in file.inputs and "backbone" in file.settings and settings.backbone != "MLP":
+        received = f"Received: columns as inputs, and the backbone {settings.backbone!r}, which takes images"
+        raise file.error("settings.backbone", f"A backbone must suit the inputs. {received}. Write backbone = 'MLP'")
     for key in file.space:
         file.check_key("space", key, RANGES)
     ranges = _call(file, "space", check_ranges, file.space)
@@ -125,13 +129,25 @@ def _read_splits(file: StudyFile) -> Splits:
 
 
 def _check_columns(file: StudyFile, splits: Splits, tasks: Tasks, columns: Sequence[str]) -> None:
-    """Refuse a column of the study file that the table lacks."""
+    """Refuse a column of the study file that the table lacks, that is of no kind, or that is predicted from itself."""
+    read = {column: name for name, task in tasks.items() for column in task.columns_read}
+    for name, kind in file.inputs.get("columns", {}).items():
+        if kind not in COLUMN_KINDS:
+            raise file.error(f"inputs.columns.{name}", str(unknown("kind of input column", kind, COLUMN_KINDS)))
+        if name in read:
+            received = f"Received: {name!r} as both, for task {read[name]!r}"
+            rule = f"A column must be an input or a label. {received}. Leave it out of the inputs"
+            raise file.error(f"inputs.columns.{name}", rule)
     named = {f"inputs.columns.{name}": name for name in file.inputs.get("columns", ())}
     if "image" in file.inputs:
         named["inputs.image"] = file.inputs["image"]
     for name, task in tasks.items():
         named |= {f"tasks.{name}.{'columns' if len(task.columns_read) > 1 else 'label'}": each for each in task.columns_read}
     named |= {f"splits.{name}": name for name in splits.columns}
+    weight = file.inputs.get("weight", {})
+    named |= (
+        {"inputs.weight": weight} if isinstance(weight, str) else {f"inputs.weight.{task}": weight[task] for task in weight}
+    )
     for key, name in named.items():
         if name not in columns:
             shown = ", ".join(map(repr, columns[:12])) + (", ..." if len(columns) > 12 else "")

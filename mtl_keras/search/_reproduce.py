@@ -122,7 +122,7 @@ def reproduce_study(
                 results.model,
                 approaches[0].data(0).class_names,
                 lambda record: study.complete(record, judge=judge),
-                title=f"{study.name}: {len(names)} configurations",
+                title=f"{study.name}: {len(names)} configuration{'' if len(names) == 1 else 's'}",
                 question=study.summary,
                 **results.content,
                 trainings=trainer.trainings,

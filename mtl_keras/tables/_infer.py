@@ -230,7 +230,8 @@ def _with_role(
         if column.kind not in INPUTS:
             raise MTLError(
                 f"An input column must hold numbers, categories, booleans or dates. Received: {column.name!r} of kind "
-                f"{column.kind}: {column.reason}. Leave it out of the inputs."
+                f"{column.kind}: {column.reason}. Leave it out of the inputs, or state what it is, e.g. "
+                f"inputs={{{column.name!r}: 'number'}}, or in the study file."
             )
         return replace(column, role="input")
     if column.kind == "category" and "train" in column.values and set(column.values) <= SPLITS:

@@ -232,8 +232,8 @@ def _log_idle_weighting(model: MultiTaskModel, phase: Phase) -> None:
     shared = any(layer.trainable_variables for layer in model.layers_by_name("shared"))
     if len(active) > 1 and not shared and not model.get_layer("backbone").trainable_variables:
         logger.info(
-            "The trunk is frozen and no trained layer is shared, so each task trains alone and loss weights change next to "
-            "nothing under Adam. Pass shared=(512,) to let the tasks share a dense layer."
+            "The backbone is frozen and no trained layer is shared, so each task trains alone and loss weights change next to "
+            "nothing under Adam. With shared dense layers (shared=(512,), a `shared_depth` of 1) the tasks learn together."
         )
 
 

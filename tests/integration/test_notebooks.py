@@ -63,6 +63,12 @@ QUICK: dict[str, dict[str, Any]] = {
         "changes": {"pretrained": True, "image_size": 32},
         "frozen_dir": str(RESULTS / "two_datasets/2026-11-28-frozen"),
     },
+    "06_own_data.ipynb": {
+        "trials": 1,
+        "epochs": 1,
+        "n_final_seeds": 1,
+        "record_dir": str(RESULTS / "clothing/2026-11-28"),
+    },
 }
 #: Notebooks that need the folder of real data.
 REAL = sorted(name for name, parameters in QUICK.items() if "data_dir" in parameters)

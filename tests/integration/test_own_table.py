@@ -337,6 +337,56 @@ def test_what_is_wrong_with_a_study_file_is_named_by_line(old: str, new: str, sa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[inputs]", '[inputs]\nweight = "trsut"', "Unknown column: received 'trsut'. Did you mean 'trust'?"),
+        ("[inputs]", '[inputs]\nweight = { grade = "trsut" }', "Unknown column: received 'trsut'. Did you mean 'trust'?"),
+        ('backbone = "MLP"', 'backbone = "SmallCNN"', "A backbone must suit the inputs. Received: columns as inputs, and"),
+        ('age = "number"', 'age = "numeric"', "Unknown kind of input column: received 'numeric'. Did you mean 'number'?"),
+        (
+            'age = "number"',
+            'price = "number"',
+            "A column must be an input or a label. Received: 'price' as both, for task 'price'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_columns_of_a_study_file_is_named_by_line(old: str, new: str, said: str, tmp_path: Path) -> None:
+    whole = people(tmp_path)
+    assert old in whole
+    (tmp_path / "study.toml").write_text(whole.replace(old, new, 1), encoding="utf-8")
+    done = command("train", tmp_path / "study.toml", "--output-dir", tmp_path / "out")
+    line = whole[: whole.index(old)].count("\n") + (2 if "weight" in new else 1)
+    refused(done, f"study.toml, line {line}: {said}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_order_of_texts_is_stated_never_guessed(tmp_path: Path) -> None:
+    whole = people(tmp_path)
+    (line,) = (line for line in whole.splitlines() if "Ordinal" in line)
+    assert line == 'kind = "Ordinal"  # add classes = [...], from the lowest to the highest, of: "high", "low", "mid"'
+    assert "\nclasses = " not in whole
+    said = "must state the order of texts. Received: none for task 'grade', with high, low, mid."
+    options = ("--epochs", 1, "--output-dir", tmp_path / "out")
+    refused(command("train", tmp_path / "study.toml", *options), said)
+    refused(command("train", tmp_path / "people.csv", "--tasks", "grade:Ordinal", *options), said)
+    assert command("check", tmp_path / "study.toml").code == 1
+    stated = whole.replace(line, 'kind = "Ordinal"\nclasses = ["low", "mid", "high"]')
+    (tmp_path / "study.toml").write_text(stated, encoding="utf-8")
+    assert command("train", tmp_path / "study.toml", *options).code == 0
+
+
+def people(folder: Path) -> str:
+    """Write a table and its study file; return the text of this one."""
+    age = np.random.default_rng(0).normal(40, 9, 200).round(1)
+    frame = pd.DataFrame({"age": age, "trust": age / 100, "price": 2 * age})
+    frame["grade"] = np.where(age < 35, "low", np.where(age < 45, "mid", "high"))
+    frame.to_csv(folder / "people.csv", index=False)
+    tasks = ("--tasks", "grade:Ordinal,price", "--inputs", "age")
+    assert command("init", folder / "people.csv", *tasks, "-o", folder / "study.toml").code == 0
+    return (folder / "study.toml").read_text(encoding="utf-8")
+
+
 def test_ranges_of_the_space_are_those_of_the_file(tmp_path: Path) -> None:
     photos(tmp_path / "own")
     path = tmp_path / "own" / "study.toml"
