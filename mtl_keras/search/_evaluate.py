@@ -86,7 +86,7 @@ def _check_rows(folder: Path, config: Mapping[str, Any], data: Data) -> None:
     )
     if (changed := describe_change(before, now)) is not None:
         raise MTLError(
-            f"A run must be evaluated on the rows that it was started with: other ones may be divided otherwise, and training "
+            "A run must be evaluated on the rows that it was started with: other ones may be divided otherwise, and training "
             f"rows held out. Received: other {changed} than those of {folder}. Restore the table or folder, or evaluate the "
             "model on data of your own by mtl.evaluate."
         )

@@ -266,3 +266,11 @@ def test_a_check_says_what_training_refuses_of_every_kind_of_task() -> None:
     (error,) = (each for each in inspect_table(wrong, tasks, inputs={"x": "number"}).findings if each.severity == "error")
     assert "must be integers from 0 to 3" in error.message
     assert error.subject in ("grade", "table")
+
+
+def test_lists_and_mixed_values_of_a_json_table_are_checked() -> None:
+    lists, mixed = [["a"], ["a", "b"], []] * 20, ["a", 1, None, True] * 15
+    frame = pd.DataFrame({"x": range(60), "lists": lists, "same": [["a"]] * 60, "mixed": mixed, "y": [0, 1] * 30})
+    kinds = {"x": "number", "lists": "category", "same": "category", "mixed": "category"}
+    report = inspect_table(frame, mtl.Tasks(mtl.Binary("y")), inputs=kinds)
+    assert [each.subject for each in report.findings if each.check == "constant_columns"] == ["same"]
