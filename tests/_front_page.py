@@ -23,7 +23,7 @@ EXPERIMENTS, ONE_MODEL = "cifar10_reconstruction/2026-11-27-experiments", "cifar
 BINARY, BINARY_FROZEN = "cifar100_binary/2026-11-26", "cifar100_binary/2026-11-26-frozen"
 ALTERNATED, ALTERNATED_FROZEN = "two_datasets/2026-11-26", "two_datasets/2026-11-28-frozen"
 
-CLOTHING = "clothing/2026-11-28"
+CLOTHING, YEAST = "clothing/2026-11-28", "yeast/2026-11-28"
 
 FIVE = ("living", "big", "equal", "half_4", "half_5")
 
@@ -69,7 +69,7 @@ def points(name: str, one: str, other: str, task: str | Sequence[str], kind: str
     return replace(whole, metrics=rows).difference(one, other, task).points
 
 
-def about(name: str, run: str) -> str:
+def about(name: str, run: str, rows_are: str = "images") -> str:
     """Return on what a run was trained and measured: rows, epochs, seeds, n of validation and test."""
     whole = record(name)
     budgets = [each for each in whole.budgets if each.run == run]
@@ -78,7 +78,7 @@ def about(name: str, run: str) -> str:
     n = {split: " and ".join(f"{labeled[task, split]:,}" for task in tasks) for split in ("validation", "test")}
     rows, seeds = " and ".join(f"{each.rows:,}" for each in budgets), len(whole.values(run, tasks[0]))
     counted = f"{seeds} seed{'s' if seeds > 1 else ''}"
-    images = f"{rows} training images, {n['validation']} for validation, {n['test']} for testing"
+    images = f"{rows} training {rows_are}, {n['validation']} for validation, {n['test']} for testing"
     return f"{images}, {budgets[0].epochs} epochs, {counted}"
 
 
@@ -159,6 +159,12 @@ def clothing() -> str:
     sure = [task for task, p in zip(given, corrected, strict=True) if p < statistics.SIGNIFICANT]
     judged = f"after Holm's correction the difference is shown for {' and '.join(sure) or 'neither'}"
     return f"""**Clothing: garments, and which are for children** ([notebook](notebooks/06_own_data.ipynb), {link("record", CLOTHING)}; {about(CLOTHING, run)}, each seed with a random split of its own; nothing is published). From one table of labels, on a frozen backbone, one network for both reaches a macro F1 of {spread(CLOTHING, run, "garment", "macro_f1")} for 17 garments and an AUC of {spread(CLOTHING, run, "kids", "auc")} for children's clothes. A network for one of them reaches {spread(CLOTHING, alone, "garment", "macro_f1")} and {spread(CLOTHING, alone, "kids", "auc")}: differences of {given["garment"].points} and {given["kids"].points} points (95 % intervals, corrected for splits that share photos); {judged}."""
+
+
+def yeast() -> str:
+    """Return the paragraph on the study of genes, which repeats nothing that was published."""
+    whole = record(YEAST)
+    return f"""**Yeast: fourteen labels of a gene from 103 numbers** ({link("record", YEAST)}; {about(YEAST, "full", "genes").replace("seeds", "folds")}; nothing is published). {whole.finding}"""
 
 
 def in_short() -> str:
@@ -270,7 +276,18 @@ At 224 px, with four cached views of each training image and the option to deriv
 def studies() -> str:
     """Return the section on the reproduced studies."""
     return "\n\n".join(
-        [in_short(), cifar100(), landmarks(), reconstruction(), binary(), sweep(), alternated(), approaches(), clothing()]
+        [
+            in_short(),
+            cifar100(),
+            landmarks(),
+            reconstruction(),
+            binary(),
+            sweep(),
+            alternated(),
+            approaches(),
+            clothing(),
+            yeast(),
+        ]
     )
 
 
