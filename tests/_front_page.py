@@ -246,7 +246,8 @@ def digits() -> str:
         for name in (DIGITS, DIGITS_BEFORE)
     }
     now, before, first = pairs[DIGITS], pairs[DIGITS_BEFORE], record(DIGITS_FIRST)
-    assert now["digit"].mean > 0 and now["parity"].mean > 0 > before["parity"].mean
+    assert now["digit"].mean > 0
+    assert now["parity"].mean > 0 > before["parity"].mean
     assert whole.difference("multi-task", "single-task", "image").mean > 0, "an error"
     assert first.mean("multi-task", "image") > whole.mean("multi-task", "image")
     return f"""The digits study, run with `mtl-keras tune` ({link("record", DIGITS)}; mean ± sample SD; {about(DIGITS, "multi-task")}):

@@ -9,6 +9,7 @@ each time they are read.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import re
@@ -181,10 +182,14 @@ def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int) -> Callabl
     def call(batch: tf.Tensor) -> tf.Tensor:
         return tf.cast(trunk(batch, training=False), tf.float32)
 
-    # Traced here and not in the first call, which TensorFlow would count as retracing after those of other trunks.
-    traced = call.get_concrete_function()
+    @functools.cache
+    def trace() -> Callable[[tf.Tensor], tf.Tensor]:
+        # Not by calling, which TensorFlow would count as retracing after those of other trunks.
+        return call.get_concrete_function()
 
     def compute(start: int, stop: int) -> np.ndarray:
+        # Traced where rows are missing only, since this takes as long as many rows of features do.
+        traced = trace()
         # All batches are queued first: an accelerator computes one batch while the next is transferred.
         parts = [traced(tf.constant(images[i : min(i + batch_size, stop)])) for i in range(start, stop, batch_size)]
         return np.concatenate([part.numpy() for part in parts])
