@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +18,7 @@ from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.prediction import predict
 from mtl_keras.tables import describe_difference
-from mtl_keras.tasks import Task
+from mtl_keras.tasks import Metric, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,8 @@ class Score:
 
     Attributes:
         task: Name of the task.
-        metric: Name of the metric.
+        metric: Name of the metric. Where rows have different weights, each metric is there a second time, as
+            `"weighted_{metric}"`, with the weights; otherwise each labeled row counts once.
         value: Its value.
         n: Number of labeled rows that it was computed from.
         unit: Unit in words.
@@ -47,8 +48,6 @@ class Score:
         trivial: The same metric for the trivial predictor, which ignores the input (majority class or mean of the training
             rows).
         skill: `(value - trivial) / (perfect - trivial)` for the task's own metric, else None.
-        weighted: The same metric with the weights of rows; None if all rows have the same. `value`, `trivial` and `skill` count
-            each labeled row once.
     """
 
     task: str
@@ -59,7 +58,6 @@ class Score:
     direction: str
     trivial: float
     skill: float | None = None
-    weighted: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,7 +89,7 @@ class Evaluation:
         lines = [f"Evaluation on the {self.split} split: skill {self.skill:.4f}"]
         for task, values in list(self.values().items())[:SHOWN]:
             own = [score for score in self.scores if score.task == task]
-            shown = ", ".join(f"{score.metric} {values[score.metric]:.4g} ({_beside(score)})" for score in own)
+            shown = ", ".join(f"{score.metric} {values[score.metric]:.4g} (trivial {score.trivial:.4g})" for score in own)
             lines.append(f"  {task}: {shown}, {own[0].n} rows")
         if len(self.values()) > SHOWN:
             lines.append(f"  and {len(self.values()) - SHOWN} more tasks, see `scores`")
@@ -198,8 +196,7 @@ def evaluate(
         stored, predicted = rows.y[name], predictions[name]
         if len(present) < len(rows):
             stored, predicted = stored[present], predicted[present]
-        weight = rows.weight[name][present]
-        scores += _score(task, stored, predicted, trivial[name], None if np.ptp(weight) == 0 else weight)
+        scores += _score(task, stored, predicted, trivial[name], rows.weight[name][present])
         if task.from_input:
             examples[name] = (keras.ops.convert_to_numpy(task.target(stored[:EXAMPLES])), predicted[:EXAMPLES])
         if (counts := task.confusion(stored, predicted)) is not None:
@@ -252,28 +249,30 @@ def _warn_once(line: str) -> None:
 
 
 def _score(
-    task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float], weight: np.ndarray | None
+    task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float], weight: np.ndarray
 ) -> list[Score]:
-    """Return every metric of one task, that of the skill first; also weighted, if its rows have weights."""
-    values = task.score(stored, predicted)
-    weighted = {} if weight is None else task.score(stored, predicted, weight)
-    scores = []
+    """Return every metric of one task, that of the skill first, and then with the weights of rows if these differ."""
     # Tables and plots show the first one as the task's own.
-    for metric in sorted(task.all_metrics, key=lambda metric: metric != task.metric):
-        value, base, name = values[metric.name], trivial[metric.name], metric.name
-        skill = metric.skill(value, base) if metric == task.metric and not math.isnan(base) else None
-        scores.append(
-            Score(task.name, name, value, len(stored), metric.unit, metric.direction, base, skill, weighted.get(name))
+    metrics = sorted(task.all_metrics, key=lambda metric: metric != task.metric)
+    values = dict(zip(metrics, _values(task, metrics, stored, predicted, None), strict=True))
+    if metrics[0].weighted.name in trivial:
+        values |= zip((each.weighted for each in metrics), _values(task, metrics, stored, predicted, weight), strict=True)
+    own = trivial[task.metric.name]
+    if math.isnan(own):
+        _warn_once(
+            f"The skill leaves out {task.name}: its {task.metric.name} has no value on these {len(stored)} rows, as where all "
+            "labels are of one class. Take more rows, or give the task another skill=."
         )
-        if metric == task.metric and math.isnan(base):
-            _warn_once(
-                f"The skill leaves out {task.name}: its {name} has no value on these {len(stored)} rows, as where all labels "
-                "are of one class. Take more rows, or give the task another skill=."
-            )
-    return scores
+    skills = {} if math.isnan(own) else {task.metric: task.metric.skill(values[task.metric], own)}
+    return [
+        Score(task.name, each.name, value, len(stored), each.unit, each.direction, trivial[each.name], skills.get(each))
+        for each, value in values.items()
+    ]
 
 
-def _beside(score: Score) -> str:
-    """Return what is printed next to a value."""
-    weighted = "" if score.weighted is None else f", weighted {score.weighted:.4g}"
-    return f"trivial {score.trivial:.4g}{weighted}"
+def _values(
+    task: Task, metrics: Sequence[Metric], stored: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None
+) -> list[float]:
+    """Return the values of metrics in their order."""
+    values = task.score(stored, predicted, weight)
+    return [values[metric.name] for metric in metrics]

@@ -63,7 +63,7 @@ def test_class_weights_of_training_rows_weigh_both_losses(class_weight: Any) -> 
     evaluation = mtl.evaluate(model, data, cache_dir=False)
     assert evaluation.value("kind", "accuracy") == pytest.approx(np.mean(outputs.argmax(1) == labels))
     assert log["val_kind_accuracy"] == pytest.approx(np.mean(outputs.argmax(1) == labels))
-    assert all(score.weighted is None for score in evaluation.scores)
+    assert not any(score.metric.startswith("weighted") for score in evaluation.scores)
 
 
 def test_weights_of_labels_count_each_label_by_its_own() -> None:
@@ -101,10 +101,19 @@ def test_row_weights_weigh_losses_and_metrics_are_said_with_and_without(weight: 
     assert log["val_new_loss"] == pytest.approx(compute_loss(-np.log(np.where(labels, q, 1 - q)), own["new"]), rel=1e-4)
     evaluation = mtl.evaluate(model, data, cache_dir=False)
     away = np.abs(outputs["price"][:, 0] - data.validation.y["price"])
-    score = next(score for score in evaluation.scores if score.metric == "mae")
-    assert score.value == pytest.approx(away.mean())
-    assert score.weighted == pytest.approx(np.average(away, weights=own["price"]))
-    assert f"weighted {score.weighted:.4g}" in repr(evaluation)
+    assert evaluation.value("price", "mae") == pytest.approx(away.mean())
+    weighted = next(score for score in evaluation.scores if score.metric == "weighted_mae")
+    assert weighted.value == pytest.approx(np.average(away, weights=own["price"]))
+    # The trivial predictor is the same, measured with the weights too; skill counts each row once.
+    far = np.abs(data.train.y["price"].mean() - data.validation.y["price"])
+    assert weighted.trivial == pytest.approx(np.average(far, weights=own["price"]))
+    assert weighted.skill is None
+    assert f"weighted_mae {weighted.value:.4g} (trivial" in repr(evaluation)
+    rows = mtl.report.metrics_rows(evaluation, run="multi-task", seed=0, phase=0, epoch_kind="best")
+    trivial = mtl.report.trivial_rows(evaluation)
+    shown = mtl.report.scores_table([*rows, *trivial], "validation")
+    assert {"mae", "weighted_mae"} <= set(shown[shown["task"] == "price"]["metric"])
+    assert next(iter(shown[shown["task"] == "price"]["metric"])) == data.tasks["price"].metric.name
 
 
 def test_a_row_of_weight_0_is_one_without_a_label() -> None:
@@ -123,7 +132,7 @@ def test_a_row_of_weight_0_is_one_without_a_label() -> None:
     model = mtl.build_model(data.tasks, image_shape=data.image_shape)
     evaluation = mtl.evaluate(model, data, cache_dir=False)
     assert evaluation.scores[0].n == (data.validation.weight["kind"] > 0).sum() < len(data.validation)
-    assert evaluation.scores[0].weighted is None
+    assert "weighted_accuracy" not in evaluation.values()["kind"]
 
 
 def test_class_weights_follow_the_training_rows() -> None:

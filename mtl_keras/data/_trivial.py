@@ -27,7 +27,8 @@ def trivial_scores(reference: Split, split: Split, tasks: Mapping[str, Task] | N
         tasks: Whose metrics are computed, e.g. those of a model; None (default) for those of the split.
 
     Returns:
-        `{task: {metric: value}}`; a task without any label in one of the splits is left out.
+        `{task: {metric: value}}`, of split rows with different weights also by `"weighted_{metric}"`; a task without any label
+        in one of the splits is left out.
     """
     scores = {name: _score(name, task, reference, split) for name, task in (split.tasks if tasks is None else tasks).items()}
     return {name: by_metric for name, by_metric in scores.items() if by_metric}
@@ -44,7 +45,12 @@ def _score(name: str, task: Task, reference: Split, split: Split) -> dict[str, f
     if seen.any() and scored.any():
         labels = _select(split.first_view().y[name], scored)
         prediction = task.trivial(_select(reference.first_view().y[name], seen))
-        scores = task.score(labels, np.broadcast_to(prediction, (len(labels), *prediction.shape)))
+        outputs = np.broadcast_to(prediction, (len(labels), *prediction.shape))
+        scores = task.score(labels, outputs)
+        weight = _select(split.weight[name], scored)
+        if np.ptp(weight) > 0:
+            weighted = task.score(labels, outputs, weight)
+            scores |= {metric.weighted.name: weighted[metric.name] for metric in task.all_metrics}
     # With the task, so that its identity is not that of a later one.
     split.array_cache.keep(kind, arrays, (task, scores))
     return dict(scores)
