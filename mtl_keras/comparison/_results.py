@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from mtl_keras.evaluation import Evaluation
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Budget, ConfusionRow, HistoryRow, MetricsRow
 
-__all__ = ["Results", "choose_best", "keep_trivial_once", "with_mean_skill"]
+__all__ = ["Results", "choose_best", "merge_trivial", "with_mean_skill"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,17 +94,22 @@ def _validation_skill(job: Job, tasks: Collection[str]) -> float:
     return own.mean_skill(values, trivial)
 
 
-def keep_trivial_once(metrics: Sequence[MetricsRow]) -> list[MetricsRow]:
-    """Return the rows with those of the trivial predictor once per split, task and metric: the first of each."""
-    seen: set[tuple[Any, ...]] = set()
+def merge_trivial(metrics: Sequence[MetricsRow]) -> list[MetricsRow]:
+    """Return the rows with one of the trivial predictor for each split, task and metric, the mean over the data of all seeds."""
+    values: dict[tuple[str, str, str], list[float]] = {}
     kept = []
     for row in metrics:
-        key = (row["split"], row["task"], row["metric"])
-        if row["role"] != "trivial" or key not in seen:
-            kept.append(row)
         if row["role"] == "trivial":
-            seen.add(key)
-    return kept
+            seen = values.setdefault((row["split"], row["task"], row["metric"]), [])
+            seen.append(row["value"])
+            if len(seen) > 1:
+                continue
+        kept.append(row)
+    # Exact, so that a value that all seeds share stays what it is.
+    means = {key: statistics.mean(seen) for key, seen in values.items()}
+    return [
+        {**row, "value": means[row["split"], row["task"], row["metric"]]} if row["role"] == "trivial" else row for row in kept
+    ]
 
 
 def with_mean_skill(metrics: Sequence[MetricsRow]) -> list[MetricsRow]:

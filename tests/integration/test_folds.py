@@ -119,6 +119,23 @@ def test_a_comparison_over_folds_says_so_and_is_corrected(compared: Path) -> Non
     assert "Nadeau and Bengio 2003, ratio of test to training rows 0.286" in page
 
 
+def test_the_trivial_predictor_is_the_mean_over_folds(tmp_path: Path) -> None:
+    tasks = mtl.Tasks(mtl.Regression("number"))
+    images = np.arange(40)[:, None, None, None] * np.ones((1, 4, 4, 1), "uint8")
+
+    def load(fold: int) -> mtl.data.Data:
+        columns = {"number": np.arange(40.0) ** 2}
+        return mtl.data.from_arrays(tasks, (images.astype("uint8"), columns), splits=mtl.data.Splits(folds=2, fold=fold))
+
+    recipe = mtl.Recipe(tasks, mtl.Backbone("SmallCNN", filters=(2,)), (4, 4, 1))
+    result = mtl.compare(recipe, load, {"equal": mtl.Phase(epochs=1)}, seeds=2, baseline=None, output_dir=tmp_path / "run")
+    for split in ("validation", "test"):
+        folds = [mtl.data.trivial_scores(data.train, getattr(data, split))["number"]["mae"] for data in map(load, (0, 1))]
+        assert abs(folds[0] - folds[1]) > 1
+        about = [row for row in result.metrics if (row["run"], row["split"]) == ("trivial", split)]
+        assert [row["value"] for row in about if row["metric"] == "mae"] == [pytest.approx(np.mean(folds))]
+
+
 def test_a_finished_comparison_over_folds_is_resumed(patients: Path, compared: Path) -> None:
     before = (compared / "metrics.csv").read_bytes()
     given = ("--approach", "equal", "--output-dir", compared, "--resume")
