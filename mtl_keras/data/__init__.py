@@ -43,7 +43,7 @@ from mtl_keras.data._inputs import read_inputs
 from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
 from mtl_keras.data._sampling import parse_sampling, parse_steps
-from mtl_keras.data._skipped import SkippedRow, skipped_text
+from mtl_keras.data._skipped import OnError, SkippedRow, describe_cost, skipped_text
 from mtl_keras.data._split import Split
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import stratified_folds
@@ -64,6 +64,7 @@ __all__ = [
     "Data",
     "Draft",
     "ImageFacts",
+    "OnError",
     "SkippedRow",
     "Source",
     "Split",
@@ -73,6 +74,7 @@ __all__ = [
     "alternate",
     "cache",
     "describe_change",
+    "describe_cost",
     "draft_study",
     "from_arrays",
     "from_dataset",

@@ -27,6 +27,7 @@ from mtl_keras.inspection._near_duplicates import check_near_duplicates
 from mtl_keras.inspection._refused import check_refused
 from mtl_keras.inspection._report import Photo, Report
 from mtl_keras.inspection._rows import Rows
+from mtl_keras.inspection._set_aside import set_aside
 from mtl_keras.inspection._split_sizes import check_split_sizes
 from mtl_keras.inspection._targets import check_targets
 
@@ -72,6 +73,8 @@ def inspect(rows: Rows) -> Report:
     """
     counts = tuple(each for count in COUNTS.values() for each in count(rows))
     findings = tuple(each for check in CHECKS.values() for each in check(rows))
+    if rows.on_error == "skip":
+        findings = tuple(set_aside(rows, findings))
     return Report(rows.name, len(rows), counts, findings, _choose_photos(rows, findings))
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.data import Splits, Survey, survey_table
-from mtl_keras.errors import check_image_size
+from mtl_keras.data import OnError, Splits, Survey, survey_table
+from mtl_keras.errors import check_image_size, check_option
 from mtl_keras.inspection._inspect import inspect
 from mtl_keras.inspection._labels import Labels, class_labels, number_labels
 from mtl_keras.inspection._report import Report
@@ -36,6 +36,7 @@ def inspect_table(
     splits: Splits | str | Mapping[str, Any] | None = None,
     weight: str | Mapping[str, str] | None = None,
     seed: int = 0,
+    on_error: OnError = "raise",
     name: str | None = None,
 ) -> Report:
     """Check a table before anything is trained on it.
@@ -51,6 +52,7 @@ def inspect_table(
         splits: See there.
         weight: See there.
         seed: See there.
+        on_error: With `"skip"`, rows that cannot be used are no errors, and what leaving them out costs is a finding.
         name: See there.
 
     Raises:
@@ -76,6 +78,8 @@ def inspect_table(
             survey.files,
             size,
             survey.errors,
+            image or "images",
+            check_option("on_error", on_error, ("raise", "skip")),
         )
     )
 

@@ -20,7 +20,7 @@ from mtl_keras.search._study import Study
 from mtl_keras.studies import studies_folder, study_summaries
 from mtl_keras.tables import StudyFile, format_of, read_study_file
 
-__all__ = ["find_run", "find_study", "load_study", "load_study_file", "study_of_run"]
+__all__ = ["file_of_run", "find_run", "find_study", "load_study", "load_study_file", "study_of_run"]
 
 #: What tells the folder of a run from a folder of images.
 CONFIG = "config.json"
@@ -111,20 +111,27 @@ def study_of_run(folder: Path, digest: str | None = None) -> Study:
     Raises:
         MTLError: If the folder keeps no study file, or not the one that the run wrote.
     """
+    file, recorded = file_of_run(folder, digest)
+    study = study_from_file(file)
+    return replace(study, source_digest=recorded or study.source_digest)
+
+
+def file_of_run(folder: Path, digest: str | None = None) -> tuple[StudyFile, str | None]:
+    """Return the study file that a run keeps, and its digest by the run's configuration; see `study_of_run`."""
     path = folder / STUDY_FILE
     if not path.is_file():
         raise MTLError(
             f"The folder of a run must keep a {STUDY_FILE} to be a study. Received: {folder}, which does not. Name the study "
             "that it is a run of."
         )
-    study = study_from_file(read_study_file(path))
+    file = read_study_file(path)
     recorded = digest or (read_config(folder) or {}).get("source_digest")
     if recorded not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
         raise MTLError(
             f"The {STUDY_FILE} of a run must be the one that the run wrote. Received: {path}, which has been changed since. "
             "Copy it to another place to start a run of its own."
         )
-    return replace(study, source_digest=recorded or study.source_digest)
+    return file, recorded
 
 
 def find_run(source: str | Path, command: str, output_dir: str | Path | None = None) -> Path | None:

@@ -159,6 +159,20 @@ def test_bad_rows_are_set_aside_and_listed(trained: tuple[Path, Done]) -> None:
     assert rows
 
 
+def test_a_check_says_what_setting_rows_aside_costs(trained: tuple[Path, Done], bad: Path) -> None:
+    """With the option, or of the run that was started with it, these rows do not stop training, and the cost is the same."""
+    folder, run = trained
+    (said,) = (line for line in run.err.splitlines() if line.startswith("Set aside"))
+    for arguments in ([bad, "--skip-bad"], [folder]):
+        done = command("check", *arguments, "--json")
+        assert done.code == 0, done.err
+        assert done.answer["trainable"]
+        first = done.answer["findings"][0]
+        assert (first["check"], first["severity"], first["rows"], first["message"]) == ("set_aside", "warning", list(BAD), said)
+        about = {f["check"]: f["remedy"] for f in done.answer["findings"] if f["check"] in ("refused", "files")}
+        assert about == {"refused": "They are left out.", "files": "They are left out."}
+
+
 def test_a_run_that_set_rows_aside_is_resumed_and_evaluated(trained: tuple[Path, Done], bad: Path) -> None:
     folder, _ = trained
     for arguments in (["train", bad, *SMALL, *FAST], ["train", bad, "--skip-bad", *SMALL, *FAST]):
