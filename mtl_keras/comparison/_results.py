@@ -95,7 +95,7 @@ def _validation_skill(job: Job, tasks: Collection[str]) -> float:
 
 
 def merge_trivial(metrics: Sequence[MetricsRow]) -> list[MetricsRow]:
-    """Return the rows with one of the trivial predictor for each split, task and metric, the mean over the data of all seeds."""
+    """Return the rows with one of the trivial predictor for each split, task and metric: the mean over all seeds."""
     values: dict[tuple[str, str, str], list[float]] = {}
     kept = []
     for row in metrics:
