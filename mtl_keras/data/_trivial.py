@@ -27,14 +27,15 @@ def trivial_scores(reference: Split, split: Split, tasks: Mapping[str, Task] | N
         tasks: Whose metrics are computed, e.g. those of a model; None (default) for those of the split.
 
     Returns:
-        `{task: {metric: value}}`, with the weighted metrics where labels have weights; a task without any label in one of the splits is left out.
+        `{task: {metric: value}}`, with the weighted metrics where labels have weights; a task without any label in one of the
+        splits is left out.
     """
     scores = {name: _score(name, task, reference, split) for name, task in (split.tasks if tasks is None else tasks).items()}
     return {name: by_metric for name, by_metric in scores.items() if by_metric}
 
 
 def label_weights(name: str, task: Task, split: Split) -> np.ndarray | None:
-    """Return what the present labels of a task count in the weighted metrics: by the weights of their rows and of their classes.
+    """Return what the present labels of a task count in weighted metrics: by the weights of rows and of classes.
 
     Args:
         name: Name of the task.
