@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 from sklearn.utils.class_weight import compute_class_weight
 
 import mtl_keras as mtl
-from mtl_keras.cli._show import show_evaluation
 from mtl_keras.errors import MTLError
 
 N = 60
@@ -94,9 +91,6 @@ def test_weighted_metrics_are_in_tables_and_records() -> None:
     assert "weighted macro_f1" in table["metric"].tolist()
     # Only where weights are given.
     assert [score.metric for score in evaluation.scores if score.task == "new"] == ["accuracy", "macro_f1"]
-    shown = Console(width=200, record=True, file=io.StringIO())
-    show_evaluation(shown, evaluation, "a run")
-    assert "weighted accuracy" in shown.export_text()
 
 
 def test_weights_of_labels_count_each_label_by_its_own() -> None:
