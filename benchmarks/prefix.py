@@ -48,8 +48,8 @@ def main() -> None:
         }
 
     data = mtl.data.from_arrays(tasks, train=rows(ROWS), validation=rows(8))
-    build = {"tasks": tasks, "backbone": "EfficientNetLite0", "image_shape": data.image_shape}
-    ours, plain = mtl.build_model(**build), mtl.build_model(**build, freeze=block)
+    name, shape = "EfficientNetLite0", data.image_shape
+    ours, plain = (mtl.build_model(tasks, name, image_shape=shape, freeze=each) for each in (False, block))
     plain.compile("adam", weighting="equal")
     timer, other = EpochTimer(), PlainEpoch(plain, data)
     with tempfile.TemporaryDirectory() as folder:
