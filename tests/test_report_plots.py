@@ -160,7 +160,7 @@ class TestPictures:
             command="mtl-keras tune c",
             config={"tasks": [{"name": "digit", "skill": "auc"}, {"name": "image", "skill": None}]},
             environment={},
-            metrics=[*metrics, *({**row, "run": "other"} for row in metrics if row["role"] == "approach")],
+            metrics=metrics + [{**row, "run": "other"} for row in metrics if row["role"] == "approach"],
             history=log,
         )
         figures = {each.name: each.draw() for each in pictures(record) if each.draw is not None}

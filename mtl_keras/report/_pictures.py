@@ -64,7 +64,7 @@ def skill_metrics(record: Record) -> dict[str, str]:
     known = {(row["task"], row["metric"]) for row in record.metrics if row["split"] == record.split}
     # It is the first of a task's rows, but was not in earlier versions.
     tasks = [each for each in record.config.get("tasks", ()) if isinstance(each, Mapping)]
-    said = {each.get("name"): each.get("skill") for each in tasks}
+    said = {str(each.get("name")): str(each.get("skill")) for each in tasks}
     first = own_metrics(record.metrics, record.split)
     return {task: said[task] if (task, said.get(task)) in known else metric for task, metric in first.items()}
 

@@ -227,6 +227,18 @@ def test_a_folder_of_images_is_a_study(tmp_path: Path) -> None:
     refused(command("tune", tmp_path / "none"), "A folder of images must have a folder for each class")
 
 
+def test_a_backbone_is_trained_from_a_block_on_behind_its_cached_output(table: Path, tmp_path: Path) -> None:
+    place = ("--cache-dir", tmp_path / "cache")
+    cut = ("--set", "backbone=SmallCNN", "--set", 'backbone_options={"filters": [2, 3], "batch_norm": "inference"}')
+    arguments = ("tune", table, *cut, *FAST, *place, "--set", "freeze=conv2", "--output-dir", tmp_path / "out", "--json")
+    done = command(*arguments)
+    assert done.code == 0, done.err
+    shapes = {entry.fingerprint["cut"] for entry in mtl.data.cache.entries(tmp_path / "cache")}
+    assert len(shapes) == 1
+    assert command("evaluate", tmp_path / "out", *place).code == 0
+    refused(command("tune", table, *cut, *FAST, *place, "--set", "freeze=conv9"), "Unknown layer or block to train from")
+
+
 def changed(**columns: Any) -> Callable[[Path], None]:
     """Write the table with other columns; a function gets the old values."""
 
