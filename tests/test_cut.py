@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def data() -> mtl.data.Data:
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
-def built(request: pytest.FixtureRequest) -> Iterator[tuple[MultiTaskModel, str]]:
+def built(request: pytest.FixtureRequest) -> tuple[MultiTaskModel, str]:
     backbone, last, block = NETWORKS[request.param]
     keras.utils.set_random_seed(0)
     with truncated(backbone.name, last):
@@ -63,7 +62,7 @@ def built(request: pytest.FixtureRequest) -> Iterator[tuple[MultiTaskModel, str]
     for weight in model.get_layer("backbone").non_trainable_weights:
         if weight.path.endswith("moving_mean"):
             weight.assign(rng.normal(0, 0.1, weight.shape))
-    yield model, block
+    return model, block
 
 
 def trained(model: MultiTaskModel, data: mtl.data.Data, phases: Any, folder: Any, **options: Any) -> Any:
@@ -175,7 +174,7 @@ def test_gradual_unfreezing_has_one_entry_for_each_cut(small: MultiTaskModel, da
     for one, two in zip(own, other, strict=True):
         np.testing.assert_array_equal(one, two)
     assert run.history == again.history
-    plain, expected = trained(small, data, phases, False)
+    _, expected = trained(small, data, phases, False)
     for one, two in zip(own, expected, strict=True):
         np.testing.assert_allclose(one, two, atol=2e-3)
 
@@ -226,8 +225,8 @@ def test_a_cut_that_several_tensors_cross_is_refused(data: mtl.data.Data, tmp_pa
         backbone = mtl.Backbone("MobileNetV2", weights=None, image_size=32, alpha=0.35, batch_norm="inference")
         model = mtl.build_model(TASKS, backbone, image_shape=(SIDE, SIDE, 3))
     said = (
-        r"One tensor must enter the block that training begins with\. Received: train_from='block_2_project', into which 2 lead: "
-        r"block_1_project_BN to block_2_add, block_2_depthwise_relu to block_2_project\. Train from 'block_2_expand' or "
+        r"One tensor must enter the block that training begins with\. Received: train_from='block_2_project', into which 2 "
+        r"lead: block_1_project_BN to block_2_add, block_2_depthwise_relu to block_2_project\. Train from 'block_2_expand' or "
         r"'block_3_expand', or pass cache_dir=False\."
     )
     phase = mtl.Phase(epochs=1, train_from="block_2_project")
