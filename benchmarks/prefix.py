@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -48,8 +49,8 @@ def main() -> None:
         }
 
     data = mtl.data.from_arrays(tasks, train=rows(ROWS), validation=rows(8))
-    build = {"tasks": tasks, "backbone": "EfficientNetLite0", "image_shape": data.image_shape}
-    ours, plain = mtl.build_model(**build), mtl.build_model(**build, freeze=block)
+    recipe = mtl.Recipe(tasks, mtl.Backbone("EfficientNetLite0"), data.image_shape)
+    ours, plain = mtl.build_model(recipe), mtl.build_model(replace(recipe, freeze=block))
     plain.compile("adam", weighting="equal")
     timer, processor, other = EpochTimer(), EpochTimer(time.process_time), PlainEpoch(plain, data)
     with tempfile.TemporaryDirectory() as folder:

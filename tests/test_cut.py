@@ -182,7 +182,7 @@ def test_gradual_unfreezing_has_one_entry_for_each_cut(small: MultiTaskModel, da
 def test_half_precision_takes_half_of_the_space(small: MultiTaskModel, data: mtl.data.Data, tmp_path: Path) -> None:
     sizes, losses = [], []
     for dtype in ("float32", "float16"):
-        phase = mtl.Phase(epochs=1, batch_size=8, train_from="conv2", cache_dtype=dtype)  # type: ignore[arg-type]
+        phase = mtl.Phase(epochs=1, batch_size=8, train_from="conv2", cache_dtype=dtype)
         run, _ = trained(small, data, [phase], tmp_path / dtype)
         losses.append(run.history[0]["loss"])
         sizes.append(
