@@ -277,3 +277,25 @@ def test_a_phase_is_a_value() -> None:
     recipe = mtl.Recipe(TASKS, mtl.Backbone("SmallCNN"), (8, 8, 1), freeze=True)
     assert mtl.Plan(recipe, (mtl.Phase(epochs=1),)).stays_frozen
     assert not mtl.Plan(recipe, (mtl.Phase(epochs=1), mtl.Phase(epochs=1, train_from="conv2"))).stays_frozen
+
+
+def where_to_begin(hp: Any, context: mtl.search.Context) -> mtl.Plan:
+    """Search the place where training of the backbone begins."""
+    place = hp.Choice("train_from", ["conv3", "conv2"])
+    recipe = mtl.Recipe(context.tasks, context.settings.new_backbone(), context.image_shape)
+    return mtl.Plan(recipe, (mtl.Phase(epochs=context.settings.epochs, batch_size=8, train_from=place),))
+
+
+def test_a_search_varies_where_training_begins(data: mtl.data.Data, tmp_path: Path) -> None:
+    options = {"filters": [4, 6, 6], "batch_norm": "inference"}
+    settings = mtl.search.Settings(backbone_options=options, epochs=1, trials=2, tuner="grid", n_final_seeds=2, baselines=False)
+    tasks = TASKS.only("kind", "odd")
+    study = mtl.Study("made-up", "A study for tests.", tasks, "digits", (SIDE, SIDE, 3), where_to_begin, settings)
+    rows = mtl.data.from_arrays(tasks, columns(40, 0), columns(24, 1), columns(24, 2))
+    found = mtl.tune(study, data=rows, output_dir=tmp_path / "run", cache_dir=tmp_path / "cache")
+    assert sorted(trial["hyperparameters"]["train_from"] for trial in found.trials) == ["conv2", "conv3"]
+    assert len({entry.fingerprint["cut"] for entry in cache.entries(tmp_path / "cache")}) == 2
+    images = rows.validation.x
+    expected = mtl.prediction.predict(found.model, images)
+    for name, outputs in mtl.prediction.predict(mtl.load_model(tmp_path / "run"), images).items():
+        np.testing.assert_allclose(outputs, expected[name], atol=1e-6)

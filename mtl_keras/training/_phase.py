@@ -119,8 +119,8 @@ class Phase:
             check_text("train_from", self.train_from, example="block6a")
         elif self.cache_dtype != "float32":
             raise MTLError(
-                f"`cache_dtype` must be left out without `train_from`. Received: cache_dtype={self.cache_dtype!r}. Features "
-                "of a backbone that is frozen as a whole are float32."
+                f"`cache_dtype` must be left out without `train_from`. Received: cache_dtype={self.cache_dtype!r}. Features of "
+                "a backbone that is frozen as a whole are float32."
             )
         if self.train_from is not None and "backbone" in (self.freeze or ()):
             raise MTLError(
