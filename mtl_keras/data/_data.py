@@ -14,6 +14,7 @@ from mtl_keras.data import cache
 from mtl_keras.data._augment import MODES
 from mtl_keras.data._digest import describe_change, digest_inputs, digest_inputs_as, digest_split
 from mtl_keras.data._inputs import describe_columns
+from mtl_keras.data._rows import by_name
 from mtl_keras.data._skipped import SkippedRow
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import label_strata, stratified_choice
@@ -21,9 +22,9 @@ from mtl_keras.data._views import View
 from mtl_keras.errors import (
     MTLError,
     check_choice,
+    check_input_shape,
     check_instance,
     check_instances,
-    check_integers,
     check_mapping,
     check_names,
     check_rows,
@@ -32,7 +33,7 @@ from mtl_keras.errors import (
     store,
     unknown,
 )
-from mtl_keras.tables import Column, TableEncoder
+from mtl_keras.tables import TableEncoder
 
 if TYPE_CHECKING:
     import keras
@@ -44,6 +45,8 @@ __all__ = ["Data"]
 #: Number of tasks, and of classes of each, that printed data show.
 SHOWN = 20
 SPLITS = ("train", "validation", "test")
+#: The names of the inputs of a table that has both images and input columns.
+PHOTO, ROW = "photo", "row"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,9 +61,10 @@ class Data:
         validation: Rows that every choice (epoch, trial, threshold) is made on.
         test: Rows for the final results, or None.
         class_names: Names of the classes of each task that has them, in the order of their indices.
-        image_shape: Shape of one original input, e.g. `(32, 32, 3)`, even if `x` holds features.
+        image_shape: Shape of one original input, e.g. `(32, 32, 3)`, even if `x` holds features; of several inputs, shapes
+            by name.
         features: Digest of the trunk whose features `x` holds, or None (default) if `x` holds the original inputs.
-        encoder: What encoded the columns of a table as `x`; None (default) if nothing did.
+        encoder: What encoded the columns of a table as `x`, or as the input `row`; None (default) if nothing did.
         skipped: Rows of a table that were set aside because they cannot be used; default none.
     """
 
@@ -69,7 +73,7 @@ class Data:
     validation: Split
     test: Split | None
     class_names: Mapping[str, tuple[str, ...]]
-    image_shape: tuple[int, ...]
+    image_shape: Any  # a tuple, or tuples by name
     features: str | None = None
     encoder: TableEncoder | None = None
     skipped: tuple[SkippedRow, ...] = ()
@@ -84,7 +88,12 @@ class Data:
         store(self, skipped=check_instances("skipped", self.skipped, SkippedRow, of="data"))
         names = check_mapping("class_names", self.class_names, of="data", example="{'kind': ('a', 'b')}")
         checked = {task: check_names(f"class_names[{task!r}]", each) for task, each in names.items()}
-        store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="data"), class_names=checked)
+        store(self, image_shape=check_input_shape("image_shape", self.image_shape, of="data"), class_names=checked)
+        if by_name(self.image_shape).keys() != self.train.inputs.keys():
+            raise MTLError(
+                f"`image_shape` must have the shape of each input. Received: {self.image_shape} for inputs "
+                f"{self.train.input_shape}. Pass one for each name."
+            )
         for task, each in checked.items():
             count = self.tasks[task].class_count if task in self.tasks else None
             if each and count is not None and len(each) != count:
@@ -125,18 +134,26 @@ class Data:
         return self.train.tasks
 
     @functools.cached_property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> Any:
         """What a network must know of the columns of rows of numbers, for `mtl.Backbone("MLP", columns=data.columns)`.
 
         Those of a table say how its encoder has encoded them. Those of an array `[n, d]` are numbers with mean and standard
         deviation of the training rows, which may be missing where one is in any split. Other inputs, and features, have none.
+        Of several inputs, the columns of each that has some, by its name.
         """
-        if self.encoder is not None:
+        if self.encoder is not None and not isinstance(self.image_shape, Mapping):
             return self.encoder.columns
-        if self.features is not None or len(self.image_shape) != 1:
+        if self.features is not None:
             return ()
-        missing = [split.missing for split in (self.train, self.validation, self.test) if split is not None]
-        return describe_columns(self.train.x, np.any(missing, axis=0))
+        shapes, found = by_name(self.image_shape), {}
+        splits = [split for split in (self.train, self.validation, self.test) if split is not None]
+        for name, array in self.train.inputs.items():
+            if len(shapes[name]) == 1:
+                missing = np.any([by_name(split.missing)[name] for split in splits], axis=0)
+                found[name] = describe_columns(array, missing)
+        if self.encoder is not None:
+            found[ROW] = self.encoder.columns
+        return found if isinstance(self.image_shape, Mapping) else found.get("", ())
 
     @property
     def task_groups(self) -> tuple[tuple[str, ...], ...]:
@@ -260,6 +277,11 @@ class Data:
             raise MTLError(
                 f"Features must be computed from images. Received: data with the features of trunk {self.features}. Pass the "
                 "original data."
+            )
+        if isinstance(self.image_shape, Mapping):
+            raise MTLError(
+                "Features must be computed from one input. Received: data of the inputs "
+                f"{', '.join(self.image_shape)}. Train without `featurize`: a frozen trunk stays as it is."
             )
         for name in splits:
             if name not in SPLITS:

@@ -40,7 +40,7 @@ def digest_split(split: Split) -> dict[str, str]:
     others that are mapped from a file, position in the file, size and time of the last change stand for the content.
     """
     named = {
-        NAMES[what] + (f" of {'input' if what == 'side' else 'task'} {name!r}" if name else ""): array
+        NAMES[what] + (f" of {'task' if what in ('y', 'weight') else 'input'} {name!r}" if name else ""): array
         for (what, name), array in split.arrays().items()
     }
     return {name: _find_digest(split, array) for name, array in named.items()}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from mtl_keras.data import Data, trivial_scores
+from mtl_keras.data import ROW, Data, by_name, trivial_scores
 from mtl_keras.data.cache import digest_trunk
 from mtl_keras.errors import MTLError, check_row_weights
 from mtl_keras.model import MultiTaskModel, directions
@@ -41,12 +41,13 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
     columns = model.recipe.backbone.columns
     if data.encoder is not None and columns and columns != data.columns:
         raise MTLError(
-            f"The columns of the backbone must be those of the data. Received: {describe_difference(columns, data.columns)}. "
+            f"The columns of the backbone must be those of the data. Received: "
+            f"{describe_difference(by_name(columns).get(ROW, columns), by_name(data.columns).get(ROW, data.columns))}. "
             "Build mtl.Backbone('MLP', columns=data.columns), since each split of a table has its own codes and means."
         )
     tasks.check_classes(data.tasks)
     for split in (data.train, data.validation):
-        shape = split.first_view().x.shape[1:]
+        shape = split.first_view().input_shape
         if data.features is None or shape != model.features.shape[1:]:
             model.check_inputs(shape)
             model.check_missing(split.missing, split.name or "unnamed")
