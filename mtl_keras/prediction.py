@@ -9,7 +9,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from mtl_keras.data import Split, by_name, cache, unnamed
+from mtl_keras.data import Split, by_input, cache, unnamed
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.tasks import Decoded
 
@@ -64,7 +64,7 @@ def predict(
         rows, pieces = x, [slice(None)]
     else:
         rows, pieces = model.check_values(x, features=features), [slice(None)]
-    model.check_inputs(unnamed({name: array.shape[1:] for name, array in by_name(rows).items()}), features=features)
+    model.check_inputs(unnamed({name: array.shape[1:] for name, array in by_input(rows).items()}), features=features)
     if not features and cache_dir is not False and model.frozen_trunk:
         folder, trunk = cache_dir or cache.default_cache_dir(), model.trunk
         found = [cache.features(trunk, rows[piece], model.fingerprint(), folder) for piece in pieces]
@@ -73,7 +73,7 @@ def predict(
     names = list(model.recipe.tasks if tasks is None else tasks)
     standard = model.standard_outputs
     network = keras.Model(model.features if features else model.input, {name: standard[name] for name in names})
-    given, count = by_name(rows), len(next(iter(by_name(rows).values())))
+    given, count = by_input(rows), len(next(iter(by_input(rows).values())))
     if not count:
         # On some CPUs, a convolution of TensorFlow answers an empty batch with a wrong shape. The shape is that for one row.
         given = {name: np.zeros((1, *array.shape[1:]), array.dtype) for name, array in given.items()}

@@ -141,7 +141,7 @@ class Recipe:
     def target_shape(self) -> tuple[int, ...]:
         """The shape of the input that a task may reconstruct: the only one, or of several the one of images; else empty."""
         if not self.inputs:
-            return self.image_shape  # type: ignore[no-any-return]
+            return self.image_shape
         images = [shape for shape in self.image_shape.values() if len(shape) == 3]
         return images[0] if len(images) == 1 else ()
 
@@ -234,7 +234,7 @@ def _read_freeze(freeze: Any, backbone: Backbone | Joined) -> Any:
             )
         if several and isinstance(freeze, str):
             raise MTLError(
-                f"`freeze` of several inputs must be True, False, or a mapping by input. Received: freeze={freeze!r}. Pass e.g. "
+                f"`freeze` of several inputs must be True, False, or a mapping by input. Received: freeze={freeze!r}. Pass "
                 f"freeze={{{next(iter(backbone.trunks))!r}: {freeze!r}}}."
             )
         return freeze

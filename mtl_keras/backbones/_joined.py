@@ -55,14 +55,14 @@ class Joined:
                 f"`backbone` of several inputs must have at least two of them. Received: {describe(given)}. Pass the backbone "
                 "alone for one input."
             )
-        trunks = {check_input_name(name): get_one(trunk) for name, trunk in given.items()}
-        for name, trunk in trunks.items():
+        items = tuple((check_input_name(name), get_one(trunk)) for name, trunk in given.items())
+        for name, trunk in items:
             if trunk.pooling is None and trunk.returns_map:
                 raise MTLError(
                     f"A backbone of several inputs must give a vector of features. Received: pooling=None for input {name!r}. "
                     "Pass pooling='avg', 'max' or 'flatten'."
                 )
-        store(self, items=tuple(trunks.items()), join=check_choice("join", join, JOINS))
+        store(self, items=items, join=check_choice("join", join, JOINS))
 
     def __repr__(self) -> str:
         join = "" if self.join == "concatenate" else f", join={self.join!r}"
@@ -149,8 +149,8 @@ class Joined:
             vector = trunk.apply(own)
             if len(vector.shape) != 2:
                 raise MTLError(
-                    f"A backbone of several inputs must give a vector of features. Received: {list(vector.shape[1:])} for input "
-                    f"{name!r}. End the network in pooling."
+                    f"A backbone of several inputs must give a vector of features. Received: {list(vector.shape[1:])} for "
+                    f"input {name!r}. End the network in pooling."
                 )
             # A model of its own, so that layers of two trunks may have the same name.
             nested = keras.Model(own, vector, name=trunk_name(name))

@@ -42,7 +42,7 @@ from mtl_keras.data._from_dataset import from_dataset
 from mtl_keras.data._inputs import check_input_rows, read_inputs
 from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
-from mtl_keras.data._rows import by_name, image_name, unnamed
+from mtl_keras.data._rows import by_input, image_name, unnamed
 from mtl_keras.data._sampling import parse_sampling, parse_steps
 from mtl_keras.data._skipped import OnError, SkippedRow, describe_cost, skipped_text
 from mtl_keras.data._split import Split
@@ -75,7 +75,7 @@ __all__ = [
     "Survey",
     "UnreadableImage",
     "alternate",
-    "by_name",
+    "by_input",
     "cache",
     "check_input_rows",
     "describe_change",

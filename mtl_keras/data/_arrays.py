@@ -11,7 +11,7 @@ import numpy as np
 from mtl_keras.data._columns import as_indices, clean_column, column_of, read_labels, refuse_unseen
 from mtl_keras.data._data import Data
 from mtl_keras.data._inputs import as_column, check_part, convert_inputs
-from mtl_keras.data._rows import by_name, image_name
+from mtl_keras.data._rows import by_input, image_name
 from mtl_keras.data._split import Split
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import label_strata, stratified_choice
@@ -114,10 +114,10 @@ def from_arrays(
     shape = parts["train"].input_shape
     for split in parts.values():
         if split.input_shape != shape:
-            given = [list(each) if isinstance(each, tuple) else each for each in (shape, split.input_shape)]
+            shapes = [list(each) if isinstance(each, tuple) else each for each in (shape, split.input_shape)]
             raise MTLError(
-                f"All splits must have inputs of one shape. Received: {given[0]} in train and {given[1]} in {split.name}. Resize "
-                "them to one shape."
+                f"All splits must have inputs of one shape. Received: {shapes[0]} in train and {shapes[1]} in {split.name}. "
+                "Resize them to one shape."
             )
     called = collect_class_names(tasks, given)
     labels = {side: {task: (split.y[task], split.weight[task]) for task in tasks} for side, split in parts.items()}
@@ -176,7 +176,7 @@ def encode_columns(
     for column in dict.fromkeys(column for task in tasks.values() if not task.from_input for column in task.columns_read):
         with problems.collect():
             cleaned[column] = clean_column(columns[column], column)
-    n = len(next(iter(by_name(x).values())))
+    n = len(next(iter(by_input(x).values())))
     labels = encode_labels(tasks, n, cleaned, problems, name=name, class_names=class_names)
     row_weights: dict[str, np.ndarray] = {}
     with problems.collect():
@@ -246,14 +246,14 @@ def make_split(
 
 def _images(task: Task, x: Any) -> np.ndarray:
     """Return the input that a task reconstructs: the only one, or of several the one of images."""
-    name = image_name(by_name(x))
+    name = image_name(by_input(x))
     if name is None:
         shapes = {key: list(array.shape[1:]) for key, array in x.items()}
         raise MTLError(
             f"Data of several inputs must have images in exactly one of them to be reconstructed. Received: {shapes} for task "
             f"{task.name!r}. Leave the task out."
         )
-    image: np.ndarray = by_name(x)[name]
+    image: np.ndarray = by_input(x)[name]
     return image
 
 

@@ -52,7 +52,9 @@ class BatchReader:
         self._of_views = {id(array) for array in images} if views else set()
         self._labels, self._weights = self._columns(self._y.values()), self._columns(self._weight.values())
         known = {key for keys, _ in (*self._labels, *self._weights) for key in keys}
-        others = {id(array): array for array in (*self._x.values(), *self._y.values(), *self._weight.values(), *self._side.values())}
+        others = {
+            id(array): array for array in (*self._x.values(), *self._y.values(), *self._weight.values(), *self._side.values())
+        }
         self._others = {key: self._source(array) for key, array in others.items() if key not in known}
 
     def read(

@@ -14,7 +14,7 @@ from mtl_keras.data import cache
 from mtl_keras.data._augment import MODES
 from mtl_keras.data._digest import describe_change, digest_inputs, digest_inputs_as, digest_split
 from mtl_keras.data._inputs import describe_columns
-from mtl_keras.data._rows import by_name
+from mtl_keras.data._rows import by_input
 from mtl_keras.data._skipped import SkippedRow
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import label_strata, stratified_choice
@@ -89,7 +89,7 @@ class Data:
         names = check_mapping("class_names", self.class_names, of="data", example="{'kind': ('a', 'b')}")
         checked = {task: check_names(f"class_names[{task!r}]", each) for task, each in names.items()}
         store(self, image_shape=check_input_shape("image_shape", self.image_shape, of="data"), class_names=checked)
-        if by_name(self.image_shape).keys() != self.train.inputs.keys():
+        if by_input(self.image_shape).keys() != self.train.inputs.keys():
             raise MTLError(
                 f"`image_shape` must have the shape of each input. Received: {self.image_shape} for inputs "
                 f"{self.train.input_shape}. Pass one for each name."
@@ -145,11 +145,11 @@ class Data:
             return self.encoder.columns
         if self.features is not None:
             return ()
-        shapes, found = by_name(self.image_shape), {}
+        shapes, found = by_input(self.image_shape), {}
         splits = [split for split in (self.train, self.validation, self.test) if split is not None]
         for name, array in self.train.inputs.items():
             if len(shapes[name]) == 1:
-                missing = np.any([by_name(split.missing)[name] for split in splits], axis=0)
+                missing = np.any([by_input(split.missing)[name] for split in splits], axis=0)
                 found[name] = describe_columns(array, missing)
         if self.encoder is not None:
             found[ROW] = self.encoder.columns

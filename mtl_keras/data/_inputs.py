@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_keras.data._rows import by_name, read_named
+from mtl_keras.data._rows import by_input, read_named
 from mtl_keras.errors import MTLError, describe, list_rows
 from mtl_keras.tables import Column
 
@@ -44,8 +44,9 @@ def check_part(side: str, part: Any) -> None:
 
 
 def convert_inputs(x: Any, split: str) -> Any:
-    """Return inputs, or a mapping of several, as uint8, int32 or float32, without a copy if they are that already; see `read_inputs` for what is checked.
+    """Return inputs, or several by name, as uint8, int32 or float32, without a copy if they are that already.
 
+    See `read_inputs` for what is checked.
     Integers stay integers where they are no images, for instance token ids. Rows of numbers `[n, d]` may lack some (NaN).
 
     Args:
@@ -58,7 +59,7 @@ def convert_inputs(x: Any, split: str) -> Any:
     if not isinstance(x, Mapping):
         return _convert(x, split)
     converted = read_named("x", x, lambda name, array: _convert(array, f"input {name!r} of {split}"))
-    check_input_rows(by_name(converted), split)
+    check_input_rows(by_input(converted), split)
     return converted
 
 
@@ -117,7 +118,9 @@ def read_inputs(x: Any, name: str, *, missing: bool | Sequence[bool] = ()) -> tu
     if x.dtype == np.uint8:
         return x, None
     if x.ndim == ROWS and np.any(missing):
-        _check_finite(x, name, np.broadcast_to(missing, x.shape[1:]))
+        # Another number of columns is refused by whoever knows the model.
+        of_columns = True if isinstance(missing, bool) or len(missing) != x.shape[1] else missing
+        _check_finite(x, name, np.broadcast_to(of_columns, x.shape[1:]))
         return x, None
     return x, _describe_unusual(x, *_find_range(x, name), name)
 

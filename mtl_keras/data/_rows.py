@@ -9,22 +9,23 @@ import numpy as np
 
 from mtl_keras.errors import MTLError, check_input_name
 
-__all__ = ["Key", "RowArrays", "by_name", "concatenate_rows", "image_name", "map_rows", "read_named", "unnamed"]
+__all__ = ["Key", "RowArrays", "by_input", "concatenate_rows", "image_name", "map_rows", "read_named", "unnamed"]
 
-#: Field of a split and name within it: `("x", "")`, or `("x", input)` of several inputs, `("y", task)`, `("weight", task)`, `("side", name)`, `("group", "")`, ...
+#: Field of a split and name within it: `("x", "")`, or `("x", input)` of several inputs, `("y", task)`, `("weight", task)`,
+#: `("side", name)`, `("group", "")`, ...
 Key = tuple[str, str]
 RowArrays = Mapping[Key, np.ndarray]
 
 X: Key = ("x", "")
 
 
-def by_name(x: Any) -> dict[str, Any]:
+def by_input(x: Any) -> dict[str, Any]:
     """Return what belongs to the inputs by their names: a mapping as it is, and that of a single input under an empty name."""
     return dict(x) if isinstance(x, Mapping) else {"": x}
 
 
 def unnamed(inputs: Mapping[str, Any]) -> Any:
-    """Return what `by_name` was made of."""
+    """Return what `by_input` was made of."""
     return inputs[""] if "" in inputs else dict(inputs)
 
 
@@ -51,7 +52,7 @@ def image_name(inputs: Mapping[str, Any], views: bool = False) -> str | None:
     A single input is it, whatever its shape. Of several, it is the one of images `[n, height, width, channels]`.
 
     Args:
-        inputs: From `by_name`.
+        inputs: From `by_input`.
         views: Whether it holds several views of each row, `[n, views, height, width, channels]`.
     """
     if "" in inputs:

@@ -12,7 +12,7 @@ from mtl_keras.data._array_cache import ArrayCache
 from mtl_keras.data._batches import BatchReader
 from mtl_keras.data._inputs import find_missing
 from mtl_keras.data._online import Online
-from mtl_keras.data._rows import Key, RowArrays, by_name, image_name, map_rows, read_named, unnamed
+from mtl_keras.data._rows import Key, RowArrays, by_input, image_name, map_rows, read_named, unnamed
 from mtl_keras.data._sampler import BatchOrder, Sampler
 from mtl_keras.data._sampling import Sampling
 from mtl_keras.errors import (
@@ -127,7 +127,7 @@ class Split:
     @property
     def inputs(self) -> dict[str, np.ndarray]:
         """The inputs by name; a single one has an empty name."""
-        return by_name(self.x)
+        return by_input(self.x)
 
     @property
     def input_shape(self) -> Any:

@@ -88,7 +88,7 @@ class Fitting(JointTraining):
 
     def _trunks(self) -> Iterable[tuple[str, Backbone]]:
         """Return each input by name with its backbone."""
-        return self.recipe.backbone.trunks.items()  # type: ignore[no-any-return]
+        return self.recipe.backbone.trunks.items()
 
     def _check_array(self, x: Any, name: str, backbone: Backbone | None) -> np.ndarray:
         """Return one input as an array after checking its values; features have no backbone."""

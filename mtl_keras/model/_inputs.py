@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from mtl_keras.data import by_name, image_name
+from mtl_keras.data import by_input, image_name
 from mtl_keras.errors import MTLError, check_row_weights, unknown
 from mtl_keras.model._units import join_digits, split_digits
 from mtl_keras.tasks import Binary, Classification, Ordinal, Task, Tasks
@@ -167,7 +167,7 @@ def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[
 
 def _images(x: Any) -> Any:
     """Return the input that a task may reconstruct: the only one, or of several the one of images, of which there is one."""
-    inputs = by_name(x)
+    inputs = by_input(x)
     return inputs[image_name(inputs) or next(iter(inputs))]
 
 

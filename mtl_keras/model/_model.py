@@ -126,7 +126,7 @@ class MultiTaskModel(Fitting):
 
     @property
     def backbones(self) -> dict[str, keras.Model]:
-        """The networks of the backbone by input, without preprocessing and pooling; that of a single input has an empty name."""
+        """The networks by input, without preprocessing and pooling; that of a single input has an empty name."""
         networks: dict[str, keras.Model] = self.recipe.backbone.networks(self)
         return networks
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from mtl_keras.data import Data, describe_change
+from mtl_keras.data import ROW, Data, describe_change
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import metrics_rows

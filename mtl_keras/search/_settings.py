@@ -142,8 +142,7 @@ class Settings:
         for freeze in self.freeze.values() if isinstance(self.freeze, Mapping) else [self.freeze]:
             if not isinstance(freeze, bool | str) or freeze == "":
                 raise MTLError(
-                    f"`freeze` must be true, false or the name of a layer. Received: freeze={describe(freeze)}. Pass "
-                    "e.g. true."
+                    f"`freeze` must be true, false or the name of a layer. Received: freeze={describe(freeze)}. Pass e.g. true."
                 )
         # Checks weights and options as well.
         backbone = Settings.new_backbone(self)

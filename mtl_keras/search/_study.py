@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras import data as data_sets
-from mtl_keras.data import Data, by_name
+from mtl_keras.data import Data, by_input
 from mtl_keras.errors import (
     MTLError,
     check_bool,
     check_function,
-    check_instance,
-    check_instances,
     check_input_shape,
+    check_instance,
     check_mapping,
     check_names,
     check_path,
@@ -31,7 +30,6 @@ from mtl_keras.runs import Plan
 from mtl_keras.search._call import call_study
 from mtl_keras.search._configuration import Configuration, Context, check_columns
 from mtl_keras.search._settings import DATA_SETTINGS, Settings
-from mtl_keras.tables import Column
 from mtl_keras.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -186,7 +184,7 @@ class Study:
     @property
     def needs_data(self) -> bool:
         """Whether its data must be loaded before its models can be built."""
-        shapes = [] if self.image_shape is None else by_name(self.image_shape).values()
+        shapes = [] if self.image_shape is None else by_input(self.image_shape).values()
         rows = any(len(shape) == 1 for shape in shapes)
         return self.image_shape is None or bool(self.tasks.unresolved) or (rows and not self.columns)
 

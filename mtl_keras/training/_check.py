@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from mtl_keras.data import ROW, Data, by_name, trivial_scores
+from mtl_keras.data import ROW, Data, by_input, trivial_scores
 from mtl_keras.data.cache import digest_trunk
 from mtl_keras.errors import MTLError, check_row_weights
 from mtl_keras.model import MultiTaskModel, directions
@@ -42,7 +42,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
     if data.encoder is not None and columns and columns != data.columns:
         raise MTLError(
             f"The columns of the backbone must be those of the data. Received: "
-            f"{describe_difference(by_name(columns).get(ROW, columns), by_name(data.columns).get(ROW, data.columns))}. "
+            f"{describe_difference(by_input(columns).get(ROW, columns), by_input(data.columns).get(ROW, data.columns))}. "
             "Build mtl.Backbone('MLP', columns=data.columns), since each split of a table has its own codes and means."
         )
     tasks.check_classes(data.tasks)
