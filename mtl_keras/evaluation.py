@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal
 import keras
 import numpy as np
 
-from mtl_keras.data import Data, Split, trivial_scores
+from mtl_keras.data import Data, Split, label_weights, trivial_scores
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.prediction import predict
 from mtl_keras.tables import describe_difference
-from mtl_keras.tasks import Metric, Task
+from mtl_keras.tasks import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,15 +39,16 @@ class Score:
 
     Attributes:
         task: Name of the task.
-        metric: Name of the metric. Where rows have different weights, each metric is there a second time, as
-            `"weighted_{metric}"`, with the weights; otherwise each labeled row counts once.
+        metric: Name of the metric; `"weighted accuracy"` is the accuracy where rows count by their weights and those of their
+            classes.
         value: Its value.
         n: Number of labeled rows that it was computed from.
         unit: Unit in words.
         direction: `"max"` if higher is better, else `"min"`.
         trivial: The same metric for the trivial predictor, which ignores the input (majority class or mean of the training
             rows).
-        skill: `(value - trivial) / (perfect - trivial)` for the task's own metric, else None.
+        skill: `(value - trivial) / (perfect - trivial)` for the task's own metric, which counts each labeled row once, else
+            None.
     """
 
     task: str
@@ -68,7 +69,8 @@ class Evaluation:
 
     Attributes:
         split: Name of the split.
-        scores: Every metric of every task that has labels in the split, that of the skill first.
+        scores: Every metric of every task that has labels in the split, that of the skill first. If rows or classes have
+            weights, the same metrics with them follow.
         skill: Mean over tasks of the skill of each task's own metric.
         confusion: Counts `[classes, classes]` by task, rows = true, columns = predicted.
         class_counts: By task with classes or labels, counts `[classes, 3]` of correct predictions, predictions and labels.
@@ -87,9 +89,9 @@ class Evaluation:
 
     def __repr__(self) -> str:
         lines = [f"Evaluation on the {self.split} split: skill {self.skill:.4f}"]
-        for task, values in list(self.values().items())[:SHOWN]:
+        for task in list(self.values())[:SHOWN]:
             own = [score for score in self.scores if score.task == task]
-            shown = ", ".join(f"{score.metric} {values[score.metric]:.4g} (trivial {score.trivial:.4g})" for score in own)
+            shown = ", ".join(f"{score.metric} {score.value:.4g} (trivial {score.trivial:.4g})" for score in own)
             lines.append(f"  {task}: {shown}, {own[0].n} rows")
         if len(self.values()) > SHOWN:
             lines.append(f"  and {len(self.values()) - SHOWN} more tasks, see `scores`")
@@ -196,7 +198,7 @@ def evaluate(
         stored, predicted = rows.y[name], predictions[name]
         if len(present) < len(rows):
             stored, predicted = stored[present], predicted[present]
-        scores += _score(task, stored, predicted, trivial[name], rows.weight[name][present])
+        scores += _score(task, stored, predicted, trivial[name], label_weights(name, task, rows))
         if task.from_input:
             examples[name] = (keras.ops.convert_to_numpy(task.target(stored[:EXAMPLES])), predicted[:EXAMPLES])
         if (counts := task.confusion(stored, predicted)) is not None:
@@ -249,30 +251,20 @@ def _warn_once(line: str) -> None:
 
 
 def _score(
-    task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float], weight: np.ndarray
+    task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float], weight: np.ndarray | None
 ) -> list[Score]:
-    """Return every metric of one task, that of the skill first, and then with the weights of rows if these differ."""
+    """Return every metric of one task, that of the skill first; then, if labels have weights, all of them with these."""
+    values = task.score_both(stored, predicted, weight)
+    scores = []
     # Tables and plots show the first one as the task's own.
     metrics = sorted(task.all_metrics, key=lambda metric: metric != task.metric)
-    values = dict(zip(metrics, _values(task, metrics, stored, predicted, None), strict=True))
-    if metrics[0].weighted.name in trivial:
-        values |= zip((each.weighted for each in metrics), _values(task, metrics, stored, predicted, weight), strict=True)
-    own = trivial[task.metric.name]
-    if math.isnan(own):
-        _warn_once(
-            f"The skill leaves out {task.name}: its {task.metric.name} has no value on these {len(stored)} rows, as where all "
-            "labels are of one class. Take more rows, or give the task another skill=."
-        )
-    skills = {} if math.isnan(own) else {task.metric: task.metric.skill(values[task.metric], own)}
-    return [
-        Score(task.name, each.name, value, len(stored), each.unit, each.direction, trivial[each.name], skills.get(each))
-        for each, value in values.items()
-    ]
-
-
-def _values(
-    task: Task, metrics: Sequence[Metric], stored: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None
-) -> list[float]:
-    """Return the values of metrics in their order."""
-    values = task.score(stored, predicted, weight)
-    return [values[metric.name] for metric in metrics]
+    for metric in (*metrics, *(metric.weighted for metric in metrics if weight is not None)):
+        value, base, name = values[metric.name], trivial[metric.name], metric.name
+        skill = metric.skill(value, base) if metric == task.metric and not math.isnan(base) else None
+        scores.append(Score(task.name, name, value, len(stored), metric.unit, metric.direction, base, skill))
+        if metric == task.metric and math.isnan(base):
+            _warn_once(
+                f"The skill leaves out {task.name}: its {name} has no value on these {len(stored)} rows, as where all labels "
+                "are of one class. Take more rows, or give the task another skill=."
+            )
+    return scores

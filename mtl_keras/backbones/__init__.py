@@ -29,6 +29,6 @@ from __future__ import annotations
 
 from mtl_keras.backbones._backbone import BACKBONES, Backbone, names, offline_names
 from mtl_keras.backbones._family import Family
-from mtl_keras.backbones._joined import JOINS, Joined, from_config, get
+from mtl_keras.backbones._joined import JOINS, Joined, from_config, get, trunk_name
 
-__all__ = ["BACKBONES", "JOINS", "Backbone", "Family", "Joined", "from_config", "get", "names", "offline_names"]
+__all__ = ["BACKBONES", "JOINS", "Backbone", "Family", "Joined", "from_config", "get", "names", "offline_names", "trunk_name"]

@@ -13,7 +13,7 @@ from mtl_keras.backbones._backbone import get as get_one
 from mtl_keras.errors import MTLError, check_choice, check_input_name, check_mapping, describe, store
 from mtl_keras.tables import Column
 
-__all__ = ["JOINS", "Joined", "from_config", "get"]
+__all__ = ["JOINS", "Joined", "from_config", "get", "trunk_name"]
 
 
 def _concatenate(features: list[Any], name: str) -> Any:

@@ -24,9 +24,7 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 def check(
     source: Annotated[
         str,
-        typer.Argument(
-            help="A table, a folder of images, a study file (.toml), or the folder of a run of one of these.", metavar="STUDY"
-        ),
+        typer.Argument(help="A table, a folder of images, a study file (.toml), or the folder of a run.", metavar="STUDY"),
     ],
     image: Image = None,
     inputs: Inputs = None,
@@ -44,18 +42,16 @@ def check(
     """Look for mistakes in a table or folder before training; the exit code is 1 if training would stop."""
     with work(json_) as console:
         from mtl_keras.errors import MTLError
-        from mtl_keras.search import file_of_run, inspect_study, load_study_file
+        from mtl_keras.search import inspect_study, load_study_file
 
         if html is not None:
             _check_html(html)
         hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root, "skip_bad": skip_bad}
         file = load_study_file(source, **read_hints(hints))
-        if file is None and Path(source).is_dir():
-            file, _ = file_of_run(Path(source))
         if file is None:
             raise MTLError(
-                f"`check` must be given a table, a folder of images or a study file (.toml). Received: {source}. Pass e.g. "
-                "labels.csv."
+                "`check` must be given a table, a folder of images or a study file (.toml), or the folder of a run. Received: "
+                f"{source}. Pass e.g. labels.csv."
             )
         report = inspect_study(file)
         show_report(console.out, report)

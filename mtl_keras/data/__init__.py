@@ -44,13 +44,13 @@ from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
 from mtl_keras.data._rows import by_input, image_name, unnamed
 from mtl_keras.data._sampling import parse_sampling, parse_steps
-from mtl_keras.data._skipped import OnError, SkippedRow, describe_cost, skipped_text
+from mtl_keras.data._skipped import SkippedRow, skipped_text
 from mtl_keras.data._split import Split
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import stratified_folds
 from mtl_keras.data._survey import Survey, survey_table
 from mtl_keras.data._table import from_table
-from mtl_keras.data._trivial import trivial_scores
+from mtl_keras.data._trivial import label_weights, trivial_scores
 from mtl_keras.data._views import parse_views
 from mtl_keras.errors import unknown
 from mtl_keras.files import check_source
@@ -67,7 +67,6 @@ __all__ = [
     "Data",
     "Draft",
     "ImageFacts",
-    "OnError",
     "SkippedRow",
     "Source",
     "Split",
@@ -79,7 +78,6 @@ __all__ = [
     "cache",
     "check_input_rows",
     "describe_change",
-    "describe_cost",
     "draft_study",
     "from_arrays",
     "from_dataset",
@@ -87,6 +85,7 @@ __all__ = [
     "from_table",
     "image_name",
     "infer_source",
+    "label_weights",
     "list_folder",
     "load",
     "parse_online",

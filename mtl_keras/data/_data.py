@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -248,6 +248,8 @@ class Data:
         splits: Sequence[str] = ("train", "validation"),
         progress: Callable[[int, int], None] | None = None,
         batch_size: int = 128,
+        dtype: Literal["float32", "float16"] = "float32",
+        name: str = "",
     ) -> Data:
         """Return the data with the inputs of some splits replaced by a frozen trunk's features.
 
@@ -263,30 +265,34 @@ class Data:
             splits: Names of the splits to replace; default `("train", "validation")`.
             progress: Called with the rows done and the total, over all splits.
             batch_size: Images per call of the trunk; default 128.
+            dtype: Type in which features are kept; default `"float32"`.
+            name: Of several inputs, the one that is replaced; each may be, one after the other. Default `""`: the only one.
 
         Raises:
             MTLError: If the data holds features already, has online augmentation or lacks such a split, or the cache
                 cannot be written.
         """
-        if self.train.online is not None:
+        if name not in self.train.inputs:
+            raise unknown("input", name, self.train.inputs)
+        if self.train.online is not None and self.train.inputs[name] is self.train.images:
             raise MTLError(
                 "Features must be computed from images that stay the same in every epoch. Received: data with online "
                 "augmentation. Use data.augment(steps, mode='views'), or train with cache_dir=False."
             )
-        if self.features is not None:
+        if self.features is not None and not name:
             raise MTLError(
                 f"Features must be computed from images. Received: data with the features of trunk {self.features}. Pass the "
                 "original data."
             )
-        if isinstance(self.image_shape, Mapping):
+        if name and self.train.views is not None:
             raise MTLError(
-                "Features must be computed from one input. Received: data of the inputs "
-                f"{', '.join(self.image_shape)}. Train without `featurize`: a frozen trunk stays as it is."
+                "Features of several inputs must be computed from plain rows. Received: data with views. Train without "
+                "`featurize`, or augment with mode='repeat'."
             )
-        for name in splits:
-            if name not in SPLITS:
-                raise unknown("split", name, SPLITS)
-        parts = {name: split for name in dict.fromkeys(splits) if (split := getattr(self, name)) is not None}
+        for part in splits:
+            if part not in SPLITS:
+                raise unknown("split", part, SPLITS)
+        parts = {part: split for part in dict.fromkeys(splits) if (split := getattr(self, part)) is not None}
         total = sum(len(split) * (split.views or 1) for split in parts.values())
         replaced: dict[str, Split] = {}
         before = 0
@@ -295,20 +301,23 @@ class Data:
             if progress:
                 progress(before + done, total)
 
-        for name, split in parts.items():
-            found, slices = [], split.dataset_slices()
-            digest = digest_inputs(split) if len(slices) == 1 and split.views is None else None
+        for field, split in parts.items():
+            found, slices, inputs = [], split.dataset_slices(), split.inputs[name]
+            digest = digest_inputs(split, name) if len(slices) == 1 and split.views is None else None
             # Each alternated data set has cache entries of its own, which a single-task baseline on it shares.
             for rows in slices:
-                part = split.x[rows]
+                part = inputs[rows]
                 images = part if split.views is None else part.reshape(-1, *part.shape[2:])
-                x = cache.features(trunk, images, fingerprint, cache_dir, batch_size=batch_size, progress=report, digest=digest)
+                how: dict[str, Any] = {"batch_size": batch_size, "progress": report, "digest": digest, "dtype": dtype}
+                x = cache.features(trunk, images, fingerprint, cache_dir, **how)
                 found.append(x if split.views is None else x.reshape(len(part), split.views, *x.shape[1:]))
                 before += len(images)
-            replaced[name] = split.with_x(found[0] if len(found) == 1 else np.concatenate(found))
-            digest_inputs_as(replaced[name], split)
-        changes: dict[str, Any] = {"features": cache.digest_trunk(trunk, fingerprint), **replaced}
-        return replace(self, **changes)
+            x = found[0] if len(found) == 1 else np.concatenate(found)
+            replaced[field] = split.with_x({**split.inputs, name: x} if name else x)
+            digest_inputs_as(replaced[field], split, name)
+        own = cache.digest_trunk(trunk, fingerprint)
+        features = f"{self.features or ''} {name}:{own}".strip() if name else own
+        return replace(self, features=features, **replaced)
 
     def digests(self, splits: Sequence[str] = SPLITS) -> dict[str, dict[str, str]]:
         """Return a digest of inputs, labels and label weights of each split, e.g. of `["train"]["labels of task 'kind'"]`.

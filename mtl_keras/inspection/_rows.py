@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_keras.data import OnError
+from mtl_keras.data import SkippedRow
 from mtl_keras.errors import MTLError
 from mtl_keras.inspection._labels import Labels
 from mtl_keras.inspection._photos import Photos, read_photos
@@ -38,8 +38,8 @@ class Rows:
         files: Image of each row, None where there is none; default empty, the inputs are no images.
         image_size: Height and width in px that images are resized to; None (default) keeps their size.
         refused: What training refuses of these rows; default nothing.
-        image: Column that names the images; default `"images"`.
-        on_error: `"raise"` (default) if rows that cannot be used stop training, `"skip"` if they are left out.
+        skipped: Rows that training leaves out on request, and which are not among these; default none.
+        cost: What that costs, in words; default empty.
     """
 
     name: str
@@ -51,8 +51,8 @@ class Rows:
     files: Sequence[Path | None] = ()
     image_size: tuple[int, int] | None = None
     refused: tuple[MTLError, ...] = ()
-    image: str = "images"
-    on_error: OnError = "raise"
+    skipped: tuple[SkippedRow, ...] = ()
+    cost: str = ""
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mtl_keras.data import OnError, Splits, Survey, survey_table
-from mtl_keras.errors import check_image_size, check_option
+from mtl_keras.data import Splits, Survey, survey_table
+from mtl_keras.errors import check_image_size
 from mtl_keras.inspection._inspect import inspect
 from mtl_keras.inspection._labels import Labels, class_labels, number_labels
 from mtl_keras.inspection._report import Report
@@ -35,8 +35,8 @@ def inspect_table(
     image_size: int | tuple[int, int] | None = None,
     splits: Splits | str | Mapping[str, Any] | None = None,
     weight: str | Mapping[str, str] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
     seed: int = 0,
-    on_error: OnError = "raise",
     name: str | None = None,
 ) -> Report:
     """Check a table before anything is trained on it.
@@ -51,8 +51,9 @@ def inspect_table(
         image_size: See there.
         splits: See there.
         weight: See there.
+        on_error: See there. `"raise"` (default) reports bad rows as errors; `"skip"` says what leaving them out costs, and
+            checks the other rows.
         seed: See there.
-        on_error: With `"skip"`, rows that cannot be used are no errors, and what leaving them out costs is a finding.
         name: See there.
 
     Raises:
@@ -65,7 +66,16 @@ def inspect_table(
     """
     size = None if image_size is None else check_image_size("image_size", image_size)
     survey = survey_table(
-        table, tasks, image=image, inputs=inputs, root=root, suffix=suffix, splits=splits, weight=weight, seed=seed
+        table,
+        tasks,
+        image=image,
+        inputs=inputs,
+        root=root,
+        suffix=suffix,
+        splits=splits,
+        weight=weight,
+        on_error=on_error,
+        seed=seed,
     )
     return inspect(
         Rows(
@@ -78,8 +88,8 @@ def inspect_table(
             survey.files,
             size,
             survey.errors,
-            image or "images",
-            check_option("on_error", on_error, ("raise", "skip")),
+            survey.skipped,
+            survey.cost,
         )
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-__all__ = ["layers_on_path", "network_from", "origin", "repeated_names"]
+__all__ = ["call_again", "layers_on_path", "network_from", "origin", "repeated_names"]
 
 
 def layers_on_path(end: Any, stops: Iterable[Any] = ()) -> tuple[str, ...]:
@@ -61,21 +61,22 @@ def network_from(start: Any, outputs: Mapping[str, Any], replaced: Sequence[tupl
         replaced: Names and symbolic tensors that follow from `start` and become inputs of their own. The network then takes
             a dict of these and `"input"`, or several inputs by their names.
     """
-    if not replaced:
+    inner = isinstance(start, Mapping) and any(origin(tensor)[0].name != name for name, tensor in start.items())
+    if not replaced and not inner:
         return keras.Model(start, dict(outputs))
     # Keras cannot cut a graph at a tensor that follows from another input, so its operations are called again.
     cuts = {**(start if isinstance(start, Mapping) else {"input": start}), **dict(replaced)}
     inputs = {name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in cuts.items()}
     known = {id(tensor): inputs[name] for name, tensor in cuts.items()}
-    return keras.Model(inputs, {name: _call_again(output, known) for name, output in outputs.items()})
+    return keras.Model(inputs, {name: call_again(output, known) for name, output in outputs.items()})
 
 
-def _call_again(tensor: Any, known: dict[int, Any]) -> Any:
+def call_again(tensor: Any, known: dict[int, Any]) -> Any:
     """Return what a symbolic tensor becomes where those in `known`, by identity, are others."""
     if id(tensor) not in known:
         operation, node = origin(tensor)
         for parent in node.input_tensors:
-            _call_again(parent, known)
+            call_again(parent, known)
         args, kwargs = node.arguments.fill_in(known)
         known.update(zip(map(id, node.outputs), keras.tree.flatten(operation(*args, **kwargs)), strict=True))
     return known[id(tensor)]

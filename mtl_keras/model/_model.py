@@ -11,11 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from mtl_keras.backbones import Backbone
+from mtl_keras.backbones import Backbone, trunk_name
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import _saving
+from mtl_keras.model._cut import Cut, cut_position, layers_before, network_before, network_behind
 from mtl_keras.model._fitting import Fitting
-from mtl_keras.model._graph import layers_on_path, network_from
+from mtl_keras.model._graph import layers_on_path, network_from, origin
 from mtl_keras.model._tracing import count_alone
 from mtl_keras.model._units import set_units, standard_outputs, to_label_unit, unit_layers
 from mtl_keras.recipe import Recipe
@@ -135,23 +136,70 @@ class MultiTaskModel(Fitting):
         """Whether the features of an image stay the same in training: the trunk has nothing trained and nothing random.
 
         Frozen batch normalization is in inference mode whatever the backbone says; dropout is not, unless the backbone
-        is called in inference mode. With domain-specific batch normalization the features depend on the task. Those of a model
-        of several inputs are not computed in advance.
+        is called in inference mode. With domain-specific batch normalization the features depend on the task. The trunks of
+        several inputs are asked one by one, see `frozen_cut`.
         """
-        if self.recipe.batch_norm_groups or self.recipe.inputs:
-            return False
-        backbone = self.get_layer("backbone")
+        return not self.recipe.batch_norm_groups and not self.recipe.inputs and self._is_frozen("")
+
+    def _is_frozen(self, name: str) -> bool:
+        """Return whether the trunk of an input has nothing trained and nothing random."""
+        backbone = self.backbones[name]
         if backbone.trainable_variables:
             return False
         random = any(getattr(layer, "seed_generator", None) is not None for layer in backbone.layers)
-        return self.recipe.backbone.resolve().batch_norm == "inference" or not random
+        return self.recipe.backbone.trunks[name].resolve().batch_norm == "inference" or not random
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Return, as plain JSON values, what determines the features of an image besides the weights of the trunk."""
-        layers = [layer for network in self.backbones.values() for layer in network.layers]
-        types = sorted({layer.compute_dtype for layer in layers} - {"float32"})
+    def frozen_cut(self, train_from: str | None) -> Cut | None:
+        """Return the place in the trunk up to which the output for an image stays the same in training; None if there is none.
+
+        Args:
+            train_from: The layer or block of the backbone from which on the trainable flags allow training, if they were set
+                so; None if there is no such layer. Not for several inputs, each of which is frozen as a whole or not at all.
+        """
+        if self.recipe.inputs:
+            frozen = tuple(name for name in self.recipe.inputs if self._is_frozen(name))
+            return Cut(inputs=frozen) if frozen else None
+        if self.frozen_trunk:
+            return Cut()
+        if train_from is None or self.recipe.batch_norm_groups:
+            return None
+        before = layers_before(self.get_layer("backbone"), train_from)
+        random = any(getattr(layer, "seed_generator", None) is not None for layer in before)
+        fixed = self.recipe.backbone.resolve().batch_norm == "inference" or not random
+        return Cut(train_from) if fixed and any(layer.weights for layer in before) else None
+
+    def before(self, cut: Cut, name: str = "") -> keras.Model:
+        """Return the network from images to a cut of the trunk; it shares this model's layers.
+
+        Args:
+            cut: The cut.
+            name: Of several inputs, the one whose trunk is meant.
+
+        Raises:
+            MTLError: If several tensors cross the cut.
+        """
+        if name:
+            return self.get_layer(trunk_name(name))
+        return self.trunk if cut.layer is None else network_before(self.trunk, cut.layer)
+
+    def fingerprint(self, cut: Cut | None = None, name: str = "") -> dict[str, Any]:
+        """Return, as plain JSON values, what determines the features of an image besides the weights of the trunk.
+
+        Args:
+            cut: For the features at a cut of the trunk; default those at its end.
+            name: Of several inputs, the one whose trunk is meant; its features are those of a model of this input alone.
+        """
+        types = sorted({layer.compute_dtype for network in self._networks(name) for layer in network.layers} - {"float32"})
         precision = {"compute_dtypes": types} if types else {}
-        return {"backbone": self.recipe.backbone.resolve().config(), "image_shape": self.recipe.shape_config(), **precision}
+        within = {} if cut is None or cut.layer is None else {"cut": cut_position(self.trunk, cut.layer)}
+        recipe = self.recipe
+        backbone = (recipe.backbone.trunks[name] if name else recipe.backbone).resolve().config()
+        shape = list(recipe.image_shape[name]) if name else recipe.shape_config()
+        return {"backbone": backbone, "image_shape": shape, **precision, **within}
+
+    def _networks(self, name: str) -> list[keras.Model]:
+        """Return the network of an input, or all of them."""
+        return [self.backbones[name]] if name else [*self.backbones.values()]
 
     def layers_for_task(self, task: str) -> list[keras.layers.Layer]:
         """Return the layers between the images and the output of a task, those of the tasks it depends on included."""
@@ -247,11 +295,11 @@ class MultiTaskModel(Fitting):
                 "build mtl.Backbone('MLP', columns=data.columns) from training rows that lack some."
             )
 
-    def part(self, on_features: bool, sources: Iterable[str] = ()) -> keras.Model:
+    def part(self, cut: Cut | None = None, sources: Iterable[str] = ()) -> keras.Model:
         """Return the part of the network that a phase runs through; it shares this model's layers.
 
         Args:
-            on_features: Whether it starts from the features of the trunk rather than from images.
+            cut: Where it starts in the trunk; None (default) starts from images.
             sources: Tasks whose outputs become inputs.
 
         Returns:
@@ -259,10 +307,21 @@ class MultiTaskModel(Fitting):
             several inputs by name, and an entry for each source, to the outputs that are trained, by task.
         """
         sources = tuple(sources)
-        if not on_features and not sources and not self.unit_layers:
+        if cut is None and not sources and not self.unit_layers:
             return self
         replaced = [(name, self.output[name]) for name in sources]
-        return network_from(self.features if on_features else self.input, self.standard_outputs, replaced)
+        if cut is not None and cut.inputs:
+            ends = {name: self.get_layer(trunk_name(name)) for name in cut.inputs}
+            start = {name: self._features_of(ends[name]) if name in ends else tensor for name, tensor in self.input.items()}
+            return network_from(start, self.standard_outputs, replaced)
+        if cut is not None and cut.layer is not None:
+            return network_behind(self.trunk, cut.layer, self.standard_outputs, replaced)
+        return network_from(self.input if cut is None else self.features, self.standard_outputs, replaced)
+
+    def _features_of(self, trunk: keras.layers.Layer) -> Any:
+        """Return the symbolic output in this model of the trunk of one of several inputs."""
+        _, node = origin(self.features)
+        return next(tensor for tensor in node.input_tensors if origin(tensor)[0] is trunk)
 
     # Functions that are traced
 

@@ -18,7 +18,7 @@ from mtl_keras.search._configuration import Configuration, Context
 from mtl_keras.search._default_space import default_space
 from mtl_keras.search._evaluate import evaluate_run
 from mtl_keras.search._from_file import inspect_study
-from mtl_keras.search._load_study import file_of_run, find_run, load_study, load_study_file, study_of_run
+from mtl_keras.search._load_study import find_run, load_study, load_study_file, study_of_run
 from mtl_keras.search._oracle import oracle_seed
 from mtl_keras.search._prepare import Prepared, prepare
 from mtl_keras.search._reproduce import reproduce, reproduce_study
@@ -42,7 +42,6 @@ __all__ = [
     "default_space",
     "dense_stack",
     "evaluate_run",
-    "file_of_run",
     "find_run",
     "inspect_study",
     "load_study",

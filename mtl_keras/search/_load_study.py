@@ -20,7 +20,7 @@ from mtl_keras.search._study import Study
 from mtl_keras.studies import studies_folder, study_summaries
 from mtl_keras.tables import StudyFile, format_of, read_study_file
 
-__all__ = ["file_of_run", "find_run", "find_study", "load_study", "load_study_file", "study_of_run"]
+__all__ = ["find_run", "find_study", "load_study", "load_study_file", "study_of_run"]
 
 #: What tells the folder of a run from a folder of images.
 CONFIG = "config.json"
@@ -59,7 +59,9 @@ def load_study(
     path = Path(name).expanduser()
     file = load_study_file(name, image=image, inputs=inputs, tasks=tasks, root=root, skip_bad=skip_bad)
     if file is None:
-        return study_of_run(path) if path.is_dir() and str(name) not in study_summaries() else _load_python(str(name))
+        return _load_python(str(name))
+    if path.is_dir() and (path / CONFIG).is_file():
+        return study_of_run(path)
     return study_from_file(file, source=None if path.suffix.lower() == ".toml" else path)
 
 
@@ -75,7 +77,7 @@ def load_study_file(
     """Return a study file, or the one that is inferred for a table or a folder of images; see `load_study` for the arguments.
 
     Returns:
-        The study file; None for the names and files of other studies, and for the folder of a run.
+        The study file, also that of the folder of a run; None for the names and files of other studies.
 
     Raises:
         MTLError: If it is refused, or there are hints for something else.
@@ -83,7 +85,8 @@ def load_study_file(
     text, path = str(name), Path(name).expanduser()
     hints: dict[str, Any] = {"image": image, "inputs": tuple(inputs), "tasks": tuple(tasks), "root": root}
     python = text in study_summaries() or text.endswith(".py")
-    inferred = not python and (format_of(path) is not None or (path.is_dir() and not (path / CONFIG).is_file()))
+    of_run = not python and path.is_dir() and (path / CONFIG).is_file()
+    inferred = not python and not of_run and (format_of(path) is not None or path.is_dir())
     written = path.suffix.lower() == ".toml"
     if not inferred and (given := [hint for hint, value in hints.items() if value]):
         raise MTLError(
@@ -95,6 +98,8 @@ def load_study_file(
             f"skip_bad must be left out unless the study is a table, a folder of images or a study file. Received: {text}. "
             "Leave it out."
         )
+    if of_run:
+        return _file_of_run(path)[0]
     if not (inferred or written):
         return None
     file = read_study_file(path) if written else draft_study(infer_source(path, **hints)).file
@@ -111,13 +116,13 @@ def study_of_run(folder: Path, digest: str | None = None) -> Study:
     Raises:
         MTLError: If the folder keeps no study file, or not the one that the run wrote.
     """
-    file, recorded = file_of_run(folder, digest)
+    file, recorded = _file_of_run(folder, digest)
     study = study_from_file(file)
     return replace(study, source_digest=recorded or study.source_digest)
 
 
-def file_of_run(folder: Path, digest: str | None = None) -> tuple[StudyFile, str | None]:
-    """Return the study file that a run keeps, and its digest by the run's configuration; see `study_of_run`."""
+def _file_of_run(folder: Path, digest: str | None = None) -> tuple[StudyFile, str | None]:
+    """Return the study file that a run keeps, and its digest as the run's configuration says; see `study_of_run`."""
     path = folder / STUDY_FILE
     if not path.is_file():
         raise MTLError(

@@ -41,8 +41,8 @@ class Metric:
 
     @property
     def weighted(self) -> Metric:
-        """The same metric where rows count by their weights, e.g. `"weighted_accuracy"`."""
-        return replace(self, name=f"weighted_{self.name}", unit=f"{self.unit}, rows weighted")
+        """The same metric where each row counts by its weight, e.g. `"weighted accuracy"`."""
+        return replace(self, name=f"weighted {self.name}")
 
     def skill(self, value: float, trivial: float) -> float:
         """Return `(value - trivial) / (perfect - trivial)`: 0 for the trivial predictor, 1 for a perfect prediction.

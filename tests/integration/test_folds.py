@@ -11,6 +11,7 @@ import pytest
 
 import mtl_keras as mtl
 from mtl_keras import report
+from mtl_keras.data import trivial_scores
 from mtl_keras.errors import MTLError
 from mtl_keras.report import statistics
 from mtl_keras.runs import Options
@@ -72,6 +73,25 @@ def rows_of_test(data: mtl.data.Data) -> list[int]:
     return [int(image[0, 0, 0]) for image in data.test.x]
 
 
+def test_the_trivial_predictor_is_the_mean_over_folds(tmp_path: Path) -> None:
+    """Each fold has its own, of its own training rows."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=60), "price": rng.normal(10, 3, 60).round(2), "size": rng.normal(size=60)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    tasks = ("price", "size")
+    approach = ("--approach", "equal", "--folds", 3, "--seeds", 3, "--epochs", 1, "--set", "baselines=false")
+    done = command("compare", tmp_path / "t.csv", "--tasks", ",".join(tasks), *approach, "--output-dir", tmp_path / "out")
+    assert done.code == 0, done.err
+    study = load_study(tmp_path / "t.csv", tasks=tasks)
+    folds = [study.load(study.settings.change({"split_folds": 3, "split_fold": fold})) for fold in range(3)]
+    rows = [row for row in table(tmp_path / "out" / "metrics.csv") if row["role"] == "trivial" and row["task"] in tasks]
+    assert len(rows) == 2 * len(tasks) * 2, "each split, task and metric once"
+    for row in rows:
+        scores = [trivial_scores(fold.train, getattr(fold, row["split"]))[row["task"]][row["metric"]] for fold in folds]
+        assert len(set(scores)) == 3
+        assert float(row["value"]) == pytest.approx(np.mean(scores)), row
+
+
 def test_folds_of_a_study(patients: Path) -> None:
     study = load_study(patients)
     folds = [rows_of_test(study.load(study.settings.change({"split_folds": 5, "split_fold": fold}))) for fold in range(5)]
@@ -117,23 +137,6 @@ def test_a_comparison_over_folds_says_so_and_is_corrected(compared: Path) -> Non
     page = (compared / "README.md").read_text(encoding="utf-8")
     assert "the folds of a 5-fold cross-validation" in page
     assert "Nadeau and Bengio 2003, ratio of test to training rows 0.286" in page
-
-
-def test_the_trivial_predictor_is_the_mean_over_folds(tmp_path: Path) -> None:
-    tasks = mtl.Tasks(mtl.Regression("number"))
-    images = np.arange(40)[:, None, None, None] * np.ones((1, 4, 4, 1), "uint8")
-
-    def load(fold: int) -> mtl.data.Data:
-        columns = {"number": np.arange(40.0) ** 2}
-        return mtl.data.from_arrays(tasks, (images.astype("uint8"), columns), splits=mtl.data.Splits(folds=2, fold=fold))
-
-    recipe = mtl.Recipe(tasks, mtl.Backbone("SmallCNN", filters=(2,)), (4, 4, 1))
-    result = mtl.compare(recipe, load, {"equal": mtl.Phase(epochs=1)}, seeds=2, baseline=None, output_dir=tmp_path / "run")
-    for split in ("validation", "test"):
-        folds = [mtl.data.trivial_scores(data.train, getattr(data, split))["number"]["mae"] for data in map(load, (0, 1))]
-        assert abs(folds[0] - folds[1]) > 1
-        about = [row for row in result.metrics if (row["run"], row["split"]) == ("trivial", split)]
-        assert [row["value"] for row in about if row["metric"] == "mae"] == [pytest.approx(np.mean(folds))]
 
 
 def test_a_finished_comparison_over_folds_is_resumed(patients: Path, compared: Path) -> None:
