@@ -194,7 +194,7 @@ def as_column(values: Any) -> np.ndarray:
 def _as_array(x: Any, split: str) -> np.ndarray:
     """Return inputs as an array of numbers."""
     if isinstance(x, Mapping | tuple):
-        raise _refuse(f"a {type(x).__name__} of {len(x)}", split, "Pass one array, or a list of images")
+        raise _refuse(f"a {type(x).__name__} of {len(x)}", split, "Pass one array, a list of images, or arrays by name")
     if hasattr(x, "element_spec"):
         raise _refuse("a tf.data.Dataset", split, "Pass np.stack([*x.as_numpy_iterator()]), or use model.fit")
     try:
