@@ -203,7 +203,7 @@ def test_approaches_over_several_inputs_are_compared(tmp_path: Path) -> None:
         cache_dir=tmp_path / "cache",
     )
     assert {row["run"] for row in report.metrics} >= {"equal", "uncertainty"}
-    assert {row["task"] for row in report.metrics if row["role"] == "baseline"} >= set(TASKS)
+    assert {row["task"] for row in report.metrics if row["role"] == "single_task"} >= set(TASKS)
     assert {entry.rows for entry in cache.entries(tmp_path / "cache")} == {24, 12}
 
 

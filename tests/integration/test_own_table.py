@@ -228,6 +228,7 @@ def test_photos_and_columns_are_two_inputs(table: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     model = mtl.load_model(folder)
     assert model.recipe.inputs == ("photo", "row")
+    assert model.encoder is not None
     assert [column.name for column in model.encoder.columns] == ["size"]
     assert not model.backbones["photo"].trainable_variables
     assert command("evaluate", folder).code == 0
@@ -237,10 +238,10 @@ def test_photos_and_columns_are_two_inputs(table: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     refused(command("train", table, *named, "--set", "backbone=SmallCNN"), "backbone for each", "photo, row")
     refused(command("train", table, *named, *small, "--set", "image_size=32"), "`image_size` must be left out")
-    file = tmp_path / "study.toml"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(re.sub(r"backbone = .*", 'backbone = "MLP"', text), encoding="utf-8")
-    refused(command("train", file), "A backbone must have a trunk for each input", "line ")
+    written = tmp_path / "study.toml"
+    text = written.read_text(encoding="utf-8")
+    written.write_text(re.sub(r"backbone = .*", 'backbone = "MLP"', text), encoding="utf-8")
+    refused(command("train", written), "A backbone must have a trunk for each input", "line ")
 
 
 def test_a_folder_of_images_is_a_study(tmp_path: Path) -> None:
