@@ -156,8 +156,7 @@ def test_class_names_may_be_given_by_task() -> None:
             r"at least one row. Received: shape \[0, 2, 2, 1\] in",
         ),
         ({"x": np.full((8, 2, 2, 1), 1e39)}, r"Inputs must be finite as float32. Received: NaN or infinity in rows 0, 1"),
-        ({"x": (np.zeros((8, 2)), np.zeros((8, 2)))}, "Received: a tuple of 2 in train. A model has one input"),
-        ({"x": {"image": np.zeros((8, 2))}}, "Received: a dict of 1 in train. A model has one input"),
+        ({"x": (np.zeros((8, 2)), np.zeros((8, 2)))}, "Received: a tuple of 2 in train. Pass one array, .* or arrays by name"),
         ({"x": tf.data.Dataset.range(8)}, "Received: a tf.data.Dataset in train. Pass np.stack"),
         (
             {"x": pd.DataFrame({"age": np.arange(8.0), "size": 1.0})},

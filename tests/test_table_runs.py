@@ -63,7 +63,7 @@ def test_the_default_space_asks_for_the_mlp() -> None:
     images = Context(TASKS, Settings(), (8, 8, 1))
     assert default_space(keras_tuner.HyperParameters(), images).recipe.backbone == Backbone("SmallCNN")
     with pytest.raises(MTLError, match="`columns` of a context must be a sequence, each a Column"):
-        Context(TASKS, Settings(), (2,), ("height",))  # type: ignore[arg-type]
+        Context(TASKS, Settings(), (2,), ("height",))
 
 
 def test_a_search_leaves_the_encoder_in_its_folder(tmp_path: Path) -> None:
@@ -133,4 +133,4 @@ def test_a_study_knows_its_columns_before_its_models_are_built() -> None:
     assert not replace(STUDY, image_shape=(2,), columns=load().columns).needs_data
     assert not replace(STUDY, image_shape=(8, 8, 1)).needs_data
     with pytest.raises(MTLError, match="`columns` of a study must be a sequence"):
-        replace(STUDY, columns=(Column("a", "number"), "b"))  # type: ignore[arg-type]
+        replace(STUDY, columns=(Column("a", "number"), "b"))

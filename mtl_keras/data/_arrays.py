@@ -30,9 +30,9 @@ VALIDATION = 0.1
 
 def from_arrays(
     tasks: Tasks,
-    train: tuple[np.ndarray, Columns],
-    validation: tuple[np.ndarray, Columns] | None = None,
-    test: tuple[np.ndarray, Columns] | None = None,
+    train: tuple[np.ndarray | Mapping[str, np.ndarray], Columns],
+    validation: tuple[np.ndarray | Mapping[str, np.ndarray], Columns] | None = None,
+    test: tuple[np.ndarray | Mapping[str, np.ndarray], Columns] | None = None,
     *,
     validation_fraction: float | None = None,
     splits: Splits | None = None,

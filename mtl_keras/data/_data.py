@@ -317,7 +317,8 @@ class Data:
             digest_inputs_as(replaced[field], split, name)
         own = cache.digest_trunk(trunk, fingerprint)
         features = f"{self.features or ''} {name}:{own}".strip() if name else own
-        return replace(self, features=features, **replaced)
+        changes: dict[str, Any] = {"features": features, **replaced}
+        return replace(self, **changes)
 
     def digests(self, splits: Sequence[str] = SPLITS) -> dict[str, dict[str, str]]:
         """Return a digest of inputs, labels and label weights of each split, e.g. of `["train"]["labels of task 'kind'"]`.

@@ -194,7 +194,7 @@ def as_column(values: Any) -> np.ndarray:
 def _as_array(x: Any, split: str) -> np.ndarray:
     """Return inputs as an array of numbers."""
     if isinstance(x, Mapping | tuple):
-        raise _refuse(f"a {type(x).__name__} of {len(x)}", split, "Pass one array, or a list of images")
+        raise _refuse(f"a {type(x).__name__} of {len(x)}", split, "Pass one array, a list of images, or arrays by name")
     if hasattr(x, "columns") and hasattr(x, "to_numpy"):
         # Its columns would be told apart by their order alone, and be called 0, 1, 2.
         remedy = "Pass the table to mtl.data.from_table with inputs=[...], which keeps the names, or x.to_numpy() without them"

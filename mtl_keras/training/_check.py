@@ -65,7 +65,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
         if phase.train_from is not None and model.recipe.inputs:
             raise MTLError(
                 f"`train_from` must be used with one input. Received: train_from={phase.train_from!r} of phase {number} for a "
-                f"model of {', '.join(model.recipe.inputs)}. Freeze whole trunks by the names of their inputs, freeze=('photo',)."
+                f"model of {', '.join(model.recipe.inputs)}. Freeze whole trunks by their inputs, freeze=('photo',)."
             )
         with freezing(model, phase):
             _check_trained(model, data, number, phase, cached)

@@ -110,7 +110,7 @@ def test_a_model_is_built_saved_and_loaded(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_recipe_takes_short_forms(spec: Any, expected: Sharing) -> None:
-    assert mtl.Recipe(_tiny.TASKS, "SmallCNN", _tiny.SHAPE, spec).shared == expected  # type: ignore[arg-type]
+    assert mtl.Recipe(_tiny.TASKS, "SmallCNN", _tiny.SHAPE, spec).shared == expected
     assert _tiny.model(shared=spec).recipe.shared == expected
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -208,8 +209,39 @@ def test_rows_of_columns_are_inputs_where_there_are_no_images(tmp_path: Path) ->
     assert done.answer["validation"]["price"]["mse"] < 0.5 * frame["price"].var()
     assert command("evaluate", folder).code == 0
     refused(
-        command("train", tmp_path / "people.csv", "--tasks", "old", "--image", "city", "--inputs", "age"), "one kind of input"
+        command("train", tmp_path / "people.csv", "--tasks", "old", "--image", "city", "--inputs", "city"), "hold images or be"
     )
+
+
+def test_photos_and_columns_are_two_inputs(table: Path, tmp_path: Path) -> None:
+    named = ("--image", "photo", "--inputs", "size", "--tasks", "color,big")
+    done = command("init", table, *named, "-o", tmp_path / "study.toml", "--json")
+    assert done.code == 0, done.err
+    file = read_study_file(tmp_path / "study.toml")
+    assert (file.inputs["image"], file.inputs["columns"]) == ("photo", {"size": "number"})
+    assert set(file.settings["backbone"]) == {"photo", "row"}
+    trunks = 'backbone={"photo": {"name": "SmallCNN", "filters": [2]}, "row": {"name": "MLP", "width": 4}}'
+    small = ("--set", trunks, "--set", 'freeze={"photo": true}')
+    assert command("check", table, *named).code == 0
+    folder = tmp_path / "tuned"
+    done = command("tune", tmp_path / "study.toml", *small, *FAST, "--output-dir", folder, "--json")
+    assert done.code == 0, done.err
+    model = mtl.load_model(folder)
+    assert model.recipe.inputs == ("photo", "row")
+    assert model.encoder is not None
+    assert [column.name for column in model.encoder.columns] == ["size"]
+    assert not model.backbones["photo"].trainable_variables
+    assert command("evaluate", folder).code == 0
+    done = command("train", table, *named, *small, "--epochs", 1, "--output-dir", tmp_path / "trained")
+    assert done.code == 0, done.err
+    done = command("compare", table, *named, *small, "--epochs", 1, "--seeds", 2, "--output-dir", tmp_path / "compared")
+    assert done.code == 0, done.err
+    refused(command("train", table, *named, "--set", "backbone=SmallCNN"), "backbone for each", "photo, row")
+    refused(command("train", table, *named, *small, "--set", "image_size=32"), "`image_size` must be left out")
+    written = tmp_path / "study.toml"
+    text = written.read_text(encoding="utf-8")
+    written.write_text(re.sub(r"backbone = .*", 'backbone = "MLP"', text), encoding="utf-8")
+    refused(command("train", written), "A backbone must have a trunk for each input", "line ")
 
 
 def test_a_folder_of_images_is_a_study(tmp_path: Path) -> None:
