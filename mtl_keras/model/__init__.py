@@ -6,6 +6,7 @@ from mtl_keras.heads import Decoder, Head
 from mtl_keras.model._build import build_model
 from mtl_keras.model._finite import changing_weights
 from mtl_keras.model._gramian import At
+from mtl_keras.model._graph import feature_map, origin
 from mtl_keras.model._hooks import WeightingUpdate, refuse_backups
 from mtl_keras.model._model import MultiTaskModel
 from mtl_keras.model._monitor import directions
@@ -25,7 +26,9 @@ __all__ = [
     "build_model",
     "changing_weights",
     "directions",
+    "feature_map",
     "get_optimizer",
+    "origin",
     "read_metadata",
     "refuse_backups",
 ]
