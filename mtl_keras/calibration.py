@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.tasks import Task
+if TYPE_CHECKING:
+    from mtl_keras.tasks import Task
 
 __all__ = ["BINS", "Reliability", "reliability"]
 

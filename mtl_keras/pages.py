@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["STYLE", "bar", "data_uri", "document", "image_uri", "paragraph", "scrolled", "section", "table"]
 
+#: Longer cells of text get a wide column.
+LONG = 24
+
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --page: #fff; --card: #f6f8fa; --line: #d0d7de;
   --bar: #54aeff; --error: #cf222e; --warning: #9a6700; --note: #0969da; }
@@ -35,6 +38,8 @@ h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
+caption span { display: inline-block; position: sticky; left: 0; max-width: calc(100vw - 2rem); }
+td.long { min-width: 14rem; }
 th, td { padding: .2rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
   overflow-wrap: normal; }
 th { font-weight: 600; }
@@ -109,14 +114,17 @@ def table(
     lines = "\n".join(
         "<tr>"
         + "".join(
-            f"<td{_class(right)}>{escape(cell) if name else cell}</td>"
+            f"<td{_class(right, len(cell) > LONG and bool(name))}>{escape(cell) if name else cell}</td>"
             for name, cell, right in zip(columns, row, numeric, strict=True)
         )
         + "</tr>"
         for row in rows
     )
     kind = ' class="sortable"' if sortable else ""
-    inner = f"<table{kind}>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n"
+    inner = (
+        f"<table{kind}>\n<caption><span>{escape(caption)}</span></caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{lines}\n</tbody>\n"
+    )
     return scrolled(caption, f"{inner}</table>")
 
 
@@ -146,5 +154,5 @@ def image_uri(pixels: np.ndarray, kind: Literal["jpeg", "png"] = "jpeg") -> str:
     return data_uri(buffer.getvalue(), kind)
 
 
-def _class(numeric: bool) -> str:
-    return ' class="number"' if numeric else ""
+def _class(numeric: bool, long: bool = False) -> str:
+    return ' class="number"' if numeric else ' class="long"' if long else ""

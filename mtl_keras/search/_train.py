@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mtl_keras.data import Data
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import history_rows, metrics_rows, trivial_rows
-from mtl_keras.runs import OpenRun, Options
+from mtl_keras.runs import OpenRun, Options, describe_delivered
 from mtl_keras.search._prepare import Prepared, prepare
 from mtl_keras.search._study import Study
 from mtl_keras.training import Run
@@ -53,11 +54,11 @@ def train_study(
         if not opened.has_record:
             with run.at_last_epoch() as model:
                 last = evaluate(model, data, "validation", cache_dir=trainer.cache_dir)
-            _deliver(prepared, opened, run, evaluation, last)
+            _deliver(prepared, opened, run, data, evaluation, last)
     return opened.path, run, evaluation
 
 
-def _deliver(prepared: Prepared, opened: OpenRun, run: Run, evaluation: Evaluation, last: Evaluation) -> None:
+def _deliver(prepared: Prepared, opened: OpenRun, run: Run, data: Data, evaluation: Evaluation, last: Evaluation) -> None:
     """Write the model and the record."""
     resolved, study = prepared.resolved, prepared.resolved.study
     head: dict[str, Any] = {"run": LABEL, "seed": run.seed, "phase": run.best.phase}
@@ -73,5 +74,6 @@ def _deliver(prepared: Prepared, opened: OpenRun, run: Run, evaluation: Evaluati
         ],
         history=history_rows(run.history, list(run.recipe.tasks), run=LABEL, seed=run.seed),
         evaluation=evaluation,
+        delivered=describe_delivered(run.model, data, evaluation, run=LABEL, seed=run.seed),
         trainings=prepared.trainer.trainings,
     )

@@ -1,0 +1,202 @@
+"""What is known of the delivered model and its data, as plain values: what only a process with the model can compute."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mtl_keras.calibration import Reliability
+from mtl_keras.errors import MTLError, check_count, check_instance, check_instances, check_mapping, check_text, describe, store
+from mtl_keras.report._check import check_split
+
+__all__ = ["Delivered", "Mistake", "Sample", "TaskDetails"]
+
+#: An image within a page; nothing else may stand where a page has its address.
+IMAGE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]+=*")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A row of the training split.
+
+    Args:
+        image: As the address of an image within a page, `data:image/png;base64,...`; may be empty.
+        text: Its labels, a few words.
+    """
+
+    image: str
+    text: str
+
+    def __post_init__(self) -> None:
+        _check_image("image", self.image, "a sample")
+        check_text("text", self.text, of="a sample")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A row that the model is wrong about.
+
+    Args:
+        row: Its number in the split, from 0.
+        truth: Its label, in words.
+        predicted: What was predicted, in words.
+        image: As of a `Sample`; empty (default) if the rows are no images.
+        heat: The same image with what Grad-CAM finds; empty (default) without.
+        explained: What the map is evidence for, e.g. a class; default empty.
+    """
+
+    row: int
+    truth: str
+    predicted: str
+    image: str = ""
+    heat: str = ""
+    explained: str = ""
+
+    def __post_init__(self) -> None:
+        of = "a mistake"
+        check_count("row", self.row, minimum=0, of=of)
+        for name in ("truth", "predicted"):
+            check_text(name, getattr(self, name), of=of)
+        for name in ("image", "heat"):
+            _check_image(name, getattr(self, name), of)
+        if self.explained != "":
+            check_text("explained", self.explained, of=of)
+
+
+@dataclass(frozen=True)
+class TaskDetails:
+    """What is known of one task.
+
+    Args:
+        kind: Name of the kind, e.g. `"Classification"`.
+        labeled: Number of labeled rows by split.
+        classes: Names of the classes or labels, or their numbers; default none.
+        class_rows: By split, how many rows each class or label has; default none.
+        counts: For each class or label its correct predictions, predictions and labels on the split of the evaluation.
+        reliability: As of an `Evaluation`; default none.
+        wrong: Number of wrong rows on the split of the evaluation; None (default) for numbers, which are never right.
+        mistakes: The worst of them.
+    """
+
+    kind: str
+    labeled: Mapping[str, int]
+    classes: Sequence[str] = ()
+    class_rows: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    counts: Sequence[Sequence[int]] = ()
+    reliability: Sequence[Reliability] = ()
+    wrong: int | None = None
+    mistakes: Sequence[Mistake] = ()
+
+    def __post_init__(self) -> None:
+        of, size = "details of a task", len(self.classes)
+        check_text("kind", self.kind, of=of)
+        store(self, labeled=_counts("labeled", self.labeled, of), classes=tuple(map(str, self.classes)))
+        rows = {split: tuple(map(int, each)) for split, each in check_mapping("class_rows", self.class_rows, of=of).items()}
+        store(self, class_rows=rows, counts=tuple(tuple(map(int, each)) for each in self.counts))
+        check_instances("mistakes", self.mistakes, Mistake, of=of)
+        check_instances("reliability", self.reliability, Reliability, of=of)
+        if any(len(each) != size for each in rows.values()) or len(self.counts) not in (0, size):
+            raise MTLError(
+                f"`class_rows` and `counts` of {of} must have an entry for each of the classes. Received: {size} classes. "
+                "Give all of them."
+            )
+        if any(len(each) != 3 for each in self.counts):
+            raise MTLError(
+                f"`counts` of {of} must be three numbers for each class. Received: {self.counts}. Pass evaluation.class_counts."
+            )
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The delivered model and its data. A run computes it where it ends, and a record keeps it in delivered.json.
+
+    Args:
+        run: Label of the approach that it comes from.
+        seed: Number of its training.
+        split: The split that it was evaluated on.
+        input_shape: Shape of one input.
+        rows: Number of rows by split.
+        tasks: Details by task; of more than a dozen tasks, of the first ones.
+        samples: Some rows of the training split.
+    """
+
+    run: str
+    seed: int
+    split: str
+    input_shape: Sequence[int]
+    rows: Mapping[str, int]
+    tasks: Mapping[str, TaskDetails]
+    samples: Sequence[Sample] = ()
+
+    def __post_init__(self) -> None:
+        of = "a delivered model"
+        check_text("run", self.run, of=of)
+        check_split(self.split)
+        store(self, input_shape=tuple(map(int, self.input_shape)), rows=_counts("rows", self.rows, of))
+        for name, each in check_mapping("tasks", self.tasks, of=of).items():
+            check_instance(f"tasks[{name!r}]", each, TaskDetails, "Pass report.TaskDetails(...).", of=of)
+        check_instances("samples", self.samples, Sample, of=of)
+
+    def config(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_config` reads them."""
+        return {
+            **{name: getattr(self, name) for name in ("run", "seed", "split")},
+            "input_shape": list(self.input_shape),
+            "rows": dict(self.rows),
+            "tasks": {name: _config(each) for name, each in self.tasks.items()},
+            "samples": [asdict(each) for each in self.samples],
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Delivered:
+        """Return what `config` has written.
+
+        Raises:
+            KeyError, TypeError, ValueError: If it is something else.
+        """
+        tasks = {
+            name: TaskDetails(
+                **{
+                    **each,
+                    "reliability": [_reliability(bins) for bins in each["reliability"]],
+                    "mistakes": [Mistake(**mistake) for mistake in each["mistakes"]],
+                }
+            )
+            for name, each in config["tasks"].items()
+        }
+        samples = [Sample(**each) for each in config["samples"]]
+        return cls(**{**config, "tasks": tasks, "samples": samples})
+
+
+def _config(task: TaskDetails) -> dict[str, Any]:
+    """Return plain JSON values; JSON has no NaN."""
+    bins = [
+        {name: [None if math.isnan(value) else round(value, 6) for value in values] for name, values in asdict(each).items()}
+        for each in task.reliability
+    ]
+    return {**asdict(task), "reliability": bins}
+
+
+def _reliability(config: Mapping[str, Any]) -> Reliability:
+    return Reliability(
+        tuple(int(count) for count in config["counts"]),
+        *(tuple(math.nan if value is None else float(value) for value in config[name]) for name in ("confidence", "frequency")),
+    )
+
+
+def _counts(name: str, value: Any, of: str) -> dict[str, int]:
+    """Return numbers of rows by split, after checking them."""
+    given = check_mapping(name, value, of=of)
+    return {check_split(split): check_count(f"{name}[{split!r}]", n, minimum=0, of=of) for split, n in given.items()}
+
+
+def _check_image(name: str, value: Any, of: str) -> None:
+    """Refuse an address that is not an image within the page."""
+    if not isinstance(value, str) or (value and not IMAGE.fullmatch(value)):
+        raise MTLError(
+            f"`{name}` of {of} must be an image within the page. Received: {name}={describe(value)}. Pass "
+            "'data:image/png;base64,...', or nothing."
+        )
