@@ -34,6 +34,7 @@ from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._difference import Difference, difference, verdicts
 from mtl_keras.report._environment import environment
 from mtl_keras.report._history import plot_history
+from mtl_keras.report._index import write_index
 from mtl_keras.report._loss_weights import plot_loss_weights
 from mtl_keras.report._network import plot_network
 from mtl_keras.report._phases import phases_table
@@ -104,6 +105,7 @@ __all__ = [
     "read_record",
     "read_trials",
     "write_confusion",
+    "write_index",
     "write_page",
     "write_record",
     "write_summary",

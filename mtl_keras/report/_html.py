@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -125,7 +126,8 @@ def began(record: Record) -> str:
 def _about(record: Record) -> str:
     """Return day and commits of a record."""
     day = began(record)
-    return f"{f'{day}, ' if day else ''}{commits(record.environment)}"
+    shown = re.sub(r"\b([0-9a-f]{12})[0-9a-f]{28}\b", r"\1", commits(record.environment))
+    return f"{f'{day}, ' if day else ''}{shown}"
 
 
 def _kind(name: str) -> str:

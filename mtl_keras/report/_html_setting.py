@@ -23,6 +23,8 @@ __all__ = ["card", "data", "environment", "setting"]
 
 #: Of more classes than this no numbers of rows are shown; of a longer configuration none is.
 CLASSES, LONG = 40, 20_000
+#: With fewer labeled rows the values of a class are called uncertain.
+FEW = 30
 SPLITS = ("train", "validation", "test")
 
 
@@ -90,13 +92,9 @@ def card(record: Record) -> list[str]:
     for name, task in known.tasks.items():
         if (share := _missing(known, name)) > 0:
             limits.append(escape(f"{_percent(share)} of the rows have no label of {name}: nothing is known of these."))
-        fewest = min(task.counts, key=lambda each: each[2], default=None)
-        if fewest is not None and fewest[2] < 30:
-            place = [tuple(each) for each in task.counts].index(tuple(fewest))
-            rows = count_of(fewest[2], "labeled row")
-            limits.append(
-                escape(f"Class {task.classes[place]} of {name} has {rows} on {known.split}: its values are uncertain.")
-            )
+        if few := sum(labels < FEW for _, _, labels in task.counts):
+            which = f"{few} of {len(task.classes)} classes of {name}"
+            limits.append(escape(f"{which} have fewer than {FEW} labeled rows on {known.split}: their values are uncertain."))
     untested = (
         "Not tested: data from elsewhere, such as other cameras, places, times or groups of people; inputs that show none "
     )

@@ -29,6 +29,8 @@ SAMPLES = 8
 SIDE = 96
 #: Labels of a set that are named.
 NAMED = 5
+#: A map with fewer places on a side says almost nothing.
+COARSE = 3
 #: Color of the places that speak for a class, and how much of the image it hides at most.
 COLOR, OPACITY = (255.0, 70.0, 0.0), 0.7
 
@@ -148,9 +150,9 @@ def _explained(task: Task, stored: np.ndarray, outputs: np.ndarray) -> np.ndarra
 
 
 def _heats(model: MultiTaskModel, images: np.ndarray, task: Task, chosen: np.ndarray) -> Sequence[np.ndarray | None]:
-    """Return where the head looks, None for each image if the map of the backbone is a single place."""
+    """Return where the head looks, None for each image if the map of the backbone is too coarse to say it."""
     maps = feature_map(model.features)
-    if maps is None or maps.shape[1:3] == (1, 1):
+    if maps is None or min(side or COARSE for side in maps.shape[1:3]) < COARSE:
         return [None] * len(images)
     return list(grad_cam(model, images, task.name, chosen))
 
