@@ -44,8 +44,8 @@ figure > figcaption { margin-top: .3rem; }
 .drawing .best { stroke: var(--error); stroke-width: 2.5; }
 table.sortable th { white-space: nowrap; }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-align: inherit; }
-th button::after { content: " ↕"; color: var(--soft); }
-th[aria-sort=ascending] button::after { content: " ↑"; } th[aria-sort=descending] button::after { content: " ↓"; }
+th button::after { content: " ↕" / ""; color: var(--soft); }
+th[aria-sort=ascending] button::after { content: " ↑" / ""; } th[aria-sort=descending] button::after { content: " ↓" / ""; }
 @media (max-width: 40rem) { .plot img.wide { max-width: none; width: 44rem; } h1 { font-size: 1.6rem; } }
 @media (prefers-color-scheme: dark) { .plot img:not(.photos) { filter: invert(.93) hue-rotate(180deg); } }
 @media print { nav, th button::after { display: none; } .plot img, .plot img.wide { max-width: 100%; filter: none; } }

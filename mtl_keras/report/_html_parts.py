@@ -19,6 +19,8 @@ __all__ = ["Drawn", "cell", "from_markdown", "frame_table", "inline", "items", "
 Drawn = tuple[str, str, bytes]
 #: What starts like a number is aligned right and sorted by it.
 NUMBER = re.compile(r"[+\-−<]? ?[\d.,]+(e[+-]?\d+)?( |$|%)")
+#: What Markdown shows as it is.
+ESCAPED = re.compile(r"\\([^A-Za-z0-9\s])")
 #: An image is stored with its size behind its first 16 bytes.
 WIDE, PNG_WIDTH = 640, slice(16, 20)
 
@@ -37,8 +39,9 @@ def inline(text: str) -> str:
         return f"\0{len(kept) - 1}\0"
 
     text = text.replace("\0", "")
-    text = re.sub(r"``? ?(.+?) ?``?(?!`)", lambda found: keep(f"<code>{escape(found[1])}</code>"), text)
-    text = re.sub(r"\\([^\w\s])", lambda found: keep(escape(found[1])), text)
+    for mark in ("`` (.+?) ``", "`([^`]+)`"):
+        text = re.sub(mark, lambda found: keep(f"<code>{escape(found[1])}</code>"), text)
+    text = ESCAPED.sub(lambda found: keep(escape(found[1])), text)
     text = escape(text)
     text = re.sub(r"\[([^\]]*)\]\((https?://[^)\s]+)\)", lambda found: f'<a href="{found[2]}">{found[1]}</a>', text)
     # Other files are not part of the page.
@@ -76,8 +79,8 @@ def from_markdown(markdown: str, caption: str) -> str:
     ]
     if len(lines) < 2 or len({len(line) for line in lines}) != 1:
         return prose(markdown) + prose(caption, "soft")
-    shown = [[re.sub(r"\\([^\w\s])", r"\1", part) for part in line] for line in lines]
-    return _table(re.sub(r"\\([^\w\s])", r"\1", caption), shown[0], shown[2:], sortable=True)
+    shown = [[ESCAPED.sub(r"\1", part) for part in line] for line in lines]
+    return _table(ESCAPED.sub(r"\1", caption), shown[0], shown[2:], sortable=True)
 
 
 def cell(value: object) -> str:
