@@ -124,7 +124,9 @@ class TestContent:
     def test_it_is_read_back_and_written_again_the_same(self, folder: Path, tmp_path: Path) -> None:
         copy = Path(shutil.copytree(folder, tmp_path / "copy"))
         (copy / "trials.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in whole().trials), encoding="utf-8")
-        assert json.dumps(report.read_record(copy).delivered.config()) == json.dumps(whole().delivered.config())
+        again = report.read_record(copy).delivered
+        assert again is not None
+        assert json.dumps(again.config()) == json.dumps(delivered().config())
         page = report.write_page(copy)
         assert page.read_bytes() == (folder / "report.html").read_bytes()
 
@@ -179,7 +181,10 @@ def test_tables_of_markdown_become_html() -> None:
     text = from_markdown("| a\\|b | n |\n| :--- | ---: |\n| <i> | 1.5 |\n", "What\\_is it")
     assert '<th scope="col">a|b</th><th scope="col" class="number">n</th>' in text
     assert '<td>&lt;i&gt;</td><td class="number">1.5</td>' in text
-    assert "What_is it" in text
+    assert "<caption><span>What_is it</span></caption>" in text
+    long = from_markdown("| a |\n| :--- |\n| b |\n", f"Means, {'and more ' * 20}.")
+    assert "<caption><span>Means</span></caption>" in long
+    assert long.endswith(f'<p class="soft">Means, {"and more " * 20}.</p>')
 
 
 class TestDelivered:
@@ -238,8 +243,9 @@ class TestDelivered:
 class TestImportance:
     def test_what_the_skill_depends_on_comes_first(self) -> None:
         rng = np.random.default_rng(0)
-        settings = [{"rate": float(rng.uniform()), "kind": "ab"[rng.integers(2)], "same": 1} for _ in range(40)]
-        found = importance(settings, [each["rate"] for each in settings])
+        rates = rng.uniform(size=40).tolist()
+        settings = [{"rate": rate, "kind": "ab"[rng.integers(2)], "same": 1} for rate in rates]
+        found = importance(settings, rates)
         assert found is not None
         assert next(iter(found.shares)) == "rate"
         assert found.shares["rate"] > 0.9

@@ -10,7 +10,7 @@ from typing import Any
 from mtl_keras.pages import document, paragraph, section
 from mtl_keras.report import _html_results as results
 from mtl_keras.report import _html_setting as setting
-from mtl_keras.report._html_parts import Drawn, plot, prose
+from mtl_keras.report._html_parts import Drawn, folded, plot, prose
 from mtl_keras.report._page import commits
 from mtl_keras.report._record import Record
 
@@ -52,6 +52,7 @@ th[aria-sort=ascending] button::after { content: " ↑" / ""; } th[aria-sort=des
 """
 
 SCRIPT = """
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(each => each.open = true));
 for (const table of document.querySelectorAll("table.sortable")) {
   table.querySelectorAll("thead th").forEach((heading, column) => {
     const button = document.createElement("button");
@@ -96,7 +97,11 @@ def html_page(record: Record, drawn: Sequence[Drawn]) -> str:
         ("data", "Data", setting.data(record)),
         ("results", "Results", [*results.results(record), *by_kind["results"]]),
         ("curves", "Training", by_kind["curves"]),
-        ("classes", "Classes and confusion", [*by_kind["confusion"], *results.classes(record)]),
+        (
+            "classes",
+            "Classes and confusion",
+            [*folded(by_kind["confusion"], "matrices"), *folded(results.classes(record), "tasks")],
+        ),
         ("reliability", "Reliability of probabilities", results.reliability(record.delivered)),
         ("search", "Search", [*results.search(record.trials), *by_kind["search"]]),
         ("weights", "Loss weights", [*results.loss_weights(record), *by_kind["weights"]]),

@@ -13,12 +13,16 @@ from mtl_keras.report._text import MISSING, format_number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Drawn", "cell", "from_markdown", "frame_table", "inline", "items", "plot", "prose"]
+__all__ = ["Drawn", "cell", "folded", "from_markdown", "frame_table", "inline", "items", "plot", "prose"]
 
 #: A picture of a record: its file's name, its caption, and the content of the file.
 Drawn = tuple[str, str, bytes]
 #: What starts like a number is aligned right and sorted by it.
 NUMBER = re.compile(r"[+\-−<]? ?[\d.,]+(e[+-]?\d+)?( |$|%)")
+#: A longer caption of a table stands below it, and its first words above.
+HEADING = 90
+#: Of more parts of one kind the others are folded.
+UNFOLDED = 4
 #: What Markdown shows as it is.
 ESCAPED = re.compile(r"\\([^A-Za-z0-9\s])")
 #: An image is stored with its size behind its first 16 bytes.
@@ -80,7 +84,10 @@ def from_markdown(markdown: str, caption: str) -> str:
     if len(lines) < 2 or len({len(line) for line in lines}) != 1:
         return prose(markdown) + prose(caption, "soft")
     shown = [[ESCAPED.sub(r"\1", part) for part in line] for line in lines]
-    return _table(ESCAPED.sub(r"\1", caption), shown[0], shown[2:], sortable=True)
+    heading = caption if len(caption) <= HEADING else re.split(r"[;:.,(]", caption)[0].strip()[:HEADING]
+    return _table(ESCAPED.sub(r"\1", heading), shown[0], shown[2:], sortable=True) + prose(
+        caption if heading != caption else "", "soft"
+    )
 
 
 def cell(value: object) -> str:
@@ -90,6 +97,14 @@ def cell(value: object) -> str:
             MISSING if value != value else f"{value:,.0f}" if value.is_integer() and abs(value) < 1e6 else format_number(value)
         )
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else "" if value is None else str(value)
+
+
+def folded(parts: Sequence[str], noun: str) -> list[str]:
+    """Return parts of one kind, of many of them all but the first folded."""
+    if len(parts) <= UNFOLDED + 1:
+        return [*parts]
+    more = "\n".join(parts[UNFOLDED:])
+    return [*parts[:UNFOLDED], f"<details><summary>{len(parts) - UNFOLDED} more {escape(noun)}</summary>{more}</details>"]
 
 
 def plot(drawn: Drawn) -> str:

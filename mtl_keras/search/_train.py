@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtl_keras.data import Data
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import history_rows, metrics_rows, trivial_rows
 from mtl_keras.runs import OpenRun, Options, describe_delivered
@@ -54,13 +53,15 @@ def train_study(
         if not opened.has_record:
             with run.at_last_epoch() as model:
                 last = evaluate(model, data, "validation", cache_dir=trainer.cache_dir)
-            _deliver(prepared, opened, run, data, evaluation, last)
+            _deliver(prepared, opened, run, evaluation, last)
     return opened.path, run, evaluation
 
 
-def _deliver(prepared: Prepared, opened: OpenRun, run: Run, data: Data, evaluation: Evaluation, last: Evaluation) -> None:
+def _deliver(prepared: Prepared, opened: OpenRun, run: Run, evaluation: Evaluation, last: Evaluation) -> None:
     """Write the model and the record."""
     resolved, study = prepared.resolved, prepared.resolved.study
+    # Not the features that it may have been trained on: images are shown.
+    data = resolved.plan.rows(prepared.data)
     head: dict[str, Any] = {"run": LABEL, "seed": run.seed, "phase": run.best.phase}
     opened.deliver(
         run.model,
