@@ -49,6 +49,7 @@ def load_rows(
     shape: tuple[int, ...],
     compute: Callable[[int, int], np.ndarray],
     *,
+    dtype: str = "float32",
     in_memory: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
@@ -60,17 +61,18 @@ def load_rows(
         folder: The entry's folder, named after its key; created if missing.
         header: What the rows are, as plain JSON values; kept in the journal.
         shape: `[n, ...]` of all rows.
-        compute: `(start, stop) -> rows`, the float32 rows from `start` to before `stop`.
+        compute: `(start, stop) -> rows`, the rows from `start` to before `stop`.
+        dtype: Their type, such as `"float16"` or `"float32"` (default).
         in_memory: Whether to return an array in memory (default), else one mapped from the file, read-only.
         progress: Called with the rows done and the total, at least once.
 
     Returns:
-        float32 `[n, ...]`.
+        `[n, ...]`.
 
     Raises:
         MTLError: If the folder cannot be written or the disk is full; no partial file remains.
     """
-    entry = _Entry(folder, header, shape)
+    entry = _Entry(folder, header, shape, dtype)
     with _lock(folder):
         with _translate_errors(folder):
             array = entry.load(in_memory)
@@ -90,16 +92,16 @@ def load_rows(
 class _Entry:
     """One entry: its files and their required layout."""
 
-    def __init__(self, folder: Path, header: Mapping[str, Any], shape: tuple[int, ...]) -> None:
-        self.folder, self.shape = folder, shape
-        self.row_bytes = 4 * math.prod(shape[1:])
+    def __init__(self, folder: Path, header: Mapping[str, Any], shape: tuple[int, ...], dtype: str) -> None:
+        self.folder, self.shape, self.dtype = folder, shape, np.dtype(dtype).newbyteorder("<")
+        self.row_bytes = self.dtype.itemsize * math.prod(shape[1:])
         self.block_rows = max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(self.row_bytes, 1)))
         self.starts = range(0, shape[0], self.block_rows)
-        layout = {"shape": shape, "dtype": "float32", "block_rows": self.block_rows}
+        layout = {"shape": shape, "dtype": str(np.dtype(dtype)), "block_rows": self.block_rows}
         # Through JSON and back, so that it equals the first line of the journal as it is read.
         self.header = json.loads(json.dumps({"format": FORMAT, **header, **layout}))
         head = io.BytesIO()
-        np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(head, {"descr": self.dtype.str, "fortran_order": False, "shape": shape})
         self.head = head.getvalue()
         self.bytes = len(self.head) + shape[0] * self.row_bytes
 
@@ -109,7 +111,7 @@ class _Entry:
         if not path.exists():
             return None
         if path.stat().st_size == self.bytes and self._head(path) == self.head:
-            rows: np.ndarray = np.memmap(path, "<f4", "r", len(self.head), self.shape)
+            rows: np.ndarray = np.memmap(path, self.dtype, "r", len(self.head), self.shape)
             if in_memory:
                 rows = np.array(rows)
             found = checksums(rows[start : start + self.block_rows] for start in self.starts)
@@ -131,7 +133,7 @@ class _Entry:
             self._write_journal(kept)
             # Unbuffered: bytes that a full disk refused must not be written again when the file is closed.
             file, journal = partial.open("r+b" if kept else "w+b", buffering=0), (self.folder / JOURNAL).open("ab", buffering=0)
-        size = f"{list(self.shape)} float32, {self.bytes / 1e6:.1f} MB"
+        size = f"{list(self.shape)} {self.header['dtype']}, {self.bytes / 1e6:.1f} MB"
         _log.info("Feature cache: %s at %s, %d rows to compute.", size, self.folder, n - done)
         with file, journal:
             with self._writing():
@@ -143,7 +145,7 @@ class _Entry:
                 if progress:
                     progress(done, n)
                 stop = min(start + self.block_rows, n)
-                rows = np.ascontiguousarray(compute(start, stop), "<f4")
+                rows = np.ascontiguousarray(compute(start, stop), self.dtype)
                 if rows.shape != (stop - start, *self.shape[1:]):
                     raise RuntimeError(f"rows {start} to {stop} of {self.shape} were computed as {rows.shape}")
                 with self._writing():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -35,6 +35,7 @@ def inspect_table(
     image_size: int | tuple[int, int] | None = None,
     splits: Splits | str | Mapping[str, Any] | None = None,
     weight: str | Mapping[str, str] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
     seed: int = 0,
     name: str | None = None,
 ) -> Report:
@@ -50,6 +51,8 @@ def inspect_table(
         image_size: See there.
         splits: See there.
         weight: See there.
+        on_error: See there. `"raise"` (default) reports bad rows as errors; `"skip"` says what leaving them out costs, and
+            checks the other rows.
         seed: See there.
         name: See there.
 
@@ -63,7 +66,16 @@ def inspect_table(
     """
     size = None if image_size is None else check_image_size("image_size", image_size)
     survey = survey_table(
-        table, tasks, image=image, inputs=inputs, root=root, suffix=suffix, splits=splits, weight=weight, seed=seed
+        table,
+        tasks,
+        image=image,
+        inputs=inputs,
+        root=root,
+        suffix=suffix,
+        splits=splits,
+        weight=weight,
+        on_error=on_error,
+        seed=seed,
     )
     return inspect(
         Rows(
@@ -76,6 +88,8 @@ def inspect_table(
             survey.files,
             size,
             survey.errors,
+            survey.skipped,
+            survey.cost,
         )
     )
 

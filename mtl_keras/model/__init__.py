@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.model._build import build_model
+from mtl_keras.model._cut import Cut, layers_before
 from mtl_keras.model._finite import changing_weights
 from mtl_keras.model._gramian import At
 from mtl_keras.model._graph import feature_map, origin
@@ -17,6 +18,7 @@ from mtl_keras.recipe import Recipe
 
 __all__ = [
     "At",
+    "Cut",
     "Decoder",
     "Head",
     "MultiTaskModel",
@@ -28,6 +30,7 @@ __all__ = [
     "directions",
     "feature_map",
     "get_optimizer",
+    "layers_before",
     "origin",
     "read_metadata",
     "refuse_backups",
