@@ -191,7 +191,7 @@ def evaluate(
     trivial = trivial_scores(data.train, rows, tasks)
     rows = rows.first_view()
     # Features may have been computed for some splits only.
-    features = data.features is not None and rows.x.shape[1:] == model.features.shape[1:]
+    features = data.features is not None and rows.input_shape == model.features.shape[1:]
     predictions = predict(model, rows, batch_size=batch_size, features=features, cache_dir=cache_dir)
     scores: list[Score] = []
     confusion: dict[str, np.ndarray] = {}

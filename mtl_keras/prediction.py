@@ -9,7 +9,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from mtl_keras.data import Split, cache
+from mtl_keras.data import Split, by_input, cache, unnamed
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.tasks import Decoded
 
@@ -18,7 +18,7 @@ __all__ = ["decode", "predict"]
 
 def predict(
     model: MultiTaskModel,
-    x: Split | np.ndarray,
+    x: Split | np.ndarray | Mapping[str, np.ndarray],
     *,
     tasks: Iterable[str] | None = None,
     batch_size: int = 512,
@@ -32,7 +32,8 @@ def predict(
 
     Args:
         model: From `build_model` or `load_model`.
-        x: Images `[n, height, width, channels]` in `[0, 255]`, or a split, whose first views are taken.
+        x: Images `[n, height, width, channels]` in `[0, 255]`, of a model of several inputs a dict of arrays by name, or a
+            split, whose first views are taken.
         tasks: Names of the tasks whose outputs are computed; default: all.
         batch_size: Rows per batch; default 512.
         features: Whether `x` holds features of the trunk instead of images; default False.
@@ -59,11 +60,11 @@ def predict(
         rows, pieces = split.x, split.dataset_slices()
         if not features:
             model.check_missing(split.missing, split.name or "unnamed")
-    elif isinstance(x, np.ndarray) and not len(x):
+    elif isinstance(x, np.ndarray) and not len(x) and not model.recipe.inputs:
         rows, pieces = x, [slice(None)]
     else:
         rows, pieces = model.check_values(x, features=features), [slice(None)]
-    model.check_inputs(rows.shape[1:], features=features)
+    model.check_inputs(unnamed({name: array.shape[1:] for name, array in by_input(rows).items()}), features=features)
     if not features and cache_dir is not False and model.frozen_trunk:
         folder, trunk = cache_dir or cache.default_cache_dir(), model.trunk
         found = [cache.features(trunk, rows[piece], model.fingerprint(), folder) for piece in pieces]
@@ -72,11 +73,15 @@ def predict(
     names = list(model.recipe.tasks if tasks is None else tasks)
     standard = model.standard_outputs
     network = keras.Model(model.features if features else model.input, {name: standard[name] for name in names})
-    # On some CPUs, a convolution of TensorFlow answers an empty batch with a wrong shape. The shape is that for one row.
-    given = rows if len(rows) else np.zeros((1, *network.input_shape[1:]), rows.dtype)
+    given, count = by_input(rows), len(next(iter(by_input(rows).values())))
+    if not count:
+        # On some CPUs, a convolution of TensorFlow answers an empty batch with a wrong shape. The shape is that for one row.
+        given = {name: np.zeros((1, *array.shape[1:]), array.dtype) for name, array in given.items()}
     # Called directly: `keras.Model.predict` traces a function, which is used only once here.
-    batches = [network(given[start : start + batch_size], training=False) for start in range(0, len(given), batch_size)]
-    outputs = {name: np.concatenate([keras.ops.convert_to_numpy(b[name]) for b in batches])[: len(rows)] for name in names}
+    starts = range(0, max(count, 1), batch_size)
+    parts = ({name: array[start : start + batch_size] for name, array in given.items()} for start in starts)
+    batches = [network(unnamed(part), training=False) for part in parts]
+    outputs = {name: np.concatenate([keras.ops.convert_to_numpy(b[name]) for b in batches])[:count] for name in names}
     return model.in_units(outputs)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from mtl_keras import backbones, sharing
 from mtl_keras import heads as head_kinds
 from mtl_keras import tasks as task_kinds
-from mtl_keras.backbones import Backbone
+from mtl_keras.backbones import Backbone, Joined
 from mtl_keras.errors import MTLError, check_mapping, check_names, check_text, describe, store, unknown
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.sharing import DenseStack
@@ -26,15 +26,17 @@ class Recipe:
 
     Args:
         tasks: The tasks.
-        backbone: The trunk; a name stands for a `Backbone` with default options.
-        image_shape: Height, width and channels of one input, e.g. `data.image_shape`; must be given.
+        backbone: The trunk; a name stands for a `Backbone` with default options. For several inputs, a mapping of a trunk for
+            each by name, whose features are concatenated, or a `mtl_keras.backbones.Joined`.
+        image_shape: Height, width and channels of one input, e.g. `data.image_shape`; must be given. Of several inputs, the
+            shape of each by name.
         shared: The layers between trunk and heads: a `Sharing`, the units of a dense stack, e.g. `(256,)`, a `Head`, which
             stands for a dense stack with its options, or a name or `{"method": name, option: value}`. Default `()`: the
             trunk alone is shared.
         heads: By task, a `Head`, the units of its dense layers, or for a task that reconstructs its input a `Decoder`. A
             task that is left out has its output layer alone.
         freeze: True freezes the whole backbone, False (default) nothing. The name or prefix of a layer or block of the
-            backbone freezes every layer before it.
+            backbone freezes every layer before it. For several inputs, a mapping says it for some of them: `{"photo": True}`.
         stack: For some tasks, the task whose output probabilities are additional features of their heads. No gradient flows
             back through them, and training uses out-of-fold predictions; see `Phase`.
         batch_norm_groups: Groups of tasks, one for each alternated data set, `data.task_groups`. Each group has its own
@@ -55,11 +57,11 @@ class Recipe:
     """
 
     tasks: Tasks
-    backbone: Backbone
-    image_shape: tuple[int | None, ...] = (None, None, 3)
+    backbone: Any  # a `Backbone` or `Joined`, once converted
+    image_shape: Any = (None, None, 3)  # a tuple, or of several inputs tuples by name
     shared: Any = ()  # a `Sharing`, once converted
     heads: Mapping[str, Head | Decoder] = field(default_factory=dict)
-    freeze: bool | str = False
+    freeze: Any = False  # True, False or a text, or of several inputs these by name
     stack: Mapping[str, str] = field(default_factory=dict)
     batch_norm_groups: tuple[tuple[str, ...], ...] = ()
 
@@ -67,7 +69,8 @@ class Recipe:
         self._convert()
         self.backbone.check(self.image_shape, files=False)
         reconstructed = [name for name, task in self.tasks.items() if task.from_input]
-        head_kinds.check(self.heads, self.backbone.pooling, reconstructed, self.image_shape)
+        self._check_inputs(reconstructed)
+        head_kinds.check(self.heads, self.backbone.pooling, reconstructed, self.target_shape)
         self.shared.check(self.backbone.pooling, self.sharing_tasks)
         task_kinds.order_by_source(self.tasks, self.stack)
         if self.batch_norm_groups:
@@ -84,16 +87,25 @@ class Recipe:
         stack = check_mapping("stack", self.stack, example=f"{{{first!r}: ...}}")
         for name, source in stack.items():
             check_text(f"stack[{name!r}]", source, example=first)
-        if not isinstance(self.freeze, bool | str) or self.freeze == "":
+        backbone = backbones.get(self.backbone)
+        shape = self.image_shape
+        if isinstance(shape, Mapping) and len(shape) == 1:
+            (shape,) = shape.values()
+        if isinstance(shape, Mapping) and isinstance(backbone, Backbone):
             raise MTLError(
-                f"`freeze` must be True, False, or the name of a layer or block. Received: freeze={describe(self.freeze)}. "
-                "Pass e.g. freeze=True."
+                f"A model of several inputs must have a backbone for each. Received: {backbone.name} for the inputs "
+                f"{', '.join(map(str, shape))}. Pass backbone={{{', '.join(f'{name!r}: ...' for name in shape)}}}."
             )
-        if not isinstance(self.image_shape, Sequence) or isinstance(self.image_shape, str | bytes):
-            raise MTLError(
-                f"`image_shape` must be (height, width, channels). Received: image_shape={describe(self.image_shape)}. "
-                "Pass image_shape=data.image_shape."
-            )
+        for each in shape.values() if isinstance(shape, Mapping) else [shape]:
+            if not isinstance(each, Sequence) or isinstance(each, str | bytes):
+                raise MTLError(
+                    f"`image_shape` must be (height, width, channels). Received: image_shape={describe(each)}. "
+                    "Pass image_shape=data.image_shape."
+                )
+            if None in each:
+                raise MTLError(
+                    f"`image_shape` must be fully specified. Received: {tuple(each)}. Pass image_shape=data.image_shape."
+                )
         if isinstance(self.shared, Decoder):
             raise MTLError(
                 f"`shared` must be a sharing method or the units of a dense stack. Received: {describe(self.shared)}. Pass the "
@@ -102,12 +114,12 @@ class Recipe:
         for name in heads:
             if name not in self.tasks:
                 raise unknown("task in heads", name, self.tasks)
-        if None in self.image_shape:
-            shape = tuple(self.image_shape)
-            raise MTLError(f"`image_shape` must be fully specified. Received: {shape}. Pass image_shape=data.image_shape.")
         converted: dict[str, Any] = {
-            "backbone": backbones.get(self.backbone),
-            "image_shape": _as_integers(self.image_shape),
+            "backbone": backbone,
+            "image_shape": {name: _as_integers(each) for name, each in shape.items()}
+            if isinstance(shape, Mapping)
+            else _as_integers(shape),
+            "freeze": _read_freeze(self.freeze, backbone),
             "shared": DenseStack(**vars(self.shared)) if isinstance(self.shared, Head) else sharing.get(self.shared),
             "heads": {name: head_kinds.get(heads.get(name, ())) for name in self.tasks},
             "stack": stack,
@@ -120,11 +132,54 @@ class Recipe:
         """Names of the tasks whose heads take the shared features, rather than those of the backbone."""
         return tuple(name for name, head in self.heads.items() if head.pooling is None)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, if there are several; else empty."""
+        return tuple(self.image_shape) if isinstance(self.image_shape, Mapping) else ()
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """The shape of the input that a task may reconstruct: the only one, or of several the one of images; else empty."""
+        if not self.inputs:
+            return self.image_shape
+        images = [shape for shape in self.image_shape.values() if len(shape) == 3]
+        return images[0] if len(images) == 1 else ()
+
+    def _check_inputs(self, reconstructed: Sequence[str]) -> None:
+        """Refuse what models of several inputs cannot have."""
+        if not self.inputs:
+            return
+        for name in self.inputs:
+            if name in self.tasks:
+                raise MTLError(
+                    f"An input must not be called like a task. Received: {name!r} as both. Rename one of them; `label=` still "
+                    "names the column that a task reads."
+                )
+        if self.batch_norm_groups:
+            raise MTLError(
+                "`batch_norm_groups` must be used with one input. Received: the inputs "
+                f"{', '.join(self.inputs)}. Leave `batch_norm_groups` out."
+            )
+        if reconstructed and not self.target_shape:
+            raise MTLError(
+                "A model of several inputs must have images in exactly one of them to reconstruct it. Received: "
+                f"{self.image_shape} for task {reconstructed[0]!r}. Leave the task out."
+            )
+
     def trunk_config(self) -> dict[str, Any]:
         """Return, as plain JSON values, what determines the layers of the trunk besides their weights."""
-        backbone = self.backbone.resolve().replace(weights=None)
         groups = len(self.batch_norm_groups)
-        return {"backbone": backbone.config(), "image_shape": list(self.image_shape), "batch_norm_groups": groups}
+        return {
+            "backbone": self.backbone.without_weights().config(),
+            "image_shape": self.shape_config(),
+            "batch_norm_groups": groups,
+        }
+
+    def shape_config(self) -> Any:
+        """Return `image_shape` as plain JSON values."""
+        if self.inputs:
+            return {name: list(shape) for name, shape in self.image_shape.items()}
+        return list(self.image_shape)
 
     def only(self, *names: str) -> Recipe:
         """Return the recipe of a model with these tasks alone; with one name, a single-task baseline."""
@@ -144,10 +199,10 @@ class Recipe:
         return {
             "tasks": self.tasks.config(),
             "backbone": self.backbone.config(),
-            "image_shape": list(self.image_shape),
+            "image_shape": self.shape_config(),
             "shared": self.shared.config(),
             "heads": {name: head_kinds.config(head) for name, head in self.heads.items()},
-            "freeze": self.freeze,
+            "freeze": dict(self.freeze) if isinstance(self.freeze, Mapping) else self.freeze,
             "stack": self.stack,
             **({"batch_norm_groups": groups} if groups else {}),
         }
@@ -157,8 +212,8 @@ class Recipe:
         """Rebuild a recipe from `config()`, also from that of an earlier version."""
         return cls(
             tasks=task_kinds.from_config(config["tasks"]),
-            backbone=Backbone.from_config(config["backbone"]),
-            image_shape=tuple(config["image_shape"]),
+            backbone=backbones.from_config(config["backbone"]),
+            image_shape=config["image_shape"],
             shared=sharing.from_config(config["shared"]),
             heads={name: head_kinds.from_config(head) for name, head in config["heads"].items()},
             freeze=config["freeze"],
@@ -166,6 +221,35 @@ class Recipe:
             # Called `statistics` by earlier versions.
             batch_norm_groups=config.get("batch_norm_groups", config.get("statistics", ())),
         )
+
+
+def _read_freeze(freeze: Any, backbone: Backbone | Joined) -> Any:
+    """Return what is frozen, of several inputs by name unless all or nothing is."""
+    several = isinstance(backbone, Joined)
+    if not isinstance(freeze, Mapping):
+        if not isinstance(freeze, bool | str) or freeze == "":
+            raise MTLError(
+                f"`freeze` must be True, False, or the name of a layer or block. Received: freeze={describe(freeze)}. "
+                "Pass e.g. freeze=True."
+            )
+        if several and isinstance(freeze, str):
+            raise MTLError(
+                f"`freeze` of several inputs must be True, False, or a mapping by input. Received: freeze={freeze!r}. Pass "
+                f"freeze={{{next(iter(backbone.trunks))!r}: {freeze!r}}}."
+            )
+        return freeze
+    if not several:
+        if len(freeze) == 1:
+            return _read_freeze(next(iter(freeze.values())), backbone)
+        raise MTLError(
+            f"`freeze` must be a mapping for several inputs only. Received: freeze={describe(freeze)}. Pass e.g. freeze=True."
+        )
+    for name in freeze:
+        if name not in backbone.trunks:
+            raise unknown("input in freeze", name, backbone.trunks)
+    alone = {name: _read_freeze(freeze.get(name, False), trunk) for name, trunk in backbone.trunks.items()}
+    values = set(alone.values())
+    return values.pop() if len(values) == 1 and values <= {True, False} else alone
 
 
 def _as_integers(image_shape: Sequence[Any]) -> tuple[Any, ...]:
@@ -184,7 +268,7 @@ def _as_groups(groups: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def _check_groups(
-    groups: Sequence[Sequence[str]], tasks: Tasks, stack: Mapping[str, str], backbone: Backbone, freeze: bool | str
+    groups: Sequence[Sequence[str]], tasks: Tasks, stack: Mapping[str, str], backbone: Any, freeze: bool | str
 ) -> None:
     """Raise an error if groups do not partition the tasks, or if no batch normalization is trained.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def data() -> mtl.data.Data:
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
-def built(request: pytest.FixtureRequest) -> Iterator[tuple[MultiTaskModel, str]]:
+def built(request: pytest.FixtureRequest) -> tuple[MultiTaskModel, str]:
     backbone, last, block = NETWORKS[request.param]
     keras.utils.set_random_seed(0)
     with truncated(backbone.name, last):
@@ -63,7 +62,7 @@ def built(request: pytest.FixtureRequest) -> Iterator[tuple[MultiTaskModel, str]
     for weight in model.get_layer("backbone").non_trainable_weights:
         if weight.path.endswith("moving_mean"):
             weight.assign(rng.normal(0, 0.1, weight.shape))
-    yield model, block
+    return model, block
 
 
 def trained(model: MultiTaskModel, data: mtl.data.Data, phases: Any, folder: Any, **options: Any) -> Any:
@@ -175,7 +174,7 @@ def test_gradual_unfreezing_has_one_entry_for_each_cut(small: MultiTaskModel, da
     for one, two in zip(own, other, strict=True):
         np.testing.assert_array_equal(one, two)
     assert run.history == again.history
-    plain, expected = trained(small, data, phases, False)
+    _, expected = trained(small, data, phases, False)
     for one, two in zip(own, expected, strict=True):
         np.testing.assert_allclose(one, two, atol=2e-3)
 
@@ -183,7 +182,7 @@ def test_gradual_unfreezing_has_one_entry_for_each_cut(small: MultiTaskModel, da
 def test_half_precision_takes_half_of_the_space(small: MultiTaskModel, data: mtl.data.Data, tmp_path: Path) -> None:
     sizes, losses = [], []
     for dtype in ("float32", "float16"):
-        phase = mtl.Phase(epochs=1, batch_size=8, train_from="conv2", cache_dtype=dtype)  # type: ignore[arg-type]
+        phase = mtl.Phase(epochs=1, batch_size=8, train_from="conv2", cache_dtype=dtype)
         run, _ = trained(small, data, [phase], tmp_path / dtype)
         losses.append(run.history[0]["loss"])
         sizes.append(
@@ -226,8 +225,8 @@ def test_a_cut_that_several_tensors_cross_is_refused(data: mtl.data.Data, tmp_pa
         backbone = mtl.Backbone("MobileNetV2", weights=None, image_size=32, alpha=0.35, batch_norm="inference")
         model = mtl.build_model(TASKS, backbone, image_shape=(SIDE, SIDE, 3))
     said = (
-        r"One tensor must enter the block that training begins with\. Received: train_from='block_2_project', into which 2 lead: "
-        r"block_1_project_BN to block_2_add, block_2_depthwise_relu to block_2_project\. Train from 'block_2_expand' or "
+        r"One tensor must enter the block that training begins with\. Received: train_from='block_2_project', into which 2 "
+        r"lead: block_1_project_BN to block_2_add, block_2_depthwise_relu to block_2_project\. Train from 'block_2_expand' or "
         r"'block_3_expand', or pass cache_dir=False\."
     )
     phase = mtl.Phase(epochs=1, train_from="block_2_project")
@@ -278,3 +277,25 @@ def test_a_phase_is_a_value() -> None:
     recipe = mtl.Recipe(TASKS, mtl.Backbone("SmallCNN"), (8, 8, 1), freeze=True)
     assert mtl.Plan(recipe, (mtl.Phase(epochs=1),)).stays_frozen
     assert not mtl.Plan(recipe, (mtl.Phase(epochs=1), mtl.Phase(epochs=1, train_from="conv2"))).stays_frozen
+
+
+def where_to_begin(hp: Any, context: mtl.search.Context) -> mtl.Plan:
+    """Search the place where training of the backbone begins."""
+    place = hp.Choice("train_from", ["conv3", "conv2"])
+    recipe = mtl.Recipe(context.tasks, context.settings.new_backbone(), context.image_shape)
+    return mtl.Plan(recipe, (mtl.Phase(epochs=context.settings.epochs, batch_size=8, train_from=place),))
+
+
+def test_a_search_varies_where_training_begins(data: mtl.data.Data, tmp_path: Path) -> None:
+    options = {"filters": [4, 6, 6], "batch_norm": "inference"}
+    settings = mtl.search.Settings(backbone_options=options, epochs=1, trials=2, tuner="grid", n_final_seeds=2, baselines=False)
+    tasks = TASKS.only("kind", "odd")
+    study = mtl.Study("made-up", "A study for tests.", tasks, "digits", (SIDE, SIDE, 3), where_to_begin, settings)
+    rows = mtl.data.from_arrays(tasks, columns(40, 0), columns(24, 1), columns(24, 2))
+    found = mtl.tune(study, data=rows, output_dir=tmp_path / "run", cache_dir=tmp_path / "cache")
+    assert sorted(trial["hyperparameters"]["train_from"] for trial in found.trials) == ["conv2", "conv3"]
+    assert len({entry.fingerprint["cut"] for entry in cache.entries(tmp_path / "cache")}) == 2
+    images = rows.validation.x
+    expected = mtl.prediction.predict(found.model, images)
+    for name, outputs in mtl.prediction.predict(mtl.load_model(tmp_path / "run"), images).items():
+        np.testing.assert_allclose(outputs, expected[name], atol=1e-6)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from hypothesis import given
@@ -158,6 +159,10 @@ def test_class_names_may_be_given_by_task() -> None:
         ({"x": (np.zeros((8, 2)), np.zeros((8, 2)))}, "Received: a tuple of 2 in train. A model has one input"),
         ({"x": {"image": np.zeros((8, 2))}}, "Received: a dict of 1 in train. A model has one input"),
         ({"x": tf.data.Dataset.range(8)}, "Received: a tf.data.Dataset in train. Pass np.stack"),
+        (
+            {"x": pd.DataFrame({"age": np.arange(8.0), "size": 1.0})},
+            "Received: a DataFrame of 2 columns in train. Pass the table to mtl.data.from_table with inputs",
+        ),
         (
             {"columns": {"kind": [0, 1, 2, 3, 0, 1, 2, "b"], "large": [0] * 8}},
             "Received: 'b' in row 7 of column 'kind', unlike most others",

@@ -17,12 +17,18 @@ and a Keras model of your own takes inputs of any shape:
     >>> mtl.Backbone(series).apply(keras.Input((50, 3))).shape
     (None, 16)
 
+A model of several inputs has a trunk for each of them, whose features are joined:
+
+    >>> get({"photo": "SmallCNN", "row": "MLP"})
+    Joined({'photo': Backbone('SmallCNN'), 'row': Backbone('MLP')})
+
 To add a network, write `_my_net.py` with a subclass of `Family` and add it to `BACKBONES` in `_backbone.py`.
 """
 
 from __future__ import annotations
 
-from mtl_keras.backbones._backbone import BACKBONES, Backbone, get, names, offline_names
+from mtl_keras.backbones._backbone import BACKBONES, Backbone, names, offline_names
 from mtl_keras.backbones._family import Family
+from mtl_keras.backbones._joined import JOINS, Joined, from_config, get, trunk_name
 
-__all__ = ["BACKBONES", "Backbone", "Family", "get", "names", "offline_names"]
+__all__ = ["BACKBONES", "JOINS", "Backbone", "Family", "Joined", "from_config", "get", "names", "offline_names", "trunk_name"]

@@ -192,6 +192,16 @@ class Backbone:
         return columns
 
     @property
+    def trunks(self) -> dict[str, Backbone]:
+        """The backbone of each input, as `Joined.trunks`: itself, under an empty name."""
+        return {"": self}
+
+    @property
+    def returns_map(self) -> bool:
+        """Whether the network gives a feature map, which is pooled."""
+        return self.family.returns_map(self._options())
+
+    @property
     def pretrained(self) -> bool:
         """Whether the network starts from pretrained weights, after resolving `"auto"`."""
         return self.resolve().weights is not None
@@ -212,6 +222,23 @@ class Backbone:
         copy = Backbone.from_config({**self.config(), **changes})
         store(copy, given=self.given)
         return copy
+
+    def without_weights(self) -> Backbone:
+        """Return the same network, with random weights."""
+        return self.resolve().replace(weights=None)
+
+    def for_columns(self, columns: Sequence[Column]) -> Backbone:
+        """Return the same with what other training rows say of the columns that it takes; itself for other columns.
+
+        Args:
+            columns: `data.columns`.
+        """
+        names = [[(column.name, column.kind) for column in each] for each in (self.columns, columns)]
+        return self if names[0] != names[1] or self.columns == columns else self.replace(columns=columns)
+
+    def with_columns(self, columns: Sequence[Column]) -> Backbone:
+        """Return an `MLP` whose columns are not given with those of the data, `data.columns`; others as they are."""
+        return self.replace(columns=columns) if self.name == "MLP" and not self.columns else self
 
     def config(self) -> dict[str, Any]:
         """Return fields and options as one dict of JSON values."""
@@ -299,6 +326,10 @@ class Backbone:
         self.fix_inference_mode(network)
         features = network(x)
         return apply_pooling(features, self.pooling, "backbone") if family.returns_map(self._options()) else features
+
+    def networks(self, model: keras.Model) -> dict[str, keras.Model]:
+        """Return the nested model in a network that has this backbone, under an empty name as in `trunks`."""
+        return {"": model.get_layer("backbone")}
 
     def fix_inference_mode(self, network: keras.Model) -> None:
         """Keep the network in inference mode if `batch_norm` is `"inference"`; call it again after changing `trainable`.

@@ -32,16 +32,17 @@ from mtl_keras.data._arrays import from_arrays
 from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
 from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
 from mtl_keras.data._clothing import load_clothing
-from mtl_keras.data._data import Data
+from mtl_keras.data._data import PHOTO, ROW, Data
 from mtl_keras.data._decode import ImageFacts, UnreadableImage, read_facts
 from mtl_keras.data._digest import describe_change
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._draft import Draft, Source, draft_study, infer_source, study_name
 from mtl_keras.data._folders import from_folders, list_folder
 from mtl_keras.data._from_dataset import from_dataset
-from mtl_keras.data._inputs import read_inputs
+from mtl_keras.data._inputs import check_input_rows, read_inputs
 from mtl_keras.data._landmarks import load_landmarks
 from mtl_keras.data._online import parse_online
+from mtl_keras.data._rows import by_input, image_name, unnamed
 from mtl_keras.data._sampling import parse_sampling, parse_steps
 from mtl_keras.data._skipped import SkippedRow, skipped_text
 from mtl_keras.data._split import Split
@@ -61,6 +62,8 @@ __all__ = [
     "CIFAR100_COARSE",
     "CIFAR100_GROUPS",
     "LOADERS",
+    "PHOTO",
+    "ROW",
     "Data",
     "Draft",
     "ImageFacts",
@@ -71,13 +74,16 @@ __all__ = [
     "Survey",
     "UnreadableImage",
     "alternate",
+    "by_input",
     "cache",
+    "check_input_rows",
     "describe_change",
     "draft_study",
     "from_arrays",
     "from_dataset",
     "from_folders",
     "from_table",
+    "image_name",
     "infer_source",
     "label_weights",
     "list_folder",
@@ -94,6 +100,7 @@ __all__ = [
     "study_name",
     "survey_table",
     "trivial_scores",
+    "unnamed",
 ]
 
 #: Every data set that `load` can read, by name.

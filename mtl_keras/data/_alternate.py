@@ -142,6 +142,12 @@ def _check_datasets(sets: Sequence[Data]) -> None:
 def _check_inputs(sets: Sequence[Data]) -> None:
     """Check that all inputs fit into one array and are prepared alike."""
     first = sets[0]
+    for data in sets:
+        if isinstance(data.image_shape, Mapping):
+            raise MTLError(
+                f"Alternated data must have one input each. Received: {data.name!r} with the inputs "
+                f"{', '.join(data.image_shape)}. Leave it out."
+            )
     for data in sets[1:]:
         if data.image_shape != first.image_shape:
             sizes = [" x ".join(map(str, each.image_shape)) for each in (first, data)]

@@ -11,6 +11,7 @@ import numpy as np
 from mtl_keras.data._columns import as_indices, clean_column, column_of, read_labels, refuse_unseen
 from mtl_keras.data._data import Data
 from mtl_keras.data._inputs import as_column, check_part, convert_inputs
+from mtl_keras.data._rows import by_input, image_name
 from mtl_keras.data._split import Split
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import label_strata, stratified_choice
@@ -50,7 +51,7 @@ def from_arrays(
         train: Inputs `[n, ...]` and label columns `[n, ...]` by name. NaN, None or an empty text in a column is an absent
             label. Images are uint8, or finite numbers in `[0, 255]` that are converted to float32; others are warned about.
             Inputs of another shape are any finite numbers: integers stay integers, such as token ids, and the numbers of rows
-            `[n, d]` may be missing (NaN), see `Data.columns`.
+            `[n, d]` may be missing (NaN), see `Data.columns`. For a model of several inputs, a dict of such arrays by name.
         validation: The same for validation. None (default) takes it from `train`, at random and stratified over the
             classes of all tasks jointly; the training split is then a copy. Inputs mapped from a file larger than the
             memory therefore need a validation split of their own.
@@ -110,17 +111,18 @@ def from_arrays(
     else:
         training, held_out = _hold_out_validation(whole, validation_fraction or VALIDATION, seed)
         parts = {"train": training, "validation": held_out, **encoded}
-    shape = parts["train"].x.shape[1:]
+    shape = parts["train"].input_shape
     for split in parts.values():
-        if split.x.shape[1:] != shape:
+        if split.input_shape != shape:
+            shapes = [list(each) if isinstance(each, tuple) else each for each in (shape, split.input_shape)]
             raise MTLError(
-                f"All splits must have inputs of one shape. Received: {list(shape)} in train and {list(split.x.shape[1:])} in "
-                f"{split.name}. Resize them to one shape."
+                f"All splits must have inputs of one shape. Received: {shapes[0]} in train and {shapes[1]} in {split.name}. "
+                "Resize them to one shape."
             )
     called = collect_class_names(tasks, given)
     labels = {side: {task: (split.y[task], split.weight[task]) for task in tasks} for side, split in parts.items()}
     refuse_unseen(given_tasks, tasks, labels, called)
-    return Data(name, parts["train"], parts["validation"], parts.get("test"), called, tuple(shape))
+    return Data(name, parts["train"], parts["validation"], parts.get("test"), called, shape)
 
 
 def check_tasks(tasks: Any) -> None:
@@ -174,13 +176,14 @@ def encode_columns(
     for column in dict.fromkeys(column for task in tasks.values() if not task.from_input for column in task.columns_read):
         with problems.collect():
             cleaned[column] = clean_column(columns[column], column)
-    labels = encode_labels(tasks, len(x), cleaned, problems, name=name, class_names=class_names)
+    n = len(next(iter(by_input(x).values())))
+    labels = encode_labels(tasks, n, cleaned, problems, name=name, class_names=class_names)
     row_weights: dict[str, np.ndarray] = {}
     with problems.collect():
         missing = [column for column in (weights or {}).values() if column not in columns]
         if missing:
             raise unknown("column", missing[0], map(str, columns), f"`weight` names it, and {name} lacks it.")
-        row_weights = read_weights(weights or {}, columns, len(x), name)
+        row_weights = read_weights(weights or {}, columns, n, name)
     problems.raise_all()
     return make_split(tasks, x, labels, name, row_weights)
 
@@ -220,12 +223,12 @@ def encode_labels(
 
 def make_split(
     tasks: Tasks,
-    x: np.ndarray,
+    x: Any,
     labels: Mapping[str, tuple[np.ndarray, np.ndarray]],
     name: str,
     row_weights: Mapping[str, np.ndarray] | None = None,
 ) -> Split:
-    """Return inputs and encoded labels as a split; targets that are the input follow from `x`.
+    """Return inputs and encoded labels as a split; targets that are the input follow from the images in `x`.
 
     Args:
         tasks: What is predicted.
@@ -234,11 +237,24 @@ def make_split(
         name: Name of the split.
         row_weights: From `read_weights`; None (default) for none.
     """
-    encoded = {task.name: task.encode(x) if task.from_input else labels[task.name] for task in tasks.values()}
+    encoded = {task.name: task.encode(_images(task, x)) if task.from_input else labels[task.name] for task in tasks.values()}
     weights = row_weights or {}
     y = {task: stored for task, (stored, _) in encoded.items()}
     weight = {task: present * weights[task] if task in weights else present for task, (_, present) in encoded.items()}
     return Split(tasks, x, y, weight, name)
+
+
+def _images(task: Task, x: Any) -> np.ndarray:
+    """Return the input that a task reconstructs: the only one, or of several the one of images."""
+    name = image_name(by_input(x))
+    if name is None:
+        shapes = {key: list(array.shape[1:]) for key, array in x.items()}
+        raise MTLError(
+            f"Data of several inputs must have images in exactly one of them to be reconstructed. Received: {shapes} for task "
+            f"{task.name!r}. Leave the task out."
+        )
+    image: np.ndarray = by_input(x)[name]
+    return image
 
 
 def hold_out(whole: Split, count: int, seed: int, name: str) -> tuple[Split, Split]:

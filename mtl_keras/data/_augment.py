@@ -20,7 +20,7 @@ __all__ = ["MODES"]
 def _add_views(train: Split, steps: Any, seed: int | None) -> Split:
     """Return rows with several views each, of which an epoch shows one."""
     views = _compute_views(train, steps, seed)
-    arrays = map_rows(lambda array: views if array is train.x else array, train.arrays())
+    arrays = map_rows(lambda array: views if array is train.images else array, train.arrays())
     return train.with_arrays(arrays, sampler=replace(train.sampler, views=views.shape[1]))
 
 
@@ -29,18 +29,19 @@ def _repeat_rows(train: Split, steps: Any, seed: int | None) -> Split:
     views = _compute_views(train, steps, seed)
     count, x = views.shape[1], views.reshape(-1, *views.shape[2:])
     arrays: RowArrays = {("group", ""): np.arange(len(train)), **train.arrays()}
-    return train.with_arrays(map_rows(lambda array: x if array is train.x else np.repeat(array, count, axis=0), arrays))
+    return train.with_arrays(map_rows(lambda array: x if array is train.images else np.repeat(array, count, axis=0), arrays))
 
 
 def _augment_online(train: Split, steps: Any, seed: int | None) -> Split:
     """Return rows whose images are changed in every epoch."""
     online = Online(parse_online(steps), seed)
-    if train.x.ndim - (train.views is not None) != 4:
+    images = _find_images(train)
+    if images.ndim - (train.views is not None) != 4:
         raise MTLError(
-            f"Online augmentation must be applied to images [n, h, w, c]. Received: inputs {list(train.x.shape)}. Pass images."
+            f"Online augmentation must be applied to images [n, h, w, c]. Received: inputs {list(images.shape)}. Pass images."
         )
     # Checks that every padding fits into the images.
-    online.bounds(train.x.shape[-3:])
+    online.bounds(images.shape[-3:])
     return replace(train, sampler=replace(train.sampler, online=online))
 
 
@@ -54,7 +55,7 @@ MODES: dict[str, Callable[[Split, Any, int | None], Split]] = {
 
 def _compute_views(train: Split, steps: Any, seed: int | None) -> np.ndarray:
     """Return all views of the training images, `[n, V, h, w, c]`."""
-    views, x = parse_views(steps), train.x
+    views, x = parse_views(steps), _find_images(train)
     if train.views is not None or x.ndim != 4 or x.dtype != np.uint8:
         raise MTLError(
             f"Views must be created once, from uint8 images [n, h, w, c]. Received: "
@@ -68,3 +69,13 @@ def _compute_views(train: Split, steps: Any, seed: int | None) -> np.ndarray:
         for number, view in enumerate(views):
             result[rows, number] = apply_view(x[rows], view, (seed, number))
     return result
+
+
+def _find_images(train: Split) -> np.ndarray:
+    """Return the input that is augmented: the only one, or of several the one of images."""
+    if train.images is None:
+        raise MTLError(
+            f"Data of several inputs must have images in exactly one of them to be augmented. Received: {train.input_shape}. "
+            "Augment the images before."
+        )
+    return train.images

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtl_keras.data._array_cache import ArrayCache
-from mtl_keras.data._rows import RowArrays
+from mtl_keras.data._rows import RowArrays, image_name
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -42,15 +42,19 @@ class BatchReader:
     ) -> None:
         self._class_weights = {name: weights for name, weights in (class_weights or {}).items() if name in tasks}
         self._tasks, self._views, self._cache = tasks, views or 1, cache
-        self._x = arrays["x", ""]
+        self._x = {name: array for (field, name), array in arrays.items() if field == "x"}
+        image = image_name(self._x, views is not None)
+        self._images = None if image is None else self._x[image]
         self._y = {task: arrays["y", task] for task in tasks}
         self._weight = {task: arrays["weight", task] for task in tasks}
         self._side = {name: array for (field, name), array in arrays.items() if field == "side"}
-        images = [self._x, *(self._y[name] for name, task in tasks.items() if task.from_input)]
+        images = [self._images, *(self._y[name] for name, task in tasks.items() if task.from_input)]
         self._of_views = {id(array) for array in images} if views else set()
         self._labels, self._weights = self._columns(self._y.values()), self._columns(self._weight.values())
         known = {key for keys, _ in (*self._labels, *self._weights) for key in keys}
-        others = {id(array): array for array in (self._x, *self._y.values(), *self._weight.values(), *self._side.values())}
+        others = {
+            id(array): array for array in (*self._x.values(), *self._y.values(), *self._weight.values(), *self._side.values())
+        }
         self._others = {key: self._source(array) for key, array in others.items() if key not in known}
 
     def read(
@@ -68,7 +72,8 @@ class BatchReader:
 
         rows_of_views = rows * self._views + draws[:, 0]
         parts = {key: read(rows_of_views if key in self._of_views else rows) for key, read in self._others.items()}
-        parts[id(self._x)] = transform(parts[id(self._x)], draws)
+        if self._images is not None:
+            parts[id(self._images)] = transform(parts[id(self._images)], draws)
         for keys, read in self._labels:
             parts |= zip(keys, tf.unstack(read(rows), len(keys)), strict=True)
         y = {name: task.target(parts[id(self._y[name])]) for name, task in self._tasks.items()}
@@ -78,8 +83,10 @@ class BatchReader:
         for name, weights in self._class_weights.items():
             y[name], factor = self._tasks[name].weigh(y[name], weights)
             weight[name] = weight[name] if factor is None else weight[name] * factor
-        x, side = parts[id(self._x)], {name: parts[id(array)] for name, array in self._side.items()}
-        return {"input": x, **side} if side else x, y, weight
+        x = {name: parts[id(array)] for name, array in (*self._x.items(), *self._side.items())}
+        if "" in x:
+            x = {"input": x.pop(""), **x}
+        return x["input"] if len(x) == 1 else x, y, weight
 
     def _columns(self, arrays: Iterable[np.ndarray]) -> list[tuple[list[int], Read]]:
         """Return, for arrays `[n]`, their identities and a function that reads them together, `[arrays, batch]`.
@@ -88,7 +95,7 @@ class BatchReader:
         """
         groups: dict[Any, dict[int, np.ndarray]] = {}
         for array in arrays:
-            if array.ndim == 1 and array is not self._x:
+            if array.ndim == 1 and all(array is not x for x in self._x.values()):
                 groups.setdefault(id(array) if isinstance(array, np.memmap) else array.dtype.str, {})[id(array)] = array
         return [(list(group), self._column_source(group)) for group in groups.values()]
 

@@ -14,6 +14,7 @@ from mtl_keras.data import cache
 from mtl_keras.data._augment import MODES
 from mtl_keras.data._digest import describe_change, digest_inputs, digest_inputs_as, digest_split
 from mtl_keras.data._inputs import describe_columns
+from mtl_keras.data._rows import by_input
 from mtl_keras.data._skipped import SkippedRow
 from mtl_keras.data._split import Split
 from mtl_keras.data._stratify import label_strata, stratified_choice
@@ -21,9 +22,9 @@ from mtl_keras.data._views import View
 from mtl_keras.errors import (
     MTLError,
     check_choice,
+    check_input_shape,
     check_instance,
     check_instances,
-    check_integers,
     check_mapping,
     check_names,
     check_rows,
@@ -32,7 +33,7 @@ from mtl_keras.errors import (
     store,
     unknown,
 )
-from mtl_keras.tables import Column, TableEncoder
+from mtl_keras.tables import TableEncoder
 
 if TYPE_CHECKING:
     import keras
@@ -44,6 +45,8 @@ __all__ = ["Data"]
 #: Number of tasks, and of classes of each, that printed data show.
 SHOWN = 20
 SPLITS = ("train", "validation", "test")
+#: The names of the inputs of a table that has both images and input columns.
+PHOTO, ROW = "photo", "row"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,9 +61,10 @@ class Data:
         validation: Rows that every choice (epoch, trial, threshold) is made on.
         test: Rows for the final results, or None.
         class_names: Names of the classes of each task that has them, in the order of their indices.
-        image_shape: Shape of one original input, e.g. `(32, 32, 3)`, even if `x` holds features.
+        image_shape: Shape of one original input, e.g. `(32, 32, 3)`, even if `x` holds features; of several inputs, shapes
+            by name.
         features: Digest of the trunk whose features `x` holds, or None (default) if `x` holds the original inputs.
-        encoder: What encoded the columns of a table as `x`; None (default) if nothing did.
+        encoder: What encoded the columns of a table as `x`, or as the input `row`; None (default) if nothing did.
         skipped: Rows of a table that were set aside because they cannot be used; default none.
     """
 
@@ -69,7 +73,7 @@ class Data:
     validation: Split
     test: Split | None
     class_names: Mapping[str, tuple[str, ...]]
-    image_shape: tuple[int, ...]
+    image_shape: Any  # a tuple, or tuples by name
     features: str | None = None
     encoder: TableEncoder | None = None
     skipped: tuple[SkippedRow, ...] = ()
@@ -84,7 +88,12 @@ class Data:
         store(self, skipped=check_instances("skipped", self.skipped, SkippedRow, of="data"))
         names = check_mapping("class_names", self.class_names, of="data", example="{'kind': ('a', 'b')}")
         checked = {task: check_names(f"class_names[{task!r}]", each) for task, each in names.items()}
-        store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="data"), class_names=checked)
+        store(self, image_shape=check_input_shape("image_shape", self.image_shape, of="data"), class_names=checked)
+        if by_input(self.image_shape).keys() != self.train.inputs.keys():
+            raise MTLError(
+                f"`image_shape` must have the shape of each input. Received: {self.image_shape} for inputs "
+                f"{self.train.input_shape}. Pass one for each name."
+            )
         for task, each in checked.items():
             count = self.tasks[task].class_count if task in self.tasks else None
             if each and count is not None and len(each) != count:
@@ -125,18 +134,26 @@ class Data:
         return self.train.tasks
 
     @functools.cached_property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> Any:
         """What a network must know of the columns of rows of numbers, for `mtl.Backbone("MLP", columns=data.columns)`.
 
         Those of a table say how its encoder has encoded them. Those of an array `[n, d]` are numbers with mean and standard
         deviation of the training rows, which may be missing where one is in any split. Other inputs, and features, have none.
+        Of several inputs, the columns of each that has some, by its name.
         """
-        if self.encoder is not None:
+        if self.encoder is not None and not isinstance(self.image_shape, Mapping):
             return self.encoder.columns
-        if self.features is not None or len(self.image_shape) != 1:
+        if self.features is not None:
             return ()
-        missing = [split.missing for split in (self.train, self.validation, self.test) if split is not None]
-        return describe_columns(self.train.x, np.any(missing, axis=0))
+        shapes, found = by_input(self.image_shape), {}
+        splits = [split for split in (self.train, self.validation, self.test) if split is not None]
+        for name, array in self.train.inputs.items():
+            if len(shapes[name]) == 1:
+                missing = np.any([by_input(split.missing)[name] for split in splits], axis=0)
+                found[name] = describe_columns(array, missing)
+        if self.encoder is not None:
+            found[ROW] = self.encoder.columns
+        return found if isinstance(self.image_shape, Mapping) else found.get("", ())
 
     @property
     def task_groups(self) -> tuple[tuple[str, ...], ...]:
@@ -232,6 +249,7 @@ class Data:
         progress: Callable[[int, int], None] | None = None,
         batch_size: int = 128,
         dtype: Literal["float32", "float16"] = "float32",
+        name: str = "",
     ) -> Data:
         """Return the data with the inputs of some splits replaced by a frozen trunk's features.
 
@@ -248,25 +266,33 @@ class Data:
             progress: Called with the rows done and the total, over all splits.
             batch_size: Images per call of the trunk; default 128.
             dtype: Type in which features are kept; default `"float32"`.
+            name: Of several inputs, the one that is replaced; each may be, one after the other. Default `""`: the only one.
 
         Raises:
             MTLError: If the data holds features already, has online augmentation or lacks such a split, or the cache
                 cannot be written.
         """
-        if self.train.online is not None:
+        if name not in self.train.inputs:
+            raise unknown("input", name, self.train.inputs)
+        if self.train.online is not None and self.train.inputs[name] is self.train.images:
             raise MTLError(
                 "Features must be computed from images that stay the same in every epoch. Received: data with online "
                 "augmentation. Use data.augment(steps, mode='views'), or train with cache_dir=False."
             )
-        if self.features is not None:
+        if self.features is not None and not name:
             raise MTLError(
                 f"Features must be computed from images. Received: data with the features of trunk {self.features}. Pass the "
                 "original data."
             )
-        for name in splits:
-            if name not in SPLITS:
-                raise unknown("split", name, SPLITS)
-        parts = {name: split for name in dict.fromkeys(splits) if (split := getattr(self, name)) is not None}
+        if name and self.train.views is not None:
+            raise MTLError(
+                "Features of several inputs must be computed from plain rows. Received: data with views. Train without "
+                "`featurize`, or augment with mode='repeat'."
+            )
+        for part in splits:
+            if part not in SPLITS:
+                raise unknown("split", part, SPLITS)
+        parts = {part: split for part in dict.fromkeys(splits) if (split := getattr(self, part)) is not None}
         total = sum(len(split) * (split.views or 1) for split in parts.values())
         replaced: dict[str, Split] = {}
         before = 0
@@ -275,21 +301,23 @@ class Data:
             if progress:
                 progress(before + done, total)
 
-        for name, split in parts.items():
-            found, slices = [], split.dataset_slices()
-            digest = digest_inputs(split) if len(slices) == 1 and split.views is None else None
+        for field, split in parts.items():
+            found, slices, inputs = [], split.dataset_slices(), split.inputs[name]
+            digest = digest_inputs(split, name) if len(slices) == 1 and split.views is None else None
             # Each alternated data set has cache entries of its own, which a single-task baseline on it shares.
             for rows in slices:
-                part = split.x[rows]
+                part = inputs[rows]
                 images = part if split.views is None else part.reshape(-1, *part.shape[2:])
                 how: dict[str, Any] = {"batch_size": batch_size, "progress": report, "digest": digest, "dtype": dtype}
                 x = cache.features(trunk, images, fingerprint, cache_dir, **how)
                 found.append(x if split.views is None else x.reshape(len(part), split.views, *x.shape[1:]))
                 before += len(images)
-            replaced[name] = split.with_x(found[0] if len(found) == 1 else np.concatenate(found))
-            digest_inputs_as(replaced[name], split)
-        changes: dict[str, Any] = {"features": cache.digest_trunk(trunk, fingerprint), **replaced}
-        return replace(self, **changes)
+            x = found[0] if len(found) == 1 else np.concatenate(found)
+            replaced[field] = split.with_x({**split.inputs, name: x} if name else x)
+            digest_inputs_as(replaced[field], split, name)
+        own = cache.digest_trunk(trunk, fingerprint)
+        features = f"{self.features or ''} {name}:{own}".strip() if name else own
+        return replace(self, features=features, **replaced)
 
     def digests(self, splits: Sequence[str] = SPLITS) -> dict[str, dict[str, str]]:
         """Return a digest of inputs, labels and label weights of each split, e.g. of `["train"]["labels of task 'kind'"]`.

@@ -40,20 +40,26 @@ def digest_split(split: Split) -> dict[str, str]:
     others that are mapped from a file, position in the file, size and time of the last change stand for the content.
     """
     named = {
-        NAMES[what] + (f" of {'input' if what == 'side' else 'task'} {name!r}" if name else ""): array
+        NAMES[what] + (f" of {'task' if what in ('y', 'weight') else 'input'} {name!r}" if name else ""): array
         for (what, name), array in split.arrays().items()
     }
     return {name: _find_digest(split, array) for name, array in named.items()}
 
 
-def digest_inputs(split: Split) -> str | None:
-    """Return the digest of the inputs of a split if they are in memory, computed once; None if they are mapped from a file."""
-    return None if isinstance(split.x, np.memmap) else _find_digest(split, split.x)
+def digest_inputs(split: Split, name: str = "") -> str | None:
+    """Return the digest of an input of a split if it is in memory, computed once; None if it is mapped from a file.
+
+    Args:
+        split: The split.
+        name: Of several inputs, which; default `""`: the only one.
+    """
+    array = split.inputs[name]
+    return None if isinstance(array, np.memmap) else _find_digest(split, array)
 
 
-def digest_inputs_as(derived: Split, original: Split) -> None:
-    """Let the inputs of a split have the digest of those that they were computed from, whether they are in memory or not."""
-    derived.array_cache.keep(DIGEST, [derived.x], _find_digest(original, original.x))
+def digest_inputs_as(derived: Split, original: Split, name: str = "") -> None:
+    """Let an input of a split have the digest of that which it was computed from, whether it is in memory or not."""
+    derived.array_cache.keep(DIGEST, [derived.inputs[name]], _find_digest(original, original.inputs[name]))
 
 
 def describe_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

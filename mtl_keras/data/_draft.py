@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtl_keras.data._data import PHOTO, ROW
 from mtl_keras.data._folders import list_folder
 from mtl_keras.errors import MTLError, check_task_name
 from mtl_keras.tables import Inference, InferredColumn, StudyFile, Table, infer_columns, name_of, read_table
@@ -131,7 +132,7 @@ def draft_study(source: Source, beside: str | Path | None = None) -> Draft:
         tasks=fields,
         splits=splits,
         settings=settings,
-        summary=f"One network for {what}, from {'images' if inference.of('image') else 'columns'} of {name}.",
+        summary=f"One network for {what}, from {_name_inputs(inference)} of {name}.",
     )
     unordered = tuple(name for name, column in names.items() if _lacks_order(column))
     return Draft(file, {**notes, **why, **_comment(file, inference, names, rows)}, inference, unordered)
@@ -202,10 +203,12 @@ def _plain(value: Any) -> Any:
 def _describe_inputs(source: Source, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the section of the inputs."""
     inference, root = source.inference, source.root
+    columns = {"columns": {each.name: each.kind for each in inference.of("input")}} if inference.of("input") else {}
     if not inference.of("image"):
-        return {"columns": {column.name: column.kind for column in inference.of("input")}}
+        return columns
     (column,) = inference.of("image")
-    size = {"image_size": PRETRAINED_SIZE if settings["backbone"] == PRETRAINED else TRAINED_SIZE}
+    trunk = settings["backbone"][PHOTO] if inference.of("input") else settings["backbone"]
+    size = {"image_size": PRETRAINED_SIZE if trunk == PRETRAINED else TRAINED_SIZE}
     if source.levels:
         return size
     fields: dict[str, Any] = {"image": column.name}
@@ -213,7 +216,12 @@ def _describe_inputs(source: Source, settings: Mapping[str, Any]) -> dict[str, A
         fields["root"] = where
     if column.place is not None and column.place.suffix:
         fields["suffix"] = column.place.suffix
-    return {**fields, **size}
+    return {**fields, **size, **columns}
+
+
+def _name_inputs(inference: Inference) -> str:
+    """Return in words what a model predicts from."""
+    return " and ".join(word for role, word in (("image", "images"), ("input", "columns")) if inference.of(role))
 
 
 def _choose_settings(inference: Inference, rows: int) -> tuple[dict[str, Any], dict[str, str]]:
@@ -229,6 +237,12 @@ def _choose_settings(inference: Inference, rows: int) -> tuple[dict[str, Any], d
         notes["settings.baselines"] = f"{len(inference.of('task'))} single-task networks from each seed would take long"
     if not inference.of("image"):
         return {"backbone": "MLP", "epochs": 40, **common}, notes
+    if inference.of("input"):
+        notes["settings.backbone"] = "a network for each input, whose features are joined"
+        if has_offline_weights():
+            notes["settings.freeze"] = "that of the images is pretrained, that of the columns is trained"
+            return {"backbone": {PHOTO: PRETRAINED, ROW: "MLP"}, "freeze": {PHOTO: True}, "epochs": 30, **common}, notes
+        return {"backbone": {PHOTO: "SmallCNN", ROW: "MLP"}, "epochs": 30, **common}, notes
     if has_offline_weights():
         notes["settings.backbone"] = "pretrained; its features are computed once"
         return {"backbone": PRETRAINED, "freeze": True, "epochs": 30, **common}, notes

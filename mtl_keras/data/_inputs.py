@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from mtl_keras.data._rows import by_input, read_named
 from mtl_keras.errors import MTLError, describe, list_rows
 from mtl_keras.tables import Column
 
-__all__ = ["as_column", "check_part", "convert_inputs", "describe_columns", "find_missing", "read_inputs"]
+__all__ = ["as_column", "check_input_rows", "check_part", "convert_inputs", "describe_columns", "find_missing", "read_inputs"]
 
 _log = logging.getLogger("mtl_keras")
 
@@ -42,18 +43,43 @@ def check_part(side: str, part: Any) -> None:
     )
 
 
-def convert_inputs(x: Any, split: str) -> np.ndarray:
-    """Return inputs as uint8, int32 or float32, without a copy if they are that already; see `read_inputs` for what is checked.
+def convert_inputs(x: Any, split: str) -> Any:
+    """Return inputs, or several by name, as uint8, int32 or float32, without a copy if they are that already.
 
+    See `read_inputs` for what is checked.
     Integers stay integers where they are no images, for instance token ids. Rows of numbers `[n, d]` may lack some (NaN).
 
     Args:
-        x: Inputs `[n, ...]`, an array or a list of arrays of one shape.
+        x: Inputs `[n, ...]`, an array or a list of arrays of one shape; or several of these by name.
         split: Name of the split, for messages.
 
     Raises:
-        MTLError: As `read_inputs`.
+        MTLError: As `read_inputs`, or if several inputs have different numbers of rows.
     """
+    if not isinstance(x, Mapping):
+        return _convert(x, split)
+    converted = read_named("x", x, lambda name, array: _convert(array, f"input {name!r} of {split}"))
+    check_input_rows(by_input(converted), split)
+    return converted
+
+
+def check_input_rows(inputs: Mapping[str, np.ndarray], where: str) -> None:
+    """Raise an error if inputs have different numbers of rows.
+
+    Args:
+        inputs: Arrays by name.
+        where: Where they come from, for the message.
+    """
+    counts = {name: len(array) for name, array in inputs.items()}
+    if len(set(counts.values())) > 1:
+        raise MTLError(
+            "All inputs must have the same number of rows. Received: "
+            f"{', '.join(f'{count} of {name!r}' for name, count in counts.items())} in {where}. Pass one row for each example."
+        )
+
+
+def _convert(x: Any, split: str) -> np.ndarray:
+    """Return one input."""
     x, unusual = read_inputs(x, split, missing=True)
     if unusual is not None:
         _log.warning(unusual)
@@ -92,7 +118,9 @@ def read_inputs(x: Any, name: str, *, missing: bool | Sequence[bool] = ()) -> tu
     if x.dtype == np.uint8:
         return x, None
     if x.ndim == ROWS and np.any(missing):
-        _check_finite(x, name, np.broadcast_to(missing, x.shape[1:]))
+        # Another number of columns is refused by whoever knows the model.
+        of_columns = True if isinstance(missing, bool) or len(missing) != x.shape[1] else missing
+        _check_finite(x, name, np.broadcast_to(of_columns, x.shape[1:]))
         return x, None
     return x, _describe_unusual(x, *_find_range(x, name), name)
 
@@ -166,7 +194,11 @@ def as_column(values: Any) -> np.ndarray:
 def _as_array(x: Any, split: str) -> np.ndarray:
     """Return inputs as an array of numbers."""
     if isinstance(x, Mapping | tuple):
-        raise _refuse(f"a {type(x).__name__} of {len(x)}", split, "A model has one input: pass one array, or a list of images")
+        raise _refuse(f"a {type(x).__name__} of {len(x)}", split, "Pass one array, or a list of images")
+    if hasattr(x, "columns") and hasattr(x, "to_numpy"):
+        # Its columns would be told apart by their order alone, and be called 0, 1, 2.
+        remedy = "Pass the table to mtl.data.from_table with inputs=[...], which keeps the names, or x.to_numpy() without them"
+        raise _refuse(f"a {type(x).__name__} of {len(x.columns)} columns", split, remedy)
     if hasattr(x, "element_spec"):
         raise _refuse("a tf.data.Dataset", split, "Pass np.stack([*x.as_numpy_iterator()]), or use model.fit")
     try:

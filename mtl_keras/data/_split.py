@@ -12,7 +12,7 @@ from mtl_keras.data._array_cache import ArrayCache
 from mtl_keras.data._batches import BatchReader
 from mtl_keras.data._inputs import find_missing
 from mtl_keras.data._online import Online
-from mtl_keras.data._rows import Key, RowArrays, map_rows
+from mtl_keras.data._rows import Key, RowArrays, by_input, image_name, map_rows, read_named, unnamed
 from mtl_keras.data._sampler import BatchOrder, Sampler
 from mtl_keras.data._sampling import Sampling
 from mtl_keras.errors import (
@@ -24,6 +24,7 @@ from mtl_keras.errors import (
     check_rows,
     check_seed,
     describe,
+    store,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Split:
         tasks: What is predicted.
         x: Inputs `[n, ...]`: uint8 or float32 images in `[0, 255]`, float32 or int32 arrays of another shape, or float32
             features. Of rows of numbers `[n, d]` some may be missing (NaN). A `numpy.memmap` is read row
-            by row and may be larger than the memory.
+            by row and may be larger than the memory. A mapping of such arrays by name for a model of several inputs.
         y: Encoded labels of each task `[n, ...]`, as returned by `Task.encode`.
         weight: Weight of each label `[n]`, float32, 0 if absent; one array per task.
         name: `"train"`, `"validation"`, `"test"` or empty.
@@ -53,8 +54,8 @@ class Split:
         group: Number of the original that each row is a view of, `[n]` integers; None (default) if each row is an original.
             Cross-validation keeps a group together.
         origin: Number of the data set that each row comes from, `[n]` integers; None (default) for one data set.
-        sampler: The batching policy: views, online augmentation and the schedule of several data sets. With V views, `x`
-            and targets that are the input are `[n, V, ...]`. Default: plain rows of one data set.
+        sampler: The batching policy: views, online augmentation and the schedule of several data sets. With V views, the
+            images and targets that are the input are `[n, V, ...]`. Default: plain rows of one data set.
         array_cache: Keeps what was computed from the arrays, such as tensors; shared by splits derived from one another.
         class_weights: Weights of the classes in the loss by task, from `Task.class_weights`; `Data` sets them. Default none.
 
@@ -63,7 +64,7 @@ class Split:
     """
 
     tasks: Tasks
-    x: np.ndarray
+    x: Any  # an array, or arrays by name
     y: Mapping[str, np.ndarray]
     weight: Mapping[str, np.ndarray]
     name: str = ""
@@ -77,7 +78,10 @@ class Split:
     def __post_init__(self) -> None:
         check_mapping("tasks", self.tasks, of="a split")
         check_mapping("class_weights", self.class_weights, of="a split")
-        arrays = {"x": self.x} | {n: a for n in ("group", "origin") if (a := getattr(self, n)) is not None}
+        if isinstance(self.x, Mapping):
+            store(self, x=read_named("x", self.x, lambda _, array: array))
+        arrays = {f"x[{name!r}]" if name else "x": array for name, array in self.inputs.items()}
+        arrays |= {n: a for n in ("group", "origin") if (a := getattr(self, n)) is not None}
         for by_name in ("y", "weight", "side"):
             given = check_mapping(by_name, getattr(self, by_name), of="a split")
             arrays |= {f"{by_name}[{name!r}]": array for name, array in given.items()}
@@ -90,7 +94,7 @@ class Split:
         if not isinstance(self.name, str):
             raise MTLError(f"`name` of a split must be a text. Received: name={describe(self.name)}. Pass e.g. name='train'.")
         check_instance("sampler", self.sampler, Sampler, "Leave it out, or call `augment`.", of="a split")
-        if not len(self.x):
+        if not len(self):
             raise MTLError(
                 f"`x` of a split must have at least one row. Received: 0 rows for the {self.name or 'unnamed'} split. Pass "
                 "more rows."
@@ -101,10 +105,10 @@ class Split:
                     f"`{what}` must have one array for each task. Received: {sorted(by_task)} for tasks {sorted(self.tasks)}."
                 )
         for (what, name), array in self.arrays().items():
-            if len(array) != len(self.x):
+            if len(array) != len(self):
                 of = f" for {name!r}" if name else ""
                 raise MTLError(
-                    f"`x` and `{what}` must have the same number of rows. Received: {len(self.x)} and {len(array)}{of}."
+                    f"`x` and `{what}` must have the same number of rows. Received: {len(self)} and {len(array)}{of}."
                 )
         if self.views is not None:
             for array in self._arrays_of_views().values():
@@ -115,10 +119,26 @@ class Split:
                     )
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(next(iter(self.inputs.values())))
 
     def __repr__(self) -> str:
-        return f"Split {self.name!r}: {len(self):,} rows, inputs {self.x.shape[1:]}, labels of {', '.join(self.tasks)}"
+        return f"Split {self.name!r}: {len(self):,} rows, inputs {self.input_shape}, labels of {', '.join(self.tasks)}"
+
+    @property
+    def inputs(self) -> dict[str, np.ndarray]:
+        """The inputs by name; a single one has an empty name."""
+        return by_input(self.x)
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of one input as it is stored, or of each of several by name."""
+        return unnamed({name: tuple(array.shape[1:]) for name, array in self.inputs.items()})
+
+    @property
+    def images(self) -> np.ndarray | None:
+        """The input that views and online augmentation are of: the only one, or of several the one of images, if it is one."""
+        name = image_name(self.inputs, self.views is not None)
+        return None if name is None else self.inputs[name]
 
     @property
     def views(self) -> int | None:
@@ -141,16 +161,25 @@ class Split:
         return all(bool((weight > 0).all()) for weight in self.weight.values())
 
     @property
-    def missing(self) -> tuple[bool, ...]:
-        """For each column of rows of numbers `[n, d]` whether a value is missing (NaN); found once for each array."""
-        found = self.array_cache.find("missing", [self.x])
+    def missing(self) -> Any:
+        """For each column of rows of numbers `[n, d]` whether a value is missing (NaN), of several inputs by name.
+
+        It is found once for each array.
+        """
+        return unnamed({name: self._missing(array) for name, array in self.inputs.items()})
+
+    def _missing(self, array: np.ndarray) -> tuple[bool, ...]:
+        found = self.array_cache.find("missing", [array])
         if found is None:
-            found = self.array_cache.keep("missing", [self.x], tuple(find_missing(self.x).tolist()))
+            found = self.array_cache.keep("missing", [array], tuple(find_missing(array).tolist()))
         return tuple(found)
 
     def arrays(self) -> dict[Key, np.ndarray]:
-        """Return all row-aligned arrays by field and name: `("x", "")`, `("y", task)`, `("weight", task)`, `("side", name)`."""
-        arrays: dict[Key, np.ndarray] = {("x", ""): self.x}
+        """Return all row-aligned arrays by field and name: `("x", "")`, `("y", task)`, `("weight", task)`, `("side", name)`.
+
+        Of several inputs, each has its own name, `("x", input)`.
+        """
+        arrays: dict[Key, np.ndarray] = {("x", name): array for name, array in self.inputs.items()}
         for what, by_name in (("y", self.y), ("weight", self.weight), ("side", self.side)):
             arrays |= {(what, name): array for name, array in by_name.items()}
         numbers = {"group": self.group, "origin": self.origin}
@@ -158,12 +187,13 @@ class Split:
 
     def with_arrays(self, arrays: RowArrays, **changes: Any) -> Split:
         """Return a split of these arrays, keyed as by `arrays()`, with other fields replaced by `changes`."""
-        fields: dict[str, Any] = {"y": {}, "weight": {}, "side": {}, "group": None, "origin": None}
+        fields: dict[str, Any] = {"x": {}, "y": {}, "weight": {}, "side": {}, "group": None, "origin": None}
         for (what, name), array in arrays.items():
-            if name:
+            if name or what == "x":
                 fields[what][name] = array
             else:
                 fields[what] = array
+        fields["x"] = unnamed(fields["x"])
         return replace(self, **{**fields, **changes})
 
     def take(self, rows: np.ndarray | slice) -> Split:
@@ -188,7 +218,7 @@ class Split:
         arrays = {key: array for key, array in self.arrays().items() if key[0] not in ("y", "weight") or key[1] in tasks}
         return self.with_arrays(arrays, tasks=tasks)
 
-    def with_x(self, x: np.ndarray) -> Split:
+    def with_x(self, x: Any) -> Split:
         """Return the same labels for other inputs of the same rows, such as features of the images."""
         return replace(self, x=x)
 
@@ -244,7 +274,7 @@ class Split:
     ) -> tf.data.Dataset:
         """Return a dataset of `(x, {task: y}, {task: weight})` with `batch_size` rows each, fewer in an epoch's last.
 
-        With more inputs in `side`, `x` is the dict `{"input": x, name: side}`.
+        With several inputs, `x` is a dict by name; with more of them in `side`, a single `x` is among them as `"input"`.
 
         Without a seed the rows come in order, in their first view and without augmentation. With a seed, the epochs
         `first_epoch` to `epochs - 1` follow each other. Order, view and augmentation of a row are functions of seed, epoch
@@ -284,7 +314,7 @@ class Split:
         reader = BatchReader(self.tasks, self.arrays(), self.views, self.array_cache, self.class_weights)
         order = BatchOrder(batch_size, seed, epochs, first_epoch, at_least)
         members = [np.arange(len(self))] if seed is None else self.rows_by_dataset()
-        rows = self.sampler.batches_of_rows(members, order, self.x.shape[-3:])
+        rows = self.sampler.batches_of_rows(members, order, () if self.images is None else self.images.shape[-3:])
 
         def read(numbers: tf.Tensor, counts: tf.Tensor, draws: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
             return reader.read(numbers, counts, draws, self.sampler.transform)
@@ -309,4 +339,4 @@ class Split:
     def _arrays_of_views(self) -> dict[Key, np.ndarray]:
         """Return the inputs and the targets that are inputs, which hold all views of a row."""
         targets = {("y", name): self.y[name] for name, task in self.tasks.items() if task.from_input}
-        return {("x", ""): self.x, **targets}
+        return {("x", name): array for name, array in self.inputs.items() if array is self.images} | targets

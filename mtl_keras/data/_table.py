@@ -12,7 +12,7 @@ import numpy as np
 
 from mtl_keras.data._arrays import check_tasks, collect_class_names, encode_labels, make_split, resolve_columns
 from mtl_keras.data._columns import read_labels, refuse_unseen
-from mtl_keras.data._data import Data
+from mtl_keras.data._data import PHOTO, ROW, Data
 from mtl_keras.data._images import check_headers, read_images
 from mtl_keras.data._listed import check_sides, find_files, refuse_unreadable
 from mtl_keras.data._skipped import OnError, read_good_rows
@@ -55,8 +55,8 @@ class TableRows:
         class_names: Names of classes by column.
         sides: Split of each row; empty if they cannot be divided.
         drawn: Which rows are divided at random; empty if they cannot be divided.
-        files: Image of each row below the root, None for those without one; None if the inputs are columns.
-        encoder: Of the input columns; None for images, or if a column is wrong.
+        files: Image of each row below the root, None for those without one; None if the inputs are columns alone.
+        encoder: Of the input columns; None if there are none, or one is wrong.
         x: The encoded columns.
     """
 
@@ -123,7 +123,7 @@ class TableReader:
                 x, _ = encoder.transform(frame)
         return TableRows(known, labels, weights, class_names, sides, drawn, files, encoder, x)
 
-    def read_all(self, frame: pd.DataFrame, size: tuple[int, int] | None) -> tuple[TableRows, np.ndarray]:
+    def read_all(self, frame: pd.DataFrame, size: tuple[int, int] | None) -> tuple[TableRows, Any]:
         """Read rows and their inputs, images in this size.
 
         Raises:
@@ -131,10 +131,10 @@ class TableReader:
         """
         problems = Problems()
         rows = self.read(frame, problems)
-        x = rows.x if rows.files is None else _read_images(rows.files, self.root, size, str(self.image), problems)
+        images = None if rows.files is None else _read_images(rows.files, self.root, size, str(self.image), problems)
         problems.raise_all()
-        assert x is not None
-        return rows, x
+        given = {name: x for name, x in ((PHOTO, images), (ROW, rows.x)) if x is not None}
+        return rows, given if len(given) > 1 else next(iter(given.values()))
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -164,7 +164,8 @@ def from_table(
             `.jsonl` or `.json`, perhaps packed. To say how it is written, pass what `read_table` returns.
         tasks: What is predicted; each task reads the column it names. Classes that a task leaves out are those of its column.
             NaN, None and empty texts are missing labels.
-        image: Column with the paths of the images. Exactly one of `image` and `inputs` must be given.
+        image: Column with the paths of the images. `image` or `inputs` must be given; with both, the model has two inputs, the
+            images as `"photo"` and the rows of the columns as `"row"`.
         inputs: Names of the input columns, whose kinds are inferred; or their kinds by name: `"number"`, `"category"`,
             `"boolean"` or `"date"`. They are encoded by what is learnt from the training rows.
         root: Folder that the paths are relative to and must lie in, also absolute ones. None (default) is the folder of the
@@ -193,6 +194,7 @@ def from_table(
     Example:
         data = mtl.data.from_table("photos/train.csv", tasks, image="file", image_size=32, splits=mtl.data.Splits(test=0.2))
         data = mtl.data.from_table("wine.csv", tasks, inputs=["alcohol", "color"])
+        data = mtl.data.from_table("skin/labels.csv", tasks, image="photo", inputs=["age", "site"], image_size=96)
     """
     size = None if image_size is None else check_image_size("image_size", image_size)
     whole, reader = plan_table(table, tasks, image, inputs, root, suffix, splits, weight, seed)
@@ -209,7 +211,7 @@ def from_table(
         parts["validation"],
         parts.get("test"),
         collect_class_names(rows.tasks, rows.class_names),
-        x.shape[1:],
+        everything.input_shape,
         encoder=rows.encoder,
         skipped=skipped,
     )
@@ -227,16 +229,17 @@ def plan_table(
             f"suffix={describe(suffix)}. Pass e.g. suffix='.jpg'."
         )
     divided = parse_splits(splits)
-    if (image is None) == (inputs is None):
-        received = "neither" if image is None else "both"
-        raise MTLError(
-            f"`from_table` must have image or inputs, one of them. Received: {received}. Pass image='file', for instance."
-        )
+    if image is None and inputs is None:
+        raise MTLError("`from_table` must have image or inputs, or both. Received: neither. Pass image='file', for instance.")
     whole = table if isinstance(table, Table) else read_table(table)
     kinds = None if inputs is None else _read_kinds(inputs, whole)
-    for column in [check_text("image", image, example="file")] if image is not None else [*(kinds or ())]:
+    for column in [*([] if image is None else [check_text("image", image, example="file")]), *(kinds or ())]:
         if column not in whole.frame.columns:
             raise unknown("column", column, map(str, whole.frame.columns))
+    if image is not None and image in (kinds or ()):
+        raise MTLError(
+            f"A column must hold images or be an input of its own. Received: {image!r} as both. Leave it out of the inputs."
+        )
     tasks = resolve_columns(tasks, list(whole.frame.columns))
     _check_overlap(tasks, kinds or ())
     weight_columns = check_weight(weight, tasks, list(whole.frame.columns))

@@ -19,6 +19,7 @@ from mtl_keras.errors._choices import check_choice, check_option, choice_config,
 from mtl_keras.errors._containers import (
     check_function,
     check_image_size,
+    check_input_shape,
     check_instance,
     check_instances,
     check_integers,
@@ -43,7 +44,7 @@ from mtl_keras.errors._numbers import (
     check_size,
 )
 from mtl_keras.errors._problems import Problems
-from mtl_keras.errors._task_names import check_task_name
+from mtl_keras.errors._task_names import check_input_name, check_task_name
 from mtl_keras.errors._texts import check_path, check_text
 
 __all__ = [
@@ -57,6 +58,8 @@ __all__ = [
     "check_fraction",
     "check_function",
     "check_image_size",
+    "check_input_name",
+    "check_input_shape",
     "check_instance",
     "check_instances",
     "check_integer",

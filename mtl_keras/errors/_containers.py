@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 
 from mtl_keras.errors._errors import MTLError, describe
 from mtl_keras.errors._numbers import MAX_SIZE, check_integer, check_side
+from mtl_keras.errors._task_names import check_input_name
 
 __all__ = [
     "check_function",
     "check_image_size",
+    "check_input_shape",
     "check_instance",
     "check_instances",
     "check_integers",
@@ -179,6 +181,17 @@ def check_integers(
     several = (isinstance(value, Sequence) and not isinstance(value, str | bytes)) or getattr(value, "ndim", 0) == 1
     given = value if several else (value,)
     return tuple(check_integer(name, each, minimum, maximum, of=of, example=example) for each in given)
+
+
+def check_input_shape(name: str, value: Any, *, of: str = "") -> tuple[int, ...] | dict[str, tuple[int, ...]]:
+    """Return the shape of one input as a tuple, or those of several by name, after checking that all sides are at least 1.
+
+    Raises:
+        MTLError: If one is not.
+    """
+    if not isinstance(value, Mapping):
+        return check_integers(name, value, 1, of=of)
+    return {check_input_name(key): check_integers(f"{name}[{key!r}]", each, 1, of=of) for key, each in value.items()}
 
 
 def check_sizes(name: str, value: Any, *, of: str = "", example: int | None = None) -> tuple[int, ...]:

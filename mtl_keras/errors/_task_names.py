@@ -1,4 +1,4 @@
-"""Names of tasks, which are part of the names of layers, columns, logs and files."""
+"""Names of tasks and of inputs, which are part of the names of layers, columns, logs and files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from mtl_keras.errors._errors import MTLError, describe
 
-__all__ = ["check_task_name"]
+__all__ = ["check_input_name", "check_task_name"]
 
 #: Characters of a task's name: it is part of the names of layers, columns and files.
 LONGEST = 100
@@ -40,3 +40,18 @@ def check_task_name(name: Any) -> str:
             "`label=` still names the column it reads."
         )
     return name
+
+
+def check_input_name(name: Any) -> str:
+    """Return `name` after checking that one of several inputs can have it, by the rules for tasks.
+
+    Raises:
+        MTLError: If not.
+    """
+    try:
+        return check_task_name(name)
+    except MTLError:
+        raise MTLError(
+            "An input's name must consist of letters, digits and underscores, start with a letter and not be reserved. "
+            f"Received: {describe(name)}. Rename it, e.g. 'photo' or 'row'."
+        ) from None

@@ -11,7 +11,7 @@ import keras
 
 from mtl_keras import backbones
 from mtl_keras import tasks as task_kinds
-from mtl_keras.backbones import Backbone
+from mtl_keras.backbones import Backbone, Joined
 from mtl_keras.errors import MTLError, describe
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.layers import apply_pooling
@@ -28,11 +28,11 @@ __all__ = ["build_model"]
 
 def build_model(
     tasks: Tasks | Recipe,
-    backbone: Backbone | str = "SmallCNN",
+    backbone: Backbone | Joined | str | Mapping[str, Backbone | str] = "SmallCNN",
     *,
-    image_shape: Sequence[int] | None = None,
+    image_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     weights: str | None = "auto",
-    freeze: bool | str = False,
+    freeze: bool | str | Mapping[str, bool | str] = False,
     shared: Sharing | Head | Sequence[int] | str | Mapping[str, Any] = (),
     heads: Mapping[str, Head | Decoder | Sequence[int]] | None = None,
     stack: Mapping[str, str] | None = None,
@@ -43,11 +43,12 @@ def build_model(
 
     Args:
         tasks: The tasks; or a `Recipe`, and then all other arguments except `trunk` are ignored.
-        backbone: A name, or a `Backbone` with its options.
-        image_shape: Height, width and channels of one input, e.g. `data.image_shape`. It may be left out only if `trunk` is
-            given.
+        backbone: A name, or a `Backbone` with its options; for several inputs, one of these for each input by name.
+        image_shape: Height, width and channels of one input, e.g. `data.image_shape`; of several inputs, by name. It may be
+            left out only if `trunk` is given.
         weights: `"imagenet"`, a `.weights.h5` file, None for random ones; `"auto"` (default) leaves it to the backbone.
-        freeze: True, False, or the layer or block of the backbone to train from; see `Recipe`.
+        freeze: True, False, or the layer or block of the backbone to train from; for several inputs perhaps by name. See
+            `Recipe`.
         shared: Units of the dense layers that all tasks share, e.g. `(256,)`, or any other form that `Recipe` takes.
         heads: By task, a `Head`, the units of its dense layers, or a `Decoder`; a task that is left out has its output
             layer alone.
@@ -75,9 +76,16 @@ def build_model(
         recipe = tasks
     else:
         value = backbones.get(backbone)
+        if weights != "auto":
+            if isinstance(value, Joined):
+                raise MTLError(
+                    f"`weights` must be those of one backbone. Received: weights={describe(weights)} for the inputs "
+                    f"{', '.join(value.trunks)}. Give them to the backbones, mtl.Backbone(name, weights=...)."
+                )
+            value = value.replace(weights=weights)
         recipe = Recipe(
             tasks=tasks,
-            backbone=value if weights == "auto" else value.replace(weights=weights),
+            backbone=value,
             image_shape=_full_shape(image_shape, trunk),
             shared=shared,
             heads=heads or {},  # type: ignore[arg-type]  # Recipe converts units to a Head
@@ -99,14 +107,22 @@ def build_model(
 
 def _build_trunk(recipe: Recipe) -> keras.Model:
     """Return the network from images to features, with the trainable flags of the recipe."""
-    domains = len(recipe.batch_norm_groups)
-    name = "input_image" if len(recipe.image_shape) == 3 else "input"
-    images = keras.Input(recipe.image_shape, dtype=recipe.backbone.input_dtype, name=name)
-    repeated = RepeatForDomains(domains, name="repeat_for_domains")(images) if domains else images
-    transform = functools.partial(use_domain_batch_norm, domains=domains) if domains else None
-    trunk = keras.Model(images, recipe.backbone.apply(repeated, transform), name="trunk")
-    _freeze(trunk.get_layer("backbone"), recipe.freeze)
-    recipe.backbone.fix_inference_mode(trunk.get_layer("backbone"))
+    backbone, domains = recipe.backbone, len(recipe.batch_norm_groups)
+    if recipe.inputs:
+        inputs = {
+            name: keras.Input(recipe.image_shape[name], dtype=trunk.input_dtype, name=name)
+            for name, trunk in backbone.trunks.items()
+        }
+        trunk = keras.Model(inputs, backbone.apply(inputs), name="trunk")
+    else:
+        name = "input_image" if len(recipe.image_shape) == 3 else "input"
+        images = keras.Input(recipe.image_shape, dtype=backbone.input_dtype, name=name)
+        repeated = RepeatForDomains(domains, name="repeat_for_domains")(images) if domains else images
+        transform = functools.partial(use_domain_batch_norm, domains=domains) if domains else None
+        trunk = keras.Model(images, backbone.apply(repeated, transform), name="trunk")
+    for name, network in backbone.networks(trunk).items():
+        _freeze(network, recipe.freeze[name] if isinstance(recipe.freeze, Mapping) else recipe.freeze)
+        backbone.trunks[name].fix_inference_mode(network)
     return trunk
 
 
@@ -130,9 +146,9 @@ def _build_heads(recipe: Recipe, features: Any, shared_features: Mapping[str, An
             own = SelectDomain(domain_of[name], len(recipe.batch_norm_groups), name=f"{name}_select_domain")(own)
         if name in recipe.stack:
             own = _concatenate(own, outputs[recipe.stack[name]], name)
-        own = head.apply(own, name, recipe.image_shape)
+        own = head.apply(own, name, recipe.target_shape)
         with _float32():
-            outputs[name] = task.head(own, recipe.image_shape, None if task.source is None else outputs[task.source])
+            outputs[name] = task.head(own, recipe.target_shape, None if task.source is None else outputs[task.source])
     outputs = {name: outputs[name] for name in recipe.tasks}
     if repeated := repeated_names(outputs.values()):
         raise MTLError(
@@ -173,8 +189,10 @@ def _float32() -> Iterator[None]:
 
 
 def _full_shape(image_shape: Any, trunk: keras.Model | None) -> Any:
-    """Return height, width and channels of the images."""
-    shape = trunk.input.shape[1:] if image_shape is None and trunk is not None else image_shape
+    """Return height, width and channels of the images, of several inputs the shape of each."""
+    shape = image_shape
+    if image_shape is None and trunk is not None:
+        shape = keras.tree.map_structure(lambda tensor: tuple(tensor.shape[1:]), trunk.input)
     if shape is None or (isinstance(shape, list | tuple) and None in shape):
         raise MTLError(f"`image_shape` must be fully specified. Received: {shape}. Pass image_shape=data.image_shape.")
     return shape

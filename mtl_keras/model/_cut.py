@@ -28,9 +28,11 @@ class Cut:
     Args:
         layer: The first layer of the backbone that is trained, or the beginning of its name, such as that of a block; None
             (default) for the end of the trunk.
+        inputs: Of several inputs, those whose trunks are frozen: the cut is at the end of these. Default `()`: one input.
     """
 
     layer: str | None = None
+    inputs: tuple[str, ...] = ()
 
 
 def _find_start(backbone: keras.Model, layer: str) -> int:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from mtl_keras.data import read_inputs
-from mtl_keras.errors import MTLError
+from mtl_keras.backbones import Backbone
+from mtl_keras.data import check_input_rows, read_inputs
+from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model._gramian import At
 from mtl_keras.model._hooks import with_hooks
 from mtl_keras.model._inputs import all_labeled, check_row_counts, complete_arrays
@@ -32,28 +33,67 @@ class Fitting(JointTraining):
     _fitting = False
     _warned = False
 
-    @property
-    def missing(self) -> tuple[bool, ...]:
-        """For rows of a table, which columns may lack values (NaN)."""
-        return self.recipe.backbone.missing
-
-    def check_inputs(self, shape: Sequence[int], *, features: bool = False) -> None:
+    def check_inputs(self, shape: Any, *, features: bool = False) -> None:
         """Raise an error if inputs do not have the shape that the model was built for."""
         raise NotImplementedError
 
-    def check_values(self, x: Any, name: str = "x", *, features: bool = False) -> np.ndarray:
+    def check_names(self, x: Any) -> None:
+        """Raise an error if inputs, or their shapes, are not given by the names of those of the model.
+
+        Args:
+            x: What belongs to a single input, or a mapping of what belongs to each of several.
+
+        Raises:
+            MTLError: If a name is unknown or missing, or there are no names.
+        """
+        names = self.recipe.inputs
+        if not names:
+            if isinstance(x, Mapping):
+                raise MTLError(
+                    f"A model of one input must get one array. Received: a mapping of {', '.join(map(str, x))}. Pass the array."
+                )
+            return
+        if not isinstance(x, Mapping):
+            raise MTLError(
+                f"A model of several inputs must get a dict of arrays. Received: one input. Pass "
+                f"{{{', '.join(f'{name!r}: ...' for name in names)}}}."
+            )
+        for name in x:
+            if name not in names:
+                raise unknown("input", name, names)
+        if missing := [name for name in names if name not in x]:
+            raise MTLError(f"A model must get all of its inputs. Received: none for {', '.join(missing)}. Add it to the dict.")
+
+    def check_values(self, x: Any, name: str = "x", *, features: bool = False) -> Any:
         """Return inputs in memory as an array after checking shape and values; warn once of values that images rarely have.
 
         Args:
-            x: Inputs `[n, ...]`.
+            x: Inputs `[n, ...]`, or a mapping of several by name, which is returned as one.
             name: Name of the argument, for messages.
             features: Whether they are features of the trunk instead of images; default False.
 
         Raises:
-            MTLError: If they are not one array of finite numbers with at least one row, of the shape that the model takes.
+            MTLError: If they are not one array of finite numbers with at least one row, of the shape that the model takes, or
+                several inputs lack one or have different numbers of rows.
         """
-        array, unusual = read_inputs(x, name, missing=() if features else self.missing)
+        if not features and (self.recipe.inputs or isinstance(x, Mapping)):
+            self.check_names(x)
+            arrays = {key: self._check_array(x[key], f"{name}[{key!r}]", trunk) for key, trunk in self._trunks()}
+            self.check_inputs({key: array.shape[1:] for key, array in arrays.items()})
+            check_input_rows(arrays, name)
+            return arrays
+        array = self._check_array(x, name, None if features else self.recipe.backbone)
         self.check_inputs(array.shape[1:], features=features)
+        return array
+
+    def _trunks(self) -> Iterable[tuple[str, Backbone]]:
+        """Return each input by name with its backbone."""
+        return self.recipe.backbone.trunks.items()
+
+    def _check_array(self, x: Any, name: str, backbone: Backbone | None) -> np.ndarray:
+        """Return one input as an array after checking its values; features have no backbone."""
+        features = backbone is None
+        array, unusual = read_inputs(x, name, missing=() if backbone is None else backbone.missing)
         if unusual is not None and not features and not self._warned:
             self.__dict__["_warned"] = True
             logger.warning(unusual)
@@ -175,11 +215,19 @@ class Fitting(JointTraining):
             name: Name of the argument, for messages.
             labeled: Whether there must be labels; default True.
         """
-        if isinstance(x, list | tuple) and len(x) == 1 and np.ndim(x[0]) == len(self.input.shape):
+        several = bool(self.recipe.inputs)
+        if isinstance(x, list | tuple) and len(x) == 1 and not several and np.ndim(x[0]) == len(self.input.shape):
             # A list of the inputs of the network, of which there is one.
             x = x[0]
         if hasattr(x, "element_spec"):
             self._check_batches(x)
+        elif several and isinstance(x, Mapping | list | tuple | np.ndarray):
+            if isinstance(x, Mapping) and any(name in self.recipe.tasks for name in x):
+                # Of a network of the objective, which takes outputs of tasks as well.
+                return x
+            x = self.check_values(x, name)
+            if labeled and self._objective is not None:
+                check_row_counts(self.recipe.tasks, len(next(iter(x.values()))), y, sample_weight)
         elif isinstance(x, np.ndarray | list | tuple) or hasattr(x, "numpy"):
             array = self.check_values(x, name, features=hasattr(x, "shape") and self._are_features(x.shape))
             if labeled and self._objective is not None:
@@ -191,6 +239,10 @@ class Fitting(JointTraining):
         """Refuse a dataset whose inputs are known to have another shape than those of the model."""
         spec = dataset.element_spec
         spec = spec[0] if isinstance(spec, tuple | list) else spec
+        if self.recipe.inputs:
+            if not isinstance(spec, Mapping) or not any(name in self.recipe.tasks for name in spec):
+                self.check_names(spec)
+            return
         shape = getattr(spec, "shape", None)
         if shape is None or shape.rank is None or self._are_features(shape):
             return

@@ -56,15 +56,16 @@ def network_from(start: Any, outputs: Mapping[str, Any], replaced: Sequence[tupl
     """Return the network between symbolic tensors of one graph; it shares their layers.
 
     Args:
-        start: Where it starts: the images, or the features.
+        start: Where it starts: the input, or several by name, or the features.
         outputs: Symbolic outputs by task.
         replaced: Names and symbolic tensors that follow from `start` and become inputs of their own. The network then takes
-            a dict of `"input"` and these.
+            a dict of these and `"input"`, or several inputs by their names.
     """
-    if not replaced:
+    inner = isinstance(start, Mapping) and any(origin(tensor)[0].name != name for name, tensor in start.items())
+    if not replaced and not inner:
         return keras.Model(start, dict(outputs))
     # Keras cannot cut a graph at a tensor that follows from another input, so its operations are called again.
-    cuts = {"input": start, **dict(replaced)}
+    cuts = {**(start if isinstance(start, Mapping) else {"input": start}), **dict(replaced)}
     inputs = {name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in cuts.items()}
     known = {id(tensor): inputs[name] for name, tensor in cuts.items()}
     return keras.Model(inputs, {name: call_again(output, known) for name, output in outputs.items()})

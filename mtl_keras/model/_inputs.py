@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from mtl_keras.data import by_input, image_name
 from mtl_keras.errors import MTLError, check_row_weights, unknown
 from mtl_keras.model._units import join_digits, split_digits
 from mtl_keras.tasks import Binary, Classification, Ordinal, Task, Tasks
@@ -51,7 +52,7 @@ def complete_arrays(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[A
     y = dict(y)
     for name in sample_weight:
         if name not in y and tasks[name].from_input:
-            y[name] = ops.convert_to_numpy(tasks[name].target(x))
+            y[name] = ops.convert_to_numpy(tasks[name].target(_images(x)))
     ones = np.ones(len(next(iter(y.values()))), np.float32)
     return y, {name: sample_weight[name] if sample_weight.get(name) is not None else ones for name in y}
 
@@ -141,7 +142,7 @@ def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[
     for name, task in tasks.items():
         label = labels.get(name)
         if label is None:
-            targets[name] = task.target(x)
+            targets[name] = task.target(_images(x))
         else:
             label = _flatten_column(join_digits(task, ops.convert_to_tensor(label)), task)
             # Integers are pixels as they are stored, floats are targets.
@@ -162,6 +163,12 @@ def standardize(tasks: Tasks, x: Any, y: Any, sample_weight: Any) -> tuple[dict[
             weight, masked = ops.where(absent, 0.0, weight), True
         weights[name] = weight
     return targets, weights, not masked
+
+
+def _images(x: Any) -> Any:
+    """Return the input that a task may reconstruct: the only one, or of several the one of images, of which there is one."""
+    inputs = by_input(x)
+    return inputs[image_name(inputs) or next(iter(inputs))]
 
 
 def _by_task(tasks: Tasks, y: Any) -> Mapping[str, Any]:

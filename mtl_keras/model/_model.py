@@ -11,11 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from mtl_keras.backbones import Backbone, trunk_name
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import _saving
 from mtl_keras.model._cut import Cut, cut_position, layers_before, network_before, network_behind
 from mtl_keras.model._fitting import Fitting
-from mtl_keras.model._graph import layers_on_path, network_from
+from mtl_keras.model._graph import layers_on_path, network_from, origin
 from mtl_keras.model._tracing import count_alone
 from mtl_keras.model._units import set_units, standard_outputs, to_label_unit, unit_layers
 from mtl_keras.recipe import Recipe
@@ -28,8 +29,8 @@ __all__ = ["MultiTaskModel"]
 class MultiTaskModel(Fitting):
     """A functional `keras.Model` that knows its recipe, and trains its tasks together.
 
-    Inputs are uint8 or float images `[batch, height, width, channels]` in `[0, 255]`, or whatever else the backbone takes; the
-    output is a dict by task name.
+    Inputs are uint8 or float images `[batch, height, width, channels]` in `[0, 255]`, or whatever else the backbone takes, and
+    of a model of several inputs a dict by name; the output is a dict by task name.
     `build_model` creates it and `load_model` reads it.
 
     `compile(optimizer, weighting=...)` and `fit` train it as `mtl_keras.train` does; `compile(optimizer, loss={...})` is
@@ -59,7 +60,7 @@ class MultiTaskModel(Fitting):
 
         Args:
             recipe: What it was built from.
-            images: The input.
+            images: The input, or several by name.
             features: The output of the trunk.
             outputs: The output of each task.
             shared_layers: Names of the layers of the recipe's sharing. Which layers are shared follows from the graph, except
@@ -125,27 +126,39 @@ class MultiTaskModel(Fitting):
         return trunk
 
     @property
+    def backbones(self) -> dict[str, keras.Model]:
+        """The networks by input, without preprocessing and pooling; that of a single input has an empty name."""
+        networks: dict[str, keras.Model] = self.recipe.backbone.networks(self)
+        return networks
+
+    @property
     def frozen_trunk(self) -> bool:
         """Whether the features of an image stay the same in training: the trunk has nothing trained and nothing random.
 
         Frozen batch normalization is in inference mode whatever the backbone says; dropout is not, unless the backbone
-        is called in inference mode. With domain-specific batch normalization the features depend on the task.
+        is called in inference mode. With domain-specific batch normalization the features depend on the task. The trunks of
+        several inputs are asked one by one, see `frozen_cut`.
         """
-        if self.recipe.batch_norm_groups:
-            return False
-        backbone = self.get_layer("backbone")
+        return not self.recipe.batch_norm_groups and not self.recipe.inputs and self._is_frozen("")
+
+    def _is_frozen(self, name: str) -> bool:
+        """Return whether the trunk of an input has nothing trained and nothing random."""
+        backbone = self.backbones[name]
         if backbone.trainable_variables:
             return False
         random = any(getattr(layer, "seed_generator", None) is not None for layer in backbone.layers)
-        return self.recipe.backbone.resolve().batch_norm == "inference" or not random
+        return self.recipe.backbone.trunks[name].resolve().batch_norm == "inference" or not random
 
     def frozen_cut(self, train_from: str | None) -> Cut | None:
         """Return the place in the trunk up to which the output for an image stays the same in training; None if there is none.
 
         Args:
             train_from: The layer or block of the backbone from which on the trainable flags allow training, if they were set
-                so; None if there is no such layer.
+                so; None if there is no such layer. Not for several inputs, each of which is frozen as a whole or not at all.
         """
+        if self.recipe.inputs:
+            frozen = tuple(name for name in self.recipe.inputs if self._is_frozen(name))
+            return Cut(inputs=frozen) if frozen else None
         if self.frozen_trunk:
             return Cut()
         if train_from is None or self.recipe.batch_norm_groups:
@@ -155,61 +168,90 @@ class MultiTaskModel(Fitting):
         fixed = self.recipe.backbone.resolve().batch_norm == "inference" or not random
         return Cut(train_from) if fixed and any(layer.weights for layer in before) else None
 
-    def before(self, cut: Cut) -> keras.Model:
+    def before(self, cut: Cut, name: str = "") -> keras.Model:
         """Return the network from images to a cut of the trunk; it shares this model's layers.
+
+        Args:
+            cut: The cut.
+            name: Of several inputs, the one whose trunk is meant.
 
         Raises:
             MTLError: If several tensors cross the cut.
         """
+        if name:
+            return self.get_layer(trunk_name(name))
         return self.trunk if cut.layer is None else network_before(self.trunk, cut.layer)
 
-    def fingerprint(self, cut: Cut | None = None) -> dict[str, Any]:
+    def fingerprint(self, cut: Cut | None = None, name: str = "") -> dict[str, Any]:
         """Return, as plain JSON values, what determines the features of an image besides the weights of the trunk.
 
         Args:
             cut: For the features at a cut of the trunk; default those at its end.
+            name: Of several inputs, the one whose trunk is meant; its features are those of a model of this input alone.
         """
-        types = sorted({layer.compute_dtype for layer in self.get_layer("backbone").layers} - {"float32"})
+        types = sorted({layer.compute_dtype for network in self._networks(name) for layer in network.layers} - {"float32"})
         precision = {"compute_dtypes": types} if types else {}
         within = {} if cut is None or cut.layer is None else {"cut": cut_position(self.trunk, cut.layer)}
-        backbone = self.recipe.backbone.resolve().config()
-        return {"backbone": backbone, "image_shape": list(self.recipe.image_shape), **precision, **within}
+        recipe = self.recipe
+        backbone = (recipe.backbone.trunks[name] if name else recipe.backbone).resolve().config()
+        shape = list(recipe.image_shape[name]) if name else recipe.shape_config()
+        return {"backbone": backbone, "image_shape": shape, **precision, **within}
+
+    def _networks(self, name: str) -> list[keras.Model]:
+        """Return the network of an input, or all of them."""
+        return [self.backbones[name]] if name else [*self.backbones.values()]
 
     def layers_for_task(self, task: str) -> list[keras.layers.Layer]:
         """Return the layers between the images and the output of a task, those of the tasks it depends on included."""
-        return [self.get_layer(name) for name in layers_on_path(self.output[task], [self.input])]
+        return [self.get_layer(name) for name in layers_on_path(self.output[task], keras.tree.flatten(self.input))]
 
     def layers_by_name(self, name: str) -> list[keras.layers.Layer]:
-        """Return the layers that `name` stands for: `"backbone"`, `"shared"`, the head of a task, or one layer.
+        """Return the layers that `name` stands for: `"backbone"`, an input, `"shared"`, the head of a task, or one layer.
+
+        An input stands for its trunk. A layer of the trunk of one of several inputs has the name of the input and a stroke in
+        front, `"photo/stem"`.
 
         Raises:
             MTLError: If there is no such part.
         """
-        backbone = self.get_layer("backbone")
-        inner = {layer.name: layer for layer in backbone.layers}
-        own = {layer.name: layer for layer in self.layers}
+        networks = self.backbones
+        inner = {f"{each}/{layer.name}" if each else layer.name: layer for each in networks for layer in networks[each].layers}
+        own = {layer.name: layer for layer in self.layers if layer.name not in networks}
+        if name == "backbone":
+            return [*networks.values()]
+        if name in networks:
+            return [networks[name]]
         if name == "shared":
             return [self.get_layer(layer) for layer in self._shared_layer_names]
         if name in self._head_layer_names:
             return self.head_layers[name]
         if name in own or name in inner:
             return [own.get(name) or inner[name]]
-        raise unknown("layer", name, ["backbone", "shared", *self._head_layer_names, *own, *inner])
+        raise unknown("layer", name, ["backbone", *filter(None, networks), "shared", *self._head_layer_names, *own, *inner])
 
-    def check_inputs(self, shape: Sequence[int], *, features: bool = False) -> None:
+    def check_inputs(self, shape: Any, *, features: bool = False) -> None:
         """Raise an error if inputs do not have the shape that the model was built for.
 
         Keras itself would add or drop an axis of size 1, and name only its own layers.
 
         Args:
-            shape: Shape of one input, e.g. `x.shape[1:]`.
+            shape: Shape of one input, e.g. `x.shape[1:]`; of several inputs, by name.
             features: Whether they are features of the trunk instead of images; default False.
 
         Raises:
-            MTLError: If it is another one.
+            MTLError: If it is another one, or inputs have other names.
         """
-        expected = tuple(self.features.shape[1:] if features else self.input.shape[1:])
-        shape = tuple(shape)
+        if not features:
+            self.check_names(shape)
+        if isinstance(shape, Mapping):
+            for name, own in shape.items():
+                self._check_shape(own, self.input[name], f" {name!r}")
+        else:
+            self._check_shape(shape, self.features if features else self.input)
+
+    def _check_shape(self, shape: Sequence[int], symbolic: Any, of: str = "") -> None:
+        """Raise an error if one input does not have the shape of a symbolic tensor."""
+        expected, shape = tuple(symbolic.shape[1:]), tuple(shape)
         if len(shape) == len(expected) and all(side in (None, own) for side, own in zip(expected, shape, strict=True)):
             return
         remedy = "Resize the images, or build a model with image_shape=data.image_shape"
@@ -222,10 +264,10 @@ class MultiTaskModel(Fitting):
         elif shape == expected[1:]:
             remedy = f"One {'image' if len(expected) == 3 else 'row'} is a batch of one: pass x[None]"
         raise MTLError(
-            f"Inputs must have the shape that the model was built for, {list(expected)}. Received: {list(shape)}. {remedy}."
+            f"Inputs{of} must have the shape that the model was built for, {list(expected)}. Received: {list(shape)}. {remedy}."
         )
 
-    def check_missing(self, missing: Sequence[bool], where: str) -> None:
+    def check_missing(self, missing: Any, where: str) -> None:
         """Raise an error if inputs lack values where the backbone does not expect it.
 
         Args:
@@ -235,10 +277,16 @@ class MultiTaskModel(Fitting):
         Raises:
             MTLError: If so; it names the columns.
         """
-        expected = self.recipe.backbone.missing or (False,) * len(missing)
+        trunks = self.recipe.backbone.trunks
+        for name, own in missing.items() if isinstance(missing, Mapping) else [("", missing)]:
+            self._check_missing(own, trunks[name], where)
+
+    def _check_missing(self, missing: Sequence[bool], backbone: Backbone, where: str) -> None:
+        """Raise an error if one input lacks values where its backbone does not expect it."""
+        expected = backbone.missing or (False,) * len(missing)
         if len(expected) != len(missing):
             return
-        names = [column.name for column in self.recipe.backbone.columns] or [*map(str, range(len(missing)))]
+        names = [column.name for column in backbone.columns] or [*map(str, range(len(missing)))]
         wrong = [name for name, own, other in zip(names, missing, expected, strict=True) if own and not other]
         if wrong:
             raise MTLError(
@@ -255,16 +303,25 @@ class MultiTaskModel(Fitting):
             sources: Tasks whose outputs become inputs.
 
         Returns:
-            This model itself where the part is the whole; else a network from one tensor, or from a dict of `"input"` and
-            an entry for each source, to the outputs that are trained, by task.
+            This model itself where the part is the whole; else a network from one tensor, or from a dict of `"input"`, or of
+            several inputs by name, and an entry for each source, to the outputs that are trained, by task.
         """
         sources = tuple(sources)
         if cut is None and not sources and not self.unit_layers:
             return self
         replaced = [(name, self.output[name]) for name in sources]
+        if cut is not None and cut.inputs:
+            ends = {name: self.get_layer(trunk_name(name)) for name in cut.inputs}
+            start = {name: self._features_of(ends[name]) if name in ends else tensor for name, tensor in self.input.items()}
+            return network_from(start, self.standard_outputs, replaced)
         if cut is not None and cut.layer is not None:
             return network_behind(self.trunk, cut.layer, self.standard_outputs, replaced)
         return network_from(self.input if cut is None else self.features, self.standard_outputs, replaced)
+
+    def _features_of(self, trunk: keras.layers.Layer) -> Any:
+        """Return the symbolic output in this model of the trunk of one of several inputs."""
+        _, node = origin(self.features)
+        return next(tensor for tensor in node.input_tensors if origin(tensor)[0] is trunk)
 
     # Functions that are traced
 

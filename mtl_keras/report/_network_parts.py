@@ -25,11 +25,18 @@ def describe_network(model: Any) -> list[Part]:
 
 
 def _input(model: Any) -> Part:
+    if model.recipe.inputs:
+        return Part("input", "inputs", [f"{name} {_shape(tensor.shape)}" for name, tensor in model.input.items()])
     return Part("input", "input", [_shape(model.input.shape)])
 
 
 def _backbone(model: Any) -> Part:
     """Return the network from the images to the features, with the layers of the nested backbone."""
+    if model.recipe.inputs:
+        # A line for each trunk: the layers of several networks are no sequence.
+        trunks = model.recipe.backbone.trunks
+        lines = [f"{name}: {trunks[name].name}, {count_parameters([own])}" for name, own in model.backbones.items()]
+        return Part("backbone", "backbones, joined", [*lines, _shape(model.features.shape)])
     layers: list[Any] = []
     for layer in model.trunk.layers:
         layers += layer.layers if hasattr(layer, "layers") else [layer]

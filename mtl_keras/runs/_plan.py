@@ -63,11 +63,8 @@ class Plan:
         Each split of one table has its own codes, means and deviations. Other columns than those of the plan are left to the
         checks before a training.
         """
-        backbone = self.recipe.backbone
-        names = [[(column.name, column.kind) for column in columns] for columns in (backbone.columns, data.columns)]
-        if names[0] != names[1] or backbone.columns == data.columns:
-            return self
-        return replace(self, recipe=replace(self.recipe, backbone=backbone.replace(columns=data.columns)))
+        backbone = self.recipe.backbone.for_columns(data.columns)
+        return self if backbone == self.recipe.backbone else replace(self, recipe=replace(self.recipe, backbone=backbone))
 
     def only(self, task: str) -> Plan:
         """Return the single-task baseline: the same network and training for one task, where loss weights have no effect.

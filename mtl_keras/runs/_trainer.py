@@ -170,9 +170,9 @@ class Trainer:
 
     def _count_own_weights(self, model: MultiTaskModel) -> int:
         """Return the number of weights of a model, without those of a shared trunk."""
-        backbone = model.get_layer("backbone")
-        shared = any(trunk.get_layer("backbone") is backbone for trunk in self._trunks.values())
-        return model.count_params() - (backbone.count_params() if shared else 0)
+        networks = {id(layer) for trunk in self._trunks.values() for layer in trunk.layers}
+        shared = [layer for layer in model.layers if isinstance(layer, keras.Model) and id(layer) in networks]
+        return model.count_params() - sum(layer.count_params() for layer in shared)
 
 
 def _trunk_key(plan: Plan) -> str:

@@ -12,9 +12,9 @@ from mtl_keras.errors import (
     MTLError,
     check_count,
     check_function,
+    check_input_shape,
     check_instance,
     check_instances,
-    check_integers,
     check_mapping,
     check_names,
     check_number,
@@ -26,7 +26,14 @@ from mtl_keras.runs import Plan
 from mtl_keras.tables import Column
 from mtl_keras.tasks import Tasks
 
-__all__ = ["Configuration", "Context"]
+__all__ = ["Configuration", "Context", "check_columns"]
+
+
+def check_columns(columns: Any, *, of: str) -> Any:
+    """Return columns, or those of each of several inputs by name, as `Data.columns` has them, after checking their types."""
+    if not isinstance(columns, Mapping):
+        return check_instances("columns", columns, Column, of=of)
+    return {name: check_instances(f"columns[{name!r}]", own, Column, of=of) for name, own in columns.items()}
 
 
 @dataclass(frozen=True)
@@ -36,19 +43,20 @@ class Context:
     Attributes:
         tasks: What is predicted.
         settings: The study's settings after all changes.
-        image_shape: Shape of one input.
-        columns: Of rows of numbers, what a network must know of each column, `data.columns`; default none.
+        image_shape: Shape of one input, of several by name.
+        columns: Of rows of numbers, what a network must know of each column, `data.columns`; default none. Of several inputs,
+            the columns of each that has some, by name.
     """
 
     tasks: Tasks
     settings: Any
-    image_shape: tuple[int, ...]
-    columns: tuple[Column, ...] = ()
+    image_shape: Any  # a tuple, or tuples by name
+    columns: Any = ()  # columns, or columns by name
 
     def __post_init__(self) -> None:
         check_instance("tasks", self.tasks, Tasks, "Pass those of the study.", of="a context")
-        store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="a context"))
-        store(self, columns=check_instances("columns", self.columns, Column, of="a context"))
+        store(self, image_shape=check_input_shape("image_shape", self.image_shape, of="a context"))
+        store(self, columns=check_columns(self.columns, of="a context"))
 
 
 @dataclass(frozen=True)

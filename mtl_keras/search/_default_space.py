@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtl_keras.backbones import Backbone
+from mtl_keras.backbones import Backbone, Joined
 from mtl_keras.errors import MTLError, check_integer, check_mapping, check_number, describe, unknown
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Plan
@@ -73,7 +73,8 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
 
     The backbone, whether it is frozen, the number of epochs and the batch size are those of the settings. Over a frozen trunk,
     loss weights are searched only where the shared stack has layers: without one, every task trains alone. Of an `MLP`, depth,
-    width and dropout are searched as well, except those that `backbone_options` has.
+    width and dropout are searched as well, except those that `backbone_options` has. The trunks of several inputs are those of
+    the settings.
 
     Args:
         hp: The hyperparameters to ask.
@@ -96,7 +97,9 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
     settings, chosen = context.settings, {**RANGES, **check_ranges(ranges or {})}
     depth, width = ([int(value) for value in chosen[f"shared_{part}"]] for part in ("depth", "width"))
     backbone = settings.new_backbone()
-    if backbone.name == "MLP":
+    if isinstance(backbone, Joined):
+        backbone = backbone.with_columns(context.columns)
+    elif backbone.name == "MLP":
         backbone = _ask_mlp(hp, backbone.replace(columns=context.columns), chosen, settings.backbone_options)
     shared = dense_stack(
         hp,

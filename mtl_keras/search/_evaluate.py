@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from mtl_keras.data import Data, describe_change
+from mtl_keras.data import ROW, Data, describe_change
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import metrics_rows
@@ -79,9 +79,11 @@ def _check_rows(folder: Path, config: Mapping[str, Any], data: Data) -> None:
     """
     if (saved := config.get("data")) is None:
         return
-    kinds = ("labels", "label weights", *(("inputs",) if data.encoder is not None else ()))
+    kinds = ["labels", "label weights"]
+    if data.encoder is not None:
+        kinds.append(f"inputs of input {ROW!r}" if ROW in data.train.inputs else "inputs")
     before, now = (
-        {split: {what: each for what, each in own.items() if what.startswith(kinds)} for split, own in digests.items()}
+        {split: {what: each for what, each in own.items() if what.startswith(tuple(kinds))} for split, own in digests.items()}
         for digests in (saved, data.digests())
     )
     if (changed := describe_change(before, now)) is not None:

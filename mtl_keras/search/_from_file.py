@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtl_keras.data import Data, Splits, from_table, list_folder
+from mtl_keras.data import PHOTO, ROW, Data, Splits, from_table, list_folder
 from mtl_keras.errors import MTLError, check_option, unknown
 from mtl_keras.inspection import Report, inspect_table
 from mtl_keras.search._default_space import RANGES, check_ranges, default_space
@@ -44,7 +44,9 @@ def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
     tasks = Tasks(*(_read_task(file, name, fields) for name, fields in file.tasks.items()))
     splits = _read_splits(file)
     settings = _with_folds(file, _read_settings(file), splits)
-    if "columns" in file.inputs and "backbone" in file.settings and settings.backbone != "MLP":
+    if {"columns", "image"} <= set(file.inputs):
+        _check_trunks(file, settings)
+    elif "columns" in file.inputs and "backbone" in file.settings and settings.backbone != "MLP":
         received = f"Received: columns as inputs, and the backbone {settings.backbone!r}, which takes images"
         raise file.error("settings.backbone", f"A backbone must suit the inputs. {received}. Write backbone = 'MLP'")
     for key in file.space:
@@ -66,6 +68,15 @@ def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
         source_digest=hashlib.sha256(text.encode()).hexdigest(),
         study_file=text,
     )
+
+
+def _check_trunks(file: StudyFile, settings: Settings) -> None:
+    """Refuse a backbone that does not have a trunk for images and one for columns."""
+    given = settings.backbone
+    if not isinstance(given, Mapping) or set(given) != {PHOTO, ROW}:
+        received = f"Received: images and columns as inputs, and backbone = {given!r}"
+        remedy = f"Write backbone = {{ {PHOTO} = 'SmallCNN', {ROW} = 'MLP' }}"
+        raise file.error("settings.backbone", f"A backbone must have a trunk for each input. {received}. {remedy}")
 
 
 def resolved_text(file: StudyFile) -> str:
@@ -187,10 +198,12 @@ def read_source(file: StudyFile, splits: Splits, tasks: Tasks) -> tuple[Table, d
         return table, {"image": "file", "root": path, **shape, **common}
     table = read_table(path, **{key: value for key, value in place.items() if key != "on_error"})
     _check_columns(file, splits, tasks, list(table.frame.columns))
-    if "columns" in inputs:
-        return table, {"inputs": inputs["columns"], **common}
+    columns = {"inputs": inputs["columns"]} if "columns" in inputs else {}
+    if "image" not in inputs:
+        return table, {**columns, **common}
     root = table.folder / Path(inputs.get("root", ".")).expanduser()
-    return table, {"image": inputs["image"], "root": root, "suffix": inputs.get("suffix", ""), **shape, **common}
+    images = {"image": inputs["image"], "root": root, "suffix": inputs.get("suffix", ""), **shape}
+    return table, {**images, **columns, **common}
 
 
 def inspect_study(file: StudyFile) -> Report:

@@ -109,13 +109,13 @@ def complete_from(study: Study, data: Data) -> Study:
     """
     check_image_shape(study, data)
     tasks = data.tasks if study.tasks.unresolved else study.tasks
-    return replace(study, image_shape=tuple(data.image_shape), columns=data.columns, tasks=tasks)
+    return replace(study, image_shape=data.image_shape, columns=data.columns, tasks=tasks)
 
 
 def check_image_shape(study: Study, data: Data) -> None:
     """Refuse data whose inputs have another shape than the study says."""
-    if study.image_shape is not None and tuple(data.image_shape) != tuple(study.image_shape):
+    if study.image_shape is not None and data.image_shape != study.image_shape:
         raise MTLError(
-            f"The image shapes of data and study must agree. Received: {tuple(data.image_shape)} for a study of "
-            f"{tuple(study.image_shape)}. Correct `image_shape` of the study."
+            f"The image shapes of data and study must agree. Received: {data.image_shape} for a study of "
+            f"{study.image_shape}. Correct `image_shape` of the study."
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mtl_keras import backbones
 from mtl_keras import weighting as weightings
 from mtl_keras.backbones import Backbone
 from mtl_keras.data import parse_online, parse_sampling, parse_steps, parse_views
@@ -39,7 +40,7 @@ TUNERS = ("random", "bayesian", "hyperband", "grid")
 COUNTS = ("trials", "epochs", "seeds_per_trial", "n_final_seeds")
 OPTIONAL_COUNTS = ("patience", "final_epochs")
 #: Settings that hold mappings or sequences.
-NESTED = ("backbone_options", "weighting", "sampling", "steps", "views", "repeat", "online")
+NESTED = ("backbone", "freeze", "backbone_options", "weighting", "sampling", "steps", "views", "repeat", "online")
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,13 @@ class Settings:
     """The settings of a study. A user changes them with `--set name=value`; a study may subclass them with its own.
 
     Args:
-        backbone: Name of the backbone.
+        backbone: Name of the backbone. For several inputs, a mapping of each to a name, or to `{"name": name, option: value}`;
+            `backbone_options`, `weights` and `image_size` are then left out.
         backbone_options: Its options, e.g. `{"alpha": 0.25}`.
         weights: `"auto"` (default), `"imagenet"`, None, or a `.weights.h5` file.
         image_size: Side in px to which images are resized in the graph; None (default) keeps their size.
-        freeze: True, False (default), or the layer or block from which on the backbone is trained; the default space then trains
-            behind the cached output of what lies in front.
+        freeze: True, False (default), or the layer or block from which on the backbone is trained; the default space then
+            trains behind the cached output of what lies in front. For several inputs perhaps a mapping, `{"photo": true}`.
         trials: Maximum number of trials of the search.
         weighting: A name of `mtl_keras.weighting.METHODS`, or `{"method": name, option: value}`: how losses are combined
             instead of with searched loss weights; None (default) searches them.
@@ -81,11 +83,11 @@ class Settings:
         MTLError: If a value is of another type or out of range.
     """
 
-    backbone: str = "SmallCNN"
+    backbone: str | Mapping[str, Any] = "SmallCNN"
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
     weights: str | None = "auto"
     image_size: int | None = None
-    freeze: bool | str = False
+    freeze: bool | str | Mapping[str, bool | str] = False
     trials: int = 10
     weighting: str | Mapping[str, Any] | None = None
     epochs: int = 10
@@ -128,7 +130,8 @@ class Settings:
         # As a configuration that was written and read has them.
         store(self, **{name: _as_json(getattr(self, name)) for name in NESTED})
         check_choice("tuner", self.tuner, TUNERS)
-        check_text("backbone", self.backbone, example="SmallCNN")
+        if not isinstance(self.backbone, Mapping):
+            check_text("backbone", self.backbone, example="SmallCNN")
         for name in ("name", "weights", "image_size"):
             if name in self.backbone_options:
                 setting = "backbone" if name == "name" else name
@@ -136,13 +139,15 @@ class Settings:
                     f"`backbone_options` must leave out what is a setting of its own. Received: backbone_options with "
                     f"{name!r}. Pass --set {setting}=... instead."
                 )
-        if not isinstance(self.freeze, bool | str) or self.freeze == "":
-            raise MTLError(
-                f"`freeze` must be true, false or the name of a layer. Received: freeze={describe(self.freeze)}. Pass "
-                "e.g. true."
-            )
+        for freeze in self.freeze.values() if isinstance(self.freeze, Mapping) else [self.freeze]:
+            if not isinstance(freeze, bool | str) or freeze == "":
+                raise MTLError(
+                    f"`freeze` must be true, false or the name of a layer. Received: freeze={describe(freeze)}. Pass e.g. true."
+                )
         # Checks weights and options as well.
-        store(self, image_size=Settings.new_backbone(self).image_size)
+        backbone = Settings.new_backbone(self)
+        if not isinstance(self.backbone, Mapping):
+            store(self, image_size=backbone.image_size)
         self._check_data()
         if self.weighting is not None:
             weightings.get(self.weighting)
@@ -178,12 +183,22 @@ class Settings:
             return {}
         return {name: _check_type(name, getattr(self, name), hints[name]) for name in own}
 
-    def new_backbone(self) -> Backbone:
-        """Return the backbone of these settings.
+    def new_backbone(self) -> Any:
+        """Return the backbone of these settings, a `Backbone`, or for several inputs a `mtl_keras.backbones.Joined`.
 
         Raises:
             MTLError: If its name or an option is unknown.
         """
+        if isinstance(self.backbone, Mapping):
+            for name, default in (("backbone_options", {}), ("weights", "auto"), ("image_size", None)):
+                if getattr(self, name) != default:
+                    raise MTLError(
+                        f"`{name}` must be left out where `backbone` has several inputs. Received: {name}="
+                        f"{describe(getattr(self, name))}. Write it into the backbone of an input, "
+                        "{'photo': {'name': ..., option: value}}."
+                    )
+            trunks = {name: _read_trunk(name, each) for name, each in self.backbone.items()}
+            return backbones.get(trunks)
         return Backbone(self.backbone, weights=self.weights, image_size=self.image_size, **self.backbone_options)
 
     def change(self, changes: Mapping[str, Any]) -> Settings:
@@ -201,6 +216,18 @@ class Settings:
     def config(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
         return dataclasses.asdict(self)
+
+
+def _read_trunk(name: str, given: Any) -> Any:
+    """Return the backbone of one of several inputs: a name, or a mapping of the name and options."""
+    if not isinstance(given, Mapping):
+        return given
+    if "name" not in given:
+        raise MTLError(
+            f"The backbone of an input must have a name. Received: {describe(given)} for input {name!r}. Add it, "
+            "{'name': 'SmallCNN'}."
+        )
+    return Backbone.from_config(given)
 
 
 def _as_json(value: Any) -> Any:

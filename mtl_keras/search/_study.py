@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from mtl_keras import data as data_sets
 from mtl_keras.comparison import check_approach
-from mtl_keras.data import Data
+from mtl_keras.data import Data, by_input
 from mtl_keras.errors import (
     MTLError,
     check_bool,
     check_function,
+    check_input_shape,
     check_instance,
-    check_instances,
-    check_integers,
     check_mapping,
     check_names,
     check_path,
@@ -30,9 +29,8 @@ from mtl_keras.files import check_name, check_source
 from mtl_keras.report import Picture, Record, Table
 from mtl_keras.runs import Plan
 from mtl_keras.search._call import call_study
-from mtl_keras.search._configuration import Configuration, Context
+from mtl_keras.search._configuration import Configuration, Context, check_columns
 from mtl_keras.search._settings import DATA_SETTINGS, Settings
-from mtl_keras.tables import Column
 from mtl_keras.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -92,7 +90,7 @@ class Study:
     summary: str
     tasks: Tasks
     data: Source | Mapping[Source, Sequence[str]]
-    image_shape: tuple[int, ...] | None = None
+    image_shape: Any = None  # a tuple, or tuples by name
     space: Callable[[HyperParameters, Context], Plan] | None = None
     settings: Settings = field(default_factory=Settings)
     quick: Mapping[str, Any] = field(default_factory=dict)
@@ -105,7 +103,7 @@ class Study:
     source: str | None = None
     source_digest: str | None = None
     study_file: str | None = None
-    columns: tuple[Column, ...] = ()
+    columns: Any = ()  # columns, or columns by name
 
     def __post_init__(self) -> None:
         check_name("a study", self.name)
@@ -113,8 +111,8 @@ class Study:
         check_instance("tasks", self.tasks, Tasks, "Pass e.g. mtl.Tasks(mtl.Binary('parity')).", of="a study")
         self._check_source()
         if self.image_shape is not None:
-            store(self, image_shape=check_integers("image_shape", self.image_shape, 1, of="a study"))
-        store(self, columns=check_instances("columns", self.columns, Column, of="a study"))
+            store(self, image_shape=check_input_shape("image_shape", self.image_shape, of="a study"))
+        store(self, columns=check_columns(self.columns, of="a study"))
         if self.space is not None:
             check_function("space", self.space, "hp", "context", of="a study")
         for name in JUDGING:
@@ -189,7 +187,8 @@ class Study:
     @property
     def needs_data(self) -> bool:
         """Whether its data must be loaded before its models can be built."""
-        rows = self.image_shape is not None and len(self.image_shape) == 1
+        shapes = [] if self.image_shape is None else by_input(self.image_shape).values()
+        rows = any(len(shape) == 1 for shape in shapes)
         return self.image_shape is None or bool(self.tasks.unresolved) or (rows and not self.columns)
 
     @property

@@ -115,7 +115,7 @@ def infer_columns(
     Args:
         table: The table.
         image: Column with the paths of images; None (default) takes the first one whose values are image files, unless there
-            are `inputs`.
+            are `inputs`. With both, a model has two inputs.
         inputs: Names of input columns, or patterns such as `"Att*"`; default: if there are no images, all columns that are
             no tasks and can be inputs.
         tasks: Names or patterns of the columns to predict, each perhaps with a kind: `"grade:Ordinal"`; default: if there
@@ -129,11 +129,8 @@ def infer_columns(
     rows = len(table.frame)
     asked = _match_tasks(tasks, names)
     given = [name for pattern in inputs for name in _match(pattern, names)]
-    if image is not None and given:
-        raise MTLError(
-            f"A model must have one kind of input. Received: the image column {image!r} and the inputs {', '.join(given[:5])}. "
-            "Leave one of them out."
-        )
+    if image is not None and image in given:
+        raise MTLError(f"A column must hold images or be an input. Received: {image!r} as both. Leave it out of the inputs.")
     columns = []
     for name in names:
         facts = examine(table.frame[name], name, table.folder, root if name == image else None)

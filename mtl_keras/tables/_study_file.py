@@ -57,8 +57,8 @@ class StudyFile:
         table: Of a table: its `path`, how a text table is written, and `on_error`, `"skip"` to leave out rows that cannot be
             used.
         folder: Of a tree of images instead: its `path`, the names of its `levels`, and `on_error`.
-        inputs: `image` (a column), `root`, `suffix` and `image_size`; or `columns`, kinds of input columns by name. Perhaps
-            `weight`, a column of row weights, or one for each task.
+        inputs: `image` (a column), `root`, `suffix` and `image_size`; or `columns`, kinds of input columns by name; or both,
+            for a model of two inputs. Perhaps `weight`, a column of row weights, or one for each task.
         tasks: Of each task, its `kind` and fields.
         splits: Fields of `mtl_keras.data.Splits`.
         settings: Fields of `mtl_keras.search.Settings`.
@@ -114,9 +114,8 @@ class StudyFile:
         for key in needed:
             if key not in getattr(self, section):
                 raise self.error(section, f"[{section}] must have {key}. Received: none. Add {key} = ...")
-        if self.table and ("image" in self.inputs) == ("columns" in self.inputs):
-            received = "both" if self.inputs else "neither"
-            raise self.error("inputs", f"[inputs] must have image or columns, one of them. Received: {received}. Correct it")
+        if self.table and "image" not in self.inputs and "columns" not in self.inputs:
+            raise self.error("inputs", "[inputs] must have image or columns, or both. Received: neither. Add one of them")
         if not self.tasks:
             raise self.error("", "A study file must have tasks. Received: none. Add a section such as [tasks.label]")
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from mtl_keras.data import Data, trivial_scores
+from mtl_keras.data import ROW, Data, by_input, trivial_scores
 from mtl_keras.data.cache import digest_trunk
 from mtl_keras.errors import MTLError, check_row_weights
 from mtl_keras.model import MultiTaskModel, directions
@@ -41,12 +41,13 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
     columns = model.recipe.backbone.columns
     if data.encoder is not None and columns and columns != data.columns:
         raise MTLError(
-            f"The columns of the backbone must be those of the data. Received: {describe_difference(columns, data.columns)}. "
+            f"The columns of the backbone must be those of the data. Received: "
+            f"{describe_difference(by_input(columns).get(ROW, columns), by_input(data.columns).get(ROW, data.columns))}. "
             "Build mtl.Backbone('MLP', columns=data.columns), since each split of a table has its own codes and means."
         )
     tasks.check_classes(data.tasks)
     for split in (data.train, data.validation):
-        shape = split.first_view().x.shape[1:]
+        shape = split.first_view().input_shape
         if data.features is None or shape != model.features.shape[1:]:
             model.check_inputs(shape)
             model.check_missing(split.missing, split.name or "unnamed")
@@ -61,6 +62,11 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
                 f"replicas. Pass batch_size={replicas} or more, or train without a strategy."
             )
         phase.direction(tasks)
+        if phase.train_from is not None and model.recipe.inputs:
+            raise MTLError(
+                f"`train_from` must be used with one input. Received: train_from={phase.train_from!r} of phase {number} for a "
+                f"model of {', '.join(model.recipe.inputs)}. Freeze whole trunks by the names of their inputs, freeze=('photo',)."
+            )
         with freezing(model, phase):
             _check_trained(model, data, number, phase, cached)
             model.check_weighting(phase.weighting, tuple(phase.active(tasks)))  # type: ignore[arg-type]  # Phase has turned it
@@ -103,7 +109,8 @@ def _check_trained(model: MultiTaskModel, data: Data, number: int, phase: Phase,
     cut = model.frozen_cut(phase.train_from) if cached and data.features is None else None
     if cut is None:
         return
-    if data.train.online is not None:
+    images = {name for name, array in data.train.inputs.items() if array is data.train.images}
+    if data.train.online is not None and (not cut.inputs or images & set(cut.inputs)):
         trained = "which trains no layer of the backbone" if cut.layer is None else f"which trains it from {cut.layer!r} on"
         raise MTLError(
             "Images must stay the same in every epoch while the backbone, or its first part, is frozen, since its output is "

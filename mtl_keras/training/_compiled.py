@@ -71,7 +71,7 @@ class CompiledPhases:
                 phase.config(),
                 complete,
                 at,
-                None if cut is None else [cut.layer],
+                None if cut is None else [cut.layer, *cut.inputs],
                 steps_per_call,
                 steps if phase.schedule == "cosine" else None,
                 [variable.path for variable in model.trainable_variables],

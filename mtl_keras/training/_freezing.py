@@ -21,13 +21,17 @@ def trained_heads(tasks: Tasks, phase: Phase) -> set[str]:
 
 def flagged_layers(model: MultiTaskModel) -> list[keras.layers.Layer]:
     """Return the layers with a trainable flag of their own, containers first: a backbone's flag sets those within it."""
-    return [*model.layers, *model.get_layer("backbone").layers]
+    nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    inner = [layer for trunk in nested for layer in trunk.layers]
+    # The trunk of one of several inputs holds its backbone.
+    return [*model.layers, *inner, *(each for layer in inner if isinstance(layer, keras.Model) for each in layer.layers)]
 
 
 def trainable_flags(model: MultiTaskModel) -> dict[str, bool]:
     """Return by name the trainable flag of each layer that has weights."""
     named = [(layer.name, layer) for layer in model.layers]
-    named += [(f"backbone/{layer.name}", layer) for layer in model.get_layer("backbone").layers]
+    for name, network in model.backbones.items():
+        named += [(f"{name}/backbone/{layer.name}".lstrip("/"), layer) for layer in network.layers]
     return {name: bool(layer.trainable) for name, layer in named if layer.weights}
 
 
@@ -47,7 +51,8 @@ def freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
                 layer.trainable = False
             for layer in model.unit_layers.values():
                 layer.trainable = False
-            model.recipe.backbone.fix_inference_mode(model.get_layer("backbone"))
+            for name, network in model.backbones.items():
+                model.recipe.backbone.trunks[name].fix_inference_mode(network)
         trained = trained_heads(model.recipe.tasks, phase)
         for name, head in model.head_layers.items():
             if name not in trained:

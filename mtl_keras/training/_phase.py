@@ -119,13 +119,13 @@ class Phase:
             check_text("train_from", self.train_from, example="block6a")
         elif self.cache_dtype != "float32":
             raise MTLError(
-                f"`cache_dtype` must be left out without `train_from`. Received: cache_dtype={self.cache_dtype!r}. Features of a "
-                "backbone that is frozen as a whole are float32."
+                f"`cache_dtype` must be left out without `train_from`. Received: cache_dtype={self.cache_dtype!r}. Features of "
+                "a backbone that is frozen as a whole are float32."
             )
         if self.train_from is not None and "backbone" in (self.freeze or ()):
             raise MTLError(
-                f"A phase must either freeze the backbone or train it from a layer on. Received: train_from={self.train_from!r} "
-                f"and freeze={self.freeze}. Leave one of them out."
+                "A phase must either freeze the backbone or train it from a layer on. Received: "
+                f"train_from={self.train_from!r} and freeze={self.freeze}. Leave one of them out."
             )
 
     @property

@@ -72,7 +72,7 @@ class Run:
     @property
     def last_model(self) -> MultiTaskModel:
         """A copy of the model at the last epoch, built anew at each access; it shares a trunk that training did not change."""
-        backbone = self.recipe.backbone.resolve().replace(weights=None)
+        backbone = self.recipe.backbone.without_weights()
         last = build_model(replace(self.recipe, backbone=backbone), trunk=self.model.trunk if self._shares_trunk else None)
         last.set_weights(self.model.get_weights())
         _assign(last, self._last_values)

@@ -119,7 +119,7 @@ class InitialState:
     def copy(self, model: MultiTaskModel) -> MultiTaskModel:
         """Return a new model of the same recipe in this state."""
         with model.distribute_strategy.scope():
-            copy = build_model(replace(model.recipe, backbone=model.recipe.backbone.resolve().replace(weights=None)))
+            copy = build_model(replace(model.recipe, backbone=model.recipe.backbone.without_weights()))
             assign_values(self.values, copy.variables)
         # The same fingerprint of its trunk, so that cached features are its own.
         copy.recipe = model.recipe

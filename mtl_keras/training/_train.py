@@ -228,7 +228,7 @@ def _log_idle_weighting(model: MultiTaskModel, phase: Phase) -> None:
     """Log where loss weights cannot matter because nothing that is trained is shared."""
     active = phase.active(model.recipe.tasks)
     shared = any(layer.trainable_variables for layer in model.layers_by_name("shared"))
-    if len(active) > 1 and not shared and not model.get_layer("backbone").trainable_variables:
+    if len(active) > 1 and not shared and not any(network.trainable_variables for network in model.backbones.values()):
         logger.info(
             "The backbone is frozen and no trained layer is shared, so each task trains alone and loss weights change next to "
             "nothing under Adam. With shared dense layers (shared=(512,), a `shared_depth` of 1) the tasks learn together."
