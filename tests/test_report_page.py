@@ -64,7 +64,7 @@ def delivered(name: str = "cat", **changes: Any) -> report.Delivered:
         "multi-task",
         1,
         "validation",
-        (8, 8, 1),
+        {"input": (8, 8, 1)},
         {"train": 100, "validation": 40},
         {"digit": details(name, **changes)},
         (report.Sample(PICTURE, f"digit: {name}"),),
@@ -218,6 +218,22 @@ class TestDelivered:
         assert not any(each.image or each.heat for task in found.tasks.values() for each in task.mistakes)
         assert (found.tasks["price"].wrong, found.tasks["price"].classes) == (None, ())
         assert {*re.split(", | and ", found.tasks["tags"].mistakes[0].truth)} <= {"x", "y", "none"}
+
+    def test_of_several_inputs_the_images_are_shown(self) -> None:
+        tasks = mtl.Tasks(mtl.Binary("odd"))
+
+        def rows(seed: int) -> Any:
+            images, columns = _tiny.rows(24, seed)
+            return {"photo": images, "age": np.arange(48, dtype=np.float32).reshape(24, 2)}, columns
+
+        data = mtl.data.from_arrays(tasks, rows(0), rows(1))
+        model = mtl.build_model(tasks, {"photo": _tiny.BACKBONE, "age": "MLP"}, image_shape=data.image_shape)
+        found = describe_delivered(model, data, mtl.evaluate(model, data), run="a", seed=0)
+        assert found.inputs == {"photo": (8, 8, 1), "age": (2,)}
+        assert len(found.samples) == 8
+        assert all(each.image and not each.heat for each in found.tasks["odd"].mistakes)
+        with pytest.raises(MTLError, match="must have a feature map"):
+            mtl.explain.grad_cam(model, data.validation.x, "odd")
 
     @pytest.mark.parametrize(
         ("change", "message"),

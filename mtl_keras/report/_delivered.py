@@ -117,7 +117,7 @@ class Delivered:
         run: Label of the approach that it comes from.
         seed: Number of its training.
         split: The split that it was evaluated on.
-        input_shape: Shape of one input.
+        inputs: Shape of each input by name, a single one as `"input"`. A side that varies is 0.
         rows: Number of rows by split.
         tasks: Details by task; of more than a dozen tasks, of the first ones.
         samples: Some rows of the training split.
@@ -126,7 +126,7 @@ class Delivered:
     run: str
     seed: int
     split: str
-    input_shape: Sequence[int]
+    inputs: Mapping[str, Sequence[int]]
     rows: Mapping[str, int]
     tasks: Mapping[str, TaskDetails]
     samples: Sequence[Sample] = ()
@@ -135,7 +135,8 @@ class Delivered:
         of = "a delivered model"
         check_text("run", self.run, of=of)
         check_split(self.split)
-        store(self, input_shape=tuple(map(int, self.input_shape)), rows=_counts("rows", self.rows, of))
+        shapes = {name: tuple(map(int, shape)) for name, shape in check_mapping("inputs", self.inputs, of=of).items()}
+        store(self, inputs=shapes, rows=_counts("rows", self.rows, of))
         for name, each in check_mapping("tasks", self.tasks, of=of).items():
             check_instance(f"tasks[{name!r}]", each, TaskDetails, "Pass report.TaskDetails(...).", of=of)
         check_instances("samples", self.samples, Sample, of=of)
@@ -144,7 +145,7 @@ class Delivered:
         """Return plain JSON values; `from_config` reads them."""
         return {
             **{name: getattr(self, name) for name in ("run", "seed", "split")},
-            "input_shape": list(self.input_shape),
+            "inputs": {name: list(shape) for name, shape in self.inputs.items()},
             "rows": dict(self.rows),
             "tasks": {name: _config(each) for name, each in self.tasks.items()},
             "samples": [asdict(each) for each in self.samples],

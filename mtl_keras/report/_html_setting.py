@@ -151,7 +151,12 @@ def _hardware(known: Mapping[str, Any]) -> str:
 
 def _inputs(known: Delivered) -> str:
     """Return the inputs in words."""
-    shape = known.input_shape
+    several = len(known.inputs) > 1
+    return join_words(_shape(shape) + (f" ({name})" if several else "") for name, shape in known.inputs.items())
+
+
+def _shape(shape: Sequence[int]) -> str:
+    """Return one input in words."""
     if len(shape) == 3 and shape[-1] in (1, 3):
         size = f"{shape[0]} x {shape[1]} px" if shape[0] and shape[1] else "any size"
         return f"{'gray' if shape[-1] == 1 else 'color'} images of {size}"

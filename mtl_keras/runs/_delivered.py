@@ -52,12 +52,14 @@ def describe_delivered(model: MultiTaskModel, data: Data, evaluation: Evaluation
     tasks = {name: task for name, task in model.recipe.tasks.items() if not task.from_input}
     shown = dict(list(tasks.items())[:TASKS])
     most = min(max(MISTAKES // max(len(shown), 1), FEWEST), MOST)
+    shape = model.recipe.image_shape
+    shapes = shape if isinstance(shape, Mapping) else {"input": shape}
     names = {name: _names(task, evaluation.class_names.get(name, ())) for name, task in shown.items()}
     return Delivered(
         run=run,
         seed=seed,
         split=evaluation.split,
-        input_shape=[side or 0 for side in model.recipe.image_shape],
+        inputs={name: [side or 0 for side in shape] for name, shape in shapes.items()},
         rows={name: len(split) for name, split in splits.items()},
         tasks={
             name: TaskDetails(
@@ -89,7 +91,7 @@ def _class_rows(task: Task, split: Split) -> list[int]:
 def _samples(data: Data, tasks: Mapping[str, Task], names: Mapping[str, Sequence[str]]) -> list[Sample]:
     """Return some rows of the training split, evenly spaced, if they are images."""
     train = data.train.first_view()
-    if data.features is not None or not _shows(train.x.shape[1:]):
+    if data.features is not None or train.images is None or not _shows(train.images):
         return []
     found = []
     for row in np.unique(np.linspace(0, len(train) - 1, SAMPLES).astype(int)):
@@ -98,7 +100,7 @@ def _samples(data: Data, tasks: Mapping[str, Task], names: Mapping[str, Sequence
             for name, task in list(tasks.items())[:NAMED]
             if train.weight[name][row] > 0
         ]
-        found.append(Sample(_thumbnail(train.x[row]), "; ".join(labels) or "no label"))
+        found.append(Sample(_thumbnail(train.images[row]), "; ".join(labels) or "no label"))
     return found
 
 
@@ -112,8 +114,8 @@ def _mistakes(
     stored, decoded = rows.y[task.name][places], task.decode(outputs)
     chosen = _explained(task, stored, outputs)
     pictures: list[tuple[str, str]] = [("", "")] * len(places)
-    if rows.x.shape[1:] == model.input.shape[1:] and _shows(rows.x.shape[1:]):
-        images = np.stack([rows.x[place] for place in places])
+    if rows.images is not None and _shows(rows.images):
+        images = np.stack([rows.images[place] for place in places])
         heats = _heats(model, images, task, chosen)
         pictures = [
             (_thumbnail(image), "" if heat is None else _thumbnail(image, heat))
@@ -152,6 +154,7 @@ def _explained(task: Task, stored: np.ndarray, outputs: np.ndarray) -> np.ndarra
 def _heats(model: MultiTaskModel, images: np.ndarray, task: Task, chosen: np.ndarray) -> Sequence[np.ndarray | None]:
     """Return where the head looks, None for each image if the map of the backbone is too coarse to say it."""
     maps = feature_map(model.features)
+    # Of several inputs the features are joined: there is no map of one of them.
     if maps is None or min(side or COARSE for side in maps.shape[1:3]) < COARSE:
         return [None] * len(images)
     return list(grad_cam(model, images, task.name, chosen))
@@ -170,9 +173,9 @@ def _label(task: Task, value: Any, names: Sequence[str], probabilities: np.ndarr
     return shown if probabilities is None else f"{shown} ({probabilities[int(array)]:.2f})"
 
 
-def _shows(shape: Sequence[int]) -> bool:
-    """Return whether inputs of this shape are pictures."""
-    return len(shape) == 3 and shape[-1] in (1, 3)
+def _shows(images: np.ndarray) -> bool:
+    """Return whether inputs are pictures."""
+    return images.ndim == 4 and images.shape[-1] in (1, 3)
 
 
 def _thumbnail(image: np.ndarray, heat: np.ndarray | None = None) -> str:
