@@ -214,7 +214,7 @@ class TestDelivered:
         model = mtl.build_model(tasks, "MLP", image_shape=(3,))
         model.set_units({name: data.train.y[name] for name in ("price", "at")})
         found = describe_delivered(model, data, mtl.evaluate(model, data), run="a", seed=0)
-        assert found.samples == []
+        assert found.samples == ()
         assert not any(each.image or each.heat for task in found.tasks.values() for each in task.mistakes)
         assert (found.tasks["price"].wrong, found.tasks["price"].classes) == (None, ())
         assert {*re.split(", | and ", found.tasks["tags"].mistakes[0].truth)} <= {"x", "y", "none"}

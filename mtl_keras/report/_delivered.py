@@ -9,7 +9,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mtl_keras.calibration import Reliability
-from mtl_keras.errors import MTLError, check_count, check_instance, check_instances, check_mapping, check_text, describe, store
+from mtl_keras.errors import (
+    MTLError,
+    check_count,
+    check_instance,
+    check_instances,
+    check_mapping,
+    check_names,
+    check_seed,
+    check_text,
+    describe,
+    store,
+)
 from mtl_keras.report._check import check_split
 
 __all__ = ["Delivered", "Mistake", "Sample", "TaskDetails"]
@@ -57,12 +68,12 @@ class Mistake:
 
     def __post_init__(self) -> None:
         of = "a mistake"
-        check_count("row", self.row, minimum=0, of=of)
+        store(self, row=check_count("row", self.row, minimum=0, of=of))
         for name in ("truth", "predicted"):
             check_text(name, getattr(self, name), of=of)
         for name in ("image", "heat"):
             _check_image(name, getattr(self, name), of)
-        if self.explained != "":
+        if not isinstance(self.explained, str) or self.explained:
             check_text("explained", self.explained, of=of)
 
 
@@ -91,21 +102,22 @@ class TaskDetails:
     mistakes: Sequence[Mistake] = ()
 
     def __post_init__(self) -> None:
-        of, size = "details of a task", len(self.classes)
+        of = "details of a task"
         check_text("kind", self.kind, of=of)
-        store(self, labeled=_counts("labeled", self.labeled, of), classes=tuple(map(str, self.classes)))
-        rows = {split: tuple(map(int, each)) for split, each in check_mapping("class_rows", self.class_rows, of=of).items()}
-        store(self, class_rows=rows, counts=tuple(tuple(map(int, each)) for each in self.counts))
-        check_instances("mistakes", self.mistakes, Mistake, of=of)
-        check_instances("reliability", self.reliability, Reliability, of=of)
-        if any(len(each) != size for each in rows.values()) or len(self.counts) not in (0, size):
+        store(self, labeled=_counts("labeled", self.labeled, of), classes=check_names("classes", self.classes, of=of))
+        given = _by_split("class_rows", self.class_rows, of)
+        rows = {split: _numbers(f"class_rows[{split!r}]", each, of) for split, each in given.items()}
+        counts = [_numbers("counts", each, of) for each in _listed("counts", self.counts, of)]
+        store(self, class_rows=rows, counts=tuple(counts))
+        if self.wrong is not None:
+            store(self, wrong=check_count("wrong", self.wrong, minimum=0, of=of))
+        store(self, mistakes=check_instances("mistakes", self.mistakes, Mistake, of=of))
+        store(self, reliability=check_instances("reliability", self.reliability, Reliability, of=of))
+        size = len(self.classes)
+        if any(len(each) != size for each in rows.values()) or len(counts) not in (0, size) or {*map(len, counts)} - {3}:
             raise MTLError(
-                f"`class_rows` and `counts` of {of} must have an entry for each of the classes. Received: {size} classes. "
-                "Give all of them."
-            )
-        if any(len(each) != 3 for each in self.counts):
-            raise MTLError(
-                f"`counts` of {of} must be three numbers for each class. Received: {self.counts}. Pass evaluation.class_counts."
+                f"`class_rows` of {of} must have a number for each of its `classes`, and `counts` three. Received: {size} "
+                "classes. Give all of them."
             )
 
 
@@ -134,12 +146,13 @@ class Delivered:
     def __post_init__(self) -> None:
         of = "a delivered model"
         check_text("run", self.run, of=of)
-        check_split(self.split)
-        shapes = {name: tuple(map(int, shape)) for name, shape in check_mapping("inputs", self.inputs, of=of).items()}
-        store(self, inputs=shapes, rows=_counts("rows", self.rows, of))
+        store(self, seed=check_seed("seed", self.seed, of=of), split=check_split(self.split))
+        shapes = check_mapping("inputs", self.inputs, of=of)
+        store(self, inputs={name: _numbers(f"inputs[{name!r}]", shape, of) for name, shape in shapes.items()})
+        store(self, rows=_counts("rows", self.rows, of))
         for name, each in check_mapping("tasks", self.tasks, of=of).items():
             check_instance(f"tasks[{name!r}]", each, TaskDetails, "Pass report.TaskDetails(...).", of=of)
-        check_instances("samples", self.samples, Sample, of=of)
+        store(self, samples=check_instances("samples", self.samples, Sample, of=of))
 
     def config(self) -> dict[str, Any]:
         """Return plain JSON values; `from_config` reads them."""
@@ -190,8 +203,30 @@ def _reliability(config: Mapping[str, Any]) -> Reliability:
 
 def _counts(name: str, value: Any, of: str) -> dict[str, int]:
     """Return numbers of rows by split, after checking them."""
+    given = _by_split(name, value, of)
+    return {split: check_count(f"{name}[{split!r}]", n, minimum=0, of=of) for split, n in given.items()}
+
+
+def _by_split(name: str, value: Any, of: str) -> dict[str, Any]:
+    """Return a mapping by split, after checking its keys."""
     given = check_mapping(name, value, of=of)
-    return {check_split(split): check_count(f"{name}[{split!r}]", n, minimum=0, of=of) for split, n in given.items()}
+    if others := given.keys() - {"train", "validation", "test"}:
+        raise MTLError(
+            f"`{name}` of {of} must be by split. Received: {', '.join(sorted(others))}. Use train, validation and test."
+        )
+    return given
+
+
+def _listed(name: str, value: Any, of: str) -> Sequence[Any]:
+    """Return a list, after checking that it is one."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise MTLError(f"`{name}` of {of} must be a list. Received: {name}={describe(value)}. Pass a list.")
+    return value
+
+
+def _numbers(name: str, value: Any, of: str) -> tuple[int, ...]:
+    """Return whole numbers of at least 0, after checking them."""
+    return tuple(check_count(name, each, minimum=0, of=of) for each in _listed(name, value, of))
 
 
 def _check_image(name: str, value: Any, of: str) -> None:

@@ -42,6 +42,9 @@ def write_index(file: str | Path, folders: Iterable[str | Path]) -> Path:
     given = [Path(check_path("folders", folder)) for folder in folders]
     if not given:
         raise MTLError("`folders` must be at least one folder of a record. Received: none. Name some.")
+    for folder in given:
+        if not (folder / "metrics.csv").is_file():
+            raise MTLError(f"`folders` must be folders of records. Received: {folder}, which is none. Name those of runs.")
     if file.is_dir() or (file.exists() and OWN.encode() not in file.read_bytes()):
         raise MTLError(f"`file` must be new, or an index that write_index wrote. Received: {file}. Name another.")
     lines = []
