@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_keras import callbacks, data, report, runs, search, sharing, tasks, weighting
+    from mtl_keras import callbacks, data, explain, report, runs, search, sharing, tasks, weighting
     from mtl_keras.backbones import Backbone
     from mtl_keras.comparison import compare
     from mtl_keras.evaluation import evaluate
@@ -70,6 +70,7 @@ __all__ = [
     "compare",
     "data",
     "evaluate",
+    "explain",
     "load_model",
     "load_study",
     "report",
@@ -100,7 +101,7 @@ _HOMES = {
     "training": ("Phase", "train"),
 }
 #: Public packages.
-_MODULES = ("callbacks", "data", "report", "runs", "search", "sharing", "tasks", "weighting")
+_MODULES = ("callbacks", "data", "explain", "report", "runs", "search", "sharing", "tasks", "weighting")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Literal
 import keras
 import numpy as np
 
+from mtl_keras.calibration import Reliability, reliability
 from mtl_keras.data import Data, Split, label_weights, trivial_scores
 from mtl_keras.errors import MTLError, unknown
+from mtl_keras.mistakes import Mistakes, worst_mistakes
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.prediction import predict
 from mtl_keras.tables import describe_difference
@@ -77,6 +79,8 @@ class Evaluation:
         class_names: Names of the classes by task, where known.
         examples: By task that reconstructs its input, up to 16 images and their reconstructions, each
             `[n, height, width, channels]` in `[0, 1]`.
+        reliability: By task with probabilities, how far they can be believed; see `mtl_keras.calibration.reliability`.
+        mistakes: By task that does not reconstruct its input, the worst predictions.
     """
 
     split: str
@@ -86,6 +90,8 @@ class Evaluation:
     class_counts: Mapping[str, np.ndarray] = field(default_factory=dict)
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     examples: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    reliability: Mapping[str, tuple[Reliability, ...]] = field(default_factory=dict)
+    mistakes: Mapping[str, Mistakes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         lines = [f"Evaluation on the {self.split} split: skill {self.skill:.4f}"]
@@ -191,6 +197,8 @@ def evaluate(
     confusion: dict[str, np.ndarray] = {}
     class_counts: dict[str, np.ndarray] = {}
     examples: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    believed: dict[str, tuple[Reliability, ...]] = {}
+    mistakes: dict[str, Mistakes] = {}
     for name, task in tasks.items():
         if name not in trivial:
             continue
@@ -201,10 +209,14 @@ def evaluate(
         scores += _score(task, stored, predicted, trivial[name], label_weights(name, task, rows))
         if task.from_input:
             examples[name] = (keras.ops.convert_to_numpy(task.target(stored[:EXAMPLES])), predicted[:EXAMPLES])
+        else:
+            mistakes[name] = worst_mistakes(task, stored, predicted, present)
         if (counts := task.confusion(stored, predicted)) is not None:
             confusion[name] = counts
         if (counts := task.class_counts(stored, predicted)) is not None:
             class_counts[name] = counts
+        if bins := reliability(task, stored, predicted):
+            believed[name] = bins
     if not scores:
         raise MTLError(
             f"A split must have labels to be evaluated. Received: split={split!r} without a label. Pass labeled rows."
@@ -217,7 +229,7 @@ def evaluate(
     own = [(score.task, score) for score in scores if score.skill is not None]
     skill = tasks.mean_skill({name: score.value for name, score in own}, {name: score.trivial for name, score in own})
     names = {**model.class_names, **data.class_names}
-    return Evaluation(split, tuple(scores), skill, confusion, class_counts, names, examples)
+    return Evaluation(split, tuple(scores), skill, confusion, class_counts, names, examples, believed, mistakes)
 
 
 def _select_split(model: MultiTaskModel, data: Data, split: str) -> Split:

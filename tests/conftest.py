@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests._browser import CHROMIUM
+
 REAL_DATA = os.environ.get("MTL_KERAS_REAL_DATA")
 
 # Nothing is read from or left in the home of whoever runs the tests.
@@ -48,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.user_properties.append(("real_data", True))
             if REAL_DATA is None:
                 item.add_marker(pytest.mark.skip(reason="MTL_KERAS_REAL_DATA names no folder of real data"))
+        if item.get_closest_marker("browser") and CHROMIUM is None:
+            item.add_marker(pytest.mark.skip(reason="no Chromium is installed"))
 
 
 @pytest.fixture(scope="session")

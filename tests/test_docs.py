@@ -20,8 +20,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: The packages that docs/api.md covers: the top level, those that are its attributes, and modules to import by name.
-PACKAGES = ("", "data", "tasks", "sharing", "weighting", "callbacks", "report", "search", "runs")
-MODULES = ("model", "training", "prediction", "evaluation", "comparison", "backbones", "errors")
+PACKAGES = ("", "data", "tasks", "sharing", "weighting", "callbacks", "explain", "report", "search", "runs")
+MODULES = ("model", "training", "prediction", "evaluation", "calibration", "comparison", "backbones", "errors")
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from mtl_keras import inspection
 from mtl_keras.errors import MTLError, RowsError
 from mtl_keras.inspection import CHECKS, Counts, Finding, Report, Rows, class_labels, inspect, number_labels
 from tests._photos import photo
@@ -288,7 +289,7 @@ def hostile(folder: Path) -> Rows:
 
 def test_the_page_is_well_formed_and_everything_is_escaped(tmp_path: Path) -> None:
     report = inspect(hostile(tmp_path))
-    text = report.html()
+    text = inspection.page(report)
     page = Page(text)
     tags = {tag for tag, _ in page.elements}
     assert tags.isdisjoint({"script", "i", "b", "link", "iframe", "form"})
@@ -305,7 +306,7 @@ def test_the_page_is_well_formed_and_everything_is_escaped(tmp_path: Path) -> No
 
 
 def test_the_page_has_the_parts_of_a_document(tmp_path: Path) -> None:
-    page = Page(inspect(hostile(tmp_path)).html())
+    page = Page(inspection.page(inspect(hostile(tmp_path))))
     names = [tag for tag, _ in page.elements]
     assert (names.count("h1"), names.count("main"), page.elements[0]) == (1, 1, ("html", {"lang": "en"}))
     assert {"section", "article", "figure", "figcaption", "caption", "thead", "details"} <= set(names)
@@ -328,10 +329,11 @@ def test_the_page_stays_small_and_images_that_are_gone_are_left_out(tmp_path: Pa
     for file in rows.files:
         assert file is not None
         file.unlink()
-    without = report.html()
+    without = inspection.page(report)
     assert "<img" not in without
     Page(without)
     long = Finding("mine", "warning", "a", "Found.", rows=tuple(range(1_000_000)))
-    assert len(Report("t", 1_000_000, (), (long,)).html()) < 20_000
+    assert len(inspection.page(Report("t", 1_000_000, (), (long,)))) < 20_000
     groups = tuple((row, row + 1) for row in range(0, 1_000_000, 2))
-    assert len(Report("t", 1_000_000, (), (Finding("mine", "note", "a", "Found.", groups=groups),)).html()) < 20_000
+    many = Report("t", 1_000_000, (), (Finding("mine", "note", "a", "Found.", groups=groups),))
+    assert len(inspection.page(many)) < 20_000

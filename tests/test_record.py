@@ -64,7 +64,7 @@ class TestRecord:
                 "history.csv",
                 "metrics.csv",
             ),
-            *("reconstruction_image.png", "record.json", "trials.jsonl", "trials.png"),
+            *("reconstruction_image.png", "record.json", "report.html", "trials.jsonl", "trials.png"),
         ]
         assert (record / "trials.jsonl").read_text(encoding="utf-8") == "the search's own\n"
         for picture in record.glob("*.png"):
@@ -139,7 +139,7 @@ class TestRecord:
         assert "## Results on the validation split" in page
         assert "Search:" not in page
         assert "the record has no single-task baselines" in page
-        assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".csv", ".json", ".json", ".json", ".md"]
+        assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".csv", ".html", *[".json"] * 3, ".md"]
 
     @pytest.mark.usefixtures("stub_png")
     def test_weights_that_move_are_drawn(self, tmp_path: Path) -> None:

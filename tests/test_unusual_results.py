@@ -128,7 +128,7 @@ class TestDifference:
 class TestSplitsOfOneDataSet:
     def test_a_comparison_takes_the_correction(self) -> None:
         metrics = [*rows("joint", "kind", GAINS_OVER_BASE, n=90), *rows("single-task", "kind", BASE, n=90)]
-        results = Results(metrics, [], "joint", 0, Any, Any, [], [report.Budget("joint", ("kind",), 180, 3)])  # type: ignore[arg-type]
+        results = Results(metrics, [], "joint", 0, Any, Any, [], [report.Budget("joint", ("kind",), 180, 3)], Any)  # type: ignore[arg-type]
         plain, resplit = (Comparison(Path(), results, split_per_seed=each) for each in (False, True))
         assert (plain.resplit, resplit.resplit) == (0.0, 0.5)
         assert resplit.difference("joint", "single-task", "kind").p == pytest.approx(statistics.paired_test(GAINS, 0.5))

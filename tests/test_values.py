@@ -148,6 +148,13 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
     Approach: (VALID_APPROACH, None),
     report.Picture: ({"name": "curves.png", "caption": "Curves."}, None),
     report.Budget: ({"run": "a", "tasks": ("digit",), "rows": 30, "epochs": 2}, None),
+    report.Sample: ({"image": "", "text": "digit: 3"}, None),
+    report.Mistake: ({"row": 3, "truth": "3", "predicted": "8"}, None),
+    report.TaskDetails: ({"kind": "Binary", "labeled": {"train": 3}}, None),
+    report.Delivered: (
+        {"run": "a", "seed": 0, "split": "validation", "inputs": {"input": (8, 8, 1)}, "rows": {"train": 3}, "tasks": {}},
+        None,
+    ),
     report.Table: ({"markdown": "| a |", "caption": "Numbers."}, None),
     report.Record: (
         {"title": "One", "question": "Which?", "command": "one", "config": {}, "environment": {}, "metrics": METRICS}
@@ -294,6 +301,7 @@ def data_functions(folder: Path) -> dict[str, Tried]:
 def report_functions(folder: Path) -> dict[str, Tried]:
     record = report.Record("One", "Which?", "one", {}, {}, METRICS, HISTORY)
     report.write_confusion(folder / "confusion.csv", CONFUSION)
+    report.write_record(folder / "done", record)
     about = {"run": "a", "seed": 0}
     steps = {"phase": 0, "epoch": 1, "steps_a": 3, "val_odd_accuracy": 0.5, "val_odd_loss": 1.0}
     given: dict[str, dict[str, Any]] = {
@@ -330,6 +338,8 @@ def report_functions(folder: Path) -> dict[str, Tried]:
         "environment": {},
         "read_record": {"folder": folder},
         "read_trials": {"folder": folder},
+        "write_index": {"file": folder / "index.html", "folders": [folder / "done"]},
+        "write_page": {"folder": folder},
         "write_record": {"folder": folder / "record", "record": record},
         "write_summary": {"results_folder": folder},
     }

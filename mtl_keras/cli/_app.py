@@ -32,6 +32,7 @@ from mtl_keras.cli._options import (
     reporting,
     work,
 )
+from mtl_keras.cli._report import report
 from mtl_keras.cli._tables import init
 from mtl_keras.cli._usage import Verb
 
@@ -185,29 +186,7 @@ app.command(cls=Verb)(init)
 app.command(cls=Verb)(check)
 app.command(cls=Verb)(compare)
 app.command(cls=Verb)(reproduce)
-
-
-@app.command(cls=Verb)
-def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of records, at any depth, e.g. results/.")],
-    json_: Json = False,
-) -> None:
-    """Summarize the records in a folder in its README.md and summary.csv."""
-    with work(json_, tensorflow=False) as console:
-        from mtl_keras.errors import MTLError
-        from mtl_keras.report import write_summary
-
-        if not folder.is_dir():
-            raise MTLError(
-                f"`report` must be given a folder of records. Received: {folder}, which is none. Pass e.g. results/."
-            )
-        records = write_summary(folder)
-        for record in records:
-            console.out.print(record, highlight=False, markup=False)
-        written = [str(folder / name) for name in ("README.md", "summary.csv")]
-        count = f"{len(records)} record{'' if len(records) == 1 else 's'}"
-        console.out.print(f"{count}: wrote {' and '.join(written)}", highlight=False, markup=False, soft_wrap=True)
-        console.answer({"results_dir": str(folder), "records": records, "written": written})
+app.command(cls=Verb)(report)
 
 
 @app.command(cls=Verb)

@@ -57,9 +57,10 @@ def check(
         show_report(console.out, report)
         if html is not None:
             from mtl_keras.files import atomic
+            from mtl_keras.inspection import page
 
             with atomic(html) as temporary:
-                temporary.write_text(report.html(), encoding="utf-8")
+                temporary.write_text(page(report), encoding="utf-8")
             console.out.print(f"Wrote {html}", highlight=False, markup=False, soft_wrap=True)
         console.answer({**report.config(), "html": None if html is None else str(html)})
     if not report.trainable:

@@ -12,9 +12,11 @@ import numpy as np
 
 from mtl_keras.comparison._approach import Approach
 from mtl_keras.comparison._jobs import Job
+from mtl_keras.data import Data
 from mtl_keras.evaluation import Evaluation
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Budget, ConfusionRow, HistoryRow, MetricsRow
+from mtl_keras.runs import describe_delivered
 
 __all__ = ["Results", "choose_best", "with_mean_skill", "with_mean_trivial"]
 
@@ -32,6 +34,7 @@ class Results:
         evaluation: Its evaluation on validation.
         confusion: Rows of `confusion.csv`: of all trainings on the test split.
         budgets: What each run was trained on.
+        data: The data of that training.
     """
 
     metrics: list[MetricsRow]
@@ -42,12 +45,14 @@ class Results:
     evaluation: Evaluation
     confusion: list[ConfusionRow]
     budgets: list[Budget]
+    data: Data
 
     @property
     def content(self) -> dict[str, Any]:
         """What a record has of it, as fields of `mtl_keras.report.Record`."""
         names = ("metrics", "history", "evaluation", "confusion", "budgets")
-        return {name: getattr(self, name) for name in names} | {"notes": [self.note]}
+        delivered = describe_delivered(self.model, self.data, self.evaluation, run=self.best, seed=self.seed)
+        return {name: getattr(self, name) for name in names} | {"notes": [self.note], "delivered": delivered}
 
     @property
     def note(self) -> str:

@@ -65,7 +65,8 @@ def run_approaches(
     metrics += _evaluate_test_split(trainer, folder, jobs, what)
     chosen = choose_best(approaches, jobs)
     model = _load_best(trainer, chosen)
-    evaluation = evaluate(model, chosen.rows(), "validation", cache_dir=trainer.cache_dir)
+    data = chosen.rows()
+    evaluation = evaluate(model, data, "validation", cache_dir=trainer.cache_dir)
     metrics = with_mean_skill(metrics)
     for approach in (each for each in approaches if len(each.plan.recipe.tasks) > 1):
         names = {name: task.metric.name for name, task in approach.plan.recipe.tasks.items()}
@@ -74,7 +75,7 @@ def run_approaches(
     confusion = [row for job in jobs for row in job.confusion()]
     first = {(job.label, job.task): job for job in reversed(jobs)}
     budgets = merge_budgets(budget for job in reversed(first.values()) for budget in job.budgets())
-    return Results(metrics, history, chosen.label, chosen.seed, model, evaluation, confusion, budgets)
+    return Results(metrics, history, chosen.label, chosen.seed, model, evaluation, confusion, budgets, data)
 
 
 def _train(trainer: Trainer, folder: Path, job: Job, seed: int, number: int, total: int) -> None:

@@ -2,92 +2,58 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
-
-import numpy as np
 
 from mtl_keras.data import read_facts
 from mtl_keras.errors import MTLError
 from mtl_keras.inspection._finding import SEVERITIES, Counts, Finding, format_cell
 from mtl_keras.inspection._report import Photo, Report
 from mtl_keras.inspection._text import count, name_some
+from mtl_keras.pages import bar, document, image_uri, paragraph, section, table
 
-__all__ = ["write_page"]
+__all__ = ["page"]
 
 #: Longer side of an image on the page in px.
 SIDE = 96
 #: Rows that are listed; more are counted.
 SHOWN = 100
-#: Quality of the images on the page.
-QUALITY = 80
 
 HEADINGS = {"error": "Errors: training would stop", "warning": "Warnings: likely mistakes", "note": "Notes: good to know"}
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --page: #fff; --card: #f6f8fa; --line: #d0d7de;
-  --bar: #54aeff; --error: #cf222e; --warning: #9a6700; --note: #0969da; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9198a1; --page: #0d1117; --card: #161b22;
-  --line: #30363d; --bar: #1f6feb; --error: #ff7b72; --warning: #d29922; --note: #58a6ff; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 70rem; padding: 1rem; background: var(--page); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1, h2, h3 { line-height: 1.25; }
-h1 { margin-bottom: .25rem; }
-h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
-.verdict { font-size: 1.15rem; font-weight: 600; }
-.soft, figcaption, caption { color: var(--soft); }
 article { background: var(--card); border-left: .3rem solid var(--line); padding: .6rem 1rem; margin: 1rem 0; }
 article h3 { margin: 0; font-size: 1rem; }
 article p { margin: .3rem 0; }
 .error { border-color: var(--error); } .warning { border-color: var(--warning); } .note { border-color: var(--note); }
 .error h3 { color: var(--error); } .warning h3 { color: var(--warning); } .note h3 { color: var(--note); }
-.scroll { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
-th, td { padding: .2rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
-  overflow-wrap: normal; }
-th { font-weight: 600; }
-td.number, th.number { text-align: right; white-space: nowrap; }
-svg { display: block; }
-rect { fill: var(--bar); }
 .group { display: flex; flex-wrap: wrap; gap: .75rem; padding: .5rem 0; border-top: 1px solid var(--line); }
-figure { margin: 0; width: 6rem; }
+.group figure { width: 6rem; }
 figure img { display: block; background: var(--page); border: 1px solid var(--line); }
-figcaption { font-size: .75rem; line-height: 1.3; }
-details summary { cursor: pointer; color: var(--soft); }
-@media print { body { max-width: none; padding: 0; font-size: 10pt; } article, figure, tr { break-inside: avoid; }
-  article { background: none; } .scroll { overflow: visible; } h2 { break-after: avoid; } }
+@media print { article { background: none; } }
 """
 
 
-def write_page(report: Report) -> str:
-    """Return the page; every text of the data is escaped."""
+def page(report: Report) -> str:
+    """Return a page with all counts and findings and some of the images, which needs no other file.
+
+    Example:
+        >>> import pandas as pd
+        >>> from mtl_keras.inspection import Rows, inspect, page
+        >>> page(inspect(Rows("people", pd.DataFrame({"age": [1, 2]}), (), {"age": "number"}))).startswith("<!DOCTYPE html>")
+        True
+    """
     title = f"Check of {report.name}"
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="soft">{count(report.rows, "row")}. Rows are counted from 0, without the header.</p>',
-        f'<p class="verdict">{escape(report.verdict)}</p>',
+        paragraph(f"{count(report.rows, 'row')}. Rows are counted from 0, without the header.", "soft"),
+        paragraph(report.verdict, "verdict"),
     ]
     for severity in SEVERITIES:
         found = [each for each in report.findings if each.severity == severity]
-        if found:
-            parts.append(_section(severity, HEADINGS[severity], (_article(each, report) for each in found)))
-    parts.append(_section("counts", "Counts", (_table(counts) for counts in report.counts)))
-    body = "\n".join(parts)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
-    )
-
-
-def _section(name: str, heading: str, parts: Iterable[str]) -> str:
-    """Return a section with its heading."""
-    inner = "\n".join(parts)
-    return f'<section aria-labelledby="{name}">\n<h2 id="{name}">{escape(heading)}</h2>\n{inner}\n</section>'
+        parts.append(section(severity, HEADINGS[severity], (_article(each, report) for each in found)))
+    parts.append(section("counts", "Counts", (_table(counts) for counts in report.counts)))
+    return document(title, parts, style=STYLE)
 
 
 def _article(finding: Finding, report: Report) -> str:
@@ -130,54 +96,25 @@ def _figure(photo: Photo) -> str:
     """Return an image with its caption; one that is gone has its caption alone."""
     scale = SIDE / max(photo.height, photo.width)
     height, width = (max(round(side * scale), 1) for side in (photo.height, photo.width))
+    caption = escape(photo.caption)
     try:
-        source = _encode(read_facts(photo.path, SIDE).pixels)
+        source = image_uri(read_facts(photo.path, SIDE).pixels)
     except MTLError:
         picture = ""
     else:
-        picture = f'<img src="data:image/jpeg;base64,{source}" alt="{escape(photo.caption)}" width="{width}" height="{height}">'
-    return f"<figure>{picture}<figcaption>{escape(photo.caption)}</figcaption></figure>"
-
-
-def _encode(pixels: np.ndarray) -> str:
-    """Return an image as the text of a JPEG file."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY)
-    return base64.b64encode(buffer.getvalue()).decode()
+        picture = f'<img src="{source}" alt="{caption}" width="{width}" height="{height}">'
+    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
 def _table(counts: Counts) -> str:
     """Return a table of counts, with bars if it has a column of them."""
-    place = counts.columns.index(counts.bars) if counts.bars in counts.columns else None
-    largest = max((float(row[place] or 0) for row in counts.rows), default=0.0) if place is not None else 0.0
-    numeric = [
-        all(row[k] is None or isinstance(row[k], int | float) for row in counts.rows) for k in range(len(counts.columns))
-    ]
-    head = "".join(f'<th scope="col"{_class(n)}>{escape(c)}</th>' for c, n in zip(counts.columns, numeric, strict=True))
-    lines = []
-    for row in counts.rows:
-        cells = "".join(
-            f"<td{_class(numeric[k])}>{escape(format_cell(value, counts.columns[k] in counts.shares))}</td>"
-            for k, value in enumerate(row)
-        )
-        bar = f"<td>{_bar(float(row[place] or 0) / largest)}</td>" if place is not None and largest else ""
-        lines.append(f"<tr>{cells}{bar}</tr>")
-    extra = "<td></td>" if place is not None and largest else ""
-    note = f'<p class="soft">{escape(counts.note)}</p>' if counts.note else ""
-    body = "\n".join(lines)
-    return (
-        f'<div class="scroll"><table>\n<caption>{escape(counts.title)}</caption>\n<thead><tr>{head}{extra}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody>\n</table></div>{note}"
-    )
-
-
-def _class(numeric: bool) -> str:
-    return ' class="number"' if numeric else ""
-
-
-def _bar(share: float) -> str:
-    """Return a bar of a length in `[0, 1]`."""
-    width = max(round(120 * share), 1)
-    return f'<svg width="120" height="14" aria-hidden="true"><rect width="{width}" height="14"></rect></svg>'
+    places = range(len(counts.columns))
+    numeric = [all(row[k] is None or isinstance(row[k], int | float) for row in counts.rows) for k in places]
+    rows = [[format_cell(row[k], counts.columns[k] in counts.shares) for k in places] for row in counts.rows]
+    columns = list(counts.columns)
+    if counts.bars in counts.columns:
+        sizes = [float(row[counts.columns.index(counts.bars)] or 0) for row in counts.rows]
+        if largest := max(sizes, default=0.0):
+            columns, numeric = [*columns, ""], [*numeric, False]
+            rows = [[*row, bar(size / largest)] for row, size in zip(rows, sizes, strict=True)]
+    return table(counts.title, columns, rows, numeric) + paragraph(counts.note, "soft")

@@ -78,12 +78,6 @@ class Report:
         ]
         return pd.DataFrame(lines, columns=["severity", "subject", "finding", "rows"])
 
-    def html(self) -> str:
-        """Return one page with all counts and findings and some of the images, which needs no other file."""
-        from mtl_keras.inspection._page import write_page
-
-        return write_page(self)
-
     def config(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {

@@ -62,7 +62,7 @@ def inspect_table(
 
     Example:
         report = inspect_table("photos/labels.csv", tasks, image="file", image_size=96)
-        Path("check.html").write_text(report.html(), encoding="utf-8")
+        Path("check.html").write_text(page(report), encoding="utf-8")
     """
     size = None if image_size is None else check_image_size("image_size", image_size)
     survey = survey_table(

@@ -7,6 +7,7 @@ from mtl_keras.model._build import build_model
 from mtl_keras.model._cut import Cut, layers_before
 from mtl_keras.model._finite import changing_weights
 from mtl_keras.model._gramian import At
+from mtl_keras.model._graph import feature_map, origin
 from mtl_keras.model._hooks import WeightingUpdate, refuse_backups
 from mtl_keras.model._model import MultiTaskModel
 from mtl_keras.model._monitor import directions
@@ -27,8 +28,10 @@ __all__ = [
     "build_model",
     "changing_weights",
     "directions",
+    "feature_map",
     "get_optimizer",
     "layers_before",
+    "origin",
     "read_metadata",
     "refuse_backups",
 ]

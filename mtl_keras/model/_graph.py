@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-__all__ = ["call_again", "layers_on_path", "network_from", "origin", "repeated_names"]
+__all__ = ["call_again", "feature_map", "layers_on_path", "network_from", "origin", "repeated_names"]
 
 
 def layers_on_path(end: Any, stops: Iterable[Any] = ()) -> tuple[str, ...]:
@@ -86,3 +86,14 @@ def origin(tensor: Any) -> tuple[Any, Any]:
     """Return the operation that a symbolic tensor is an output of, and its call."""
     operation, index, _ = tensor._keras_history
     return operation, operation._inbound_nodes[index]
+
+
+def feature_map(features: Any) -> Any:
+    """Return the symbolic map `[batch, height, width, channels]` that features are pooled from, or None if there is none.
+
+    Args:
+        features: The symbolic output of a trunk, which is the map itself where nothing pools it.
+    """
+    operation, node = origin(features)
+    maps = node.input_tensors[0] if operation.name == "backbone_pool" else features
+    return maps if len(maps.shape) == 4 else None

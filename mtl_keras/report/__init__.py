@@ -29,16 +29,18 @@ from mtl_keras.report._budget import Budget, merge_budgets, resplit_ratio
 from mtl_keras.report._budget_table import budget_table
 from mtl_keras.report._confusion import plot_confusion, plot_confusions
 from mtl_keras.report._confusion_rows import ConfusionRow, confusion_counts, confusion_rows, read_confusion, write_confusion
+from mtl_keras.report._delivered import Delivered, Mistake, Sample, TaskDetails
 from mtl_keras.report._delta import delta_m_rows
 from mtl_keras.report._difference import Difference, difference, verdicts
 from mtl_keras.report._environment import environment
 from mtl_keras.report._history import plot_history
+from mtl_keras.report._index import write_index
 from mtl_keras.report._loss_weights import plot_loss_weights
 from mtl_keras.report._network import plot_network
 from mtl_keras.report._phases import phases_table
 from mtl_keras.report._reconstructions import plot_reconstructions
 from mtl_keras.report._record import Claim, Picture, Record, Table
-from mtl_keras.report._record_folder import read_record, write_record
+from mtl_keras.report._record_folder import read_record, write_page, write_record
 from mtl_keras.report._roles import Role, with_roles
 from mtl_keras.report._rows import HistoryRow, MetricsRow, history_rows, metrics_rows, trivial_rows
 from mtl_keras.report._steps import plot_steps
@@ -91,14 +93,20 @@ __all__ = [
     # records
     "TRIALS",
     "Claim",
+    "Delivered",
+    "Mistake",
     "Picture",
     "Record",
+    "Sample",
     "Table",
+    "TaskDetails",
     "environment",
     "read_confusion",
     "read_record",
     "read_trials",
     "write_confusion",
+    "write_index",
+    "write_page",
     "write_record",
     "write_summary",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mtl_keras.report._approaches_table import approaches_table
@@ -18,7 +18,10 @@ from mtl_keras.report._text import MISSING, format_number, join_words
 from mtl_keras.report._values import shown_tasks
 from mtl_keras.report.statistics import ENOUGH_SEEDS
 
-__all__ = ["LEGEND", "budgets", "page", "result_table"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LEGEND", "budgets", "commits", "page", "result_frame", "result_table", "search_outcome"]
 
 TRIVIAL_LEGEND = "trivial: majority class, median rank, mean number or mean image of the training rows."
 LEGEND = (
@@ -63,7 +66,7 @@ def page(record: Record, pictures: Sequence[Picture]) -> str:
         parts.append(_describe_hidden(record, hidden, shown))
     parts += budgets(record)
     if record.trials:
-        parts.append(_search(record.trials))
+        parts.append(search_outcome(record.trials))
     if pictures:
         parts.append(f"!{link(pictures[0].caption, pictures[0].name)}")
     if pictures[1:]:
@@ -77,6 +80,12 @@ def page(record: Record, pictures: Sequence[Picture]) -> str:
 
 
 def result_table(record: Record) -> list[str]:
+    """Return the table of a record and what its columns mean, as Markdown."""
+    table, legend = result_frame(record)
+    return [to_markdown(table).rstrip(), legend]
+
+
+def result_frame(record: Record) -> tuple[pd.DataFrame, str]:
     """Return the table of a record and what its columns mean."""
     shown, every = (*shown_tasks(record.metrics), "all"), {row["task"] for row in record.metrics}
     metrics = [row for row in record.metrics if row["task"] in shown]
@@ -92,11 +101,11 @@ def result_table(record: Record) -> list[str]:
             # With few seeds there are no tests.
             table = table.drop(columns=["p", "p, Holm"])
         resplit = RESPLIT_LEGEND.format(ratio=record.resplit) if tested and record.resplit else ""
-        return [to_markdown(table).rstrip(), f"{COMPARISON_LEGEND}{tested}{resplit}{LAST_LEGEND}"]
+        return table, f"{COMPARISON_LEGEND}{tested}{resplit}{LAST_LEGEND}"
     table = scores_table(metrics, record.split, resplit=record.resplit)
     differs = any("−" in column and table[column].str.contains("[", regex=False).any() for column in table.columns)
     resplit = f" {RESPLIT_LEGEND.format(ratio=record.resplit).rstrip('; ')}." if differs and record.resplit else ""
-    return [to_markdown(table).rstrip(), f"{LEGEND}{resplit}"]
+    return table, f"{LEGEND}{resplit}"
 
 
 def _describe_hidden(record: Record, hidden: set[str], shown: Sequence[str]) -> str:
@@ -134,17 +143,17 @@ def _environment(environment: Mapping[str, Any]) -> str:
     )
     if gpus := environment.get("gpus"):
         hardware += f", {', '.join(gpus)}"
-    commits = _commits(environment)
+    trained = commits(environment)
     seconds, sessions = environment.get("wall_seconds"), len(environment.get("sessions", ()))
     wall = f" Wall time {seconds:.0f} s" if seconds is not None else " Wall time unknown" if sessions else ""
     wall += f" in {sessions} sessions." if sessions > 1 else "." if wall else ""
     return (
-        f"{hardware}; {', '.join(versions)}; {commits}.{wall} "
+        f"{hardware}; {', '.join(versions)}; {trained}.{wall} "
         "Resolved settings: [config.json](config.json). Environment: [environment.json](environment.json)."
     )
 
 
-def _commits(environment: Mapping[str, Any]) -> str:
+def commits(environment: Mapping[str, Any]) -> str:
     """Return the commits that trained: those of the sessions that trained, or, of a record without any, that of the process."""
     # Sessions of earlier versions have neither commits nor numbers of trainings of their own.
     trained = [each for each in environment.get("sessions", ()) if each.get("trainings", 1) and "commit" in each]
@@ -152,7 +161,7 @@ def _commits(environment: Mapping[str, Any]) -> str:
     return f"commit{'s' if len(found) > 1 else ''} {join_words(found)}"
 
 
-def _search(trials: Sequence[Mapping[str, Any]]) -> str:
+def search_outcome(trials: Sequence[Mapping[str, Any]]) -> str:
     """Return the outcome of the search."""
     table = trials_table(trials)
     failed = int((table["status"] != "completed").sum())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from mtl_keras.errors import (
     MTLError,
     check_function,
+    check_instance,
     check_instances,
     check_mapping,
     check_names,
@@ -20,6 +21,7 @@ from mtl_keras.files import check_name
 from mtl_keras.report._budget import Budget, resplit_ratio
 from mtl_keras.report._check import check_environment, check_evaluation, check_trials
 from mtl_keras.report._confusion_rows import ConfusionRow, given_confusion
+from mtl_keras.report._delivered import Delivered
 from mtl_keras.report._difference import Difference, difference
 from mtl_keras.report._roles import approaches_of, roles_of
 from mtl_keras.report._rows import HistoryRow, MetricsRow, given_history, given_metrics
@@ -123,6 +125,7 @@ class Record:
         plots: Pictures besides those that every record has. They come first; one with the name of a usual picture that has
             a `draw` replaces it.
         tables: Tables besides the usual one.
+        delivered: What only a process with the delivered model can compute; None (default) if it is unknown.
 
     Raises:
         MTLError: If a value is of another type, or a published row or a claim lacks an entry or has one too many.
@@ -156,6 +159,7 @@ class Record:
     summaries: Mapping[str, str] = field(default_factory=dict)
     plots: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
+    delivered: Delivered | None = None
 
     def __post_init__(self) -> None:
         of = "a record"
@@ -174,6 +178,8 @@ class Record:
         check_names("notes", self.notes, of=of)
         if self.evaluation is not None:
             check_evaluation(self.evaluation)
+        if self.delivered is not None:
+            check_instance("delivered", self.delivered, Delivered, "Pass mtl.report.Delivered(...), or None.", of=of)
         for name, kind in (
             ("budgets", Budget),
             ("plots", Picture),

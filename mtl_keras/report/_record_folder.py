@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ from mtl_keras.report._budget import Budget
 from mtl_keras.report._check import check_environment
 from mtl_keras.report._confusion_rows import read_confusion, write_confusion
 from mtl_keras.report._csv import read_csv, write_csv
+from mtl_keras.report._delivered import Delivered
 from mtl_keras.report._finding import finding
+from mtl_keras.report._html import PAGE, html_page
 from mtl_keras.report._markdown import escaped
 from mtl_keras.report._page import page
 from mtl_keras.report._pictures import pictures
@@ -23,17 +26,19 @@ from mtl_keras.report._trials_log import read_trials
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["read_record", "write_record"]
+__all__ = ["read_record", "write_page", "write_record"]
 
 #: Holds what was written by hand or by a study: title, finding, notes, captions.
 WRITTEN = "record.json"
+#: Holds what only a process with the model can compute.
+DELIVERED = "delivered.json"
 
 
 def write_record(folder: str | Path, record: Record) -> None:
-    """Write a record: config.json, environment.json, CSV files of all rows, record.json, pictures, page.
+    """Write a record: config.json, environment.json, CSV files of all rows, record.json, pictures, pages.
 
-    The page, README.md, is written last. Files that a search appends to (trials.jsonl, test_evaluations.jsonl) stay as they
-    are. Equal records give equal files.
+    report.html holds all of it in one file. README.md is written last. Files that a search appends to (trials.jsonl,
+    test_evaluations.jsonl) stay as they are. Equal records give equal files.
 
     Args:
         folder: Created if it does not exist.
@@ -57,6 +62,8 @@ def write_record(folder: str | Path, record: Record) -> None:
         write_confusion(folder / "confusion.csv", record.confusion)
     if record.published:
         write_csv(folder / "published.csv", PUBLISHED_COLUMNS, record.published)
+    if record.delivered:
+        write_json(folder / DELIVERED, record.delivered.config())
     drawn = pictures(record)
     for picture in drawn:
         if picture.draw:
@@ -77,8 +84,36 @@ def write_record(folder: str | Path, record: Record) -> None:
             "pictures": [{"name": picture.name, "caption": picture.caption} for picture in drawn],
         },
     )
+    _write_page(folder, record, drawn)
     with atomic(folder / "README.md") as temporary:
         temporary.write_text(page(record, drawn), encoding="utf-8")
+
+
+def write_page(folder: str | Path) -> Path:
+    """Write report.html of a record: all of it as one page that needs no other file.
+
+    `write_record` does it as well; a record of an earlier version, or one that is committed without its page, gets it here.
+
+    Args:
+        folder: Of a record, or of a run.
+
+    Returns:
+        The page.
+
+    Raises:
+        MTLError: As `read_record`, or if the folder cannot be written.
+    """
+    record = read_record(folder)
+    return _write_page(Path(folder), record, record.plots)
+
+
+def _write_page(folder: Path, record: Record, drawn: Iterable[Picture]) -> Path:
+    """Write the page with those of its pictures that are in the folder."""
+    there = [each for each in drawn if (folder / each.name).is_file()]
+    text = html_page(record, [(each.name, each.caption, (folder / each.name).read_bytes()) for each in there])
+    with atomic(folder / PAGE) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return folder / PAGE
 
 
 def read_record(folder: str | Path, *, history: bool = True) -> Record:
@@ -136,7 +171,18 @@ def read_record(folder: str | Path, *, history: bool = True) -> Record:
         summaries=written.get("summaries", {}),
         plots=[Picture(name, caption) for name, caption in captions.items() if (folder / name).exists()],
         tables=tables,
+        delivered=_read_delivered(folder / DELIVERED),
     )
+
+
+def _read_delivered(path: Path) -> Delivered | None:
+    """Return what is known of the delivered model; None where nothing is, as in records of earlier versions."""
+    if not path.exists():
+        return None
+    try:
+        return Delivered.from_config(read_json(path))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise damaged(path, f"it must be as write_record writes it ({' '.join(str(error).split())})") from error
 
 
 def _write_picture(path: Path, figure: Figure) -> None:

@@ -10,6 +10,7 @@ plans, and every seed comes from `derived_seed`.
 
 from __future__ import annotations
 
+from mtl_keras.runs._delivered import describe_delivered
 from mtl_keras.runs._folder import OpenRun, RunFolder, disk_is_full, lock, read_config, sorted_runs
 from mtl_keras.runs._options import Options
 from mtl_keras.runs._plan import Plan
@@ -29,6 +30,7 @@ __all__ = [
     "RunFolder",
     "Trainer",
     "derived_seed",
+    "describe_delivered",
     "disk_is_full",
     "find_test_evaluation",
     "lock",

@@ -8,7 +8,7 @@ from typing import Any
 
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import history_rows, metrics_rows, trivial_rows
-from mtl_keras.runs import OpenRun, Options
+from mtl_keras.runs import OpenRun, Options, describe_delivered
 from mtl_keras.search._prepare import Prepared, prepare
 from mtl_keras.search._study import Study
 from mtl_keras.training import Run
@@ -60,6 +60,8 @@ def train_study(
 def _deliver(prepared: Prepared, opened: OpenRun, run: Run, evaluation: Evaluation, last: Evaluation) -> None:
     """Write the model and the record."""
     resolved, study = prepared.resolved, prepared.resolved.study
+    # Not the features that it may have been trained on: images are shown.
+    data = resolved.plan.rows(prepared.data)
     head: dict[str, Any] = {"run": LABEL, "seed": run.seed, "phase": run.best.phase}
     opened.deliver(
         run.model,
@@ -73,5 +75,6 @@ def _deliver(prepared: Prepared, opened: OpenRun, run: Run, evaluation: Evaluati
         ],
         history=history_rows(run.history, list(run.recipe.tasks), run=LABEL, seed=run.seed),
         evaluation=evaluation,
+        delivered=describe_delivered(run.model, data, evaluation, run=LABEL, seed=run.seed),
         trainings=prepared.trainer.trainings,
     )

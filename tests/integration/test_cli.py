@@ -232,9 +232,30 @@ def test_records_are_summarized(tmp_path: Path) -> None:
     (results / "summary.csv").unlink()
     done = command("report", results, "--json")
     assert done.code == 0, done.err
-    written = [str(results / "README.md"), str(results / "summary.csv")]
-    assert done.answer == {"results_dir": str(results), "records": records, "written": written}
+    written = [str(results / name) for name in ("README.md", "summary.csv", "index.html")]
+    where = [str(results / name) for name in records]
+    assert done.answer == {"folders": [str(results)], "records": where, "written": written}
     assert (results / "summary.csv").exists()
+    index = (results / "index.html").read_text(encoding="utf-8")
+    assert all(f'href="{name}/report.html"' in index and (results / name / "report.html").exists() for name in records)
+
+
+def test_single_records_get_their_page_and_several_an_index(tmp_path: Path) -> None:
+    results = Path(__file__).parents[2] / "results"
+    one, two = (Path(shutil.copytree(results / "digits" / name, tmp_path / name)) for name in ("2026-11-22", "2026-11-24"))
+    for folder in (one, two):
+        (folder / "report.html").unlink(missing_ok=True)
+    before = {path.name: path.read_bytes() for path in one.iterdir()}
+    done = command("report", one, "--json")
+    assert done.answer["written"] == [str(one / "report.html")]
+    assert {path.name: path.read_bytes() for path in one.iterdir() if path.name != "report.html"} == before
+    refused(command("report", one, two), "must have one place for their index", "--html index.html")
+    done = command("report", one, two, "--html", tmp_path / "all.html", "--json")
+    assert done.answer["written"] == [str(one / "report.html"), str(two / "report.html"), str(tmp_path / "all.html")]
+    assert 'href="2026-11-22/report.html"' in (tmp_path / "all.html").read_text(encoding="utf-8")
+    (tmp_path / "mine.html").write_text("mine", encoding="utf-8")
+    refused(command("report", one, two, "--html", tmp_path / "mine.html"), "must be new, or an index")
+    assert (tmp_path / "mine.html").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_folder_without_records_is_left_alone(tmp_path: Path) -> None:
