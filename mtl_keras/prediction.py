@@ -75,7 +75,8 @@ def predict(
     # On some CPUs, a convolution of TensorFlow answers an empty batch with a wrong shape. The shape is that for one row.
     given = rows if len(rows) else np.zeros((1, *network.input_shape[1:]), rows.dtype)
     # Called directly: `keras.Model.predict` traces a function, which is used only once here.
-    batches = [network(given[start : start + batch_size], training=False) for start in range(0, len(given), batch_size)]
+    parts = (np.asarray(given[start : start + batch_size]) for start in range(0, len(given), batch_size))
+    batches = [network(part, training=False) for part in parts]
     outputs = {name: np.concatenate([keras.ops.convert_to_numpy(b[name]) for b in batches])[: len(rows)] for name in names}
     return model.in_units(outputs)
 

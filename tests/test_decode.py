@@ -14,8 +14,7 @@ import pytest
 from PIL import EpsImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
-from mtl_keras.data._decode import MAX_PIXELS, UnreadableImage, check_header, decode_image, read_facts
-from mtl_keras.errors import MTLError
+from mtl_keras.data._decode import MAX_PIXELS, ImageError, UndecodableImage, check_header, decode_image, read_facts
 
 #: 64 levels of 16 bits, of which 63 are above 255.
 LEVELS = (np.arange(64) * 1024).astype(np.uint16).reshape(8, 8)
@@ -51,7 +50,7 @@ def test_values_from_white_to_black_are_inverted_and_unknown_ranges_refused(tmp_
     Image.fromarray(LEVELS).save(tmp_path / "inverted.tif", tiffinfo={262: 0})
     np.testing.assert_array_equal(decode_image(tmp_path / "inverted.tif")[..., 0], 255 - LEVELS // 256)
     for name, dtype in (("float", np.float32), ("long", np.int32)):
-        with pytest.raises(UnreadableImage, match=rf"{name}\.tif: its pixels are signed, or of 32 bits; convert them"):
+        with pytest.raises(UndecodableImage, match=rf"{name}\.tif: its pixels are signed, or of 32 bits; convert them"):
             decode_image(store(tmp_path / f"{name}.tif", LEVELS.astype(dtype)))
 
 
@@ -149,7 +148,7 @@ def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     text = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
     (tmp_path / "photo.jpg").write_bytes(text)
     for read in (decode_image, check_header):
-        with pytest.raises(UnreadableImage, match=r"photo\.jpg: its content is of another kind"):
+        with pytest.raises(UndecodableImage, match=r"photo\.jpg: its content is of another kind"):
             read(tmp_path / "photo.jpg")
     assert not started
 
@@ -161,7 +160,7 @@ def test_too_many_pixels_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "large.png").write_bytes(b"BM" + header)
     for read in (decode_image, check_header):
         with pytest.raises(
-            MTLError, match=rf"at most {MAX_PIXELS:,} pixels\. Received: .*large\.png: 13001 x 13000 px\. Reduce"
+            ImageError, match=rf"at most {MAX_PIXELS:,} pixels\. Received: .*large\.png: 13001 x 13000 px\. Reduce"
         ):
             read(tmp_path / "large.png")
 
@@ -194,7 +193,7 @@ def with_wrong_tag() -> bytes:
 )
 def test_what_a_decoder_raises_names_the_file(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(content)
-    with pytest.raises(UnreadableImage) as caught:
+    with pytest.raises(UndecodableImage) as caught:
         decode_image(tmp_path / "photo.jpg")
     assert str(caught.value).startswith("An image must be a readable JPEG, PNG, WebP, GIF, BMP or TIFF file. Received: ")
     assert f"photo.jpg: {reason}" in str(caught.value)
@@ -202,7 +201,7 @@ def test_what_a_decoder_raises_names_the_file(content: bytes, reason: str, tmp_p
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableImage, match=r"none\.png: No such file or directory\. Replace it"):
+    with pytest.raises(UndecodableImage, match=r"none\.png: No such file or directory\. Replace it"):
         decode_image(tmp_path / "none.png")
 
 
@@ -232,5 +231,5 @@ def test_facts_need_all_pixels(tmp_path: Path) -> None:
     path = store(tmp_path / "a.jpg", np.random.default_rng(0).integers(0, 256, (90, 90, 3)).astype(np.uint8))
     path.write_bytes(path.read_bytes()[:2000])
     check_header(path)
-    with pytest.raises(UnreadableImage, match=r"a\.jpg: image file is truncated"):
+    with pytest.raises(UndecodableImage, match=r"a\.jpg: image file is truncated"):
         read_facts(path, 8)

@@ -286,10 +286,10 @@ def test_a_folder_that_is_not_writable_is_reported(below: str, tmp_path: Path) -
 def test_a_file_that_is_not_readable_is_reported_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path / KEY)
 
-    def refused(entry: _store._Entry, path: Path) -> bytes:
+    def refused(entry: _store.Entry, path: Path) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(_store._Entry, "_head", refused)
+    monkeypatch.setattr(_store.Entry, "_head", refused)
     with pytest.raises(MTLError, match="Received: Permission denied"):
         fill(tmp_path / KEY)
     monkeypatch.undo()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from mtl_keras.data._stored import concatenate
+
 __all__ = ["Key", "RowArrays", "concatenate_rows", "map_rows"]
 
 #: Field of a split and name within it: `("x", "")`, `("y", task)`, `("weight", task)`, `("side", name)`, `("group", "")`, ...
@@ -34,7 +36,7 @@ def concatenate_rows(parts: Sequence[RowArrays]) -> dict[Key, np.ndarray]:
     dummy rows.
     """
     lengths = [len(part[X]) for part in parts]
-    joined: dict[Key, np.ndarray] = {X: np.concatenate([part[X] for part in parts])}
+    joined: dict[Key, np.ndarray] = {X: concatenate([part[X] for part in parts])}
     for key in dict.fromkeys(key for part in parts for key in part):
         if key == X:
             continue

@@ -22,15 +22,15 @@ import numpy as np
 
 from mtl_keras.data import _store
 from mtl_keras.data._digest import digest_array, digest_json
+from mtl_keras.data._image_store import MEMORY_SHARE
+from mtl_keras.data._journal import lock_path
+from mtl_keras.data._loading import default_cache_dir
 from mtl_keras.errors import MTLError, check_unique, unknown
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["CacheEntry", "clear", "default_cache_dir", "digest_trunk", "entries", "features"]
-
-#: Features are held in memory up to this fraction of it.
-MEMORY_SHARE = 0.25
+__all__ = ["CacheEntry", "clear", "default_cache_dir", "digest_trunk", "entries", "features", "verify"]
 
 #: Key of the fingerprint in digests and journals; the entries on disk have it.
 IDENTITY = "identity"
@@ -44,9 +44,10 @@ class CacheEntry:
         key: Its name, 32 hexadecimal digits.
         path: Its folder.
         bytes: Its size on disk.
-        rows: Number of images; 0 if its journal cannot be read.
+        rows: Number of images or views; 0 if its journal cannot be read.
         complete: Whether all rows are computed.
-        fingerprint: What determines the features, as it was passed to `features`.
+        fingerprint: What determines the rows: of features what was passed to `features`, of images `"images"` and of their
+            views `"views"`, with the options.
         modified: Time of the last change, in seconds since 1970.
     """
 
@@ -57,13 +58,6 @@ class CacheEntry:
     complete: bool
     fingerprint: Mapping[str, Any]
     modified: float
-
-
-def default_cache_dir() -> Path:
-    """Return `$MTL_KERAS_CACHE_DIR`, else `mtl-keras` in `$XDG_CACHE_HOME` or `~/.cache`."""
-    if named := os.environ.get("MTL_KERAS_CACHE_DIR"):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mtl-keras"
 
 
 def digest_trunk(trunk: keras.Model, fingerprint: Mapping[str, Any]) -> str:
@@ -137,6 +131,28 @@ def entries(cache_dir: str | os.PathLike[str]) -> list[CacheEntry]:
     return sorted(found, key=lambda entry: -entry.modified)
 
 
+def verify(cache_dir: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> list[CacheEntry]:
+    """Read all complete entries and return those that are damaged; only their damaged blocks are computed again on next use.
+
+    Args:
+        cache_dir: Folder of the cache.
+        progress: Called with the entries read and their number.
+
+    Raises:
+        MTLError: If the folder cannot be read or written.
+    """
+    complete = [entry for entry in entries(cache_dir) if entry.complete]
+    damaged = []
+    for done, entry in enumerate(complete):
+        if progress:
+            progress(done, len(complete))
+        if not _store.verify_rows(entry.path):
+            damaged.append(entry)
+    if progress:
+        progress(len(complete), len(complete))
+    return damaged
+
+
 def clear(cache_dir: str | os.PathLike[str], keys: Iterable[str] | None = None) -> int:
     """Remove entries, all of them unless `keys` are given, and return the number of bytes freed.
 
@@ -155,7 +171,7 @@ def clear(cache_dir: str | os.PathLike[str], keys: Iterable[str] | None = None) 
     for key in keys:
         folder = found[key].path
         try:
-            with filelock.FileLock(_store.lock_path(folder), timeout=0):
+            with filelock.FileLock(lock_path(folder), timeout=0):
                 for path in _files(folder):
                     path.unlink(missing_ok=True)
                 folder.rmdir()
@@ -186,7 +202,7 @@ def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int) -> Callabl
 
     def compute(start: int, stop: int) -> np.ndarray:
         # All batches are queued first: an accelerator computes one batch while the next is transferred.
-        parts = [traced(tf.constant(images[i : min(i + batch_size, stop)])) for i in range(start, stop, batch_size)]
+        parts = [traced(tf.constant(np.asarray(images[i : min(i + batch_size, stop)]))) for i in range(start, stop, batch_size)]
         return np.concatenate([part.numpy() for part in parts])
 
     return compute

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtl_keras.data import ImageOptions
 from mtl_keras.errors import MTLError
 from mtl_keras.inspection._labels import Labels
 from mtl_keras.inspection._photos import Photos, read_photos
@@ -37,6 +38,7 @@ class Rows:
         files: Image of each row, None where there is none; default empty, the inputs are no images.
         image_size: Height and width in px that images are resized to; None (default) keeps their size.
         refused: What training refuses of these rows; default nothing.
+        max_pixels: Largest number of pixels of an image; default 89 million.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Rows:
     files: Sequence[Path | None] = ()
     image_size: tuple[int, int] | None = None
     refused: tuple[MTLError, ...] = ()
+    max_pixels: int = ImageOptions.max_pixels
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -79,4 +82,4 @@ class Rows:
     @cached_property
     def photos(self) -> Photos:
         """What is known of the images; read on first use, which takes long."""
-        return read_photos(self.files)
+        return read_photos(self.files, self.max_pixels)

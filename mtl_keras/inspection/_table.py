@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.data import Splits, Survey, survey_table
-from mtl_keras.errors import check_image_size
+from mtl_keras.data import ImageOptions, Splits, Survey, survey_table
 from mtl_keras.inspection._inspect import inspect
 from mtl_keras.inspection._labels import Labels, class_labels, number_labels
 from mtl_keras.inspection._report import Report
@@ -33,6 +32,9 @@ def inspect_table(
     root: str | os.PathLike[str] | None = None,
     suffix: str = "",
     image_size: int | tuple[int, int] | None = None,
+    channels: int = 3,
+    background: int | tuple[int, int, int] = 255,
+    max_pixels: int = ImageOptions.max_pixels,
     splits: Splits | str | Mapping[str, Any] | None = None,
     weight: str | Mapping[str, str] | None = None,
     seed: int = 0,
@@ -48,6 +50,9 @@ def inspect_table(
         root: See there.
         suffix: See there.
         image_size: See there.
+        channels: See there.
+        background: See there.
+        max_pixels: See there.
         splits: See there.
         weight: See there.
         seed: See there.
@@ -61,7 +66,7 @@ def inspect_table(
         report = inspect_table("photos/labels.csv", tasks, image="file", image_size=96)
         Path("check.html").write_text(report.html(), encoding="utf-8")
     """
-    size = None if image_size is None else check_image_size("image_size", image_size)
+    options = ImageOptions(image_size, channels, background, max_pixels)
     survey = survey_table(
         table, tasks, image=image, inputs=inputs, root=root, suffix=suffix, splits=splits, weight=weight, seed=seed
     )
@@ -74,8 +79,9 @@ def inspect_table(
             survey.sides,
             survey.drawn,
             survey.files,
-            size,
+            options.image_size,  # type: ignore[arg-type]  # it has become a pair
             survey.errors,
+            options.max_pixels,
         )
     )
 

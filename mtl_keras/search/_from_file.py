@@ -179,6 +179,7 @@ def read_source(file: StudyFile, splits: Splits, tasks: Tasks) -> tuple[Table, d
     """
     inputs, size = file.inputs, file.inputs.get("image_size")
     shape: dict[str, Any] = {"image_size": tuple(size) if isinstance(size, list) else size}
+    shape |= {name: inputs[name] for name in ("channels", "background", "max_pixels") if name in inputs}
     common = {"weight": inputs.get("weight"), "name": file.name}
     place = file.source
     path = file.base / Path(place.pop("path")).expanduser()
