@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from mtl_keras.data import ImageOptions, _image_store, _images, _stored, cache, loading
-from mtl_keras.data._digest import digest_array
 from mtl_keras.errors import MTLError
 
 COUNT, SIDE = 30, 8
@@ -90,10 +89,10 @@ def test_stored_images_are_those_of_the_files(
     assert type(expected) is np.ndarray
     for _ in range(2):
         images, unreadable = read(tmp_path, files, **options)
-        assert (images.shape, images.dtype, unreadable) == (expected.shape, np.uint8, {})
+        assert (images.shape, images.dtype.name) == (expected.shape, "uint8")
+        assert not unreadable
         assert isinstance(images, np.ndarray) == bool(share)
         np.testing.assert_array_equal(np.asarray(images), expected)
-    assert digest_array(images) == digest_array(expected), "whatever way the rows come in"
 
 
 def test_files_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +140,6 @@ def test_rows_are_chosen_without_reading_them(tmp_path: Path) -> None:
     np.testing.assert_array_equal(images[5], expected[5])
     for part in (images[rows], images[::2]):
         assert isinstance(part, _stored.StoredRows)
-        assert digest_array(part) == digest_array(np.asarray(part))
 
 
 def test_unreadable_files_are_named_and_left_out_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +183,12 @@ def test_a_damaged_block_is_decoded_again_when_it_is_read(tmp_path: Path, monkey
     flip(tmp_path, 128 + 9 * SIDE * SIDE * 3)
     images, _ = read(tmp_path, files)
     decoded, decode = list[str](), ImageOptions.decode
-    monkeypatch.setattr(ImageOptions, "decode", lambda *given: decoded.append(Path(given[1]).stem) or decode(*given))
+
+    def count(options: ImageOptions, path: Any) -> np.ndarray:
+        decoded.append(Path(path).stem)
+        return decode(options, path)
+
+    monkeypatch.setattr(ImageOptions, "decode", count)
     np.testing.assert_array_equal(np.asarray(images[:8]), expected[:8])
     assert decoded == [], "other blocks are not concerned"
     np.testing.assert_array_equal(np.asarray(images[[9]]), expected[[9]])

@@ -34,7 +34,7 @@ from mtl_keras.data._journal import (
     translate_errors,
 )
 
-__all__ = ["DIGESTS", "DONE", "FILES", "Entry", "load_rows", "read_header", "verify_rows"]
+__all__ = ["DIGESTS", "DONE", "FILES", "Entry", "load_rows", "read_header"]
 
 DONE, PARTIAL, NEW_JOURNAL, DIGESTS = "rows.npy", "rows.partial", "journal.new", "digests.jsonl"
 
@@ -89,15 +89,6 @@ def load_rows(
     if progress:
         progress(shape[0], shape[0])
     return array
-
-
-def verify_rows(folder: Path) -> bool:
-    """Return whether the complete entry of a folder is intact; one that is not is marked as incomplete."""
-    with lock_entry(folder), translate_errors(folder):
-        entry = Entry.read(folder)
-        if entry is None:
-            os.replace(folder / DONE, folder / PARTIAL)
-        return entry is not None and entry.load(False) is not None
 
 
 class Entry:
@@ -183,6 +174,11 @@ class Entry:
             return np.memmap(path, self.dtype, "r", len(self.head), self.shape)
         self._mark_damaged()
         return None
+
+    def verify(self) -> bool:
+        """Return whether the complete file is intact; one that is not is marked as incomplete."""
+        with lock_entry(self.folder), translate_errors(self.folder):
+            return self.load(False) is not None
 
     def repair(self, start: int, rows: np.ndarray) -> None:
         """Write one block anew into the complete file."""

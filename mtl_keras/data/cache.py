@@ -1,7 +1,8 @@
-"""The feature cache: a frozen trunk's features of images are computed once and kept on disk.
+"""The cache: decoded images, their views, and a frozen trunk's features of them are computed once and kept on disk.
 
-Features of a frozen trunk are a function of the images, the trunk's weights, how it is applied and the version of
-Keras. A digest of these is the name of an entry, so that an entry never becomes invalid. Entries lie in
+Decoded images are a function of their files and of how they are decoded; features of a frozen trunk one of the images, the
+trunk's weights, how it is applied and the version of Keras. A digest of these is the name of an entry, so that an entry never
+becomes invalid. Entries lie in
 `default_cache_dir()` unless a folder is given, may be written and read by several processes at once, and are verified
 each time they are read.
 """
@@ -146,7 +147,8 @@ def verify(cache_dir: str | os.PathLike[str], *, progress: Callable[[int, int], 
     for done, entry in enumerate(complete):
         if progress:
             progress(done, len(complete))
-        if not _store.verify_rows(entry.path):
+        found = _store.Entry.read(entry.path)
+        if found is None or not found.verify():
             damaged.append(entry)
     if progress:
         progress(len(complete), len(complete))
