@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import json
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +18,7 @@ import pytest
 from PIL import EpsImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
+from mtl_keras.data import _decode
 from mtl_keras.data._decode import MAX_PIXELS, ImageError, UndecodableImage, check_header, decode_image, read_facts
 
 #: 64 levels of 16 bits, of which 63 are above 255.
@@ -233,3 +238,72 @@ def test_facts_need_all_pixels(tmp_path: Path) -> None:
     check_header(path)
     with pytest.raises(UndecodableImage, match=r"a\.jpg: image file is truncated"):
         read_facts(path, 8)
+
+
+# What is asked for -----------------------------------------------------------------------------------------------------
+
+
+def test_it_needs_nothing_but_numpy_and_pillow(tmp_path: Path) -> None:
+    """A copy of the file alone decodes; a service has neither this package nor TensorFlow."""
+    tree = ast.parse(Path(_decode.__file__).read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in imported} <= {"numpy", "PIL", "__future__", *sys.stdlib_module_names}
+    copy, path = tmp_path / "decoder.py", store(tmp_path / "a.png", COLORS)
+    copy.write_bytes(Path(_decode.__file__).read_bytes())
+    program = (
+        "import importlib.util, sys\n"
+        "spec = importlib.util.spec_from_file_location('decoder', sys.argv[1])\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "sys.modules['decoder'] = module\n"
+        "spec.loader.exec_module(module)\n"
+        "print(module.decode_image(sys.argv[2]).tolist())\n"
+        "assert not {'mtl_keras', 'keras', 'tensorflow', 'pandas'} & set(sys.modules)\n"
+        "try:\n    module.decode_image('none.png')\n"
+        "except module.UndecodableImage as error:\n    assert isinstance(error, ValueError), error\n"
+    )
+    command = [sys.executable, "-c", program, str(copy), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == COLORS.tolist()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "PA"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_mode_becomes_the_channels_that_are_asked_for(mode: str, channels: int, tmp_path: Path) -> None:
+    path, photo = tmp_path / "a.tif", Image.fromarray(COLORS)
+    if mode == "PA":
+        path = tmp_path / "a.png"
+        photo.convert("P").save(path, transparency=255)
+    else:
+        photo.convert(mode).save(path)
+    color, decoded = decode_image(path), decode_image(path, channels=channels)
+    assert (decoded.shape, decoded.dtype.name) == ((3, 4, channels), "uint8")
+    expected = color if channels == 3 else np.asarray(Image.fromarray(color).convert("L"))[..., None]
+    np.testing.assert_array_equal(decoded, expected)
+
+
+def test_gray_values_stay_as_they_are(tmp_path: Path) -> None:
+    path = store(tmp_path / "a.png", COLORS[..., 0])
+    np.testing.assert_array_equal(decode_image(path, channels=1)[..., 0], COLORS[..., 0])
+    deep = store(tmp_path / "deep.png", LEVELS)
+    np.testing.assert_array_equal(decode_image(deep, channels=1)[..., 0], LEVELS >> 8)
+
+
+@pytest.mark.parametrize(("background", "expected"), [((0, 0, 0), [128, 0, 0]), ((0, 255, 0), [128, 127, 0])])
+def test_transparent_pixels_are_composited_over_the_color(
+    background: tuple[int, int, int], expected: list[int], tmp_path: Path
+) -> None:
+    path = store(tmp_path / "a.png", np.array([[[255, 0, 0, 128], [9, 9, 9, 0]]], np.uint8))
+    decoded = decode_image(path, background=background)
+    assert decoded.tolist() == [[expected, list(background)]]
+    gray = decode_image(path, background=background, channels=1)
+    np.testing.assert_array_equal(gray[..., 0], np.asarray(Image.fromarray(decoded).convert("L")))
+
+
+def test_a_limit_of_pixels_of_ones_own(tmp_path: Path) -> None:
+    path = store(tmp_path / "a.png", COLORS)
+    assert decode_image(path, max_pixels=12).shape == (3, 4, 3)
+    for read in (decode_image, check_header, lambda file, **limit: read_facts(file, 8, **limit)):
+        with pytest.raises(ImageError, match=r"at most 11 pixels\. Received: .*a\.png: 3 x 4 px\. Reduce it"):
+            read(path, max_pixels=11)
