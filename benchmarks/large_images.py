@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -183,6 +184,7 @@ def main(source: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--child":
-        print(json.dumps({"train": train, "compare": compare}[sys.argv[2]](Path(sys.argv[3]), *sys.argv[4:])))
+        work: dict[str, Callable[..., Any]] = {"train": train, "compare": compare}
+        print(json.dumps(work[sys.argv[2]](Path(sys.argv[3]), *sys.argv[4:])))
     else:
         main(Path(sys.argv[1], "clothing", "images"), Path(sys.argv[2]))

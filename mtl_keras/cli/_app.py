@@ -261,13 +261,12 @@ def cache_verify(cache_dir: CacheDir = None, json_: Json = False) -> None:
         from mtl_keras.data import cache
 
         where = _cache_folder(cache_dir)
+        count = sum(entry.complete for entry in cache.entries(where))
         damaged = cache.verify(where)
-        count = sum(entry.complete for entry in cache.entries(where)) + len(damaged)
         for entry in damaged:
             console.out.print(f"{entry.key} is damaged", highlight=False, markup=False)
-        console.out.print(
-            f"{count - len(damaged)} of {count} complete entries in {where} are intact", highlight=False, markup=False
-        )
+        text = f"{count - len(damaged)} of {count} complete entries in {where} are intact"
+        console.out.print(text, highlight=False, markup=False, soft_wrap=True)
         console.answer({"cache_dir": str(where), "complete": count, "damaged": [entry.key for entry in damaged]})
 
 

@@ -59,7 +59,7 @@ class ImageOptions:
     def __post_init__(self) -> None:
         if self.image_size is not None:
             store(self, image_size=check_image_size("image_size", self.image_size))
-        store(self, max_pixels=check_integer("max_pixels", self.max_pixels, 1, LARGEST))
+        store(self, max_pixels=check_integer("max_pixels", self.max_pixels, 1, LARGEST, example=MAX_PIXELS))
         if check_integer("channels", self.channels, 1, 3) == 2:
             raise MTLError("`channels` must be 3 for RGB or 1 for gray. Received: channels=2. Pass channels=3.")
         store(self, channels=int(self.channels), background=_check_color(self.background))

@@ -19,6 +19,7 @@ import numpy as np
 from mtl_keras.errors import MTLError
 
 __all__ = [
+    "FORMAT",
     "JOURNAL",
     "CacheError",
     "checksum",
@@ -26,12 +27,16 @@ __all__ = [
     "line_of",
     "lock_entry",
     "lock_path",
+    "read_header",
     "read_journal",
     "seal_notes",
     "translate_errors",
 ]
 
 JOURNAL = "journal.jsonl"
+
+#: Version of the layout; entries of another version are computed again.
+FORMAT = 1
 
 _log = logging.getLogger("mtl_keras")
 
@@ -72,6 +77,12 @@ def checksums(pieces: Iterable[np.ndarray]) -> list[str]:
     """Return the checksum of each piece, computed in threads."""
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         return list(pool.map(checksum, pieces))
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """Return the first line of an entry's journal, or an empty dict if its layout is of another version."""
+    header = read_journal(folder)[0]
+    return header if header.get("format") == FORMAT else {}
 
 
 def read_journal(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -23,26 +23,25 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from mtl_keras.data._journal import (
+    FORMAT,
     JOURNAL,
     CacheError,
     checksum,
     checksums,
     line_of,
     lock_entry,
+    read_header,
     read_journal,
     seal_notes,
     translate_errors,
 )
 
-__all__ = ["DIGESTS", "DONE", "FILES", "Entry", "load_rows", "read_header"]
+__all__ = ["DIGESTS", "DONE", "FILES", "Entry", "load_rows"]
 
 DONE, PARTIAL, NEW_JOURNAL, DIGESTS = "rows.npy", "rows.partial", "journal.new", "digests.jsonl"
 
 #: Every file that an entry may consist of.
 FILES = (DONE, PARTIAL, JOURNAL, NEW_JOURNAL, DIGESTS)
-
-#: Version of the layout; entries of another version are computed again.
-FORMAT = 1
 
 #: Largest number of rows and bytes of a block: what a kill loses, and what is held in memory while writing.
 BLOCK_ROWS, BLOCK_BYTES = 1024, 32 * 2**20
@@ -291,12 +290,6 @@ class Entry:
                 (self.folder / name).unlink()
         with contextlib.suppress(OSError):
             self.folder.rmdir()
-
-
-def read_header(folder: Path) -> dict[str, Any]:
-    """Return the first line of an entry's journal, or an empty dict if its layout is of another version."""
-    header = read_journal(folder)[0]
-    return header if header.get("format") == FORMAT else {}
 
 
 def _write(file: io.FileIO, data: bytes | memoryview) -> None:

@@ -2,9 +2,8 @@
 
 Decoded images are a function of their files and of how they are decoded; features of a frozen trunk one of the images, the
 trunk's weights, how it is applied and the version of Keras. A digest of these is the name of an entry, so that an entry never
-becomes invalid. Entries lie in
-`default_cache_dir()` unless a folder is given, may be written and read by several processes at once, and are verified
-each time they are read.
+becomes invalid. Entries lie in `default_cache_dir()` unless a folder is given, and may be written and read by several processes
+at once. Features are verified each time they are loaded, images that stay on the disk when they are first read.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import numpy as np
 from mtl_keras.data import _store
 from mtl_keras.data._digest import digest_array, digest_json
 from mtl_keras.data._image_store import MEMORY_SHARE
-from mtl_keras.data._journal import lock_path
+from mtl_keras.data._journal import lock_path, read_header
 from mtl_keras.data._loading import default_cache_dir
 from mtl_keras.errors import MTLError, check_unique, unknown
 
@@ -124,7 +123,7 @@ def entries(cache_dir: str | os.PathLike[str]) -> list[CacheEntry]:
             with contextlib.suppress(FileNotFoundError):
                 stats.append(path.stat())
         if stats:
-            header = _store.read_header(folder)
+            header = read_header(folder)
             rows = header.get("shape", [0])[0]
             size, modified = sum(stat.st_size for stat in stats), max(stat.st_mtime for stat in stats)
             complete = (folder / _store.DONE).exists()

@@ -205,3 +205,46 @@ def test_gray_images(photos: Path) -> None:
     expected = np.asarray(Image.open(photos / "0.png").convert("L").resize((6, 6), Image.Resampling.BILINEAR))
     every = np.concatenate([data.train.x, data.validation.x])[..., 0]
     assert (every == expected).all(axis=(1, 2)).sum() == 1
+
+
+STUDY = """
+[table]
+path = "table.csv"
+
+[inputs]
+image = "file"
+image_size = 6
+channels = 1
+background = [0, 0, 0]
+max_pixels = 144
+
+[tasks.large]
+kind = "Binary"
+"""
+
+
+def test_a_study_file_says_how_images_are_decoded(photos: Path) -> None:
+    (photos / "gray.toml").write_text(STUDY)
+    study = mtl.load_study(photos / "gray.toml")
+    assert study.load(study.settings).image_shape == (6, 6, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("channels = 1", "channels = 2", r"wrong\.toml, line 8: `channels` must be 3 for RGB or 1 for gray"),
+        ("[0, 0, 0]", "[0, 0, 256]", r"wrong\.toml, line 9: `background` must be an integer in \[0, 255\]"),
+        ("144", "0", r"wrong\.toml, line 10: `max_pixels` must be an integer in \[1, 178956970\]"),
+    ],
+)
+def test_a_study_file_with_another_option_is_refused_with_its_line(old: str, new: str, match: str, photos: Path) -> None:
+    (photos / "wrong.toml").write_text(STUDY.replace(old, new))
+    with pytest.raises(MTLError, match=match):
+        mtl.load_study(photos / "wrong.toml")
+
+
+def test_a_check_says_what_training_refuses(photos: Path) -> None:
+    (photos / "limit.toml").write_text(STUDY.replace("144", "143"))
+    study_file = importlib.import_module("mtl_keras.tables").read_study_file(photos / "limit.toml")
+    report = importlib.import_module("mtl_keras.search").inspect_study(study_file)
+    assert any("at most 143 pixels" in finding.message for finding in report.findings if finding.severity == "error")
