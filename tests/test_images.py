@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import signal
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtl_keras.data import ImageOptions, _image_store, _images, _stored, cache, loading
+from mtl_keras.data import ImageOptions, UnreadableImage, _image_store, _images, _stored, cache, loading
 from mtl_keras.errors import MTLError
 
 COUNT, SIDE = 30, 8
@@ -22,7 +23,7 @@ COUNT, SIDE = 30, 8
 PROGRAM = """
 import sys
 from pathlib import Path
-from mtl_keras.data import ImageOptions, _image_store, _images
+from mtl_keras.data import ImageOptions, UnreadableImage, _image_store, _images
 from tests.integration._struck import Strike
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 _images.SMALL_COUNT, _image_store.BLOCK_BYTES, _image_store.MEMORY_SHARE = 0, 4 * 8 * 8 * 3, float(sys.argv[3])
@@ -159,6 +160,34 @@ def test_unreadable_files_are_named_and_left_out_each_time(tmp_path: Path, monke
     images, unreadable = reader.read([files[number] for number in good])
     assert not unreadable
     np.testing.assert_array_equal(np.asarray(images), expected)
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, decode = make(tmp_path), ImageOptions.decode
+
+    def away(options: ImageOptions, path: Any) -> np.ndarray:
+        if Path(path).stem == "13":
+            raise UnreadableImage("An image must be readable.", "Input/output error")
+        return decode(options, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageOptions, "decode", away)
+        for _ in range(2):
+            assert read(tmp_path, files)[1] == {13: "Input/output error"}
+    images, unreadable = read(tmp_path, files)
+    assert not unreadable
+    np.testing.assert_array_equal(np.asarray(images), read(tmp_path, files, False)[0])
+
+
+def test_data_that_is_copied_reads_the_same_rows(tmp_path: Path) -> None:
+    images, _ = read(tmp_path, make(tmp_path))
+    np.testing.assert_array_equal(np.asarray(copy.deepcopy(images)[3:5]), np.asarray(images[3:5]))
+
+
+@pytest.mark.parametrize("where", [True, 3, "a\0b"])
+def test_the_folder_of_the_cache_is_checked(where: Any, tmp_path: Path) -> None:
+    with pytest.raises(MTLError, match="`cache_dir` must be a path"):
+        read(tmp_path, make(tmp_path), where)
 
 
 def test_images_of_several_sizes_leave_nothing(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mtl_keras.data._digest import digest_json
 from mtl_keras.data._image_files import ImageOptions, UnreadableImage, in_threads
-from mtl_keras.data._journal import CacheError, checksum
+from mtl_keras.data._journal import CacheError, checksum, lock_entry
 from mtl_keras.data._loading import current_loading
 from mtl_keras.data._store import Entry
 from mtl_keras.data._stored import BLOCK_BYTES, Stored, stored
@@ -187,6 +187,11 @@ def load_images(folder: Path, listed: ImageFiles, shape: tuple[int, ...]) -> tup
     reasons = {
         int(number): reason for line in (entry.lines() or {}).values() for number, reason in line.get("notes", {}).items()
     }
+    if not decoder.told and any(not isinstance(listed.decode(number), str) for number in reasons):
+        # What was wrong was not the file, but for instance a disk that was away.
+        with lock_entry(entry.folder):
+            entry.remove()
+        return load_images(folder, listed, shape)
 
     def again(start: int, stop: int) -> np.ndarray:
         listed.check_unchanged(start, stop)

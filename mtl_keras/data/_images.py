@@ -11,6 +11,7 @@ from mtl_keras.data._image_files import ImageOptions, in_threads
 from mtl_keras.data._image_store import ImageFiles, load_images
 from mtl_keras.data._journal import CacheError
 from mtl_keras.data._loading import CacheDir, current_loading, default_cache_dir
+from mtl_keras.errors import check_path
 
 __all__ = ["SPLITS", "ImageReader"]
 
@@ -33,6 +34,8 @@ class ImageReader:
     def __init__(self, root: Path, options: ImageOptions, cache_dir: CacheDir = None) -> None:
         self.root, self.options = root, options
         self._cache_dir = current_loading().cache_dir if cache_dir is None else cache_dir
+        if self._cache_dir is not None and self._cache_dir is not False:
+            check_path("cache_dir", self._cache_dir)
         self._places: dict[Path, int] = {}
         self._reasons: dict[int, str] = {}
         # The row of each place; -1 for a file that is not readable.

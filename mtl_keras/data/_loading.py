@@ -12,7 +12,7 @@ from typing import Literal
 
 __all__ = ["CacheDir", "Loading", "current_loading", "default_cache_dir", "loading"]
 
-CacheDir = str | os.PathLike[str] | Literal[False] | None
+CacheDir = str | Path | Literal[False] | None
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,10 @@ class Stored:
     def __len__(self) -> int:
         return len(self._flat)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Stored:
+        # Rows do not change: callbacks, which are copied, may hold data.
+        return self
+
     @property
     def identity(self) -> str:
         """What determines all of its rows: the checksums of its blocks."""
