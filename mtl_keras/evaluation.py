@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import keras
 import numpy as np
 
-from mtl_keras.data import Data, Split, trivial_scores
+from mtl_keras.data import Data, Split, label_weights, trivial_scores
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.prediction import predict
@@ -39,16 +39,16 @@ class Score:
 
     Attributes:
         task: Name of the task.
-        metric: Name of the metric.
+        metric: Name of the metric; `"weighted accuracy"` is the accuracy where rows count by their weights and those of their
+            classes.
         value: Its value.
         n: Number of labeled rows that it was computed from.
         unit: Unit in words.
         direction: `"max"` if higher is better, else `"min"`.
         trivial: The same metric for the trivial predictor, which ignores the input (majority class or mean of the training
             rows).
-        skill: `(value - trivial) / (perfect - trivial)` for the task's own metric, else None.
-        weighted: The same metric with the weights of rows; None if all rows have the same. `value`, `trivial` and `skill` count
-            each labeled row once.
+        skill: `(value - trivial) / (perfect - trivial)` for the task's own metric, which counts each labeled row once, else
+            None.
     """
 
     task: str
@@ -59,7 +59,6 @@ class Score:
     direction: str
     trivial: float
     skill: float | None = None
-    weighted: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,7 +69,8 @@ class Evaluation:
 
     Attributes:
         split: Name of the split.
-        scores: Every metric of every task that has labels in the split, that of the skill first.
+        scores: Every metric of every task that has labels in the split, that of the skill first. If rows or classes have
+            weights, the same metrics with them follow.
         skill: Mean over tasks of the skill of each task's own metric.
         confusion: Counts `[classes, classes]` by task, rows = true, columns = predicted.
         class_counts: By task with classes or labels, counts `[classes, 3]` of correct predictions, predictions and labels.
@@ -89,9 +89,9 @@ class Evaluation:
 
     def __repr__(self) -> str:
         lines = [f"Evaluation on the {self.split} split: skill {self.skill:.4f}"]
-        for task, values in list(self.values().items())[:SHOWN]:
+        for task in list(self.values())[:SHOWN]:
             own = [score for score in self.scores if score.task == task]
-            shown = ", ".join(f"{score.metric} {values[score.metric]:.4g} ({_beside(score)})" for score in own)
+            shown = ", ".join(f"{score.metric} {score.value:.4g} (trivial {score.trivial:.4g})" for score in own)
             lines.append(f"  {task}: {shown}, {own[0].n} rows")
         if len(self.values()) > SHOWN:
             lines.append(f"  and {len(self.values()) - SHOWN} more tasks, see `scores`")
@@ -198,8 +198,7 @@ def evaluate(
         stored, predicted = rows.y[name], predictions[name]
         if len(present) < len(rows):
             stored, predicted = stored[present], predicted[present]
-        weight = rows.weight[name][present]
-        scores += _score(task, stored, predicted, trivial[name], None if np.ptp(weight) == 0 else weight)
+        scores += _score(task, stored, predicted, trivial[name], label_weights(name, task, rows))
         if task.from_input:
             examples[name] = (keras.ops.convert_to_numpy(task.target(stored[:EXAMPLES])), predicted[:EXAMPLES])
         if (counts := task.confusion(stored, predicted)) is not None:
@@ -254,26 +253,18 @@ def _warn_once(line: str) -> None:
 def _score(
     task: Task, stored: np.ndarray, predicted: np.ndarray, trivial: Mapping[str, float], weight: np.ndarray | None
 ) -> list[Score]:
-    """Return every metric of one task, that of the skill first; also weighted, if its rows have weights."""
-    values = task.score(stored, predicted)
-    weighted = {} if weight is None else task.score(stored, predicted, weight)
+    """Return every metric of one task, that of the skill first; then, if labels have weights, all of them with these."""
+    values = task.score_both(stored, predicted, weight)
     scores = []
     # Tables and plots show the first one as the task's own.
-    for metric in sorted(task.all_metrics, key=lambda metric: metric != task.metric):
+    metrics = sorted(task.all_metrics, key=lambda metric: metric != task.metric)
+    for metric in (*metrics, *(metric.weighted for metric in metrics if weight is not None)):
         value, base, name = values[metric.name], trivial[metric.name], metric.name
         skill = metric.skill(value, base) if metric == task.metric and not math.isnan(base) else None
-        scores.append(
-            Score(task.name, name, value, len(stored), metric.unit, metric.direction, base, skill, weighted.get(name))
-        )
+        scores.append(Score(task.name, name, value, len(stored), metric.unit, metric.direction, base, skill))
         if metric == task.metric and math.isnan(base):
             _warn_once(
                 f"The skill leaves out {task.name}: its {name} has no value on these {len(stored)} rows, as where all labels "
                 "are of one class. Take more rows, or give the task another skill=."
             )
     return scores
-
-
-def _beside(score: Score) -> str:
-    """Return what is printed next to a value."""
-    weighted = "" if score.weighted is None else f", weighted {score.weighted:.4g}"
-    return f"trivial {score.trivial:.4g}{weighted}"

@@ -1,4 +1,4 @@
-"""Weights of classes and of rows: in the loss of training and validation, not in the metrics."""
+"""Weights of classes and of rows: in the loss of training and validation; metrics are said without and with them."""
 
 from __future__ import annotations
 
@@ -63,14 +63,41 @@ def test_class_weights_of_training_rows_weigh_both_losses(class_weight: Any) -> 
     evaluation = mtl.evaluate(model, data, cache_dir=False)
     assert evaluation.value("kind", "accuracy") == pytest.approx(np.mean(outputs.argmax(1) == labels))
     assert log["val_kind_accuracy"] == pytest.approx(np.mean(outputs.argmax(1) == labels))
-    assert all(score.weighted is None for score in evaluation.scores)
+    # Next to it, each is said with the weights, and so is the trivial predictor; the skill counts each row once.
+    assert evaluation.value("kind", "weighted accuracy") == pytest.approx(
+        compute_loss(outputs.argmax(1) == labels, expected[labels])
+    )
+    by_name = {score.metric: score for score in evaluation.scores}
+    assert [*by_name] == ["accuracy", "macro_f1", "weighted accuracy", "weighted macro_f1"]
+    majority = labels == np.bincount(stored).argmax()
+    assert by_name["weighted accuracy"].trivial == pytest.approx(compute_loss(majority, expected[labels]))
+    assert [score.skill is None for score in evaluation.scores] == [False, True, True, True]
+    own = by_name["accuracy"]
+    assert evaluation.skill == pytest.approx((own.value - own.trivial) / (1 - own.trivial))
+
+
+def test_weighted_metrics_are_in_tables_and_records() -> None:
+    data = load(mtl.Classification("kind", class_weight={"rare": 5.0}), mtl.Binary("new"))
+    model = mtl.build_model(data.tasks, image_shape=data.image_shape)
+    evaluation = mtl.evaluate(model, data, cache_dir=False)
+    rows = mtl.report.metrics_rows(evaluation, run="multi-task", seed=0, phase=0, epoch_kind="best")
+    rows += mtl.report.trivial_rows(evaluation)
+    kind = {score.metric: score for score in evaluation.scores if score.task == "kind"}
+    named = {(row["run"], row["metric"]): row["value"] for row in rows if row["task"] == "kind"}
+    assert named["multi-task", "weighted accuracy"] == kind["weighted accuracy"].value
+    assert named["trivial", "weighted accuracy"] == kind["weighted accuracy"].trivial
+    table = mtl.report.scores_table(rows, "validation")
+    assert table[table["task"] == "kind"]["metric"].tolist()[0] == "accuracy"
+    assert "weighted macro_f1" in table["metric"].tolist()
+    # Only where weights are given.
+    assert [score.metric for score in evaluation.scores if score.task == "new"] == ["accuracy", "macro_f1"]
 
 
 def test_weights_of_labels_count_each_label_by_its_own() -> None:
     column = MARKS.copy()
     column[::4, 1] = np.nan
     for class_weight, pairs in (("balanced", None), ({"a": 4.0}, [(1, 4), (1, 1)]), ({"1": (0.5, 2.0)}, [(1, 1), (0.5, 2)])):
-        task = mtl.MultiLabel("marks", classes=["a", "b"], class_weight=class_weight)
+        task = mtl.MultiLabel("marks", classes=["a", "b"], class_weight=class_weight, metrics=["log_loss"])
         data = mtl.data.from_arrays(mtl.Tasks(task), (IMAGES, {"marks": column}), (IMAGES[:20], {"marks": column[:20]}))
         if pairs is None:
             pairs = [compute_class_weight("balanced", classes=np.arange(2), y=c[~np.isnan(c)]) for c in column.T]
@@ -84,6 +111,13 @@ def test_weights_of_labels_count_each_label_by_its_own() -> None:
         of_labels = np.where(positive, weights[:, 1], weights[:, 0])
         assert log["val_marks_loss"] == pytest.approx(np.average(each[known], weights=of_labels[known]), rel=1e-4)
         assert log["val_marks_accuracy"] == pytest.approx(((outputs > 0.5) == positive)[known].mean(), rel=1e-5)
+        evaluation = mtl.evaluate(model, data, cache_dir=False)
+        hit = ((outputs > 0.5) == positive)[known]
+        assert evaluation.value("marks", "weighted accuracy") == pytest.approx(compute_loss(hit, of_labels[known]), rel=1e-6)
+        assert evaluation.value("marks", "weighted log_loss") == pytest.approx(log["val_marks_loss"], rel=1e-4)
+        whole = (((outputs > 0.5) == positive) | ~known).all(axis=1)
+        rows = (of_labels * known).sum(axis=1)
+        assert evaluation.value("marks", "weighted exact_match") == pytest.approx(compute_loss(whole, rows), rel=1e-6)
 
 
 @pytest.mark.parametrize("weight", ["w", {"price": "w", "new": "v"}])
@@ -101,10 +135,10 @@ def test_row_weights_weigh_losses_and_metrics_are_said_with_and_without(weight: 
     assert log["val_new_loss"] == pytest.approx(compute_loss(-np.log(np.where(labels, q, 1 - q)), own["new"]), rel=1e-4)
     evaluation = mtl.evaluate(model, data, cache_dir=False)
     away = np.abs(outputs["price"][:, 0] - data.validation.y["price"])
-    score = next(score for score in evaluation.scores if score.metric == "mae")
-    assert score.value == pytest.approx(away.mean())
-    assert score.weighted == pytest.approx(np.average(away, weights=own["price"]))
-    assert f"weighted {score.weighted:.4g}" in repr(evaluation)
+    assert evaluation.value("price", "mae") == pytest.approx(away.mean())
+    weighted = evaluation.value("price", "weighted mae")
+    assert weighted == pytest.approx(np.average(away, weights=own["price"]))
+    assert f"weighted mae {weighted:.4g} (trivial " in repr(evaluation)
 
 
 def test_a_row_of_weight_0_is_one_without_a_label() -> None:
@@ -123,7 +157,10 @@ def test_a_row_of_weight_0_is_one_without_a_label() -> None:
     model = mtl.build_model(data.tasks, image_shape=data.image_shape)
     evaluation = mtl.evaluate(model, data, cache_dir=False)
     assert evaluation.scores[0].n == (data.validation.weight["kind"] > 0).sum() < len(data.validation)
-    assert evaluation.scores[0].weighted is None
+    counted = data.validation.weight["kind"] > 0
+    outputs, labels = mtl.prediction.predict(model, data.validation)["kind"][counted], data.validation.y["kind"][counted]
+    expected = compute_loss(outputs.argmax(1) == labels, data.train.class_weights["kind"][labels])
+    assert evaluation.value("kind", "weighted accuracy") == pytest.approx(expected)
 
 
 def test_class_weights_follow_the_training_rows() -> None:

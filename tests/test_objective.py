@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mtl_keras import weighting
 from mtl_keras.data import Split
-from mtl_keras.model import MultiTaskModel, Objective
+from mtl_keras.model import Cut, MultiTaskModel, Objective
 from tests import _tiny
 
 N = 6
@@ -21,11 +21,11 @@ FACTORS = {"kind": 0.25, "odd": 4.0, "image": 2.0}
 
 
 def compiled(
-    model: MultiTaskModel, optimizer: Any = "sgd", *, active: tuple[str, ...] = tuple(_tiny.TASKS), on_features: bool = False
+    model: MultiTaskModel, optimizer: Any = "sgd", *, active: tuple[str, ...] = tuple(_tiny.TASKS), cut: Cut | None = None
 ) -> MultiTaskModel:
     """The model itself, compiled as a phase would compile it, but without a graph."""
     objective = Objective(
-        model.part(on_features),
+        model.part(cut),
         tasks=model.recipe.tasks,
         active=active,
         weighting=weighting.get({task: FACTORS[task] for task in active}),
@@ -153,7 +153,7 @@ def behind_features() -> MultiTaskModel:
 def test_a_head_without_a_label_in_the_batch_does_not_move(name: str, behind_features: MultiTaskModel, split: Split) -> None:
     """Its weights and its slots are what the step before left, whatever that left in them."""
     model, optimizer = behind_features, getattr(keras.optimizers, name.split()[0])(learning_rate=0.05, **OPTIONS.get(name, {}))
-    made = compiled(model, optimizer, active=("kind", "odd"), on_features=True)
+    made = compiled(model, optimizer, active=("kind", "odd"), cut=Cut())
     own = {v.path: v for layer in model.head_layers["odd"] for v in layer.weights}
     marks = [path.replace("/", "_") for path in own]
     slots = {v.path: v for v in optimizer.variables if any(mark in v.path for mark in marks)}

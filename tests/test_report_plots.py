@@ -15,8 +15,9 @@ from PIL import Image
 from mtl_keras import report
 from mtl_keras.errors import MTLError
 from mtl_keras.report._drawing import png
+from mtl_keras.report._pictures import pictures
 from tests._figures import faults
-from tests._scores import TRIALS, history, trial
+from tests._scores import TRIALS, history, rows_of, trial
 
 
 class TestPictures:
@@ -136,6 +137,36 @@ class TestPictures:
         titles = [axes.get_ylabel() for axes in report.plot_history(rows, units={"mse": "squared error"}).axes]
         assert titles == ["loss", "accuracy", "loss = mse\n(squared error)", "weighted loss", "skill\n(0 trivial, 1 perfect)"]
         assert "mse" in [axes.get_ylabel() for axes in report.plot_history(history()).axes]
+
+    def test_the_metric_that_is_asked_for_is_drawn(self) -> None:
+        """That of the skill, which need not be the first of the log."""
+        auc: list[Any] = [
+            {**row, "metric": "auc"} for row in history() if (row["task"], row["metric"]) == ("digit", "accuracy")
+        ]
+        rows = history() + [row for row in auc if row["split"] == "validation"]
+        labels = [axes.get_ylabel() for axes in report.plot_history(rows, metrics={"digit": "auc", "image": "psnr"}).axes]
+        assert labels[:4] == ["loss", "auc", "loss", "mse"], "psnr is not in the log"
+        assert [axes.get_ylabel() for axes in report.plot_history(rows).axes][1] == "accuracy"
+
+    def test_a_record_draws_the_metric_of_the_skill(self) -> None:
+        """Also of records whose rows have another metric first."""
+        metrics = rows_of([0.7, 0.8], [0.6, 0.6])
+        metrics += [{**row, "metric": "auc"} for row in metrics if row["task"] == "digit"]
+        log = history() + history(run="single-task", tasks=["digit"])
+        log += [{**row, "metric": "auc"} for row in log if (row["task"], row["metric"]) == ("digit", "accuracy")]
+        record = report.Record(
+            title="A.",
+            question="B?",
+            command="mtl-keras tune c",
+            config={"tasks": [{"name": "digit", "skill": "auc"}, {"name": "image", "skill": None}]},
+            environment={},
+            metrics=metrics + [{**row, "run": "other"} for row in metrics if row["role"] == "approach"],
+            history=log,
+        )
+        figures = {each.name: each.draw() for each in pictures(record) if each.draw is not None}
+        labels = [axes.get_ylabel().partition("\n")[0] for axes in figures["curves.png"].axes]
+        assert labels[:4] == ["loss", "auc", "loss", "mse"]
+        assert any("in auc" in axes.get_xlabel() for axes in figures["gains.png"].axes)
 
     def test_a_skill_over_other_tasks_is_called_so(self) -> None:
         same, other = history(run="same"), history(run="other", tasks=["digit"])

@@ -330,6 +330,25 @@ def test_thousands_are_not_taken_for_decimals(text: str, expected: list[Any], tm
     assert read_table(tmp_path / "t.csv").frame["v"].tolist() == expected
 
 
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_a_decimal_comma_between_commas_or_tabs_is_said(
+    delimiter: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They may as well be two labels, or thousands."""
+    frame = pd.DataFrame({"v": ["1,2", "3", "1,3"], "t": ["a,b", "c", "d"], "w": ["0,5", "7", "8"], "n": [1, 2, 3]})
+    path = write(tmp_path / "t.csv", frame, delimiter)
+    with caplog.at_level("WARNING", "mtl_keras"):
+        assert read_table(path).frame["v"].tolist() == [1.2, 3, 1.3]
+    (said,) = caplog.messages
+    assert "numbers of t.csv are read as decimal signs: '1,2' in column 'v' and 1 more." in said
+    caplog.clear()
+    # Nothing is said where it is stated, or means nothing else.
+    assert read_table(path, decimal=".").frame["v"].tolist() == ["1,2", "3", "1,3"]
+    assert read_table(path, decimal=",").frame["v"].tolist() == [1.2, 3, 1.3]
+    assert read_table(write(tmp_path / "s.csv", frame, ";")).frame["v"].tolist() == [1.2, 3, 1.3]
+    assert not caplog.messages
+
+
 def test_a_mark_at_the_beginning_is_no_part_of_a_name(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("a,b\n1,2\n".encode("utf-16"))
     assert list(read_table(tmp_path / "t.csv", encoding="utf-16-le").frame.columns) == ["a", "b"]

@@ -1,4 +1,4 @@
-"""The table of trials on a terminal of 80 columns."""
+"""Tables on a terminal: trials in 80 columns, and every metric of an evaluation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
-from mtl_keras.cli._show import _show_trials
+import mtl_keras as mtl
+from mtl_keras.cli._show import _show_trials, show_evaluation
+from mtl_keras.evaluation import Evaluation, Score
 
 NAMES = [f"hyperparameter_{number}" for number in range(12)]
 
@@ -33,6 +35,15 @@ def test_thirty_trials_take_a_line_each_of_the_best_ten_on_a_terminal_of_80_colu
     assert "In all trials: shared_depth 1" in text
     assert all(text.count(name + ",") + text.count(name + " ") + text.endswith(name) for name in NAMES), "none is left out"
     assert len(lines) <= 20
+
+
+def test_weighted_metrics_are_rows_of_an_evaluation() -> None:
+    metric = mtl.Binary("odd").metric
+    scores = [Score("odd", each.name, 0.75, 8, each.unit, each.direction, 0.5) for each in (metric, metric.weighted)]
+    out = io.StringIO()
+    show_evaluation(Console(file=out, width=120), Evaluation("test", tuple(scores), 0.5), "a run")
+    rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in out.getvalue().splitlines() if "odd" in line]
+    assert rows == [["odd", "accuracy", "0.7500"], ["odd", "weighted accuracy", "0.7500"]]
 
 
 def test_a_failed_trial_is_said_to_have_failed() -> None:

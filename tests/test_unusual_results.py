@@ -215,6 +215,11 @@ class TestBudgets:
         {"run": "theirs", "task": "kind", "metric": "accuracy", "value": 0.95, "note": "another paper, 200 epochs"},
     )
 
+    def test_what_is_fitted_without_epochs_shows_none(self, tmp_path: Path) -> None:
+        budgets = [report.Budget("a", ("kind",), 10, 0)]
+        shown = page(tmp_path / "study/one", rows("a", "kind", GAINS), budgets=budgets)
+        assert "| a | kind | 10 | – | 5 | – | 40 |" in shown
+
     def test_no_published_value_is_without_its_source(self, tmp_path: Path) -> None:
         metrics = [*rows("a", "kind", GAINS), *[{**each, "metric": "skill"} for each in rows("a", "all", GAINS)]]
         budgets = [report.Budget("a", ("kind",), 10, 2), report.Budget("not measured", ("kind",), 10, 2)]

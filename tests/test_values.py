@@ -428,6 +428,11 @@ def test_a_setting_of_the_command_line_is_refused_by_name_or_survives(field: str
             lambda: STUDY(configurations={"a": Configuration("A.", {}, changes={"backbone": "Small"})}),
             "`configurations['a'].changes` of a study must be changes of its settings: Unknown backbone",
         ),
+        (
+            lambda: STUDY(configurations={"all": Configuration("A.", {})}),
+            "The name of a configuration must not be one that results use. Received: a configuration called 'all'. Choose",
+        ),
+        (lambda: STUDY(configurations={"a/b": Configuration("A.", {})}), "The name of a configuration must be a text"),
         (lambda: STUDY(claims=[]), "`claims` of a study must be a function (record). Received: claims=[]"),
         (lambda: STUDY(finding=lambda: ""), "`finding` of a study must be a function (record). Received"),
         (lambda: STUDY(space=lambda hp: None), "`space` of a study must be a function (hp, context). Received"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtl_keras.cli._options import Image, Inputs, Json, Root, Tasks, read_hints, work
+from mtl_keras.cli._options import Image, Inputs, Json, Root, SkipBad, Tasks, read_hints, work
 from mtl_keras.cli._tables import escape_cell
 
 if TYPE_CHECKING:
@@ -22,11 +22,15 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def check(
-    source: Annotated[str, typer.Argument(help="A table, a folder of images, or a study file (.toml).", metavar="STUDY")],
+    source: Annotated[
+        str,
+        typer.Argument(help="A table, a folder of images, a study file (.toml), or the folder of a run.", metavar="STUDY"),
+    ],
     image: Image = None,
     inputs: Inputs = None,
     tasks: Tasks = None,
     root: Root = None,
+    skip_bad: SkipBad = False,
     html: Annotated[
         Path | None,
         typer.Option(
@@ -42,12 +46,12 @@ def check(
 
         if html is not None:
             _check_html(html)
-        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root}
+        hints = {"image": image, "inputs": inputs, "tasks": tasks, "root": root, "skip_bad": skip_bad}
         file = load_study_file(source, **read_hints(hints))
         if file is None:
             raise MTLError(
-                f"`check` must be given a table, a folder of images or a study file (.toml). Received: {source}. Pass e.g. "
-                "labels.csv."
+                "`check` must be given a table, a folder of images or a study file (.toml), or the folder of a run. Received: "
+                f"{source}. Pass e.g. labels.csv."
             )
         report = inspect_study(file)
         show_report(console.out, report)

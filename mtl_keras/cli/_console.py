@@ -26,6 +26,9 @@ WIDTH = 120
 class _Lines(logging.Handler):
     """Prints each message above the progress bars, as one line of whatever length.
 
+    A message about the rows of a training waits until one begins: every part, fold and seed has its own, and none matters
+    beside an error. The first is printed.
+
     Args:
         console: Of standard error.
     """
@@ -33,8 +36,22 @@ class _Lines(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self.console = console
+        self._waiting: logging.LogRecord | None = None
+        self._training = False
 
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "of_training", False):
+            self._waiting = self._waiting or record
+        else:
+            self._print(record)
+
+    def begin_training(self) -> None:
+        """Print what waits for the first training."""
+        if not self._training and self._waiting is not None:
+            self._print(self._waiting)
+        self._training = True
+
+    def _print(self, record: logging.LogRecord) -> None:
         self.console.print(self.format(record), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -55,10 +72,11 @@ class Work:
         self.stdout = stdout
         self.err = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
         self.out = self.err if as_json else Console(file=stdout, width=None if stdout.isatty() else WIDTH)
+        self._lines = _Lines(self.err)
         self._exit = contextlib.ExitStack()
 
     def __enter__(self) -> Work:
-        handler = _Lines(self.err)
+        handler = self._lines
         # Thirty trainings of a search would log the same message thirty times.
         logged: set[str] = set()
 
@@ -94,6 +112,10 @@ class Work:
         self._exit.close()
         if kind is KeyboardInterrupt:
             raise Interrupted(signal.SIGINT) from error
+
+    def begin_training(self) -> None:
+        """Show what waits for the first training."""
+        self._lines.begin_training()
 
     def answer(self, value: dict[str, Any]) -> None:
         """Print the answer as JSON, if the user asked for it."""

@@ -167,5 +167,5 @@ def reporting(console: Work, **options: Any) -> Iterator[Options]:
     from mtl_keras.cli._progress import ConsoleReporter
     from mtl_keras.runs import Options
 
-    with ConsoleReporter(console.err) as reporter:
+    with ConsoleReporter(console.err, console.begin_training) as reporter:
         yield Options(reporter=reporter, **options)

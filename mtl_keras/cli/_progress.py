@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -21,10 +21,12 @@ class ConsoleReporter(Reporter):
 
     Args:
         console: Of standard error.
+        begin_training: Called when a training begins.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, begin_training: Callable[[], None]) -> None:
         self.console = console
+        self._begin_training = begin_training
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -67,6 +69,7 @@ class ConsoleReporter(Reporter):
 
     def on_training_begin(self, label: str, number: int, total: int, epochs: int) -> None:
         INTERRUPTS.check()
+        self._begin_training()
         self._move("trainings", "Trainings", number - 1, total)
         self._move("epochs", label, 0, epochs)
 

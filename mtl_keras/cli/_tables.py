@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,17 +49,31 @@ def init(
 
             with atomic(output) as temporary:
                 temporary.write_text(draft.text(), encoding="utf-8")
-            console.out.print(f"Wrote {output}. Next: mtl-keras tune {output}", highlight=False, markup=False, soft_wrap=True)
-        else:
-            console.out.print(
-                f"Next: mtl-keras tune {source}, or add -o study.toml to change what was inferred",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+        wrote = "" if output is None else f"Wrote {output}. "
+        hints = {"--image": image, "--inputs": inputs, "--tasks": tasks, "--root": root}
+        given = [word for name, value in hints.items() if value is not None for word in (name, value)]
+        then = next_step([source, *given], output, draft.unordered)
+        console.out.print(f"{wrote}{then}", highlight=False, markup=False, soft_wrap=True)
         console.answer(
             {"source": str(source), "output": None if output is None else str(output), "columns": found.inference.config()}
         )
+
+
+def next_step(named: Sequence[str], output: Path | None, unordered: Sequence[str]) -> str:
+    """Return what to do after `init`, as one line.
+
+    Args:
+        named: The table, and the options that were given.
+        output: The study file that was written, or None.
+        unordered: Names of the tasks whose order has to be stated first.
+    """
+    state = f"state the order of {', '.join(unordered)} there, classes = [...] from the lowest to the highest"
+    if output is not None:
+        tune = shlex.join(["mtl-keras", "tune", str(output)])
+        return f"Next: {state}, then: {tune}" if unordered else f"Next: {tune}"
+    if unordered:
+        return f"Next: {shlex.join(['mtl-keras', 'init', *named, '-o', 'study.toml'])}, and {state}"
+    return f"Next: {shlex.join(['mtl-keras', 'tune', *named])}, or add -o study.toml to change what was inferred"
 
 
 def _check_output(output: Path, force: bool) -> None:

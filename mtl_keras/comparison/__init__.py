@@ -7,7 +7,7 @@ the comparison is resumed. A search ends in the same way, with one approach.
 
 from __future__ import annotations
 
-from mtl_keras.comparison._approach import Approach
+from mtl_keras.comparison._approach import Approach, check_approach
 from mtl_keras.comparison._compare import check_approaches, compare, compare_plans
 from mtl_keras.comparison._comparison import Comparison
 from mtl_keras.comparison._results import Results
@@ -17,6 +17,7 @@ __all__ = [
     "Approach",
     "Comparison",
     "Results",
+    "check_approach",
     "check_approaches",
     "compare",
     "compare_plans",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +13,31 @@ from mtl_keras.errors import MTLError, check_count, check_function, check_instan
 from mtl_keras.files import check_name
 from mtl_keras.runs import Plan
 
-__all__ = ["SINGLE", "Approach"]
+__all__ = ["SINGLE", "Approach", "check_approach"]
 
 #: Label of baselines.
 SINGLE = "single-task"
+#: Labels that results use themselves, in addition to every one that contains `single-task`.
+RESERVED = ("trivial", "all", "task", "metric", "unit", "better", "n")
+
+
+def check_approach(what: str, name: Any) -> str:
+    """Return the name of an approach, after checking that it can be part of a file's name and a label in results.
+
+    Args:
+        what: What it is the name of, for the message, e.g. `"an approach"`.
+        name: The name received.
+
+    Raises:
+        MTLError: If it cannot.
+    """
+    name = check_name(what, name)
+    if name in RESERVED or SINGLE in name:
+        raise MTLError(
+            f"The name of {what} must not be one that results use. Received: {what} called {name!r}. Choose another name, "
+            f"without {SINGLE!r}."
+        )
+    return name
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +65,7 @@ class Approach:
 
     def __post_init__(self) -> None:
         of = "an approach"
-        check_name(of, self.name)
+        check_approach(of, self.name)
         check_instance("plan", self.plan, Plan, "Pass mtl.Plan(recipe, phases).", of=of)
         several = isinstance(self.seeds, Sequence | np.ndarray) and not isinstance(self.seeds, str | bytes)
         seeds = tuple(check_count("seeds", each, minimum=0, of=of) for each in self.seeds) if several else ()

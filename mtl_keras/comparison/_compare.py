@@ -7,22 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from mtl_keras.comparison._approach import SINGLE, Approach
+from mtl_keras.comparison._approach import Approach
 from mtl_keras.comparison._comparison import Comparison
 from mtl_keras.comparison._jobs import list_jobs
 from mtl_keras.comparison._run import run_approaches
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError, check_count, check_function, check_instance, check_path, check_seed, describe, unknown
-from mtl_keras.files import check_name
 from mtl_keras.model import Recipe
 from mtl_keras.runs import Options, Plan, Reporter, RunFolder, Trainer
 from mtl_keras.tasks import Tasks
 from mtl_keras.training import Phase, check
 
 __all__ = ["check_approaches", "compare", "compare_plans"]
-
-#: Labels that results use themselves, in addition to every one that contains `single-task`.
-RESERVED = ("trivial", "all", "task", "metric", "unit", "better", "n")
 
 Baseline = Literal["single-task"] | Sequence[str] | None
 
@@ -182,12 +178,6 @@ def check_approaches(trainer: Trainer, approaches: Sequence[Approach]) -> None:
             "A comparison must have at least one approach. Received: none. Give e.g. {'equal': mtl.Phase(epochs=10)}."
         )
     for each in approaches:
-        check_name("an approach", each.name)
-        if each.name in RESERVED or SINGLE in each.name:
-            raise MTLError(
-                f"The name of an approach must not be one that results use. Received: an approach called {each.name!r}. "
-                f"Choose another name, without {SINGLE!r}."
-            )
         data = each.data(each.seeds[0])
         own = each.plan.recipe.tasks
         for name in own:

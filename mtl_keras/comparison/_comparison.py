@@ -109,7 +109,10 @@ class Comparison:
             MTLError: If there is no such task or metric.
         """
         if what == "history":
-            return report.plot_history(self.history, units={row["metric"]: row["unit"] for row in self.metrics})
+            units = {row["metric"]: row["unit"] for row in self.metrics}
+            # The first row of a task is that of its own metric.
+            own = {row["task"]: row["metric"] for row in reversed(self.metrics) if row["task"] != "all"}
+            return report.plot_history(self.history, units=units, metrics=own)
         if what is None:
             return report.plot_approaches(self.metrics, self.split, published=self.published, resplit=self.resplit)
         known = sorted({f"{row['task']}/{row['metric']}" for row in self.metrics})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from mtl_keras.evaluation import Evaluation
 from mtl_keras.model import MultiTaskModel
 from mtl_keras.report import Budget, ConfusionRow, HistoryRow, MetricsRow
 
-__all__ = ["Results", "choose_best", "keep_trivial_once", "with_mean_skill"]
+__all__ = ["Results", "choose_best", "with_mean_skill", "with_mean_trivial"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,17 +95,36 @@ def _validation_skill(job: Job, tasks: Collection[str]) -> float:
     return own.mean_skill(values, trivial)
 
 
-def keep_trivial_once(metrics: Sequence[MetricsRow]) -> list[MetricsRow]:
-    """Return the rows with those of the trivial predictor once per split, task and metric: the first of each."""
-    seen: set[tuple[Any, ...]] = set()
-    kept = []
-    for row in metrics:
-        key = (row["split"], row["task"], row["metric"])
-        if row["role"] != "trivial" or key not in seen:
-            kept.append(row)
-        if row["role"] == "trivial":
-            seen.add(key)
+def with_mean_trivial(trainings: Iterable[tuple[int, Sequence[MetricsRow]]]) -> list[MetricsRow]:
+    """Return the rows of all trainings, with those of the trivial predictor once per split, task and metric.
+
+    Trainings of other numbers may have other rows, such as those of another fold, and then have another trivial predictor: the
+    value is its mean over the numbers, where it has one.
+
+    Args:
+        trainings: Number and rows of each training.
+    """
+    parts = [(number, [*rows]) for number, rows in trainings]
+    values: dict[tuple[Any, ...], dict[int, float]] = {}
+    for number, rows in parts:
+        for row in rows:
+            if row["role"] == "trivial":
+                values.setdefault(_trivial_key(row), {}).setdefault(number, row["value"])
+    kept: list[MetricsRow] = []
+    for _, rows in parts:
+        for row in rows:
+            if row["role"] != "trivial":
+                kept.append(row)
+            elif (by_number := values.pop(_trivial_key(row), None)) is not None:
+                known = [value for value in by_number.values() if not math.isnan(value)]
+                # Of equal values none is rounded.
+                same = len(set(known)) < 2
+                kept.append(row if same and len(known) == len(by_number) else {**row, "value": fmean(known or [math.nan])})
     return kept
+
+
+def _trivial_key(row: MetricsRow) -> tuple[Any, ...]:
+    return row["split"], row["task"], row["metric"]
 
 
 def with_mean_skill(metrics: Sequence[MetricsRow]) -> list[MetricsRow]:

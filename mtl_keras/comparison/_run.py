@@ -13,7 +13,7 @@ import numpy as np
 from mtl_keras.backbones import Backbone
 from mtl_keras.comparison._approach import SINGLE, Approach
 from mtl_keras.comparison._jobs import Job, list_jobs
-from mtl_keras.comparison._results import Results, choose_best, keep_trivial_once, with_mean_skill
+from mtl_keras.comparison._results import Results, choose_best, with_mean_skill, with_mean_trivial
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.files import seal, write_json
 from mtl_keras.model import MultiTaskModel
@@ -60,9 +60,9 @@ def run_approaches(
         # Here, since a process may have been killed right after it had finished the job.
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
     summaries = [job.summary() for job in jobs]
-    metrics: list[MetricsRow] = with_roles(row for summary in summaries for row in summary["metrics"])
+    metrics = with_mean_trivial((job.seed, with_roles(each["metrics"])) for job, each in zip(jobs, summaries, strict=True))
     history: list[HistoryRow] = with_roles(row for summary in summaries for row in summary["history"])
-    metrics = keep_trivial_once(metrics + _evaluate_test_split(trainer, folder, jobs, what))
+    metrics += _evaluate_test_split(trainer, folder, jobs, what)
     chosen = choose_best(approaches, jobs)
     model = _load_best(trainer, chosen)
     evaluation = evaluate(model, chosen.rows(), "validation", cache_dir=trainer.cache_dir)
@@ -136,7 +136,7 @@ def _evaluate_test_split(trainer: Trainer, folder: Path, jobs: Sequence[Job], wh
                 evaluation, run=job.label, role=job.role, seed=job.seed, phase=len(job.plan.phases) - 1, epoch_kind=kind
             )
         rows += trivial_rows(evaluation)
-    rows = keep_trivial_once([row for job in jobs for row in found[job.folder.name]])
+    rows = with_mean_trivial((job.seed, found[job.folder.name]) for job in jobs)
     log_test_evaluation(folder, what, rows)
     return rows
 

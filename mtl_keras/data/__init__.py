@@ -52,7 +52,7 @@ from mtl_keras.data._stored import read_errors
 from mtl_keras.data._stratify import stratified_folds
 from mtl_keras.data._survey import Survey, survey_table
 from mtl_keras.data._table import from_table
-from mtl_keras.data._trivial import trivial_scores
+from mtl_keras.data._trivial import label_weights, trivial_scores
 from mtl_keras.data._views import parse_views
 from mtl_keras.errors import unknown
 from mtl_keras.files import check_source
@@ -83,6 +83,7 @@ __all__ = [
     "from_folders",
     "from_table",
     "infer_source",
+    "label_weights",
     "list_folder",
     "load",
     "loading",

@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -231,6 +231,7 @@ class Data:
         splits: Sequence[str] = ("train", "validation"),
         progress: Callable[[int, int], None] | None = None,
         batch_size: int = 128,
+        dtype: Literal["float32", "float16"] = "float32",
     ) -> Data:
         """Return the data with the inputs of some splits replaced by a frozen trunk's features.
 
@@ -246,6 +247,7 @@ class Data:
             splits: Names of the splits to replace; default `("train", "validation")`.
             progress: Called with the rows done and the total, over all splits.
             batch_size: Images per call of the trunk; default 128.
+            dtype: Type in which features are kept; default `"float32"`.
 
         Raises:
             MTLError: If the data holds features already, has online augmentation or lacks such a split, or the cache
@@ -280,7 +282,8 @@ class Data:
             for rows in slices:
                 part = split.x[rows]
                 images = part if split.views is None else part.reshape(-1, *part.shape[2:])
-                x = cache.features(trunk, images, fingerprint, cache_dir, batch_size=batch_size, progress=report, digest=digest)
+                how: dict[str, Any] = {"batch_size": batch_size, "progress": report, "digest": digest, "dtype": dtype}
+                x = cache.features(trunk, images, fingerprint, cache_dir, **how)
                 found.append(x if split.views is None else x.reshape(len(part), split.views, *x.shape[1:]))
                 before += len(images)
             replaced[name] = split.with_x(found[0] if len(found) == 1 else np.concatenate(found))

@@ -55,11 +55,13 @@ class Draft:
         file: The study file.
         comments: For `StudyFile.text`: why everything is as it is.
         inference: The columns.
+        unordered: Names of the tasks whose order must be stated in the study file before anything can be trained.
     """
 
     file: StudyFile
     comments: Mapping[str, str]
     inference: Inference
+    unordered: tuple[str, ...] = ()
 
     def text(self) -> str:
         """Return the study file with its comments."""
@@ -131,7 +133,8 @@ def draft_study(source: Source, beside: str | Path | None = None) -> Draft:
         settings=settings,
         summary=f"One network for {what}, from {'images' if inference.of('image') else 'columns'} of {name}.",
     )
-    return Draft(file, {**notes, **why, **_comment(file, inference, names, rows)}, inference)
+    unordered = tuple(name for name, column in names.items() if _lacks_order(column))
+    return Draft(file, {**notes, **why, **_comment(file, inference, names, rows)}, inference, unordered)
 
 
 def study_name(path: Path) -> str:

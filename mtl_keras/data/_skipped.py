@@ -45,7 +45,12 @@ class SkippedRow:
 
 
 def read_good_rows(
-    frame: pd.DataFrame, read: Callable[[pd.DataFrame], T], on_error: OnError, labels: Sequence[str] = ()
+    frame: pd.DataFrame,
+    read: Callable[[pd.DataFrame], T],
+    on_error: OnError,
+    labels: Sequence[str] = (),
+    *,
+    warn: bool = True,
 ) -> tuple[T, np.ndarray, tuple[SkippedRow, ...]]:
     """Return what `read` makes of a table, or of its good rows.
 
@@ -55,6 +60,7 @@ def read_good_rows(
             without these rows until there are none, since some are only seen when others are gone.
         on_error: `"raise"`, or `"skip"` to set these rows aside with a warning that says what it costs.
         labels: Columns whose classes the warning names.
+        warn: Whether to log the warning; default True.
 
     Returns:
         What `read` returned, the numbers of the rows that were used, ascending, and the rows that were set aside.
@@ -82,7 +88,7 @@ def read_good_rows(
         else:
             break
     skipped.sort(key=lambda each: each.row)
-    if skipped:
+    if skipped and warn:
         _log.warning("%s", describe_cost(frame, skipped, labels))
     return result, kept, tuple(skipped)
 

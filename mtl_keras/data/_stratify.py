@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["choose_folds", "label_strata", "stratified_choice", "stratified_folds", "strata_of"]
 
 _log = logging.getLogger("mtl_keras")
+#: What marks a message about the rows of a training: the command line shows the first one, once a training begins.
+OF_TRAINING = {"of_training": True}
 
 
 def stratified_choice(strata: Sequence[np.ndarray], n: int, count: int, seed: int) -> np.ndarray:
@@ -63,6 +65,7 @@ def stratified_choice(strata: Sequence[np.ndarray], n: int, count: int, seed: in
                 "Split: %d rows are in %d strata too small to be divided in proportion; they are pooled.",
                 short,
                 int(((sizes > 0) & (sizes * share < 1)).sum()),
+                extra=OF_TRAINING,
             )
         left &= ~kept
     return np.sort(_choose_in_proportion(group[order], order, count))

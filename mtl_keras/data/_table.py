@@ -125,6 +125,24 @@ class TableReader:
                 x, _ = encoder.transform(frame)
         return TableRows(known, labels, weights, class_names, sides, drawn, files, encoder, x)
 
+    def read_all(self, frame: pd.DataFrame, images: ImageReader) -> tuple[TableRows, np.ndarray]:
+        """Read rows and their inputs.
+
+        Raises:
+            MTLError: If anything is wrong.
+        """
+        problems = Problems()
+        rows = self.read(frame, problems)
+        x = rows.x if rows.files is None else _read_images(rows.files, images, str(self.image), problems)
+        problems.raise_all()
+        assert x is not None
+        return rows, x
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns that labels are read from."""
+        return tuple(dict.fromkeys(c for task in self.tasks.values() if not task.from_input for c in task.columns_read))
+
 
 def from_table(
     table: pd.DataFrame | str | os.PathLike[str] | Table,
@@ -191,19 +209,10 @@ def from_table(
     """
     options = ImageOptions(image_size, channels, background, max_pixels)
     whole, reader = plan_table(table, tasks, image, inputs, root, suffix, splits, weight, seed)
-
     images = ImageReader(reader.root, options, cache_dir)
-
-    def read(frame: pd.DataFrame) -> tuple[TableRows, np.ndarray]:
-        problems = Problems()
-        rows = reader.read(frame, problems)
-        x = rows.x if rows.files is None else _read_images(rows.files, images, str(image), problems)
-        problems.raise_all()
-        assert x is not None
-        return rows, x
-
-    labeled = [column for task in reader.tasks.values() if not task.from_input for column in task.columns_read]
-    (rows, x), _, skipped = read_good_rows(whole.frame, read, on_error, list(dict.fromkeys(labeled)))
+    (rows, x), _, skipped = read_good_rows(
+        whole.frame, lambda frame: reader.read_all(frame, images), on_error, reader.label_columns
+    )
     everything = make_split(rows.tasks, x, rows.labels, "train", rows.weights)
     parts = {
         side: replace(everything.take(np.flatnonzero(rows.sides == side)), name=side) for side in np.unique(rows.sides).tolist()

@@ -9,13 +9,14 @@ at once. Features are verified each time they are loaded, images that stay on th
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import filelock
 import numpy as np
@@ -80,6 +81,7 @@ def features(
     batch_size: int = 128,
     progress: Callable[[int, int], None] | None = None,
     digest: str | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
 ) -> np.ndarray:
     """Return the trunk's features of all images, computing only those that are not in the cache.
 
@@ -91,9 +93,10 @@ def features(
         batch_size: Images per call; default 128.
         progress: Called with the rows done and the total.
         digest: Of the images, by `digest_array`; None (default) computes it.
+        dtype: Type in which they are kept: `"float32"` (default) or `"float16"`, in which numbers above 65,504 are cut to it.
 
     Returns:
-        float32 `[n, ...]`, in memory if smaller than a quarter of it, else mapped read-only from the file.
+        `[n, ...]`, in memory if smaller than a quarter of it, else mapped read-only from the file.
 
     Raises:
         MTLError: If the folder cannot be written or the disk is full; no partial file remains.
@@ -105,12 +108,12 @@ def features(
     if None in row_shape:
         row_shape = trunk.compute_output_shape((1, *images.shape[1:]))[1:]
     shape = (len(images), *row_shape)
-    parts = [digest_trunk(trunk, fingerprint), digest or digest_array(images), "float32", keras.__version__]
+    parts = [digest_trunk(trunk, fingerprint), digest or digest_array(images), dtype, keras.__version__]
     folder = Path(cache_dir).expanduser() / digest_json(parts)
-    in_memory = 4 * math.prod(shape) < MEMORY_SHARE * psutil.virtual_memory().total
-    compute = _forward(trunk, images, batch_size)
+    in_memory = np.dtype(dtype).itemsize * math.prod(shape) < MEMORY_SHARE * psutil.virtual_memory().total
+    compute = _forward(trunk, images, batch_size, dtype)
     header = {IDENTITY: fingerprint}
-    return _store.load_rows(folder, header, shape, compute, in_memory=in_memory, progress=progress)
+    return _store.load_rows(folder, header, shape, compute, dtype=dtype, in_memory=in_memory, progress=progress)
 
 
 def entries(cache_dir: str | os.PathLike[str]) -> list[CacheEntry]:
@@ -190,18 +193,23 @@ def _files(folder: Path) -> list[Path]:
     return [folder / name for name in _store.FILES] if re.fullmatch("[0-9a-f]{32}", folder.name) else []
 
 
-def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int) -> Callable[[int, int], np.ndarray]:
+def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int, dtype: str) -> Callable[[int, int], np.ndarray]:
     """Return a function `(start, stop)` that computes the features of the images from `start` to before `stop`."""
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec([None, *images.shape[1:]], images.dtype)])
     def call(batch: tf.Tensor) -> tf.Tensor:
-        return tf.cast(trunk(batch, training=False), tf.float32)
+        features = tf.cast(trunk(batch, training=False), tf.float32)
+        return features if dtype == "float32" else tf.cast(tf.clip_by_value(features, tf.float16.min, tf.float16.max), dtype)
 
-    # Traced here and not in the first call, which TensorFlow would count as retracing after those of other trunks.
-    traced = call.get_concrete_function()
+    @functools.cache
+    def trace() -> Callable[[tf.Tensor], tf.Tensor]:
+        # Not by calling, which TensorFlow would count as retracing after those of other trunks.
+        return call.get_concrete_function()
 
     def compute(start: int, stop: int) -> np.ndarray:
+        # Traced where rows are missing only, since this takes as long as many rows of features do.
+        traced = trace()
         # All batches are queued first: an accelerator computes one batch while the next is transferred.
         parts = [traced(tf.constant(np.asarray(images[i : min(i + batch_size, stop)]))) for i in range(start, stop, batch_size)]
         return np.concatenate([part.numpy() for part in parts])

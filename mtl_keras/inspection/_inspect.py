@@ -27,6 +27,7 @@ from mtl_keras.inspection._near_duplicates import check_near_duplicates
 from mtl_keras.inspection._refused import check_refused
 from mtl_keras.inspection._report import Photo, Report
 from mtl_keras.inspection._rows import Rows
+from mtl_keras.inspection._set_aside import check_set_aside
 from mtl_keras.inspection._split_sizes import check_split_sizes
 from mtl_keras.inspection._targets import check_targets
 
@@ -35,6 +36,7 @@ __all__ = ["CHECKS", "COUNTS", "inspect"]
 #: Every check by the name that its findings have.
 CHECKS: Mapping[str, Callable[[Rows], Iterable[Finding]]] = {
     "refused": check_refused,
+    "set_aside": check_set_aside,
     "split_sizes": check_split_sizes,
     "missing_labels": check_missing_labels,
     "class_balance": check_class_balance,

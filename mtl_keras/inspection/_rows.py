@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_keras.data import ImageOptions
+from mtl_keras.data import ImageOptions, SkippedRow
 from mtl_keras.errors import MTLError
 from mtl_keras.inspection._labels import Labels
 from mtl_keras.inspection._photos import Photos, read_photos
@@ -38,6 +38,8 @@ class Rows:
         files: Image of each row, None where there is none; default empty, the inputs are no images.
         image_size: Height and width in px that images are resized to; None (default) keeps their size.
         refused: What training refuses of these rows; default nothing.
+        skipped: Rows that training leaves out on request, and which are not among these; default none.
+        cost: What that costs, in words; default empty.
         max_pixels: Largest number of pixels of an image; default 89 million.
     """
 
@@ -50,6 +52,8 @@ class Rows:
     files: Sequence[Path | None] = ()
     image_size: tuple[int, int] | None = None
     refused: tuple[MTLError, ...] = ()
+    skipped: tuple[SkippedRow, ...] = ()
+    cost: str = ""
     max_pixels: int = ImageOptions.max_pixels
 
     def __len__(self) -> int:

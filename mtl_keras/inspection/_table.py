@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -37,6 +37,7 @@ def inspect_table(
     max_pixels: int = ImageOptions.max_pixels,
     splits: Splits | str | Mapping[str, Any] | None = None,
     weight: str | Mapping[str, str] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
     seed: int = 0,
     name: str | None = None,
 ) -> Report:
@@ -55,6 +56,8 @@ def inspect_table(
         max_pixels: See there.
         splits: See there.
         weight: See there.
+        on_error: See there. `"raise"` (default) reports bad rows as errors; `"skip"` says what leaving them out costs, and
+            checks the other rows.
         seed: See there.
         name: See there.
 
@@ -68,7 +71,17 @@ def inspect_table(
     """
     options = ImageOptions(image_size, channels, background, max_pixels)
     survey = survey_table(
-        table, tasks, image=image, inputs=inputs, root=root, suffix=suffix, splits=splits, weight=weight, seed=seed
+        table,
+        tasks,
+        image=image,
+        inputs=inputs,
+        root=root,
+        suffix=suffix,
+        splits=splits,
+        weight=weight,
+        max_pixels=options.max_pixels,
+        on_error=on_error,
+        seed=seed,
     )
     return inspect(
         Rows(
@@ -81,6 +94,8 @@ def inspect_table(
             survey.files,
             options.image_size,  # type: ignore[arg-type]  # it has become a pair
             survey.errors,
+            survey.skipped,
+            survey.cost,
             options.max_pixels,
         )
     )

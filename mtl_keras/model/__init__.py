@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.model._build import build_model
+from mtl_keras.model._cut import Cut, layers_before
 from mtl_keras.model._finite import changing_weights
 from mtl_keras.model._gramian import At
 from mtl_keras.model._hooks import WeightingUpdate, refuse_backups
@@ -16,6 +17,7 @@ from mtl_keras.recipe import Recipe
 
 __all__ = [
     "At",
+    "Cut",
     "Decoder",
     "Head",
     "MultiTaskModel",
@@ -26,6 +28,7 @@ __all__ = [
     "changing_weights",
     "directions",
     "get_optimizer",
+    "layers_before",
     "read_metadata",
     "refuse_backups",
 ]

@@ -12,9 +12,10 @@ import keras
 from mtl_keras import backbones
 from mtl_keras import tasks as task_kinds
 from mtl_keras.backbones import Backbone
-from mtl_keras.errors import MTLError, describe, unknown
+from mtl_keras.errors import MTLError, describe
 from mtl_keras.heads import Decoder, Head
 from mtl_keras.layers import apply_pooling
+from mtl_keras.model._cut import layers_before
 from mtl_keras.model._graph import layers_on_path, repeated_names
 from mtl_keras.model._model import MultiTaskModel
 from mtl_keras.normalization import RepeatForDomains, SelectDomain, use_domain_batch_norm
@@ -195,9 +196,6 @@ def _freeze(backbone: keras.Model, freeze: bool | str) -> None:
     if freeze is True:
         backbone.trainable = False
         return
-    names = [layer.name for layer in backbone.layers]
-    start = next((i for i, name in enumerate(names) if name == freeze or name.startswith(freeze)), None)
-    if not freeze or start is None:
-        raise unknown("layer or block to train from", freeze, names)
-    for index, layer in enumerate(backbone.layers):
-        layer.trainable = index >= start
+    frozen = {id(layer) for layer in layers_before(backbone, freeze)}
+    for layer in backbone.layers:
+        layer.trainable = id(layer) not in frozen

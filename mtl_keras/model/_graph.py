@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-__all__ = ["layers_on_path", "network_from", "origin", "repeated_names"]
+__all__ = ["call_again", "layers_on_path", "network_from", "origin", "repeated_names"]
 
 
 def layers_on_path(end: Any, stops: Iterable[Any] = ()) -> tuple[str, ...]:
@@ -67,15 +67,15 @@ def network_from(start: Any, outputs: Mapping[str, Any], replaced: Sequence[tupl
     cuts = {"input": start, **dict(replaced)}
     inputs = {name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in cuts.items()}
     known = {id(tensor): inputs[name] for name, tensor in cuts.items()}
-    return keras.Model(inputs, {name: _call_again(output, known) for name, output in outputs.items()})
+    return keras.Model(inputs, {name: call_again(output, known) for name, output in outputs.items()})
 
 
-def _call_again(tensor: Any, known: dict[int, Any]) -> Any:
+def call_again(tensor: Any, known: dict[int, Any]) -> Any:
     """Return what a symbolic tensor becomes where those in `known`, by identity, are others."""
     if id(tensor) not in known:
         operation, node = origin(tensor)
         for parent in node.input_tensors:
-            _call_again(parent, known)
+            call_again(parent, known)
         args, kwargs = node.arguments.fill_in(known)
         known.update(zip(map(id, node.outputs), keras.tree.flatten(operation(*args, **kwargs)), strict=True))
     return known[id(tensor)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from mtl_keras.errors import MTLError
 from mtl_keras.model._compiled import get_compiled, set_compiled
+from mtl_keras.model._cut import Cut
 from mtl_keras.model._gramian import check_weighting
 from mtl_keras.model._idle import optimizer_parts
 from mtl_keras.model._optimizer import get_optimizer
@@ -45,7 +46,7 @@ class JointTraining(keras.Model):
         """The layers that hold the units of standardized labels, by task."""
         raise NotImplementedError
 
-    def part(self, on_features: bool, sources: Iterable[str] = ()) -> keras.Model:
+    def part(self, cut: Cut | None = None, sources: Iterable[str] = ()) -> keras.Model:
         """Return the part of the network that is trained."""
         raise NotImplementedError
 
@@ -128,7 +129,7 @@ class JointTraining(keras.Model):
                 )
             with self.distribute_strategy.scope():
                 objective = Objective(
-                    self.part(on_features=False),
+                    self.part(),
                     tasks=self.recipe.tasks,
                     active=tuple(self.recipe.tasks),
                     weighting=get_weighting("equal" if weighting is None else weighting),

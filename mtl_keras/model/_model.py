@@ -13,6 +13,7 @@ import numpy as np
 
 from mtl_keras.errors import MTLError, unknown
 from mtl_keras.model import _saving
+from mtl_keras.model._cut import Cut, cut_position, layers_before, network_before, network_behind
 from mtl_keras.model._fitting import Fitting
 from mtl_keras.model._graph import layers_on_path, network_from
 from mtl_keras.model._tracing import count_alone
@@ -138,11 +139,41 @@ class MultiTaskModel(Fitting):
         random = any(getattr(layer, "seed_generator", None) is not None for layer in backbone.layers)
         return self.recipe.backbone.resolve().batch_norm == "inference" or not random
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Return, as plain JSON values, what determines the features of an image besides the weights of the trunk."""
+    def frozen_cut(self, train_from: str | None) -> Cut | None:
+        """Return the place in the trunk up to which the output for an image stays the same in training; None if there is none.
+
+        Args:
+            train_from: The layer or block of the backbone from which on the trainable flags allow training, if they were set
+                so; None if there is no such layer.
+        """
+        if self.frozen_trunk:
+            return Cut()
+        if train_from is None or self.recipe.batch_norm_groups:
+            return None
+        before = layers_before(self.get_layer("backbone"), train_from)
+        random = any(getattr(layer, "seed_generator", None) is not None for layer in before)
+        fixed = self.recipe.backbone.resolve().batch_norm == "inference" or not random
+        return Cut(train_from) if fixed and any(layer.weights for layer in before) else None
+
+    def before(self, cut: Cut) -> keras.Model:
+        """Return the network from images to a cut of the trunk; it shares this model's layers.
+
+        Raises:
+            MTLError: If several tensors cross the cut.
+        """
+        return self.trunk if cut.layer is None else network_before(self.trunk, cut.layer)
+
+    def fingerprint(self, cut: Cut | None = None) -> dict[str, Any]:
+        """Return, as plain JSON values, what determines the features of an image besides the weights of the trunk.
+
+        Args:
+            cut: For the features at a cut of the trunk; default those at its end.
+        """
         types = sorted({layer.compute_dtype for layer in self.get_layer("backbone").layers} - {"float32"})
         precision = {"compute_dtypes": types} if types else {}
-        return {"backbone": self.recipe.backbone.resolve().config(), "image_shape": list(self.recipe.image_shape), **precision}
+        within = {} if cut is None or cut.layer is None else {"cut": cut_position(self.trunk, cut.layer)}
+        backbone = self.recipe.backbone.resolve().config()
+        return {"backbone": backbone, "image_shape": list(self.recipe.image_shape), **precision, **within}
 
     def layers_for_task(self, task: str) -> list[keras.layers.Layer]:
         """Return the layers between the images and the output of a task, those of the tasks it depends on included."""
@@ -216,11 +247,11 @@ class MultiTaskModel(Fitting):
                 "build mtl.Backbone('MLP', columns=data.columns) from training rows that lack some."
             )
 
-    def part(self, on_features: bool, sources: Iterable[str] = ()) -> keras.Model:
+    def part(self, cut: Cut | None = None, sources: Iterable[str] = ()) -> keras.Model:
         """Return the part of the network that a phase runs through; it shares this model's layers.
 
         Args:
-            on_features: Whether it starts from the features of the trunk rather than from images.
+            cut: Where it starts in the trunk; None (default) starts from images.
             sources: Tasks whose outputs become inputs.
 
         Returns:
@@ -228,10 +259,12 @@ class MultiTaskModel(Fitting):
             an entry for each source, to the outputs that are trained, by task.
         """
         sources = tuple(sources)
-        if not on_features and not sources and not self.unit_layers:
+        if cut is None and not sources and not self.unit_layers:
             return self
         replaced = [(name, self.output[name]) for name in sources]
-        return network_from(self.features if on_features else self.input, self.standard_outputs, replaced)
+        if cut is not None and cut.layer is not None:
+            return network_behind(self.trunk, cut.layer, self.standard_outputs, replaced)
+        return network_from(self.input if cut is None else self.features, self.standard_outputs, replaced)
 
     # Functions that are traced
 

@@ -82,16 +82,23 @@ def plot_approaches(
     return figure
 
 
-def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test", *, resplit: float = 0.0) -> NotebookFigure:
+def plot_gains(
+    metrics_rows: Iterable[MetricsRow],
+    split: str = "test",
+    *,
+    metrics: Mapping[str, str] | None = None,
+    resplit: float = 0.0,
+) -> NotebookFigure:
     """Plot what each approach gains over its single-task baselines with the same seeds, at the best epoch.
 
     Args:
         metrics_rows: Rows as from `metrics_rows`, with those of the baselines.
         split: `"test"` (default), `"validation"` or `"train"`.
+        metrics: Metric of each task; default each task's own.
         resplit: As for `plot_approaches`.
 
     Returns:
-        One panel a task, with its own metric: a dot for each seed, their mean, from 5 seeds on with its 95 % paired t
+        One panel a task, with its metric: a dot for each seed, their mean, from 5 seeds on with its 95 % paired t
         interval. Right of 0 is better for every metric. Approaches without baselines are left out.
 
     Raises:
@@ -102,8 +109,9 @@ def plot_gains(metrics_rows: Iterable[MetricsRow], split: str = "test", *, respl
     rows, split, resplit = given_metrics(metrics_rows), check_split(split), check_resplit(resplit)
     values, directions = values_of(rows, split), directions_of(rows)
     approaches = approaches_of(roles_of(row for row in rows if row["run"] in values))
+    metrics = None if metrics is None else check_metrics("metrics", metrics)
     gains: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for key in main_metrics(rows, split):
+    for key in main_metrics(rows, split, metrics):
         sign = -1.0 if directions[key] == "min" else 1.0
         for run in approaches:
             pairs = subtract(values[run].get(key, {}), values.get(baseline_of(run, values), {}).get(key, {}))

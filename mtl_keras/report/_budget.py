@@ -21,7 +21,7 @@ class Budget:
         run: Label of an approach or of baselines.
         tasks: The tasks that have as many training rows as each other.
         rows: Number of originals in the training split with a label of the task; views of one original count once.
-        epochs: Maximum number of epochs, over all phases.
+        epochs: Maximum number of epochs, over all phases; 0 for what is fitted without epochs, such as scikit-learn's models.
     """
 
     run: str

@@ -47,7 +47,8 @@ def budget_table(record: Record, shown: Sequence[str]) -> pd.DataFrame:
             for split in ("validation", "test")
         ]
         own = [row for row in sources if row["run"] == each.run and row["task"] in (*each.tasks, "all")]
-        trained = (each.rows, each.epochs, len(seeds.get(each.run, ())))
+        # What is fitted without epochs, such as a model of scikit-learn, has none.
+        trained = (each.rows, each.epochs or MISSING, len(seeds.get(each.run, ())))
         table.append((each.run, _names(each.tasks), *trained, *n, _notes(own)))
     table += _published_only(record, sources)
     columns = ["approach", "tasks", "training rows", "epochs", "seeds", "n validation", "n test", "published"]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mtl_keras.errors import MTLError, check_mapping, check_names
+from mtl_keras.report._check import check_metrics
 from mtl_keras.report._curves import Curve, Key, curves_of, is_wide, seeds_text
 from mtl_keras.report._roles import label_of, roles_of, with_roles
 from mtl_keras.report._rows import HistoryRow, given_history
@@ -30,13 +31,16 @@ Panel = tuple[str, str]
 Shown = dict[tuple[str, str], Curve]
 
 
-def plot_history(history_rows: Iterable[HistoryRow], *, units: Mapping[str, str] | None = None) -> Figure:
+def plot_history(
+    history_rows: Iterable[HistoryRow], *, units: Mapping[str, str] | None = None, metrics: Mapping[str, str] | None = None
+) -> Figure:
     """Plot loss and metric of each task and the mean skill against the epoch.
 
     Args:
         history_rows: Rows as from `history_rows`; each run has a color. The single-task baselines of all tasks share a color
             and are left out of the panels on all tasks. Baselines that belong to one approach have its color, paler.
         units: Unit of each metric in words, e.g. `{"accuracy": "fraction of rows"}`.
+        metrics: Metric of each task, e.g. that of its skill; default, and where the rows do not have it, the first one.
 
     Returns:
         Loss above metric of each task, one panel where both are the same, then the whole model's; the axis of a loss that
@@ -54,8 +58,11 @@ def plot_history(history_rows: Iterable[HistoryRow], *, units: Mapping[str, str]
     rows = given_history(history_rows)
     units = {} if units is None else check_mapping("units", units, example="{'accuracy': 'fraction of rows'}")
     check_names("units", [unit for unit in units.values() if not isinstance(unit, str) or unit])
+    asked = {} if metrics is None else check_metrics("metrics", metrics)
     curves, labels, baselines, starts = _chosen(rows)
-    stacks = _stacks(curves, labels)
+    drawn = {task for _, _, task, _ in curves if task != "all"}
+    own = {task: _own_metric(curves, task, asked.get(task)) for task in drawn}
+    stacks = _stacks(curves, labels, own)
     if not stacks:
         raise MTLError(
             "`history_rows` must hold losses or metrics. Received: rows without any. Pass the rows of report.history_rows."
@@ -83,7 +90,7 @@ def plot_history(history_rows: Iterable[HistoryRow], *, units: Mapping[str, str]
             curve(place, each.epochs, each, colors[labels[run]], label, line, width)
         upper = (row + 1, column, 1) in places and row % 2 == 0
         title = _name_whole(curves, baselines) if panel[0] == "all" else panel[0]
-        style(place, "" if row % 2 else title, "" if upper else "epoch", _name(panel, curves, units))
+        style(place, "" if row % 2 else title, "" if upper else "epoch", _name(panel, curves, units, own))
         if panel in wide:
             fit_log(place, "y")
         epochs_axis(place, last, starts)
@@ -112,11 +119,10 @@ def _shown(curves: Mapping[Key, Curve], panel: Panel) -> Shown:
     return {(run, split): each for (run, split, *other), each in curves.items() if (*other,) == panel}
 
 
-def _stacks(curves: Mapping[Key, Curve], labels: Mapping[str, str]) -> list[list[Panel]]:
+def _stacks(curves: Mapping[Key, Curve], labels: Mapping[str, str], own: Mapping[str, str]) -> list[list[Panel]]:
     """Return the panels of each task, loss first, then those of the whole model."""
     drawn = dict.fromkeys((task, metric) for _, _, task, metric in curves)
     tasks = dict.fromkeys(task for task, _ in drawn if task != "all")
-    own = {task: _own_metric(curves, task) for task in tasks}
     stacks = [[panel for panel in ((task, "loss"), (task, own[task])) if panel in drawn] for task in tasks]
     stacks = [stack[:1] if len(stack) == 2 and _same(curves, *stack) else stack for stack in stacks]
     whole = {labels[run] for run, _, task, _ in curves if task == "all"}
@@ -126,19 +132,20 @@ def _stacks(curves: Mapping[Key, Curve], labels: Mapping[str, str]) -> list[list
     return [stack for stack in stacks if stack]
 
 
-def _own_metric(curves: Iterable[Key], task: str) -> str:
-    """Return the first metric of a task besides its loss; an empty string if there is none."""
-    return next((metric for _, _, other, metric in curves if other == task and metric != "loss"), "")
+def _own_metric(curves: Iterable[Key], task: str, asked: str | None) -> str:
+    """Return the metric of a task that is asked for, else the first one besides its loss; an empty string if there is none."""
+    found = [metric for _, _, other, metric in curves if other == task and metric != "loss"]
+    return asked if asked in found else next(iter(found), "")
 
 
-def _name(panel: Panel, curves: Mapping[Key, Curve], units: Mapping[str, str]) -> str:
+def _name(panel: Panel, curves: Mapping[Key, Curve], units: Mapping[str, str], own: Mapping[str, str]) -> str:
     """Return the name of a panel's y axis, with the unit."""
     task, metric = panel
     if task == "all":
         return WHOLE[metric]
-    own = _own_metric(curves, task)
-    if metric == "loss" and own and _same(curves, panel, (task, own)):
-        return f"loss = {own}\n({units[own]})" if units.get(own) else f"loss = {own}"
+    name = own[task]
+    if metric == "loss" and name and _same(curves, panel, (task, name)):
+        return f"loss = {name}\n({units[name]})" if units.get(name) else f"loss = {name}"
     return f"{metric}\n({units[metric]})" if units.get(metric) else metric
 
 

@@ -24,7 +24,7 @@ from mtl_keras.report._tables import is_comparison
 from mtl_keras.report._text import format_range
 from mtl_keras.report._totals import plot_totals
 from mtl_keras.report._trials import plot_trials
-from mtl_keras.report._values import shown_tasks
+from mtl_keras.report._values import own_metrics, shown_tasks
 
 if TYPE_CHECKING:
     from mtl_keras.evaluation import Evaluation
@@ -59,6 +59,16 @@ def pictures(record: Record) -> list[Picture]:
     return list(by_name.values())
 
 
+def skill_metrics(record: Record) -> dict[str, str]:
+    """Return the metric that the skill of each task is made of."""
+    known = {(row["task"], row["metric"]) for row in record.metrics if row["split"] == record.split}
+    # It is the first of a task's rows, but was not in earlier versions.
+    tasks = [each for each in record.config.get("tasks", ()) if isinstance(each, Mapping)]
+    said = {str(each.get("name")): str(each.get("skill")) for each in tasks}
+    first = own_metrics(record.metrics, record.split)
+    return {task: said[task] if (task, said.get(task)) in known else metric for task, metric in first.items()}
+
+
 def _tasks(rows: Iterable[Mapping[str, Any]]) -> set[str]:
     return {row["task"] for row in rows} - {"all"}
 
@@ -71,14 +81,18 @@ def _named(caption: str, rows: Iterable[Mapping[str, Any]], every: int) -> str:
 
 def _of_approaches(record: Record, every: int) -> list[Picture]:
     """Return the pictures that a record of several approaches opens with."""
-    metrics, split, common = record.metrics, record.split, _common_tasks(record.history)
+    metrics, split, common, own = record.metrics, record.split, _common_tasks(record.history), skill_metrics(record)
     candidates = [
         Picture(
             "approaches.png",
             _named("approaches", metrics, every),
-            lambda: plot_approaches(metrics, split, published=record.published, resplit=record.resplit),
+            lambda: plot_approaches(metrics, split, metrics=own, published=record.published, resplit=record.resplit),
         ),
-        Picture("gains.png", "gains on the single-task baselines", lambda: plot_gains(metrics, split, resplit=record.resplit)),
+        Picture(
+            "gains.png",
+            "gains on the single-task baselines",
+            lambda: plot_gains(metrics, split, metrics=own, resplit=record.resplit),
+        ),
     ]
     if 2 * len(common) > len(_tasks(record.history)):
         candidates.append(Picture("totals.png", "unweighted totals", lambda: plot_totals(record.history, tasks=common)))
@@ -100,7 +114,8 @@ def _of_training(record: Record, every: int) -> list[Picture]:
     history = record.history
     units = {row["metric"]: row["unit"] for row in record.metrics}
     caption = _named("training curves", history, every)
-    found = _drawable([Picture("curves.png", caption, lambda: plot_history(history, units=units))])
+    own = skill_metrics(record)
+    found = _drawable([Picture("curves.png", caption, lambda: plot_history(history, units=units, metrics=own))])
     found += _of_confusion(record)
     if record.evaluation:
         found += _of_model(record.evaluation, _tasks(record.metrics), {picture.name for picture in found})

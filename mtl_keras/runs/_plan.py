@@ -50,7 +50,7 @@ class Plan:
     @property
     def stays_frozen(self) -> bool:
         """Whether no phase trains the backbone, so that its trunk can be shared with other models."""
-        return self.recipe.freeze is True and all(p.freeze is None or "backbone" in p.freeze for p in self.phases)
+        return self.recipe.freeze is True and all(not p.sets_flags or "backbone" in (p.freeze or ()) for p in self.phases)
 
     def rows(self, data: Data) -> Data:
         """Return the data for the plan's tasks only. Data that lacks one of them is returned as it is; training refuses it."""

@@ -129,6 +129,8 @@ def default_space(hp: HyperParameters, context: Context, *, ranges: Mapping[str,
         learning_rate = hp.Float("learning_rate", slowest, fastest, sampling="log", default=default)
     phase = Phase(
         epochs=settings.epochs,
+        # What is in front of the block is computed once, unless each epoch has other images.
+        train_from=settings.freeze if isinstance(settings.freeze, str) and not settings.online else None,
         batch_size=settings.batch_size,
         weighting=weighting,
         optimizer={"class_name": "Adam", "config": {"learning_rate": learning_rate}},

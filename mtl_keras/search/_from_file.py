@@ -206,4 +206,5 @@ def inspect_study(file: StudyFile) -> Report:
     study = study_from_file(file)
     splits = replace(_read_splits(file), folds=None, fold=0).at_fold(study.settings.split_folds, study.settings.split_fold)
     table, arguments = read_source(file, splits, study.tasks)
-    return inspect_table(table, study.tasks, splits=splits, seed=study.settings.split_seed, **arguments)
+    on_error = file.source.get("on_error", "raise")
+    return inspect_table(table, study.tasks, splits=splits, seed=study.settings.split_seed, on_error=on_error, **arguments)

@@ -59,7 +59,9 @@ def load_study(
     path = Path(name).expanduser()
     file = load_study_file(name, image=image, inputs=inputs, tasks=tasks, root=root, skip_bad=skip_bad)
     if file is None:
-        return study_of_run(path) if path.is_dir() and str(name) not in study_summaries() else _load_python(str(name))
+        return _load_python(str(name))
+    if path.is_dir() and (path / CONFIG).is_file():
+        return study_of_run(path)
     return study_from_file(file, source=None if path.suffix.lower() == ".toml" else path)
 
 
@@ -75,7 +77,7 @@ def load_study_file(
     """Return a study file, or the one that is inferred for a table or a folder of images; see `load_study` for the arguments.
 
     Returns:
-        The study file; None for the names and files of other studies, and for the folder of a run.
+        The study file, also that of the folder of a run; None for the names and files of other studies.
 
     Raises:
         MTLError: If it is refused, or there are hints for something else.
@@ -83,7 +85,8 @@ def load_study_file(
     text, path = str(name), Path(name).expanduser()
     hints: dict[str, Any] = {"image": image, "inputs": tuple(inputs), "tasks": tuple(tasks), "root": root}
     python = text in study_summaries() or text.endswith(".py")
-    inferred = not python and (format_of(path) is not None or (path.is_dir() and not (path / CONFIG).is_file()))
+    of_run = not python and path.is_dir() and (path / CONFIG).is_file()
+    inferred = not python and not of_run and (format_of(path) is not None or path.is_dir())
     written = path.suffix.lower() == ".toml"
     if not inferred and (given := [hint for hint, value in hints.items() if value]):
         raise MTLError(
@@ -95,6 +98,8 @@ def load_study_file(
             f"skip_bad must be left out unless the study is a table, a folder of images or a study file. Received: {text}. "
             "Leave it out."
         )
+    if of_run:
+        return _file_of_run(path)[0]
     if not (inferred or written):
         return None
     file = read_study_file(path) if written else draft_study(infer_source(path, **hints)).file
@@ -111,20 +116,27 @@ def study_of_run(folder: Path, digest: str | None = None) -> Study:
     Raises:
         MTLError: If the folder keeps no study file, or not the one that the run wrote.
     """
+    file, recorded = _file_of_run(folder, digest)
+    study = study_from_file(file)
+    return replace(study, source_digest=recorded or study.source_digest)
+
+
+def _file_of_run(folder: Path, digest: str | None = None) -> tuple[StudyFile, str | None]:
+    """Return the study file that a run keeps, and its digest as the run's configuration says; see `study_of_run`."""
     path = folder / STUDY_FILE
     if not path.is_file():
         raise MTLError(
             f"The folder of a run must keep a {STUDY_FILE} to be a study. Received: {folder}, which does not. Name the study "
             "that it is a run of."
         )
-    study = study_from_file(read_study_file(path))
+    file = read_study_file(path)
     recorded = digest or (read_config(folder) or {}).get("source_digest")
     if recorded not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
         raise MTLError(
             f"The {STUDY_FILE} of a run must be the one that the run wrote. Received: {path}, which has been changed since. "
             "Copy it to another place to start a run of its own."
         )
-    return replace(study, source_digest=recorded or study.source_digest)
+    return file, recorded
 
 
 def find_run(source: str | Path, command: str, output_dir: str | Path | None = None) -> Path | None:

@@ -51,7 +51,8 @@ class Settings:
         backbone_options: Its options, e.g. `{"alpha": 0.25}`.
         weights: `"auto"` (default), `"imagenet"`, None, or a `.weights.h5` file.
         image_size: Side in px to which images are resized in the graph; None (default) keeps their size.
-        freeze: True, False (default), or the layer or block from which on the backbone is trained.
+        freeze: True, False (default), or the layer or block from which on the backbone is trained; the default space then trains
+            behind the cached output of what lies in front.
         trials: Maximum number of trials of the search.
         weighting: A name of `mtl_keras.weighting.METHODS`, or `{"method": name, option: value}`: how losses are combined
             instead of with searched loss weights; None (default) searches them.

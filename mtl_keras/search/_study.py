@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtl_keras import data as data_sets
+from mtl_keras.comparison import check_approach
 from mtl_keras.data import Data
 from mtl_keras.errors import (
     MTLError,
@@ -122,6 +123,8 @@ class Study:
         check_instance("settings", self.settings, Settings, "Pass mtl.search.Settings(...).", of="a study")
         given = check_mapping("configurations", self.configurations, of="a study")
         for name, each in given.items():
+            # A reproduction makes an approach of each.
+            check_approach("a configuration", name)
             check_instance(f"configurations[{name!r}]", each, Configuration, "Pass mtl.search.Configuration(...).")
         store(
             self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from mtl_keras.errors import MTLError, describe, unknown
 from mtl_keras.tables._bytes import FORMATS, format_of, name_of, read_bytes
 from mtl_keras.tables._csv import detect_delimiter, parse_csv, to_utf8
-from mtl_keras.tables._typed import MISSING, detect_decimal, first_texts, type_column
+from mtl_keras.tables._typed import MISSING, detect_decimal, first_texts, first_with, type_column
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Table", "read_table"]
+
+_log = logging.getLogger("mtl_keras")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ def read_table(
         source: A pandas DataFrame, or the path of a `.csv`, `.tsv`, `.parquet`, `.jsonl` or `.json` file (a list of records,
             or a mapping of columns), which may be packed (`.gz`, or `.zip` with one file).
         delimiter: Of a text table: one character. None (default) detects a comma, semicolon, tab or `|`.
-        decimal: `"."` or `","`; None (default) detects it.
+        decimal: `"."` or `","`; None (default) detects it, and says so if numbers with a comma stand between commas or tabs.
         encoding: None (default) is what a mark at the beginning of the file says, else UTF-8.
         missing: Texts that stand for a missing value, besides an empty field; default: NA, N/A, n/a, NaN, nan, NULL, null,
             #N/A and <NA>.
@@ -127,9 +130,13 @@ def _read_csv(
     texts = parse_csv(data, path, delimiter)
     del data
     marks = tuple(MISSING if missing is None else {"", *missing})
+    detected = decimal is None
     if decimal is None:
         decimal = detect_decimal([first_texts(texts.column(name), marks) for name in texts.column_names], delimiter)
+    # Between commas or tabs a comma may as well divide thousands or labels, so that this reading is never silent.
+    said = detected and decimal == "," and delimiter in (",", "\t")
     columns, names = {}, list(texts.column_names)
+    with_comma: dict[str, str] = {}
     found: set[str] = set()
     for name in names:
         column = texts.column(name)
@@ -137,6 +144,15 @@ def _read_csv(
         texts = texts.drop_columns([name])
         columns[name], marked = type_column(column, decimal, marks)
         found |= marked
+        if said and columns[name].dtype.kind == "f" and (value := first_with(column, ",")) is not None:
+            with_comma[name] = value
+    if with_comma:
+        (first, value), more = next(iter(with_comma.items())), len(with_comma) - 1
+        _log.warning(
+            f"Commas in the numbers of {path.name} are read as decimal signs: {value!r} in column {first!r}"
+            f"{f' and {more} more' if more else ''}. State decimal='.' if they divide thousands or labels, or "
+            "decimal=',' if not."
+        )
     form = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding, "missing": sorted(found)}
     return pd.DataFrame(columns, columns=pd.Index(names), copy=False), form
 

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISSING", "detect_decimal", "first_texts", "type_column"]
+__all__ = ["MISSING", "detect_decimal", "first_texts", "first_with", "type_column"]
 
 #: Texts that stand for a missing value, besides an empty field. "None" is not among them, which names classes as well.
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>")
@@ -34,6 +34,14 @@ def first_texts(texts: Any, missing: Sequence[str]) -> list[str]:
             if len(kept) >= SAMPLE:
                 return kept[:SAMPLE]
     return kept
+
+
+def first_with(texts: Any, sign: str) -> str | None:
+    """Return the first text of a column that has a sign; None if none has it."""
+    import pyarrow.compute as pc
+
+    row = pc.index(pc.match_substring(texts, sign), True).as_py()
+    return None if row < 0 else str(texts[row].as_py())
 
 
 def detect_decimal(samples: Sequence[Sequence[str]], delimiter: str) -> str:

@@ -169,6 +169,15 @@ class Task(Scored):
         """Return targets and what the loss of each row is multiplied by, `[batch]`, given the result of `class_weights`."""
         raise NotImplementedError
 
+    def label_weights(self, stored: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return what each label counts by its class, `[n]`, or `[n, parts]` if each part has a weight of its own.
+
+        Args:
+            stored: Present labels, from `encode`.
+            weights: The result of `class_weights`.
+        """
+        raise NotImplementedError
+
     def statistics(self, stored: np.ndarray) -> tuple[np.ndarray, float]:
         """Return what a kind that is `standardized` subtracts from its labels, `[size]`, and what it divides them by.
 

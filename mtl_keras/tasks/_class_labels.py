@@ -115,6 +115,9 @@ class ClassLabels(Task):
     def weigh(self, target: Any, weights: np.ndarray) -> tuple[Any, Any]:
         return target, ops.take(ops.convert_to_tensor(weights), ops.cast(target, "int32"), axis=0)
 
+    def label_weights(self, stored: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return weights[stored]
+
     def predicted(self, outputs: np.ndarray) -> np.ndarray:
         """Return the predicted classes `[n]` of outputs."""
         raise NotImplementedError

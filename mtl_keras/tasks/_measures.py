@@ -25,6 +25,7 @@ __all__ = [
     "number_measures",
     "rank_measures",
     "top_accuracy",
+    "weights_of_parts",
 ]
 
 #: Metrics by name; each is computed when it is called.
@@ -39,6 +40,11 @@ AVERAGE_PRECISION = Metric("average_precision", "average precision", "max", 1.0)
 SMALLEST = float(np.finfo(np.float32).eps)
 #: How many classes count for `top_5_accuracy`.
 TOP = 5
+
+
+def weights_of_parts(weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the weight of each part `[n, parts]` of labels, given those of the rows `[n]`, or of the parts themselves."""
+    return np.broadcast_to(weight[:, None] if weight.ndim == 1 else weight, shape)
 
 
 def class_measures(true: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None) -> Measures:
@@ -63,9 +69,11 @@ def column_measures(positive: np.ndarray, known: np.ndarray, scores: np.ndarray,
         positive: Booleans `[n, columns]`, e.g. whether a row is of a class.
         known: Booleans `[n, columns]`, whether that is known.
         scores: `[n, columns]`.
-        weight: Row weights `[n]`, or None.
+        weight: Weights `[n]` or `[n, columns]`, or None.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
+
+    weights = None if weight is None else weights_of_parts(weight, known.shape)
 
     def mean(function: Callable[..., float]) -> float:
         found = []
@@ -73,7 +81,7 @@ def column_measures(positive: np.ndarray, known: np.ndarray, scores: np.ndarray,
             rows = known[:, column]
             truth = positive[rows, column]
             if truth.any() and not truth.all():
-                own = None if weight is None else weight[rows]
+                own = None if weights is None else weights[rows, column]
                 found.append(function(truth, scores[rows, column], sample_weight=own))
         return float(np.mean(found)) if found else math.nan
 
@@ -130,7 +138,7 @@ def number_measures(true: np.ndarray, predicted: np.ndarray, weight: np.ndarray 
     """
     known = ~np.isnan(true)
     error = (true - predicted)[known]
-    each = None if weight is None else np.broadcast_to(weight[:, None], true.shape)[known]
+    each = None if weight is None else weights_of_parts(weight, true.shape)[known]
 
     @functools.cache
     def mse() -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mtl_keras.errors import check_choice, check_number, check_text, store
@@ -38,6 +38,11 @@ class Metric:
     def description(self) -> str:
         """Unit and direction in words, e.g. `"fraction of images, higher is better"`."""
         return f"{self.unit}, {'higher' if self.direction == 'max' else 'lower'} is better"
+
+    @property
+    def weighted(self) -> Metric:
+        """The same metric where each row counts by its weight, e.g. `"weighted accuracy"`."""
+        return replace(self, name=f"weighted {self.name}")
 
     def skill(self, value: float, trivial: float) -> float:
         """Return `(value - trivial) / (perfect - trivial)`: 0 for the trivial predictor, 1 for a perfect prediction.

@@ -19,7 +19,7 @@ from mtl_keras.tasks._classes import check_classes, class_count, class_names
 from mtl_keras.tasks._decoded import Decoded
 from mtl_keras.tasks._label_sets import distinct_labels, is_text_column, read_label_sets
 from mtl_keras.tasks._labels import in_parts, mean_of_known, read_numbers
-from mtl_keras.tasks._measures import Measures
+from mtl_keras.tasks._measures import Measures, weights_of_parts
 from mtl_keras.tasks._metric import Metric
 
 __all__ = ["MultiLabel"]
@@ -192,6 +192,9 @@ class MultiLabel(Task):
         # Next to the labels, since a row has one weight for each of them.
         return ops.stack([labels, ops.where(labels == 1, positive, negative)], axis=-1), None
 
+    def label_weights(self, stored: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return np.where(stored == 1, weights[:, 1], weights[:, 0])
+
     def head(self, features: Any, image_shape: Sequence[int | None], source: Any = None) -> Any:
         return keras.layers.Dense(self.size, activation="sigmoid", name=self.name)(features)
 
@@ -239,22 +242,22 @@ class MultiLabel(Task):
 
     def measures(self, stored: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None) -> Measures:
         known, hit = stored >= 0, (prediction > 0.5) == (stored == 1)
-        each = np.ones(len(stored)) if weight is None else weight
-        weights = np.broadcast_to(each[:, None], known.shape)
+        weights = np.ones(known.shape) if weight is None else weights_of_parts(weight, known.shape)
+        # A row counts by the weights of its known labels, as in the loss.
+        rows = weight if weight is None or weight.ndim == 1 else (weights * known).mean(axis=1)
         return {
-            **_measures.column_measures(stored == 1, known, prediction, weight),
+            **_measures.column_measures(stored == 1, known, prediction, None if weight is None else weights),
             "accuracy": lambda: float(np.average(hit[known], weights=None if weight is None else weights[known])),
-            "macro_f1": lambda: self._macro_f1(stored, prediction, known, weight),
-            "exact_match": lambda: float(np.average((hit | ~known).all(axis=1), weights=weight)),
+            "macro_f1": lambda: self._macro_f1(stored, prediction, known, weights),
+            "exact_match": lambda: float(np.average((hit | ~known).all(axis=1), weights=rows)),
             "log_loss": lambda: _measures.log_loss(
                 stored[known], np.stack([1 - prediction[known], prediction[known]], axis=1), weights[known]
             ),
         }
 
-    def _macro_f1(self, stored: np.ndarray, prediction: np.ndarray, known: np.ndarray, weight: np.ndarray | None) -> float:
-        each = 1 if weight is None else weight[:, None]
+    def _macro_f1(self, stored: np.ndarray, prediction: np.ndarray, known: np.ndarray, weights: np.ndarray) -> float:
         positive, predicted = stored == 1, known & (prediction > 0.5)
-        correct, guessed, labeled = (np.sum(rows * each, axis=0) for rows in (positive & predicted, predicted, positive))
+        correct, guessed, labeled = (np.sum(rows * weights, axis=0) for rows in (positive & predicted, predicted, positive))
         f1 = np.divide(2 * correct, guessed + labeled, np.zeros(len(correct)), where=guessed + labeled > 0)
         return float(f1[known.any(axis=0)].mean())
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtl_keras.errors import MTLError, check_text, unknown
 from mtl_keras.tasks import _keras_metrics as keras_metrics
-from mtl_keras.tasks._measures import Measures
+from mtl_keras.tasks._measures import Measures, weights_of_parts
 from mtl_keras.tasks._metric import Metric
 from mtl_keras.tasks._options import Frozen
 
@@ -85,7 +85,7 @@ class Scored(ABC):
         Args:
             stored: Present labels only, `[n, ...]`, from `encode`.
             prediction: Outputs of the model for the same rows.
-            weight: Row weights `[n]`; None (default) counts each row once.
+            weight: Row weights `[n]`, or those of the parts of labels, `[n, parts]`; None (default) counts each row once.
         """
 
     def keras_pair(self, target: Any, prediction: Any, indices: bool) -> tuple[Any, Any]:
@@ -114,7 +114,8 @@ class Scored(ABC):
         Args:
             stored: Present labels only, `[n, ...]`, from `encode`.
             prediction: Outputs of the model for the same rows.
-            weight: Row weights `[n]`, above 0; None (default) counts each row once.
+            weight: Row weights `[n]`, above 0, or those of the parts of labels, `[n, parts]`; None (default) counts each row
+                once.
             only: Names of the metrics to compute; None (default) for all.
         """
         measures = self.measures(stored, prediction, weight)
@@ -124,6 +125,14 @@ class Scored(ABC):
             name: self._measure_by_keras(of_keras[name], stored, prediction, weight) if name in of_keras else measures[name]()
             for name in names
         }
+
+    def score_both(self, stored: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
+        """Return every metric of the task without weights, and if there are weights also with them (`Metric.weighted`)."""
+        values = self.score(stored, prediction)
+        if weight is None:
+            return values
+        weighted = self.score(stored, prediction, weight)
+        return {**values, **{metric.weighted.name: weighted[metric.name] for metric in self.all_metrics}}
 
     def confusion(self, stored: np.ndarray, prediction: np.ndarray) -> np.ndarray | None:
         """Return counts `[classes, classes]`, rows = true and columns = predicted, or None for a kind without classes.
@@ -159,9 +168,9 @@ class Scored(ABC):
         pair = self.keras_pair(stored, prediction, keras_metrics.metric_takes_indices(value))
         target, output = (np.asarray(each) for each in pair)
         known = self.known_parts(stored)
-        if known is not None and not known.all():
+        if known is not None and not (known.all() and (weight is None or weight.ndim == 1)):
             target, output = (each.reshape(known.shape)[known][:, None] for each in (target, output))
-            weight = None if weight is None else np.broadcast_to(weight[:, None], known.shape)[known]
+            weight = None if weight is None else weights_of_parts(weight, known.shape)[known]
         return keras_metrics.measure(value, target, output, weight)
 
 

@@ -62,7 +62,7 @@ def check(model: MultiTaskModel, data: Data, phases: Sequence[Phase], *, cached:
             )
         phase.direction(tasks)
         with freezing(model, phase):
-            _check_trained(model, data, number, cached)
+            _check_trained(model, data, number, phase, cached)
             model.check_weighting(phase.weighting, tuple(phase.active(tasks)))  # type: ignore[arg-type]  # Phase has turned it
         _check_monitor(phase, data, tasks)
         data.train.steps(phase.batch_size)
@@ -93,19 +93,25 @@ def _check_types(model: Any, data: Any, phases: Any) -> None:
             )
 
 
-def _check_trained(model: MultiTaskModel, data: Data, number: int, cached: bool) -> None:
+def _check_trained(model: MultiTaskModel, data: Data, number: int, phase: Phase, cached: bool) -> None:
     """Refuse a phase that trains nothing, or whose images change although their features are computed once."""
     if not model.trainable_variables:
         raise MTLError(
             f"A phase must train at least one layer. Received: phase {number}, in which everything is frozen. Leave something "
             "out of `freeze`, or name another of `tasks`."
         )
-    if cached and model.frozen_trunk and data.train.online is not None:
+    cut = model.frozen_cut(phase.train_from) if cached and data.features is None else None
+    if cut is None:
+        return
+    if data.train.online is not None:
+        trained = "which trains no layer of the backbone" if cut.layer is None else f"which trains it from {cut.layer!r} on"
         raise MTLError(
-            "Images must stay the same in every epoch while the backbone is frozen, since their features are computed once. "
-            f"Received: online augmentation and phase {number}, which trains no layer of the backbone. Use views instead, "
-            "train the backbone, or call train with cache_dir=False."
+            "Images must stay the same in every epoch while the backbone, or its first part, is frozen, since its output is "
+            f"computed once. Received: online augmentation and phase {number}, {trained}. Use views instead, train the whole "
+            "backbone, or call train with cache_dir=False."
         )
+    # Refuses a block that several tensors enter.
+    model.fingerprint(cut)
 
 
 def _check_batch_norm_groups(model: MultiTaskModel, data: Data) -> None:

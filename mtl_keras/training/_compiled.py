@@ -12,7 +12,7 @@ import numpy as np
 
 from mtl_keras.callbacks import assign_values, get_values
 from mtl_keras.data import Data
-from mtl_keras.model import At, MultiTaskModel, Objective
+from mtl_keras.model import At, Cut, MultiTaskModel, Objective
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._stacking import InitialState, sources_of
 
@@ -44,7 +44,7 @@ class CompiledPhases:
 
     @contextlib.contextmanager
     def compile(
-        self, phase: Phase, data: Data, on_features: bool, callbacks: Sequence[keras.callbacks.Callback]
+        self, phase: Phase, data: Data, cut: Cut | None, callbacks: Sequence[keras.callbacks.Callback]
     ) -> Iterator[Objective]:
         """Compile the model for a phase, as if for the first time, for as long as the context is open.
 
@@ -54,14 +54,14 @@ class CompiledPhases:
         Args:
             phase: How the model is trained.
             data: What it is trained on.
-            on_features: Whether the data are features of the trunk rather than images.
+            cut: Where in the trunk the data enter; None if they are images.
             callbacks: Those of the user.
         """
         model, before = self.model, self.model.compiled_state()
         steps = data.train.steps(phase.batch_size)
         # TensorFlow cannot build the sums over replicas inside a loop of steps.
         alone = model.distribute_strategy.num_replicas_in_sync == 1
-        steps_per_call = _steps_per_call(steps, callbacks) if on_features and alone else 1
+        steps_per_call = _steps_per_call(steps, callbacks) if cut == Cut() and alone else 1
         complete = data.train.complete
         # Of the phase's own tasks: labels of others do not matter to the gradients that are compared.
         all_labeled = all((data.train.weight[name] > 0).all() for name in phase.active(model.recipe.tasks))
@@ -71,7 +71,7 @@ class CompiledPhases:
                 phase.config(),
                 complete,
                 at,
-                on_features,
+                None if cut is None else [cut.layer],
                 steps_per_call,
                 steps if phase.schedule == "cosine" else None,
                 [variable.path for variable in model.trainable_variables],
@@ -83,7 +83,7 @@ class CompiledPhases:
                 model.restore_compiled_state(state)
                 assign_values(initial, own_variables(model))
             else:
-                self._compile_anew(phase, steps, steps_per_call, on_features, complete, at)
+                self._compile_anew(phase, steps, steps_per_call, cut, complete, at)
                 initial = get_values(own_variables(model))
             objective = model.objective
             assert objective is not None
@@ -97,11 +97,11 @@ class CompiledPhases:
             model.restore_compiled_state(before)
             model.weighting_variables = weighting
 
-    def _compile_anew(self, phase: Phase, steps: int, steps_per_call: int, on_features: bool, complete: bool, at: At) -> None:
+    def _compile_anew(self, phase: Phase, steps: int, steps_per_call: int, cut: Cut | None, complete: bool, at: At) -> None:
         model, tasks = self.model, self.model.recipe.tasks
         with model.distribute_strategy.scope():
-            sources, whole = sources_of(model.recipe, phase), model.part(on_features=False)
-            part = model.part(on_features, sources) if on_features or sources else whole
+            sources, whole = sources_of(model.recipe, phase), model.part()
+            part = whole if cut is None and not sources else model.part(cut, sources)
             objective = Objective(
                 part,
                 tasks=tasks,

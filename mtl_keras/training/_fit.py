@@ -27,7 +27,7 @@ from mtl_keras.callbacks import (
 )
 from mtl_keras.data import Data, read_errors
 from mtl_keras.errors import TrialError
-from mtl_keras.model import MultiTaskModel, WeightingUpdate, changing_weights
+from mtl_keras.model import Cut, MultiTaskModel, WeightingUpdate, changing_weights
 from mtl_keras.training._compiled import CompiledPhases, own_variables
 from mtl_keras.training._phase import Phase
 from mtl_keras.training._run import Best
@@ -57,7 +57,7 @@ class PhaseJob:
     Attributes:
         compiled: The model, and what it was compiled with before.
         data: What is trained on.
-        on_features: Whether that is features of the trunk.
+        cut: Where in the trunk that enters; None if it is images.
         phase: The phase.
         number: Its number, from 0, and of how many.
         rows: The history, which the phase appends to.
@@ -70,7 +70,7 @@ class PhaseJob:
 
     compiled: CompiledPhases
     data: Data
-    on_features: bool
+    cut: Cut | None
     phase: Phase
     number: tuple[int, int]
     rows: list[dict[str, Any]]
@@ -90,7 +90,7 @@ class PhaseJob:
         Raises:
             TrialError: If a loss or the monitor is not finite, or no epoch had the monitor.
         """
-        with self.compiled.compile(self.phase, self.data, self.on_features, self.callbacks) as objective:
+        with self.compiled.compile(self.phase, self.data, self.cut, self.callbacks) as objective:
             if (line := objective.describe_gradients()) is not None:
                 logger.info(line)
             weights = changing_weights(objective.network)
@@ -131,7 +131,7 @@ class PhaseJob:
                 steps_per_epoch=split.steps(size),
                 initial_epoch=first,
                 epochs=phase.epochs,
-                validation_data=_materialize(validation) if self.on_features and replicas == 1 else validation,
+                validation_data=_materialize(validation) if self.cut == Cut() and replicas == 1 else validation,
                 callbacks=self._callbacks(best, history),
                 shuffle=False,
                 verbose=0,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import keras
 
-from mtl_keras.model import MultiTaskModel
+from mtl_keras.model import MultiTaskModel, layers_before
 from mtl_keras.tasks import Tasks
 from mtl_keras.training._phase import Phase
 
@@ -37,12 +37,14 @@ def freezing(model: MultiTaskModel, phase: Phase) -> Iterator[None]:
     layers = flagged_layers(model)
     flags = [(layer, layer.trainable) for layer in layers]
     try:
-        if phase.freeze is not None:
+        if phase.sets_flags:
             for layer in layers:
                 layer.trainable = True
-            for name in phase.freeze:
-                for layer in model.layers_by_name(name):
-                    layer.trainable = False
+            frozen = [layer for name in phase.freeze or () for layer in model.layers_by_name(name)]
+            if phase.train_from is not None:
+                frozen += layers_before(model.get_layer("backbone"), phase.train_from)
+            for layer in frozen:
+                layer.trainable = False
             for layer in model.unit_layers.values():
                 layer.trainable = False
             model.recipe.backbone.fix_inference_mode(model.get_layer("backbone"))

@@ -27,10 +27,11 @@ from mtl_keras.model import directions, get_optimizer
 from mtl_keras.tasks import Tasks
 from mtl_keras.weighting import Weighting
 
-__all__ = ["Phase"]
+__all__ = ["CacheDtype", "Phase"]
 
 Schedule = Literal["constant", "cosine"]
 Direction = Literal["max", "min"]
+CacheDtype = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ class Phase:
         freeze: None (default) keeps the trainable flags of the model. A tuple freezes exactly the named parts for this phase
             (`"backbone"`, `"shared"`, the head of a task, or one layer) and trains the rest; `layer.trainable` is False for
             the former, True for the latter, and restored after the phase.
+        train_from: Name of the layer of the backbone, or the beginning of its name, such as `"block6a"`, from which on the
+            backbone is trained. The layers in front of it are frozen, so that their output is computed once for each image
+            and kept in the feature cache; all other parts are trained unless `freeze` names them. None (default) leaves it
+            to `freeze`.
+        cache_dtype: Type in which the output of the layers in front of `train_from` is kept: `"float32"` (default), or
+            `"float16"`, which takes half of the space and rounds to three digits.
         weighting: A name among `mtl_keras.weighting.METHODS`, `{"method": name, option: value}`, a mapping of task to fixed
             weight, or a `Weighting`. Default `"equal"`.
         optimizer: Name, Keras configuration, or instance, of which only the configuration is kept. Default `"adam"`.
@@ -71,6 +78,8 @@ class Phase:
     epochs: int
     tasks: tuple[str, ...] | None = None
     freeze: tuple[str, ...] | None = None
+    train_from: str | None = None
+    cache_dtype: CacheDtype = "float32"
     weighting: Weighting | str | Mapping[str, Any] = "equal"
     optimizer: str | Mapping[str, Any] | keras.optimizers.Optimizer = "adam"
     batch_size: int = 128
@@ -93,6 +102,8 @@ class Phase:
             raise MTLError("`tasks` must name at least one task. Received: tasks=(). Leave it out to train all of them.")
         check_text("monitor", self.monitor, example="val_skill")
         check_choice("schedule", self.schedule, get_args(Schedule))
+        check_choice("cache_dtype", self.cache_dtype, get_args(CacheDtype))
+        self._check_train_from()
         config = _optimizer_config(self.optimizer)
         store(self, weighting=weightings.get(self.weighting), optimizer=config)
         rate = _inner_config(config)["learning_rate"]
@@ -101,6 +112,26 @@ class Phase:
                 f"Only one schedule must change the learning rate. Received: schedule={self.schedule!r} and an optimizer with "
                 f"its own, {rate.get('class_name')}. Leave one out."
             )
+
+    def _check_train_from(self) -> None:
+        """Refuse options of a backbone that is trained in part where it is frozen as a whole."""
+        if self.train_from is not None:
+            check_text("train_from", self.train_from, example="block6a")
+        elif self.cache_dtype != "float32":
+            raise MTLError(
+                f"`cache_dtype` must be left out without `train_from`. Received: cache_dtype={self.cache_dtype!r}. Features of a "
+                "backbone that is frozen as a whole are float32."
+            )
+        if self.train_from is not None and "backbone" in (self.freeze or ()):
+            raise MTLError(
+                f"A phase must either freeze the backbone or train it from a layer on. Received: train_from={self.train_from!r} "
+                f"and freeze={self.freeze}. Leave one of them out."
+            )
+
+    @property
+    def sets_flags(self) -> bool:
+        """Whether the phase decides for every layer whether it is trained."""
+        return self.freeze is not None or self.train_from is not None
 
     def new_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         """Return a new optimizer for a phase of this many steps; call it in the scope of the strategy."""
@@ -149,6 +180,8 @@ class Phase:
             "patience": self.patience,
             "schedule": self.schedule,
             "folds": self.folds,
+            # Left out where there is none, as in configurations of earlier versions.
+            **({} if self.train_from is None else {"train_from": self.train_from, "cache_dtype": self.cache_dtype}),
         }
 
 

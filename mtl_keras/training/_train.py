@@ -15,7 +15,7 @@ from mtl_keras.callbacks import TrainingState, Verbose, assign_values, check_cal
 from mtl_keras.data import Data, trivial_scores
 from mtl_keras.errors import check_seed
 from mtl_keras.files import check_folder, remove_leftovers, writable_folder
-from mtl_keras.model import MultiTaskModel
+from mtl_keras.model import Cut, MultiTaskModel
 from mtl_keras.saving import MODEL
 from mtl_keras.tables import ENCODER
 from mtl_keras.tasks import Tasks
@@ -147,7 +147,7 @@ def train_compiled(
             continue
         resumed = state if state is not None and number == state.phase else None
         with freezing(model, phase):
-            phase_data, on_features = inputs.for_phase(number)
+            phase_data, cut = inputs.for_phase(number, phase)
             _log_idle_weighting(model, phase)
             _announce_unlabeled(data, phase.active(model.recipe.tasks))
             _announce_degenerate_monitor(model, data, phase)
@@ -166,12 +166,10 @@ def train_compiled(
                     fit=functools.partial(train_compiled, copy, seed=seed, cache_dir=cache_dir),
                 )
             position = (number, len(phases))
-            job = PhaseJob(
-                *(compiled, phase_data, on_features, phase, position, rows, seed, callbacks, checkpoint, resumed, verbose)
-            )
+            job = PhaseJob(*(compiled, phase_data, cut, phase, position, rows, seed, callbacks, checkpoint, resumed, verbose))
             outcome = job.run()
     return Run(
-        model, rows, phases, outcome.best, seed, time.perf_counter() - began, outcome.last_values, _shares_trunk=on_features
+        model, rows, phases, outcome.best, seed, time.perf_counter() - began, outcome.last_values, _shares_trunk=cut == Cut()
     )
 
 
@@ -199,7 +197,7 @@ def _identity(model: MultiTaskModel, data: Data, phases: Sequence[Phase], seed: 
     # None for float32, as in checkpoints of earlier versions.
     half = model.fingerprint().get("compute_dtypes")
     # A phase that names what it freezes sets the flags of all layers.
-    keeps_flags = any(phase.freeze is None for phase in phases)
+    keeps_flags = not all(phase.sets_flags for phase in phases)
     return {
         "recipe": model.recipe.config(),
         **({"compute_dtypes": half} if half else {}),

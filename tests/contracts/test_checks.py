@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from mtl_keras.data import SkippedRow
 from mtl_keras.errors import MTLError, RowsError
 from mtl_keras.inspection import CHECKS, COUNTS, Finding, Rows, class_labels, inspect, number_labels
 from tests._photos import COPIES, photo
@@ -114,6 +115,14 @@ CASES: dict[str, tuple[Case, ...]] = {
     "refused": (
         Case(lambda _: replace(table(), refused=REFUSED), "error", "file", "Every image must exist", (7,)),
         Case(lambda _: replace(table(), refused=REFUSED), "error", "table", "A split must have rows"),
+    ),
+    "set_aside": (
+        Case(
+            lambda _: replace(table(), skipped=(SkippedRow(7, "file", "no such file"),), cost="Set aside 1 of 401 rows."),
+            "warning",
+            "file",
+            "Set aside 1 of 401 rows. In the table these are rows 7; all else counts",
+        ),
     ),
     "split_sizes": (
         Case(

@@ -148,7 +148,7 @@ def study_file(folder: Path, *changes: tuple[str, str], text: str = TINY) -> Pat
     return path
 
 
-STAGES = ("Loading data", "Building the model", "Downloading data from", "Split: ")
+STAGES = ("Loading data", "Building the model", "Downloading data from")
 
 
 def refused(done: Done, *said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,52 @@ def test_a_folder_is_checked(good: Path, tmp_path: Path) -> None:
     assert done.code == 1
     (error,) = (finding for finding in done.answer["findings"] if finding["severity"] == "error")
     assert (error["rows"], "dress/0.png in row 0: it is empty" in error["message"]) == ([0], True)
+
+
+def test_what_would_be_set_aside_is_shown_with_its_cost(bad: Path) -> None:
+    """The rest is checked as it would be trained on, and the exit code is that of the rest."""
+    done = command("check", bad, "--skip-bad", "--json")
+    assert done.code == 0, done.err
+    answer = done.answer
+    assert (answer["rows"], answer["trainable"]) == (ROWS - len(BAD), True)
+    (aside,) = (finding for finding in answer["findings"] if finding["check"] == "set_aside")
+    assert (aside["severity"], aside["subject"]) == ("warning", "file")
+    for words in ("Set aside 3 of 80 rows (3 for 'file')", "Cost by class of 'kind': 3 of 40 dress (7.5%)", "rows 8, 12, 16"):
+        assert words in aside["message"]
+    # The same as training does.
+    data = mtl.load_study(bad, skip_bad=True)
+    rows = data.load(data.settings)
+    (counted,) = (counts["rows"] for counts in answer["counts"] if counts["title"] == "Rows")
+    assert {row["split"]: row["rows"] for row in counted if row["split"] in ("train", "validation")} == {
+        "train": len(rows.train),
+        "validation": len(rows.validation),
+    }
+
+
+def test_what_is_left_may_still_stop_training(bad: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(bad)
+    frame["price"] = [1.5, 2.5] + [np.nan] * (ROWS - 2)
+    frame.to_csv(bad.parent / "price.csv", index=False)
+    done = command("check", bad.parent / "price.csv", "--skip-bad", "--tasks", "kind,price:Regression", "--json")
+    assert done.code == 1
+    (error,) = (finding["message"] for finding in done.answer["findings"] if "must have labels" in finding["message"])
+    refused(
+        command("train", bad.parent / "price.csv", "--skip-bad", "--tasks", "kind,price:Regression", *SMALL, *FAST), error[:60]
+    )
+
+
+def test_a_run_is_checked_as_it_was_read(trained: tuple[Path, Done], tmp_path: Path) -> None:
+    """By the study file that it keeps: with its tasks, splits and rows that were set aside."""
+    folder, _ = trained
+    done = command("check", folder, "--json")
+    assert done.code == 0, done.err
+    assert (done.answer["name"], done.answer["rows"]) == ("labels", ROWS - len(BAD))
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "study.toml").write_text((copy / "study.toml").read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    refused(command("check", copy), "The study.toml of a run must be the one that the run wrote")
+    (copy / "study.toml").unlink()
+    refused(command("check", copy), "must keep a study.toml")
+    refused(command("check", folder, "--tasks", "kind"), "tasks must be left out")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 import mtl_keras as mtl
 from mtl_keras import report
+from mtl_keras.data import trivial_scores
 from mtl_keras.errors import MTLError
 from mtl_keras.report import statistics
 from mtl_keras.runs import Options
@@ -70,6 +71,25 @@ def compared(patients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows_of_test(data: mtl.data.Data) -> list[int]:
     assert data.test is not None
     return [int(image[0, 0, 0]) for image in data.test.x]
+
+
+def test_the_trivial_predictor_is_the_mean_over_folds(tmp_path: Path) -> None:
+    """Each fold has its own, of its own training rows."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=60), "price": rng.normal(10, 3, 60).round(2), "size": rng.normal(size=60)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    tasks = ("price", "size")
+    approach = ("--approach", "equal", "--folds", 3, "--seeds", 3, "--epochs", 1, "--set", "baselines=false")
+    done = command("compare", tmp_path / "t.csv", "--tasks", ",".join(tasks), *approach, "--output-dir", tmp_path / "out")
+    assert done.code == 0, done.err
+    study = load_study(tmp_path / "t.csv", tasks=tasks)
+    folds = [study.load(study.settings.change({"split_folds": 3, "split_fold": fold})) for fold in range(3)]
+    rows = [row for row in table(tmp_path / "out" / "metrics.csv") if row["role"] == "trivial" and row["task"] in tasks]
+    assert len(rows) == 2 * len(tasks) * 2, "each split, task and metric once"
+    for row in rows:
+        scores = [trivial_scores(fold.train, getattr(fold, row["split"]))[row["task"]][row["metric"]] for fold in folds]
+        assert len(set(scores)) == 3
+        assert float(row["value"]) == pytest.approx(np.mean(scores)), row
 
 
 def test_folds_of_a_study(patients: Path) -> None:

@@ -46,7 +46,7 @@ QUICK: dict[str, dict[str, Any]] = {
         **COMMON,
         **READING,
         "configurations": ["parallel", "category_first", "landmark_first"],
-        "own_dirs": [str(RESULTS / "landmarks" / name) for name in ("2026-11-24", "2026-11-25-own")],
+        "own_dirs": [str(RESULTS / "landmarks" / name) for name in ("2026-11-24", "2026-11-28")],
         "changes": {"image_size": 32, "train_rows": 60},
     },
     "04_cifar100_binary.ipynb": {

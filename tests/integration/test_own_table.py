@@ -79,6 +79,45 @@ def test_init_shows_what_is_inferred_and_writes_a_file_that_says_the_same(table:
     assert command("init", table, "-o", tmp_path / "study.toml", "--force").code == 0
 
 
+def test_rows_that_are_pooled_are_said_once_a_run_and_not_beside_an_error(table: Path, tmp_path: Path) -> None:
+    """Each part of a division, each fold and each seed has a line of its own."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=90), "kind": [f"k{row % 30}" for row in range(90)], "odd": np.arange(90) % 2})
+    frame.to_csv(tmp_path / "rare.csv", index=False)
+    study = (tmp_path / "rare.csv", "--tasks", "kind,odd")
+    runs: list[tuple[Any, ...]] = [
+        ("train", *study, "--epochs", 1),
+        ("compare", *study, "--epochs", 1, "--approach", "equal", "--folds", 2, "--seeds", 2, "--set", "baselines=false"),
+    ]
+    for number, arguments in enumerate(runs):
+        done = command(*arguments, "--output-dir", tmp_path / str(number))
+        assert done.code == 0, done.err
+        assert sum(line.startswith("Split: ") for line in done.err.splitlines()) == 1, done.err
+    refused(command("train", *study, "--set", "shared_depht=1"), "shared_depht")
+
+
+def test_the_next_step_of_init_is_what_is_needed(tmp_path: Path) -> None:
+    """The options that were given belong to it; an order that only the user knows is stated first."""
+    sizes = np.array(["low", "mid", "high"], object)
+    frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=ROWS), "size": sizes[np.arange(ROWS) % 3]})
+    frame.to_csv(tmp_path / "my table.csv", index=False)
+    path, study = tmp_path / "my table.csv", tmp_path / "study.toml"
+    ordered, plain = ("--tasks", "size:Ordinal"), ("--tasks", "size")
+    (said,) = (line for line in command("init", path, *plain).out.splitlines() if line.startswith("Next: "))
+    assert said.startswith(f"Next: mtl-keras tune '{path}' --tasks size, or add -o study.toml")
+    (said,) = (line for line in command("init", path, *ordered).out.splitlines() if line.startswith("Next: "))
+    assert said.startswith(f"Next: mtl-keras init '{path}' --tasks size:Ordinal -o study.toml, and state the order of size")
+    assert command("init", path, *ordered, "-o", study).out.splitlines()[-1] == (
+        f"Wrote {study}. Next: state the order of size there, classes = [...] from the lowest to the highest, then: "
+        f"mtl-keras tune {study}"
+    )
+    # As it says.
+    text = study.read_text(encoding="utf-8")
+    refused(command("train", study), "order")
+    study.write_text(text.replace('kind = "Ordinal"', 'kind = "Ordinal"\nclasses = ["low", "mid", "high"]'), encoding="utf-8")
+    assert command("train", study, "--epochs", 1).code == 0
+
+
 def test_a_study_file_next_to_its_table_can_move_with_it(table: Path, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(table.parent, tmp_path / "moved"))
     command("init", moved / "labels.csv", "-o", moved / "study.toml")
@@ -186,6 +225,18 @@ def test_a_folder_of_images_is_a_study(tmp_path: Path) -> None:
     assert command("evaluate", tmp_path / "out").code == 0
     (tmp_path / "none").mkdir()
     refused(command("tune", tmp_path / "none"), "A folder of images must have a folder for each class")
+
+
+def test_a_backbone_is_trained_from_a_block_on_behind_its_cached_output(table: Path, tmp_path: Path) -> None:
+    place = ("--cache-dir", tmp_path / "cache")
+    cut = ("--set", "backbone=SmallCNN", "--set", 'backbone_options={"filters": [2, 3], "batch_norm": "inference"}')
+    arguments = ("tune", table, *cut, *FAST, *place, "--set", "freeze=conv2", "--output-dir", tmp_path / "out", "--json")
+    done = command(*arguments)
+    assert done.code == 0, done.err
+    shapes = {entry.fingerprint["cut"] for entry in mtl.data.cache.entries(tmp_path / "cache")}
+    assert len(shapes) == 1
+    assert command("evaluate", tmp_path / "out", *place).code == 0
+    refused(command("tune", table, *cut, *FAST, *place, "--set", "freeze=conv9"), "Unknown layer or block to train from")
 
 
 def changed(**columns: Any) -> Callable[[Path], None]:
