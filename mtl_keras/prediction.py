@@ -79,7 +79,7 @@ def predict(
         given = {name: np.zeros((1, *array.shape[1:]), array.dtype) for name, array in given.items()}
     # Called directly: `keras.Model.predict` traces a function, which is used only once here.
     starts = range(0, max(count, 1), batch_size)
-    parts = ({name: array[start : start + batch_size] for name, array in given.items()} for start in starts)
+    parts = ({name: np.asarray(array[start : start + batch_size]) for name, array in given.items()} for start in starts)
     batches = [network(unnamed(part), training=False) for part in parts]
     outputs = {name: np.concatenate([keras.ops.convert_to_numpy(b[name]) for b in batches])[:count] for name in names}
     return model.in_units(outputs)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import json
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +18,8 @@ import pytest
 from PIL import EpsImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
-from mtl_keras.data._decode import MAX_PIXELS, UnreadableImage, check_header, decode_image, read_facts
-from mtl_keras.errors import MTLError
+from mtl_keras.data import _decode
+from mtl_keras.data._decode import MAX_PIXELS, ImageError, UndecodableImage, check_header, decode_image, read_facts
 
 #: 64 levels of 16 bits, of which 63 are above 255.
 LEVELS = (np.arange(64) * 1024).astype(np.uint16).reshape(8, 8)
@@ -51,7 +55,7 @@ def test_values_from_white_to_black_are_inverted_and_unknown_ranges_refused(tmp_
     Image.fromarray(LEVELS).save(tmp_path / "inverted.tif", tiffinfo={262: 0})
     np.testing.assert_array_equal(decode_image(tmp_path / "inverted.tif")[..., 0], 255 - LEVELS // 256)
     for name, dtype in (("float", np.float32), ("long", np.int32)):
-        with pytest.raises(UnreadableImage, match=rf"{name}\.tif: its pixels are signed, or of 32 bits; convert them"):
+        with pytest.raises(UndecodableImage, match=rf"{name}\.tif: its pixels are signed, or of 32 bits; convert them"):
             decode_image(store(tmp_path / f"{name}.tif", LEVELS.astype(dtype)))
 
 
@@ -149,7 +153,7 @@ def test_no_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     text = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
     (tmp_path / "photo.jpg").write_bytes(text)
     for read in (decode_image, check_header):
-        with pytest.raises(UnreadableImage, match=r"photo\.jpg: its content is of another kind"):
+        with pytest.raises(UndecodableImage, match=r"photo\.jpg: its content is of another kind"):
             read(tmp_path / "photo.jpg")
     assert not started
 
@@ -161,7 +165,7 @@ def test_too_many_pixels_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "large.png").write_bytes(b"BM" + header)
     for read in (decode_image, check_header):
         with pytest.raises(
-            MTLError, match=rf"at most {MAX_PIXELS:,} pixels\. Received: .*large\.png: 13001 x 13000 px\. Reduce"
+            ImageError, match=rf"at most {MAX_PIXELS:,} pixels\. Received: .*large\.png: 13001 x 13000 px\. Reduce"
         ):
             read(tmp_path / "large.png")
 
@@ -194,7 +198,7 @@ def with_wrong_tag() -> bytes:
 )
 def test_what_a_decoder_raises_names_the_file(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(content)
-    with pytest.raises(UnreadableImage) as caught:
+    with pytest.raises(UndecodableImage) as caught:
         decode_image(tmp_path / "photo.jpg")
     assert str(caught.value).startswith("An image must be a readable JPEG, PNG, WebP, GIF, BMP or TIFF file. Received: ")
     assert f"photo.jpg: {reason}" in str(caught.value)
@@ -202,7 +206,7 @@ def test_what_a_decoder_raises_names_the_file(content: bytes, reason: str, tmp_p
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableImage, match=r"none\.png: No such file or directory\. Replace it"):
+    with pytest.raises(UndecodableImage, match=r"none\.png: No such file or directory\. Replace it"):
         decode_image(tmp_path / "none.png")
 
 
@@ -232,5 +236,74 @@ def test_facts_need_all_pixels(tmp_path: Path) -> None:
     path = store(tmp_path / "a.jpg", np.random.default_rng(0).integers(0, 256, (90, 90, 3)).astype(np.uint8))
     path.write_bytes(path.read_bytes()[:2000])
     check_header(path)
-    with pytest.raises(UnreadableImage, match=r"a\.jpg: image file is truncated"):
+    with pytest.raises(UndecodableImage, match=r"a\.jpg: image file is truncated"):
         read_facts(path, 8)
+
+
+# What is asked for -----------------------------------------------------------------------------------------------------
+
+
+def test_it_needs_nothing_but_numpy_and_pillow(tmp_path: Path) -> None:
+    """A copy of the file alone decodes; a service has neither this package nor TensorFlow."""
+    tree = ast.parse(Path(_decode.__file__).read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in imported} <= {"numpy", "PIL", "__future__", *sys.stdlib_module_names}
+    copy, path = tmp_path / "decoder.py", store(tmp_path / "a.png", COLORS)
+    copy.write_bytes(Path(_decode.__file__).read_bytes())
+    program = (
+        "import importlib.util, sys\n"
+        "spec = importlib.util.spec_from_file_location('decoder', sys.argv[1])\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "sys.modules['decoder'] = module\n"
+        "spec.loader.exec_module(module)\n"
+        "print(module.decode_image(sys.argv[2]).tolist())\n"
+        "assert not {'mtl_keras', 'keras', 'tensorflow', 'pandas'} & set(sys.modules)\n"
+        "try:\n    module.decode_image('none.png')\n"
+        "except module.UndecodableImage as error:\n    assert isinstance(error, ValueError), error\n"
+    )
+    command = [sys.executable, "-c", program, str(copy), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == COLORS.tolist()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "PA"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_mode_becomes_the_channels_that_are_asked_for(mode: str, channels: int, tmp_path: Path) -> None:
+    path, photo = tmp_path / "a.tif", Image.fromarray(COLORS)
+    if mode == "PA":
+        path = tmp_path / "a.png"
+        photo.convert("P").save(path, transparency=255)
+    else:
+        photo.convert(mode).save(path)
+    color, decoded = decode_image(path), decode_image(path, channels=channels)
+    assert (decoded.shape, decoded.dtype.name) == ((3, 4, channels), "uint8")
+    expected = color if channels == 3 else np.asarray(Image.fromarray(color).convert("L"))[..., None]
+    np.testing.assert_array_equal(decoded, expected)
+
+
+def test_gray_values_stay_as_they_are(tmp_path: Path) -> None:
+    path = store(tmp_path / "a.png", COLORS[..., 0])
+    np.testing.assert_array_equal(decode_image(path, channels=1)[..., 0], COLORS[..., 0])
+    deep = store(tmp_path / "deep.png", LEVELS)
+    np.testing.assert_array_equal(decode_image(deep, channels=1)[..., 0], LEVELS >> 8)
+
+
+@pytest.mark.parametrize(("background", "expected"), [((0, 0, 0), [128, 0, 0]), ((0, 255, 0), [128, 127, 0])])
+def test_transparent_pixels_are_composited_over_the_color(
+    background: tuple[int, int, int], expected: list[int], tmp_path: Path
+) -> None:
+    path = store(tmp_path / "a.png", np.array([[[255, 0, 0, 128], [9, 9, 9, 0]]], np.uint8))
+    decoded = decode_image(path, background=background)
+    assert decoded.tolist() == [[expected, list(background)]]
+    gray = decode_image(path, background=background, channels=1)
+    np.testing.assert_array_equal(gray[..., 0], np.asarray(Image.fromarray(decoded).convert("L")))
+
+
+def test_a_limit_of_pixels_of_ones_own(tmp_path: Path) -> None:
+    path = store(tmp_path / "a.png", COLORS)
+    assert decode_image(path, max_pixels=12).shape == (3, 4, 3)
+    for read in (decode_image, check_header, lambda file, **limit: read_facts(file, 8, **limit)):
+        with pytest.raises(ImageError, match=r"at most 11 pixels\. Received: .*a\.png: 3 x 4 px\. Reduce it"):
+            read(path, max_pixels=11)

@@ -404,7 +404,7 @@ def test_each_training_may_have_a_split_of_its_own(split_per_seed: bool) -> None
     configurations = {name: Configuration("One.", {}, {"batch_size": size}) for name, size in (("a", 8), ("b", 16))}
     study = replace(STUDY, data=load, configurations=configurations, split_per_seed=split_per_seed)
     found = {name: resolve(study, {"split_seed": 5}, configuration=name) for name in configurations}
-    one, other = _approaches(study, found, dict.fromkeys(configurations, 2), training_data(study, None))
+    one, other = _approaches(study, found, dict.fromkeys(configurations, 2), training_data(study, Options()))
     # The batch size does not change the data, so that baselines are the same.
     assert one.data is other.data
     assert (one.data(0) is one.data(1)) == (not split_per_seed)
@@ -419,7 +419,7 @@ def test_each_training_has_a_fold_of_its_own() -> None:
         return images()
 
     study = replace(STUDY, data=load, split_per_seed=True)
-    data = training_data(study, None)(study.settings.change({"split_folds": 3, "split_fold": 1, "split_seed": 5}))
+    data = training_data(study, Options())(study.settings.change({"split_folds": 3, "split_fold": 1, "split_seed": 5}))
     for number in range(6):
         data(number)
     # Six trainings go through all folds of two divisions.

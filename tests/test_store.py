@@ -91,6 +91,33 @@ def test_rows_are_computed_once(tmp_path: Path, in_memory: bool) -> None:
     np.testing.assert_array_equal(np.load(folder / "rows.npy"), ROWS)
 
 
+def test_entries_of_earlier_versions_stay_valid(tmp_path: Path) -> None:
+    fill(tmp_path / KEY)
+    first = (tmp_path / KEY / "journal.jsonl").read_text().splitlines()[0]
+    layout = '"shape": [22, 3], "dtype": "float32", "block_rows": 5'
+    assert first == f'{{"format": 1, "identity": {{"made": "here"}}, {layout}}}'
+    head = (tmp_path / KEY / "rows.npy").read_bytes()[:128]
+    assert head.rstrip() == b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (22, 3), }"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_the_type_is_part_of_the_identity(dtype: str, in_memory: bool, tmp_path: Path) -> None:
+    fill(tmp_path / KEY)
+    rows = ROWS.astype(dtype)
+    for count in (5, 0) if dtype != "float32" else (0,):
+        blocks = list[int]()
+
+        def compute(start: int, stop: int, blocks: list[int] = blocks) -> np.ndarray:
+            blocks.append(start)
+            return rows[start:stop]
+
+        header = {"identity": {"made": "here"}}
+        found = _store.load_rows(tmp_path / KEY, header, SHAPE, compute, dtype=dtype, in_memory=in_memory)
+        assert (found.dtype.name, len(blocks)) == (dtype, count)
+        np.testing.assert_array_equal(found, rows)
+
+
 def test_blocks_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_store, "BLOCK_BYTES", 25)
     assert fill(tmp_path / KEY)[1] == list(range(0, 22, 2))
@@ -286,10 +313,10 @@ def test_a_folder_that_is_not_writable_is_reported(below: str, tmp_path: Path) -
 def test_a_file_that_is_not_readable_is_reported_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path / KEY)
 
-    def refused(entry: _store._Entry, path: Path) -> bytes:
+    def refused(entry: _store.Entry, path: Path) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(_store._Entry, "_head", refused)
+    monkeypatch.setattr(_store.Entry, "_head", refused)
     with pytest.raises(MTLError, match="Received: Permission denied"):
         fill(tmp_path / KEY)
     monkeypatch.undo()

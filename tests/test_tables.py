@@ -496,12 +496,18 @@ VALUES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=10),
     st.lists(st.one_of(st.integers(-9, 9), st.text(st.characters(exclude_categories=["Cs"]), max_size=4)), max_size=4),
 )
+IMAGE_OPTIONS = {
+    "image_size": st.integers(1, 99),
+    "channels": st.sampled_from([1, 3]),
+    "background": st.one_of(st.integers(0, 255), st.lists(st.integers(0, 255), min_size=3, max_size=3)),
+    "max_pixels": st.integers(1, 99),
+}
 FILES = st.builds(
     StudyFile,
     name=st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     table=st.fixed_dictionaries({"path": KEYS}, optional={"delimiter": KEYS, "missing": st.lists(KEYS, max_size=3)}),
     inputs=st.one_of(
-        st.fixed_dictionaries({"image": KEYS}, optional={"root": KEYS, "image_size": st.integers(1, 99)}),
+        st.fixed_dictionaries({"image": KEYS}, optional={"root": KEYS, **IMAGE_OPTIONS}),
         st.fixed_dictionaries({"columns": st.dictionaries(KEYS, KEYS, min_size=1, max_size=6)}),
     ),
     tasks=st.dictionaries(KEYS, st.dictionaries(KEYS, VALUES, max_size=4), min_size=1, max_size=3),
@@ -540,6 +546,8 @@ test = 0.2
         ("path =", "pth =", 3, "Unknown key in [table]: 'pth'. Did you mean 'path'?"),
         ('path = "t.csv"', "path = 3", 3, "table.path must be a text. Received: 3"),
         ('image = "file"', 'image = "file"\nimage_size = "96"', 6, "inputs.image_size must be a whole number"),
+        ('image = "file"', 'image = "file"\nchannels = "1"', 6, "inputs.channels must be a whole number. Received: '1'"),
+        ('image = "file"', 'image = "file"\nbackground = [0, 0]', 6, "inputs.background must be a whole number, or three"),
         ('image = "file"', "", 4, "[inputs] must have image or columns, or both. Received: neither"),
         ('[tasks.label]\nkind = "Binary"', "[tasks]\nlabel = 3", 7, "A task must be a section. Received: tasks.label = 3"),
         ('[tasks.label]\nkind = "Binary"', "", None, "A study file must have tasks"),

@@ -161,6 +161,7 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
         | {"history": HISTORY, "trials": _scores.TRIALS},
         None,
     ),
+    mtl.data.ImageOptions: ({}, None),
     mtl.Plan: ({"recipe": RECIPE, "phases": (mtl.Phase(epochs=1),)}, None),
     Settings: ({}, (lambda value: value.config(), lambda config: Settings(**config))),
     Configuration: ({"summary": "One.", "plan": {"shared_depth": 1}}, None),

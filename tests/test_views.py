@@ -17,7 +17,7 @@ def images(n: int = 6, h: int = 12, w: int = 10, c: int = 3, seed: int = 0) -> n
 
 
 def apply(view: Any, x: np.ndarray, seed: int = 0) -> np.ndarray:
-    return _views.apply_view(x, _views.parse_steps_of_view(view), [seed])
+    return np.concatenate([*_views.apply_view(x, _views.parse_steps_of_view(view), [seed])])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -120,7 +120,7 @@ def test_steps_are_applied_in_order() -> None:
     view = _views.parse_steps_of_view(given)
     assert [choice_config(step, _views.STEPS) for step in view] == [{"method": "flip_lr"}, given[1], {"method": "stretch"}]
     step_by_step = apply("stretch", apply({"method": "rotate", "degrees": 10}, apply("flip_lr", x)))
-    np.testing.assert_array_equal(_views.apply_view(x, view, [0]), step_by_step)
+    np.testing.assert_array_equal(np.concatenate([*_views.apply_view(x, view, [0])]), step_by_step)
     (noise,) = _views.parse_steps_of_view("noise")
     assert choice_config(noise, _views.STEPS) == {"method": "noise", "variance": 0.2}
 

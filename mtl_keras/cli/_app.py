@@ -214,7 +214,7 @@ def _cache_folder(given: Path | None) -> Path:
 
 @cache_app.command("list", cls=Verb)
 def cache_list(cache_dir: CacheDir = None, json_: Json = False) -> None:
-    """List the entries of the feature cache and their sizes."""
+    """List the entries of the cache (decoded images, views and features) and their sizes."""
     with work(json_, tensorflow=False) as console:
         from mtl_keras.cli._show import show_cache
         from mtl_keras.data import cache
@@ -233,13 +233,29 @@ def cache_list(cache_dir: CacheDir = None, json_: Json = False) -> None:
         )
 
 
+@cache_app.command("verify", cls=Verb)
+def cache_verify(cache_dir: CacheDir = None, json_: Json = False) -> None:
+    """Read all entries of the cache and compare their checksums; damaged blocks are computed again when they are needed."""
+    with work(json_, tensorflow=False) as console:
+        from mtl_keras.data import cache
+
+        where = _cache_folder(cache_dir)
+        count = sum(entry.complete for entry in cache.entries(where))
+        damaged = cache.verify(where)
+        for entry in damaged:
+            console.out.print(f"{entry.key} is damaged", highlight=False, markup=False)
+        text = f"{count - len(damaged)} of {count} complete entries in {where} are intact"
+        console.out.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.answer({"cache_dir": str(where), "complete": count, "damaged": [entry.key for entry in damaged]})
+
+
 @cache_app.command("clear", cls=Verb)
 def cache_clear(
     keys: Annotated[list[str] | None, typer.Argument(help="Entries to remove. [default: all]", show_default=False)] = None,
     cache_dir: CacheDir = None,
     json_: Json = False,
 ) -> None:
-    """Remove cached features. They are computed again when they are needed."""
+    """Remove cached images and features. They are computed again when they are needed."""
     with work(json_, tensorflow=False) as console:
         from mtl_keras.data import cache
 

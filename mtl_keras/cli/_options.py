@@ -62,7 +62,10 @@ DataDir = Annotated[
 ]
 CacheDir = Annotated[
     Path | None,
-    typer.Option(help="Folder of the feature cache. [default: $MTL_KERAS_CACHE_DIR or ~/.cache/mtl-keras]", show_default=False),
+    typer.Option(
+        help="Folder of the cache of decoded images and features. [default: $MTL_KERAS_CACHE_DIR or ~/.cache/mtl-keras]",
+        show_default=False,
+    ),
 ]
 OutputDir = Annotated[Path | None, typer.Option(help="A new or empty folder. [default: runs/<study>/<n>]", show_default=False)]
 Set = Annotated[

@@ -53,9 +53,15 @@ class ConsoleReporter(Reporter):
             self.progress.remove_task(self._bars.pop(name))
         self.console.print(text, style="bold", highlight=False, markup=False, soft_wrap=True)
 
+    def on_images(self, done: int, total: int) -> None:
+        self._show("images", "Images", done, total)
+
     def on_features(self, done: int, total: int) -> None:
+        self._show("features", "Features", done, total)
+
+    def _show(self, bar: str, description: str, done: int, total: int) -> None:
         INTERRUPTS.check()
-        self._move("features", "Features", done, total)
+        self._move(bar, description, done, total)
         # Without a terminal, a line every half minute shows that the work proceeds.
         if not self.console.is_terminal and time.monotonic() - self._shown > 30:
             self._shown = time.monotonic()

@@ -69,13 +69,25 @@ def show_evaluation(console: Console, evaluation: Evaluation, title: str) -> Non
 
 def show_cache(console: Console, where: Path, entries: Sequence[CacheEntry]) -> None:
     """Print the entries of a cache folder."""
-    table = Table("entry", "MB", "images", "complete", "backbone", title=f"Feature cache {where}", title_justify="left")
+    table = Table("entry", "MB", "images", "complete", "content", title=f"Cache {where}", title_justify="left")
     for entry in entries:
-        backbone: Any = entry.fingerprint.get("backbone", {})
-        about = f"{backbone.get('name', '?')} {backbone.get('image_size') or ''}".strip()
-        table.add_row(entry.key, f"{entry.bytes / 1e6:.1f}", str(entry.rows), "yes" if entry.complete else "no", about)
+        table.add_row(
+            entry.key, f"{entry.bytes / 1e6:.1f}", str(entry.rows), "yes" if entry.complete else "no", _describe(entry)
+        )
     table.add_row("total", f"{sum(e.bytes for e in entries) / 1e6:.1f}", "", "", "")
     console.print(table)
+
+
+def _describe(entry: CacheEntry) -> str:
+    """Return what an entry holds: images, their views, or features of a backbone."""
+    about: Any = entry.fingerprint
+    if "images" in about:
+        size = about["images"].get("image_size")
+        return f"images {size[0]} x {size[1]} px" if size else "images"
+    if "views" in about:
+        return f"{len(about['views'].get('steps', ()))} views"
+    backbone = about.get("backbone", {})
+    return f"{backbone.get('name', '?')} {backbone.get('image_size') or ''}".strip()
 
 
 def _show_trials(console: Console, study: str, trials: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> None:

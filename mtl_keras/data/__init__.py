@@ -33,20 +33,23 @@ from mtl_keras.data._cifar import CIFAR100_COARSE, load_cifar10, load_cifar100
 from mtl_keras.data._cifar100_groups import CIFAR100_GROUPS
 from mtl_keras.data._clothing import load_clothing
 from mtl_keras.data._data import PHOTO, ROW, Data
-from mtl_keras.data._decode import ImageFacts, UnreadableImage, read_facts
+from mtl_keras.data._decode import ImageFacts
 from mtl_keras.data._digest import describe_change
 from mtl_keras.data._digits import load_digits
 from mtl_keras.data._draft import Draft, Source, draft_study, infer_source, study_name
 from mtl_keras.data._folders import from_folders, list_folder
 from mtl_keras.data._from_dataset import from_dataset
+from mtl_keras.data._image_files import ImageOptions, UnreadableImage, read_facts
 from mtl_keras.data._inputs import check_input_rows, read_inputs
 from mtl_keras.data._landmarks import load_landmarks
+from mtl_keras.data._loading import loading
 from mtl_keras.data._online import parse_online
 from mtl_keras.data._rows import by_input, image_name, unnamed
 from mtl_keras.data._sampling import parse_sampling, parse_steps
 from mtl_keras.data._skipped import SkippedRow, skipped_text
 from mtl_keras.data._split import Split
 from mtl_keras.data._splits import Splits, parse_splits
+from mtl_keras.data._stored import read_errors
 from mtl_keras.data._stratify import stratified_folds
 from mtl_keras.data._survey import Survey, survey_table
 from mtl_keras.data._table import from_table
@@ -67,6 +70,7 @@ __all__ = [
     "Data",
     "Draft",
     "ImageFacts",
+    "ImageOptions",
     "SkippedRow",
     "Source",
     "Split",
@@ -88,11 +92,13 @@ __all__ = [
     "label_weights",
     "list_folder",
     "load",
+    "loading",
     "parse_online",
     "parse_sampling",
     "parse_splits",
     "parse_steps",
     "parse_views",
+    "read_errors",
     "read_facts",
     "read_inputs",
     "skipped_text",

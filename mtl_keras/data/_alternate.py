@@ -208,6 +208,6 @@ def _resize(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     flat = images.reshape(-1, *images.shape[-3:])
     resized = np.empty((len(flat), *size, flat.shape[-1]), images.dtype)
     for start in range(0, len(flat), BLOCK):
-        part = tf.image.resize(flat[start : start + BLOCK], size, "bilinear", antialias=True).numpy()
+        part = tf.image.resize(np.asarray(flat[start : start + BLOCK]), size, "bilinear", antialias=True).numpy()
         resized[start : start + BLOCK] = np.clip(np.round(part), 0, 255) if images.dtype == np.uint8 else part
     return resized.reshape(*images.shape[:-3], *resized.shape[1:])

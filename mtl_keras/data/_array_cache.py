@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mtl_keras.data._stored import is_mapped
 from mtl_keras.errors import MTLError
 
 __all__ = ["ArrayCache"]
@@ -75,7 +76,7 @@ class ArrayCache:
 
 def _sample(array: np.ndarray) -> int | None:
     """Return a hash of some bytes of an array, None for one that is mapped from a file, which would have to be read."""
-    if array.dtype.hasobject or (isinstance(array, np.memmap) and array.mode != "c"):
+    if array.dtype.hasobject or (is_mapped(array) and getattr(array, "mode", "r") != "c"):
         return None
     if not array.flags.c_contiguous:
         rows = array[:: max(1, len(array) // PLACES)]

@@ -11,7 +11,9 @@ import numpy as np
 from mtl_keras.data._online import Online, parse_online
 from mtl_keras.data._rows import RowArrays, map_rows
 from mtl_keras.data._split import Split
-from mtl_keras.data._views import apply_view, parse_views
+from mtl_keras.data._stored import cache_folder
+from mtl_keras.data._view_store import store_views, stream_views
+from mtl_keras.data._views import parse_views
 from mtl_keras.errors import MTLError, check_seed
 
 __all__ = ["MODES"]
@@ -63,11 +65,13 @@ def _compute_views(train: Split, steps: Any, seed: int | None) -> np.ndarray:
             "other images to uint8."
         )
     seed = check_seed("seed", 0 if seed is None else seed)
+    if (folder := cache_folder(x)) is not None:
+        return store_views(x, folder, train.dataset_slices(), views, seed)
     result = np.empty((len(x), len(views), *x.shape[1:]), np.uint8)
-    # Each data set by itself, so that its views are those that it has alone.
-    for rows in train.dataset_slices():
-        for number, view in enumerate(views):
-            result[rows, number] = apply_view(x[rows], view, (seed, number))
+    start = 0
+    for part in stream_views(x, train.dataset_slices(), views, seed):
+        result[start : start + len(part)] = part
+        start += len(part)
     return result
 
 

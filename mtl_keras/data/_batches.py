@@ -9,6 +9,7 @@ import numpy as np
 
 from mtl_keras.data._array_cache import ArrayCache
 from mtl_keras.data._rows import RowArrays, image_name
+from mtl_keras.data._stored import is_mapped, read_rows
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -96,7 +97,7 @@ class BatchReader:
         groups: dict[Any, dict[int, np.ndarray]] = {}
         for array in arrays:
             if array.ndim == 1 and all(array is not x for x in self._x.values()):
-                groups.setdefault(id(array) if isinstance(array, np.memmap) else array.dtype.str, {})[id(array)] = array
+                groups.setdefault(id(array) if is_mapped(array) else array.dtype.str, {})[id(array)] = array
         return [(list(group), self._column_source(group)) for group in groups.values()]
 
     def _column_source(self, group: Mapping[int, np.ndarray]) -> Read:
@@ -104,7 +105,7 @@ class BatchReader:
         import tensorflow as tf
 
         arrays = list(group.values())
-        if isinstance(arrays[0], np.memmap):
+        if is_mapped(arrays[0]):
             source = self._source(arrays[0])
             return lambda rows: source(rows)[None]
         places = [self._cache.find("column", [array]) for array in arrays]
@@ -119,11 +120,11 @@ class BatchReader:
         import tensorflow as tf
 
         flat = array.reshape(-1, *array.shape[2:]) if id(array) in self._of_views else array
-        if isinstance(array, np.memmap):
+        if is_mapped(array):
             dtype, row_shape = tf.as_dtype(array.dtype), flat.shape[1:]
 
             def read(rows: tf.Tensor) -> tf.Tensor:
-                part = tf.numpy_function(lambda numbers: np.asarray(flat[numbers]), [rows], dtype, stateful=False)
+                part = tf.numpy_function(lambda numbers: read_rows(flat, numbers), [rows], dtype, stateful=False)
                 return tf.ensure_shape(part, [None, *row_shape])
 
             return read

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_keras.data import _store
+from mtl_keras.data._journal import checksum
+from mtl_keras.data._stored import StoredRows
 
 if TYPE_CHECKING:
     from mtl_keras.data._split import Split
@@ -75,10 +76,17 @@ def describe_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | 
 
 
 def digest_array(array: np.ndarray) -> str:
-    """Return a digest of an array's type, shape and bytes, all of which are read."""
+    """Return a digest of an array's type, shape and bytes, all of which are read; stored rows only the first time."""
+    if isinstance(array, StoredRows):
+        return array.remember_digest(lambda: _digest_content(array))
+    return _digest_content(array)
+
+
+def _digest_content(array: np.ndarray) -> str:
+    """Return a digest of an array that is read."""
     # A trunk has hundreds of small arrays, for which a call of TensorFlow does not pay.
-    content = array if array.nbytes < PIECE else _fingerprints(array)
-    return digest_json([str(array.dtype), array.shape, [_store.checksum(content)]])
+    content = np.asarray(array) if array.nbytes < PIECE else _fingerprints(array)
+    return digest_json([str(array.dtype), array.shape, [checksum(content)]])
 
 
 def _fingerprints(array: np.ndarray) -> bytes:
@@ -95,7 +103,7 @@ def _fingerprint(rows: np.ndarray) -> bytes:
     """Return the fingerprints of the chunks of some rows, then the bytes after the last whole chunk."""
     import tensorflow as tf
 
-    flat = np.ascontiguousarray(rows).reshape(-1).view(np.uint8)
+    flat = np.ascontiguousarray(np.asarray(rows)).reshape(-1).view(np.uint8)
     end = len(flat) // CHUNK * CHUNK
     with tf.device("CPU:0"):
         found = tf.fingerprint(tf.constant(flat[:end].reshape(-1, CHUNK)))
@@ -104,7 +112,7 @@ def _fingerprint(rows: np.ndarray) -> bytes:
 
 def digest_json(value: Any) -> str:
     """Return a digest of plain JSON values."""
-    return _store.checksum(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+    return checksum(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
 def _find_digest(split: Split, array: np.ndarray) -> str:

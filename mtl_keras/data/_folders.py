@@ -14,9 +14,11 @@ import numpy as np
 
 from mtl_keras.data._arrays import check_tasks, from_arrays, resolve_columns
 from mtl_keras.data._data import Data
-from mtl_keras.data._decode import SUFFIXES
-from mtl_keras.data._images import SPLITS, read_images
-from mtl_keras.errors import MTLError, check_image_size, check_names, check_rows, check_seed
+from mtl_keras.data._decode import MAX_PIXELS, SUFFIXES, WHITE
+from mtl_keras.data._image_files import ImageOptions
+from mtl_keras.data._images import SPLITS, ImageReader
+from mtl_keras.data._loading import CacheDir
+from mtl_keras.errors import MTLError, check_names, check_rows, check_seed
 from mtl_keras.tables import Table
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Tree:
     """All images of a tree of folders.
 
     Args:
-        images: uint8 `[n, height, width, 3]`.
+        images: uint8 `[n, height, width, channels]`.
         columns: Class indices `[n]` of each level, from the top down.
         class_names: Class names of each level.
         sides: Split `[n]` of each image, if the tree has a folder for each split; else None.
@@ -61,6 +63,10 @@ def from_folders(
     validation_per_class: int | None = None,
     test_per_class: int = 0,
     image_size: int | tuple[int, int] | None = None,
+    channels: int = 3,
+    background: int | tuple[int, int, int] = WHITE,
+    max_pixels: int = MAX_PIXELS,
+    cache_dir: CacheDir = None,
     seed: int = 0,
     name: str | None = None,
 ) -> Data:
@@ -82,24 +88,27 @@ def from_folders(
         test_per_class: The same for test; default 0, no test split other than that of a folder.
         image_size: Side, or height and width, in px to which images are resized (bilinear, antialiased). None (default)
             keeps their size, which must then be the same.
+        channels: As for `from_table`, as are the next three.
+        background: See there.
+        max_pixels: See there.
+        cache_dir: See there.
         seed: Seed of the choice of validation and test images, from 0; default 0.
         name: Name of the data set in reports; default the folder's name.
 
     Returns:
-        RGB images, uint8 `[n, height, width, 3]`: upright by the EXIF orientation, of 16 bits a channel the upper 8, and
-        transparent pixels over white. Files that are not readable JPEG, PNG, WebP, GIF, BMP or TIFF images, or lie at
+        Images as `from_table` reads them. Files that are not readable JPEG, PNG, WebP, GIF, BMP or TIFF images, or lie at
         another depth, are left out with a warning.
 
     Raises:
-        MTLError: If there is no such tree, a class has too few images, sizes differ, an image has more than 89 million
-            pixels, or a task does not read a level.
+        MTLError: If there is no such tree, a class has too few images, sizes differ, an image has more than
+            `max_pixels` pixels, or a task does not read a level.
 
     Example:
         data = mtl.data.from_folders("photos", tasks, levels=("category", "landmark"), validation_per_class=2)
         data = mtl.data.from_folders("fashion", tasks, levels=("class",))  # fashion/train/Dress/1.jpg, fashion/val/...
     """
     check_tasks(tasks)
-    seed, size = check_seed("seed", seed), None if image_size is None else check_image_size("image_size", image_size)
+    seed, options = check_seed("seed", seed), ImageOptions(image_size, channels, background, max_pixels)
     root = Path(root).expanduser()
     if validation_per_class is not None:
         check_rows("validation_per_class", validation_per_class, example=2)
@@ -107,7 +116,7 @@ def from_folders(
     resolve_columns(tasks, list(levels))
     files, above = _find_images(root, len(levels))
     _check_held_out({SPLITS[file.parts[0]] for file in files} if above else set(), validation_per_class, test_per_class)
-    tree = _read_files(root, files, above, levels, size)
+    tree = _read_files(ImageReader(root, options, cache_dir), files, above, levels)
     return split_tree(
         tree, tasks, validation_per_class or 0, test_per_class, seed, root.resolve().name if name is None else name
     )
@@ -159,9 +168,9 @@ def _name_levels(root: Path) -> tuple[str, ...]:
     return ("label",) if depth == 1 else tuple(f"level_{number}" for number in range(1, depth + 1))
 
 
-def read_tree(root: Path, levels: Sequence[str], image_size: int | tuple[int, int] | None = None) -> Tree:
-    """Read all images of a tree; see `from_folders` for arguments and errors."""
-    return _read_files(root, *_find_images(root, len(levels)), levels, image_size)
+def read_tree(root: Path, levels: Sequence[str]) -> Tree:
+    """Read all images of a tree in their own size; see `from_folders` for arguments and errors."""
+    return _read_files(ImageReader(root, ImageOptions()), *_find_images(root, len(levels)), levels)
 
 
 def split_tree(tree: Tree, tasks: Tasks, validation_per_class: int, test_per_class: int, seed: int, name: str) -> Data:
@@ -179,11 +188,9 @@ def split_tree(tree: Tree, tasks: Tasks, validation_per_class: int, test_per_cla
     return from_arrays(tasks, train, validation, test if len(parts[2]) else None, name=name, class_names=tree.class_names)
 
 
-def _read_files(
-    root: Path, files: Sequence[Path], above: int, levels: Sequence[str], image_size: int | tuple[int, int] | None
-) -> Tree:
+def _read_files(reader: ImageReader, files: Sequence[Path], above: int, levels: Sequence[str]) -> Tree:
     """Return the tree of these files; `above` is the number of folders above the first level, 0 or 1."""
-    images, kept = _read_images(root, files, image_size)
+    images, kept = _read_images(reader, files)
     columns: dict[str, np.ndarray] = {}
     class_names: dict[str, tuple[str, ...]] = {}
     for depth, level in enumerate(levels, start=1):
@@ -248,14 +255,15 @@ def _warn_of(root: Path, what: str, files: Sequence[object]) -> None:
         _log.warning("Left out of %s: %d file%s %s: %s.", root, len(files), "s" if len(files) > 1 else "", what, shown)
 
 
-def _read_images(root: Path, files: Sequence[Path], image_size: int | tuple[int, int] | None) -> tuple[np.ndarray, list[Path]]:
+def _read_images(reader: ImageReader, files: Sequence[Path]) -> tuple[np.ndarray, list[Path]]:
     """Return the images `[n, height, width, 3]` and the files that they were read from."""
-    images, unreadable = read_images(root, files, image_size)
+    images, unreadable = reader.read(files)
     broken = [f"{files[number]} ({reason})" for number, reason in unreadable.items()]
-    _warn_of(root, f"(of {len(files)}) that are not readable images", broken)
+    _warn_of(reader.root, f"(of {len(files)}) that are not readable images", broken)
     if not len(images):
         raise MTLError(
-            f"Images must be readable. Received: {len(files)} files in {root}, of which none is, e.g. {broken[0]}. Check them."
+            f"Images must be readable. Received: {len(files)} files in {reader.root}, of which none is, e.g. {broken[0]}. "
+            "Check them."
         )
     return images, [file for number, file in enumerate(files) if number not in unreadable]
 

@@ -1,91 +1,113 @@
-"""Image files as one array, and the names of splits in folders and tables."""
+"""Image files as one array, in memory or decoded once into the cache, and the names of splits in folders and tables."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
 
-from mtl_keras.data._decode import UnreadableImage, check_header, decode_image
-from mtl_keras.errors import MTLError, check_image_size
+from mtl_keras.data._image_files import ImageOptions, in_threads
+from mtl_keras.data._image_store import ImageFiles, load_images
+from mtl_keras.data._journal import CacheError
+from mtl_keras.data._loading import CacheDir, current_loading, default_cache_dir
+from mtl_keras.errors import check_path
 
-__all__ = ["SPLITS", "check_headers", "read_images"]
+__all__ = ["SPLITS", "ImageReader"]
 
 #: The split that a name in a folder or table stands for.
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
+#: Files of fewer bytes, and fewer of them, are decoded in about a second, which is not worth a copy on the disk.
+SMALL_BYTES, SMALL_COUNT = 16 * 2**20, 4000
 
-def read_images(
-    root: Path, files: Sequence[Path], image_size: int | tuple[int, int] | None
-) -> tuple[np.ndarray, dict[int, str]]:
-    """Decode images in threads, in the order of the files.
+
+class ImageReader:
+    """Reads image files, each of them once.
 
     Args:
         root: Folder that the paths are relative to.
-        files: Paths of the images, relative to `root` or absolute.
-        image_size: Side, or height and width, in px to which images are resized (bilinear, antialiased); None keeps their
-            size.
-
-    Returns:
-        RGB images of the m readable files, uint8 `[m, height, width, 3]`, and what is wrong with each of the others, by the
-        number of the file.
-
-    Raises:
-        MTLError: If the readable images have different sizes or too many pixels, or `image_size` is not a size.
+        options: How they are decoded.
+        cache_dir: Folder of the cache, or False to decode to memory; None is that of the loading, else the user's.
     """
-    size = None if image_size is None else check_image_size("image_size", image_size)
-    images = np.empty((0, 0, 0, 3), np.uint8)
-    first, unreadable = 0, {}
 
-    def decode(file: Path) -> np.ndarray | str:
+    def __init__(self, root: Path, options: ImageOptions, cache_dir: CacheDir = None) -> None:
+        self.root, self.options = root, options
+        self._cache_dir = current_loading().cache_dir if cache_dir is None else cache_dir
+        if self._cache_dir is not None and self._cache_dir is not False:
+            check_path("cache_dir", self._cache_dir)
+        self._places: dict[Path, int] = {}
+        self._reasons: dict[int, str] = {}
+        # The row of each place; -1 for a file that is not readable.
+        self._rows = np.empty(0, np.int64)
+        self._images = np.empty((0, 0, 0, options.channels), np.uint8)
+
+    def read(self, files: Sequence[Path]) -> tuple[np.ndarray, dict[int, str]]:
+        """Return images in the order of the files.
+
+        Args:
+            files: Paths of the images, relative to the root or absolute. Files that were read before, or some of them, are not
+                read again.
+
+        Returns:
+            Images of the m readable files, uint8 `[m, height, width, channels]`, and what is wrong with each of the others, by
+            the number of the file.
+
+        Raises:
+            MTLError: If the readable images have different sizes or too many pixels.
+        """
+        if not all(file in self._places for file in files):
+            self._read(list(dict.fromkeys(files)))
+        places = np.array([self._places[file] for file in files], np.int64)
+        unreadable = {number: self._reasons[place] for number, place in enumerate(places.tolist()) if place in self._reasons}
+        rows = self._rows[places] if len(places) else places
+        rows = rows[rows >= 0]
+        images = self._images
+        if len(rows) != len(images) or (rows != np.arange(len(rows))).any():
+            images = images[rows]
+        return images, unreadable
+
+    def _read(self, files: list[Path]) -> None:
+        """Read files, which are all different."""
+        self._places = {file: place for place, file in enumerate(files)}
+        listed = ImageFiles(self.root, files, self.options)
+        images = self._read_stored(listed)
+        if images is None:
+            images, self._reasons = _decode_to_memory(listed)
+        self._images = images
+        good = np.array([place not in self._reasons for place in range(len(files))], bool)
+        # Stored rows have one for each file, those in memory for each readable one.
+        self._rows = np.where(good, np.arange(len(files)) if len(images) == len(files) else np.cumsum(good) - 1, -1)
+
+    def _read_stored(self, listed: ImageFiles) -> np.ndarray | None:
+        """Return the images of all files from the cache, those of unreadable ones black; None if they are decoded to memory."""
+        small = listed.bytes < SMALL_BYTES and len(listed.files) < SMALL_COUNT
+        if self._cache_dir is False or small or (shape := listed.find_shape()) is None:
+            return None
+        folder = default_cache_dir() if self._cache_dir is None else Path(self._cache_dir).expanduser()
         try:
-            return decode_image(root / file, size)
-        except UnreadableImage as error:
-            return error.reason
+            images, self._reasons = load_images(folder, listed, shape)
+        except CacheError:
+            if not listed.fits_in_memory(shape):
+                raise
+            listed.warn_without_cache(folder)
+            return None
+        return images
 
-    # Threads suffice: Pillow releases the interpreter lock while it decodes.
-    with _without_warning(), ThreadPool() as pool:
-        for number, pixels in enumerate(pool.imap(decode, files, chunksize=8)):
+
+def _decode_to_memory(listed: ImageFiles) -> tuple[np.ndarray, dict[int, str]]:
+    """Return the images of the readable files, and what is wrong with the others, by the number of the file."""
+    files, options = listed.files, listed.options
+    images = np.empty((0, 0, 0, options.channels), np.uint8)
+    unreadable: dict[int, str] = {}
+    with in_threads() as pool:
+        for number, pixels in enumerate(pool.imap(listed.decode, range(len(files)), chunksize=8)):
             if isinstance(pixels, str):
                 unreadable[number] = pixels
                 continue
             if not images.size:
-                images, first = np.empty((len(files), *pixels.shape), np.uint8), number
-            elif pixels.shape != images.shape[1:]:
-                raise MTLError(
-                    f"All images must have one size. Received: {files[first]} of {_describe_size(images[first])} and "
-                    f"{files[number]} of {_describe_size(pixels)}. Pass image_size=, to which all are resized."
-                )
-            images[number] = pixels
+                images = np.empty((len(files), *pixels.shape), np.uint8)
+            images[number] = listed.checked(number, pixels)
     if unreadable and images.size:
         images = np.delete(images, list(unreadable), axis=0)
     return images, unreadable
-
-
-def check_headers(root: Path, files: Sequence[Path]) -> dict[int, str]:
-    """Return what is wrong with the headers of files, by the number of the file; their pixels are not decoded."""
-
-    def check(file: Path) -> str:
-        try:
-            check_header(root / file)
-        except UnreadableImage as error:
-            return error.reason
-        return ""
-
-    with _without_warning(), ThreadPool() as pool:
-        return {number: reason for number, reason in enumerate(pool.imap(check, files, chunksize=64)) if reason}
-
-
-def _without_warning() -> warnings.catch_warnings[None]:
-    """Return a context in which Pillow does not warn of many pixels, which are an error here."""
-    from PIL import Image
-
-    return warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
-
-
-def _describe_size(image: np.ndarray) -> str:
-    """Return an image's height and width in words."""
-    return f"{image.shape[0]} x {image.shape[1]} px"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mtl_keras.data._rows import by_input, read_named
+from mtl_keras.data._stored import StoredRows
 from mtl_keras.errors import MTLError, describe, list_rows
 from mtl_keras.tables import Column
 
@@ -203,7 +204,7 @@ def _as_array(x: Any, split: str) -> np.ndarray:
         raise _refuse("a tf.data.Dataset", split, "Pass np.stack([*x.as_numpy_iterator()]), or use model.fit")
     try:
         # An array as it is: one that is mapped from a file stays so.
-        array = x if isinstance(x, np.ndarray) else np.asarray(x)
+        array: Any = x if isinstance(x, np.ndarray | StoredRows) else np.asarray(x)
     except ValueError:
         array = np.fromiter(x, object, len(x))
     if array.dtype == object:

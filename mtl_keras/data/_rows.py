@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mtl_keras.data._stored import concatenate
 from mtl_keras.errors import MTLError, check_input_name
 
 __all__ = ["Key", "RowArrays", "by_input", "concatenate_rows", "image_name", "map_rows", "read_named", "unnamed"]
@@ -80,7 +81,7 @@ def concatenate_rows(parts: Sequence[RowArrays]) -> dict[Key, np.ndarray]:
     dummy rows.
     """
     lengths = [len(part[X]) for part in parts]
-    joined: dict[Key, np.ndarray] = {X: np.concatenate([part[X] for part in parts])}
+    joined: dict[Key, np.ndarray] = {X: concatenate([part[X] for part in parts])}
     for key in dict.fromkeys(key for part in parts for key in part):
         if key == X:
             continue

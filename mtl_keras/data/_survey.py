@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtl_keras.data._arrays import collect_class_names
+from mtl_keras.data._image_files import ImageOptions
+from mtl_keras.data._images import ImageReader
 from mtl_keras.data._skipped import OnError, SkippedRow, describe_cost, read_good_rows
 from mtl_keras.data._splits import Splits
 from mtl_keras.data._table import plan_table
@@ -72,6 +74,7 @@ def survey_table(
     suffix: str = "",
     splits: Splits | str | Mapping[str, Any] | None = None,
     weight: str | Mapping[str, str] | None = None,
+    max_pixels: int = ImageOptions.max_pixels,
     on_error: OnError = "raise",
     seed: int = 0,
 ) -> Survey:
@@ -87,9 +90,10 @@ def survey_table(
     problems, frame, skipped = Problems(), whole.frame, tuple[SkippedRow, ...]()
     if on_error == "skip":
         # What stops training is said below, as without skipping.
+        images = ImageReader(reader.root, ImageOptions(SIDE, max_pixels=max_pixels), cache_dir=False)
         with contextlib.suppress(MTLError):
             _, kept, skipped = read_good_rows(
-                frame, lambda good: reader.read_all(good, (SIDE, SIDE)), on_error, reader.label_columns, warn=False
+                frame, lambda good: reader.read_all(good, images), on_error, reader.label_columns, warn=False
             )
             frame = frame.iloc[kept].reset_index(drop=True) if skipped else frame
     rows = reader.read(frame, problems)

@@ -13,8 +13,11 @@ import numpy as np
 from mtl_keras.data._arrays import check_tasks, collect_class_names, encode_labels, make_split, resolve_columns
 from mtl_keras.data._columns import read_labels, refuse_unseen
 from mtl_keras.data._data import PHOTO, ROW, Data
-from mtl_keras.data._images import check_headers, read_images
+from mtl_keras.data._decode import MAX_PIXELS, WHITE
+from mtl_keras.data._image_files import ImageOptions, check_headers
+from mtl_keras.data._images import ImageReader
 from mtl_keras.data._listed import check_sides, find_files, refuse_unreadable
+from mtl_keras.data._loading import CacheDir
 from mtl_keras.data._skipped import OnError, read_good_rows
 from mtl_keras.data._splits import Splits, parse_splits
 from mtl_keras.data._stratify import strata_of
@@ -22,7 +25,6 @@ from mtl_keras.data._weights import check_weight, read_weights
 from mtl_keras.errors import (
     MTLError,
     Problems,
-    check_image_size,
     check_mapping,
     check_names,
     check_seed,
@@ -123,15 +125,15 @@ class TableReader:
                 x, _ = encoder.transform(frame)
         return TableRows(known, labels, weights, class_names, sides, drawn, files, encoder, x)
 
-    def read_all(self, frame: pd.DataFrame, size: tuple[int, int] | None) -> tuple[TableRows, Any]:
-        """Read rows and their inputs, images in this size.
+    def read_all(self, frame: pd.DataFrame, reader: ImageReader) -> tuple[TableRows, Any]:
+        """Read rows and their inputs.
 
         Raises:
             MTLError: If anything is wrong.
         """
         problems = Problems()
         rows = self.read(frame, problems)
-        images = None if rows.files is None else _read_images(rows.files, self.root, size, str(self.image), problems)
+        images = None if rows.files is None else _read_images(rows.files, reader, str(self.image), problems)
         problems.raise_all()
         given = {name: x for name, x in ((PHOTO, images), (ROW, rows.x)) if x is not None}
         return rows, given if len(given) > 1 else next(iter(given.values()))
@@ -151,6 +153,10 @@ def from_table(
     root: str | os.PathLike[str] | None = None,
     suffix: str = "",
     image_size: int | tuple[int, int] | None = None,
+    channels: int = 3,
+    background: int | tuple[int, int, int] = WHITE,
+    max_pixels: int = MAX_PIXELS,
+    cache_dir: CacheDir = None,
     splits: Splits | str | Mapping[str, Any] | None = None,
     weight: str | Mapping[str, str] | None = None,
     on_error: OnError = "raise",
@@ -173,6 +179,12 @@ def from_table(
         suffix: Ending that is added to each path, e.g. `".jpg"` where the column has names without one; default empty.
         image_size: Side, or height and width, in px to which images are resized (bilinear, antialiased). None (default)
             keeps their size, which must then be the same.
+        channels: 3 (default) for RGB images, or 1 for gray ones.
+        background: Color that transparent pixels are composited over, from 0 to 255: red, green and blue, or one number for a
+            gray; default white.
+        max_pixels: Largest number of pixels of an image file; default 89 million.
+        cache_dir: Folder of the cache, into which many or large image files are decoded once; False decodes them to memory
+            each time. None (default) is the user's cache folder.
         splits: A `Splits`, or the name of the column with the split of each row. None (default) holds out a tenth of the rows
             for validation, stratified over the classes of all tasks jointly.
         weight: Column with the weight of each row in the loss, at least 0, or a mapping of task to such a column; None
@@ -182,13 +194,14 @@ def from_table(
         name: Name of the data set in reports; default the file's name without endings, or `"dataframe"`.
 
     Returns:
-        Data whose `tasks` have their classes. Each split is in the order of the table. Images are RGB, uint8
-        `[n, height, width, 3]`: upright by the EXIF orientation, of 16 bits a channel the upper 8, and transparent pixels over
-        white. Rows of columns are float32 `[n, columns]`. Messages count rows from 0.
+        Data whose `tasks` have their classes. Each split is in the order of the table. Images are uint8
+        `[n, height, width, channels]`: upright by the EXIF orientation, and of 16 bits a channel the upper 8. Images that need
+        more than a quarter of the memory stay in the cache and are read row by row. Rows of columns are float32
+        `[n, columns]`. Messages count rows from 0.
 
     Raises:
         MTLError: If the table, a column or an image is missing, an image lies outside the root, is not readable (JPEG, PNG,
-            WebP, GIF, BMP or TIFF), has more than 89 million pixels or is in two splits, sizes differ, or a label is outside
+            WebP, GIF, BMP or TIFF), has more than `max_pixels` pixels or is in two splits, sizes differ, or a label is outside
             its task's range. One error names all of these.
 
     Example:
@@ -196,10 +209,11 @@ def from_table(
         data = mtl.data.from_table("wine.csv", tasks, inputs=["alcohol", "color"])
         data = mtl.data.from_table("skin/labels.csv", tasks, image="photo", inputs=["age", "site"], image_size=96)
     """
-    size = None if image_size is None else check_image_size("image_size", image_size)
+    options = ImageOptions(image_size, channels, background, max_pixels)
     whole, reader = plan_table(table, tasks, image, inputs, root, suffix, splits, weight, seed)
+    images = ImageReader(reader.root, options, cache_dir)
     (rows, x), _, skipped = read_good_rows(
-        whole.frame, lambda frame: reader.read_all(frame, size), on_error, reader.label_columns
+        whole.frame, lambda frame: reader.read_all(frame, images), on_error, reader.label_columns
     )
     everything = make_split(rows.tasks, x, rows.labels, "train", rows.weights)
     parts = {
@@ -302,15 +316,14 @@ def _name_column(task: Task) -> str:
     return "" if task.column is None else f" (column {task.column!r})"
 
 
-def _read_images(
-    files: Sequence[Path | None], root: Path, size: tuple[int, int] | int | None, column: str, problems: Problems
-) -> np.ndarray:
+def _read_images(files: Sequence[Path | None], reader: ImageReader, column: str, problems: Problems) -> np.ndarray:
     """Return the images of all rows, after raising what is wrong with the table."""
     there = {row: file for row, file in enumerate(files) if file is not None}
     with problems.collect(column):
         # Their pixels are decoded, which takes long, only if nothing else is wrong.
-        refuse_unreadable(there, root, check_headers(root, [*there.values()]) if problems else {}, column)
+        found = check_headers(reader.root, [*there.values()], reader.options) if problems else {}
+        refuse_unreadable(there, reader.root, found, column)
     problems.raise_all()
-    images, unreadable = read_images(root, [*there.values()], size)
-    refuse_unreadable(there, root, unreadable, column)
+    images, unreadable = reader.read([*there.values()])
+    refuse_unreadable(there, reader.root, unreadable, column)
     return images

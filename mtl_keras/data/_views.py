@@ -7,7 +7,7 @@ generator, and add it to `STEPS`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -194,8 +194,8 @@ def parse_views(views: Any) -> tuple[tuple[Step, ...], ...]:
     return tuple(parse_steps_of_view(view) for view in views)
 
 
-def apply_view(images: np.ndarray, view: Sequence[Step], seed: Sequence[int]) -> np.ndarray:
-    """Apply the steps of one view to all images.
+def apply_view(images: np.ndarray, view: Sequence[Step], seed: Sequence[int]) -> Iterator[np.ndarray]:
+    """Apply the steps of one view to all images, some at a time.
 
     Args:
         images: uint8 `[n, h, w, c]`.
@@ -203,20 +203,18 @@ def apply_view(images: np.ndarray, view: Sequence[Step], seed: Sequence[int]) ->
         seed: Seed of all random values.
 
     Returns:
-        uint8 `[n, h, w, c]`.
+        One after the other, uint8 `[m, h, w, c]` of the next m images.
 
     Raises:
         MTLError: If a padding is not smaller than the images.
     """
     rng = np.random.default_rng(seed)
-    result = np.empty(images.shape, np.uint8)
     rows = max(1, BLOCK_BYTES // max(images[:1].nbytes, 1))
     for start in range(0, len(images), rows):
         part = np.asarray(images[start : start + rows])
         for step in view:
             part = step(part, rng)
-        result[start : start + rows] = part
-    return result
+        yield part
 
 
 def check_pad(pad: Any) -> float:

@@ -1,9 +1,9 @@
-"""The feature cache: a frozen trunk's features of images are computed once and kept on disk.
+"""The cache: decoded images, their views, and a frozen trunk's features of them are computed once and kept on disk.
 
-Features of a frozen trunk are a function of the images, the trunk's weights, how it is applied and the version of
-Keras. A digest of these is the name of an entry, so that an entry never becomes invalid. Entries lie in
-`default_cache_dir()` unless a folder is given, may be written and read by several processes at once, and are verified
-each time they are read.
+Decoded images are a function of their files and of how they are decoded; features of a frozen trunk one of the images, the
+trunk's weights, how it is applied and the version of Keras. A digest of these is the name of an entry, so that an entry never
+becomes invalid. Entries lie in `default_cache_dir()` unless a folder is given, and may be written and read by several processes
+at once. Features are verified each time they are loaded, images that stay on the disk when they are first read.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ import numpy as np
 
 from mtl_keras.data import _store
 from mtl_keras.data._digest import digest_array, digest_json
+from mtl_keras.data._image_store import MEMORY_SHARE
+from mtl_keras.data._journal import lock_path, read_header
+from mtl_keras.data._loading import default_cache_dir
 from mtl_keras.errors import MTLError, check_unique, unknown
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["CacheEntry", "clear", "default_cache_dir", "digest_trunk", "entries", "features"]
-
-#: Features are held in memory up to this fraction of it.
-MEMORY_SHARE = 0.25
+__all__ = ["CacheEntry", "clear", "default_cache_dir", "digest_trunk", "entries", "features", "verify"]
 
 #: Key of the fingerprint in digests and journals; the entries on disk have it.
 IDENTITY = "identity"
@@ -45,9 +45,10 @@ class CacheEntry:
         key: Its name, 32 hexadecimal digits.
         path: Its folder.
         bytes: Its size on disk.
-        rows: Number of images; 0 if its journal cannot be read.
+        rows: Number of images or views; 0 if its journal cannot be read.
         complete: Whether all rows are computed.
-        fingerprint: What determines the features, as it was passed to `features`.
+        fingerprint: What determines the rows: of features what was passed to `features`, of images `"images"` and of their
+            views `"views"`, with the options.
         modified: Time of the last change, in seconds since 1970.
     """
 
@@ -58,13 +59,6 @@ class CacheEntry:
     complete: bool
     fingerprint: Mapping[str, Any]
     modified: float
-
-
-def default_cache_dir() -> Path:
-    """Return `$MTL_KERAS_CACHE_DIR`, else `mtl-keras` in `$XDG_CACHE_HOME` or `~/.cache`."""
-    if named := os.environ.get("MTL_KERAS_CACHE_DIR"):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mtl-keras"
 
 
 def digest_trunk(trunk: keras.Model, fingerprint: Mapping[str, Any]) -> str:
@@ -132,12 +126,35 @@ def entries(cache_dir: str | os.PathLike[str]) -> list[CacheEntry]:
             with contextlib.suppress(FileNotFoundError):
                 stats.append(path.stat())
         if stats:
-            header = _store.read_header(folder)
+            header = read_header(folder)
             rows = header.get("shape", [0])[0]
             size, modified = sum(stat.st_size for stat in stats), max(stat.st_mtime for stat in stats)
             complete = (folder / _store.DONE).exists()
             found.append(CacheEntry(folder.name, folder, size, rows, complete, header.get(IDENTITY, {}), modified))
     return sorted(found, key=lambda entry: -entry.modified)
+
+
+def verify(cache_dir: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> list[CacheEntry]:
+    """Read all complete entries and return those that are damaged; only their damaged blocks are computed again on next use.
+
+    Args:
+        cache_dir: Folder of the cache.
+        progress: Called with the entries read and their number.
+
+    Raises:
+        MTLError: If the folder cannot be read or written.
+    """
+    complete = [entry for entry in entries(cache_dir) if entry.complete]
+    damaged = []
+    for done, entry in enumerate(complete):
+        if progress:
+            progress(done, len(complete))
+        found = _store.Entry.read(entry.path)
+        if found is None or not found.verify():
+            damaged.append(entry)
+    if progress:
+        progress(len(complete), len(complete))
+    return damaged
 
 
 def clear(cache_dir: str | os.PathLike[str], keys: Iterable[str] | None = None) -> int:
@@ -158,7 +175,7 @@ def clear(cache_dir: str | os.PathLike[str], keys: Iterable[str] | None = None) 
     for key in keys:
         folder = found[key].path
         try:
-            with filelock.FileLock(_store.lock_path(folder), timeout=0):
+            with filelock.FileLock(lock_path(folder), timeout=0):
                 for path in _files(folder):
                     path.unlink(missing_ok=True)
                 folder.rmdir()
@@ -194,7 +211,7 @@ def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int, dtype: str
         # Traced where rows are missing only, since this takes as long as many rows of features do.
         traced = trace()
         # All batches are queued first: an accelerator computes one batch while the next is transferred.
-        parts = [traced(tf.constant(images[i : min(i + batch_size, stop)])) for i in range(start, stop, batch_size)]
+        parts = [traced(tf.constant(np.asarray(images[i : min(i + batch_size, stop)]))) for i in range(start, stop, batch_size)]
         return np.concatenate([part.numpy() for part in parts])
 
     return compute

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import warnings
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtl_keras.data import ImageFacts, UnreadableImage, read_facts
+from mtl_keras.data import ImageFacts, ImageOptions, UnreadableImage, read_facts
 from mtl_keras.errors import MTLError
 from mtl_keras.inspection._hashes import SIDE, hash_images, shrink
 
@@ -52,12 +53,14 @@ class Photos:
     small: np.ndarray
 
 
-def read_photos(files: Sequence[Path | None]) -> Photos:
+def read_photos(files: Sequence[Path | None], max_pixels: int = ImageOptions.max_pixels) -> Photos:
     """Read the images of all rows, each file once, in threads.
 
     Args:
         files: Image of each row, None where there is none.
+        max_pixels: Largest number of pixels of an image; default 89 million.
     """
+    read = functools.partial(_read, max_pixels=max_pixels)
     places: dict[Path, int] = {}
     # Which file each row has; -1 for none.
     place = np.array([-1 if file is None else places.setdefault(file, len(places)) for file in files], np.int64)
@@ -72,7 +75,7 @@ def read_photos(files: Sequence[Path | None]) -> Photos:
     # Pillow warns of many pixels, which are an error here. Threads suffice: it releases the interpreter lock.
     with warnings.catch_warnings(action="ignore"), ThreadPool() as pool:
         for start in range(0, m, CHUNK):
-            facts = dict(enumerate(pool.map(_read, every[start : start + CHUNK], chunksize=8), start=start))
+            facts = dict(enumerate(pool.map(read, every[start : start + CHUNK], chunksize=8), start=start))
             reasons |= {number: each for number, each in facts.items() if isinstance(each, str)}
             good = {number: each for number, each in facts.items() if isinstance(each, ImageFacts)}
             if not good:
@@ -89,10 +92,10 @@ def read_photos(files: Sequence[Path | None]) -> Photos:
     return Photos(readable[place], by_row, *arrays)
 
 
-def _read(file: Path) -> ImageFacts | str:
+def _read(file: Path, max_pixels: int) -> ImageFacts | str:
     """Return the facts of a file, or what is wrong with it."""
     try:
-        return read_facts(file, SIDE)
+        return read_facts(file, SIDE, max_pixels=max_pixels)
     except UnreadableImage as error:
         return error.reason
     except MTLError as error:

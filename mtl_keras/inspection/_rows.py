@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_keras.data import SkippedRow
+from mtl_keras.data import ImageOptions, SkippedRow
 from mtl_keras.errors import MTLError
 from mtl_keras.inspection._labels import Labels
 from mtl_keras.inspection._photos import Photos, read_photos
@@ -40,6 +40,7 @@ class Rows:
         refused: What training refuses of these rows; default nothing.
         skipped: Rows that training leaves out on request, and which are not among these; default none.
         cost: What that costs, in words; default empty.
+        max_pixels: Largest number of pixels of an image; default 89 million.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Rows:
     refused: tuple[MTLError, ...] = ()
     skipped: tuple[SkippedRow, ...] = ()
     cost: str = ""
+    max_pixels: int = ImageOptions.max_pixels
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -84,4 +86,4 @@ class Rows:
     @cached_property
     def photos(self) -> Photos:
         """What is known of the images; read on first use, which takes long."""
-        return read_photos(self.files)
+        return read_photos(self.files, self.max_pixels)

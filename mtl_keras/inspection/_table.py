@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mtl_keras.data import Splits, Survey, survey_table
-from mtl_keras.errors import check_image_size
+from mtl_keras.data import ImageOptions, Splits, Survey, survey_table
 from mtl_keras.inspection._inspect import inspect
 from mtl_keras.inspection._labels import Labels, class_labels, number_labels
 from mtl_keras.inspection._report import Report
@@ -33,6 +32,9 @@ def inspect_table(
     root: str | os.PathLike[str] | None = None,
     suffix: str = "",
     image_size: int | tuple[int, int] | None = None,
+    channels: int = 3,
+    background: int | tuple[int, int, int] = 255,
+    max_pixels: int = ImageOptions.max_pixels,
     splits: Splits | str | Mapping[str, Any] | None = None,
     weight: str | Mapping[str, str] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
@@ -49,6 +51,9 @@ def inspect_table(
         root: See there.
         suffix: See there.
         image_size: See there.
+        channels: See there.
+        background: See there.
+        max_pixels: See there.
         splits: See there.
         weight: See there.
         on_error: See there. `"raise"` (default) reports bad rows as errors; `"skip"` says what leaving them out costs, and
@@ -64,7 +69,7 @@ def inspect_table(
         report = inspect_table("photos/labels.csv", tasks, image="file", image_size=96)
         Path("check.html").write_text(page(report), encoding="utf-8")
     """
-    size = None if image_size is None else check_image_size("image_size", image_size)
+    options = ImageOptions(image_size, channels, background, max_pixels)
     survey = survey_table(
         table,
         tasks,
@@ -74,6 +79,7 @@ def inspect_table(
         suffix=suffix,
         splits=splits,
         weight=weight,
+        max_pixels=options.max_pixels,
         on_error=on_error,
         seed=seed,
     )
@@ -86,10 +92,11 @@ def inspect_table(
             survey.sides,
             survey.drawn,
             survey.files,
-            size,
+            options.image_size,  # type: ignore[arg-type]  # it has become a pair
             survey.errors,
             survey.skipped,
             survey.cost,
+            options.max_pixels,
         )
     )
 

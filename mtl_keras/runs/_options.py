@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from mtl_keras.data import loading
 from mtl_keras.errors import check_bool, check_instance, check_path, check_text, store
 from mtl_keras.runs._reporter import Reporter
 
@@ -20,7 +22,7 @@ class Options:
     Args:
         data_dir: Root folder in which a data set is looked up as `<name>/` and `tfds/<name>/`.
         output_dir: A new or empty folder; None (default) creates `runs/<study>/<n>`.
-        cache_dir: Folder of the feature cache; None (default) is the user's cache folder.
+        cache_dir: Folder of the cache of decoded images and features; None (default) is the user's cache folder.
         resume: Whether to continue in `output_dir`, or in the newest run of the same command and study.
         quick: Whether to apply the study's quick changes first.
         strategy: See `mtl_keras.distribute.strategy`; default `"auto"`.
@@ -47,6 +49,10 @@ class Options:
         store(self, **{name: check_bool(name, getattr(self, name)) for name in ("resume", "quick")})
         check_text("strategy", self.strategy, example="auto")
         check_instance("reporter", self.reporter, Reporter, "Pass a subclass of mtl.runs.Reporter.")
+
+    def loading(self) -> AbstractContextManager[None]:
+        """Return a context in which data is loaded: images are stored in the cache folder, and the reporter is told."""
+        return loading(self.cache_dir, stage=self.reporter.on_stage, progress=self.reporter.on_images)
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -17,6 +17,9 @@ class Reporter:
     def on_features(self, done: int, total: int) -> None:
         """Handle that the features of `done` of `total` images are computed."""
 
+    def on_images(self, done: int, total: int) -> None:
+        """Handle that `done` of `total` images are decoded, or their views computed, into the cache."""
+
     def on_training_begin(self, label: str, number: int, total: int, epochs: int) -> None:
         """Handle the begin of training `number` (from 1) of `total`, which takes at most `epochs` epochs."""
 

@@ -61,7 +61,7 @@ def compare_study(
         seeds = check_count("seeds", seeds, minimum=2, of="a comparison, which estimates a spread,", example=5)
     _check_approaches(study, approaches, changes, fixed_from is not None)
     saved = _saved_search(study, fixed_from)
-    load, loaded = training_data(study, options.data_dir), study.needs_data
+    load, loaded = training_data(study, options), study.needs_data
     if loaded:
         options.reporter.on_stage("Loading data")
         study = complete_from(study, load(resolve_settings(study, changes, saved)[0])(0))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from mtl_keras.data import ROW, Data, describe_change
+from mtl_keras.data import ROW, Data, describe_change, loading
 from mtl_keras.errors import MTLError
 from mtl_keras.evaluation import Evaluation, evaluate
 from mtl_keras.report import metrics_rows
@@ -57,7 +57,8 @@ def evaluate_run(
         )
     own_study = _find_own_study(folder, config, study)
     settings, _ = resolve_settings(own_study, {}, config, configuration=config.get("configuration"))
-    data = own_study.load(settings, data_dir)
+    with loading(cache_dir):
+        data = own_study.load(settings, data_dir)
     if own_study.study_file is not None:
         _check_rows(folder, config, data)
     own = model.recipe.tasks

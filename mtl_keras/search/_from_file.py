@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtl_keras.data import PHOTO, ROW, Data, Splits, from_table, list_folder
+from mtl_keras.data import PHOTO, ROW, Data, ImageOptions, Splits, from_table, list_folder
 from mtl_keras.errors import MTLError, check_option, unknown
 from mtl_keras.inspection import Report, inspect_table
 from mtl_keras.search._default_space import RANGES, check_ranges, default_space
@@ -26,6 +26,8 @@ __all__ = ["STUDY_FILE", "inspect_study", "resolved_text", "study_from_file"]
 STUDY_FILE = "study.toml"
 #: Changes for a run that shows in a minute that everything works.
 QUICK = {"trials": 2, "epochs": 2, "n_final_seeds": 1, "train_rows": 200, "baselines": False}
+
+IMAGE_OPTIONS = {field.name for field in dataclasses.fields(ImageOptions)}
 
 #: Settings that are checked together.
 TOGETHER = ("backbone", "backbone_options", "weights", "image_size", "split_folds", "split_fold")
@@ -54,6 +56,8 @@ def study_from_file(file: StudyFile, source: str | Path | None = None) -> Study:
     ranges = _call(file, "space", check_ranges, file.space)
     section = "table" if file.table else "folder"
     _call(file, f"{section}.on_error", check_option, "on_error", file.source.get("on_error", "raise"), ("raise", "skip"))
+    for key in IMAGE_OPTIONS & file.inputs.keys():
+        _call(file, f"inputs.{key}", ImageOptions, **{key: file.inputs[key]})
     text = resolved_text(file)
     where = source if source is not None else file.path
     return Study(
@@ -188,21 +192,21 @@ def read_source(file: StudyFile, splits: Splits, tasks: Tasks) -> tuple[Table, d
     Raises:
         MTLError: If the table or folder is refused, or lacks a column that the file names.
     """
-    inputs, size = file.inputs, file.inputs.get("image_size")
-    shape: dict[str, Any] = {"image_size": tuple(size) if isinstance(size, list) else size}
+    inputs = file.inputs
+    options = {key: inputs[key] for key in IMAGE_OPTIONS & inputs.keys()}
     common = {"weight": inputs.get("weight"), "name": file.name}
     place = file.source
     path = file.base / Path(place.pop("path")).expanduser()
     if file.folder:
         table, _ = list_folder(path, place["levels"])
-        return table, {"image": "file", "root": path, **shape, **common}
+        return table, {"image": "file", "root": path, **options, **common}
     table = read_table(path, **{key: value for key, value in place.items() if key != "on_error"})
     _check_columns(file, splits, tasks, list(table.frame.columns))
     columns = {"inputs": inputs["columns"]} if "columns" in inputs else {}
     if "image" not in inputs:
         return table, {**columns, **common}
     root = table.folder / Path(inputs.get("root", ".")).expanduser()
-    images = {"image": inputs["image"], "root": root, "suffix": inputs.get("suffix", ""), **shape}
+    images = {"image": inputs["image"], "root": root, "suffix": inputs.get("suffix", ""), **options}
     return table, {**images, **columns, **common}
 
 

@@ -98,7 +98,8 @@ def choose_folder(study: Study, command: Literal["tune", "train", "compare", "re
 def load_data(study: Study, settings: Settings, options: Options) -> Data:
     """Load a study's data and report it."""
     options.reporter.on_stage("Loading data")
-    return study.load(settings, options.data_dir)
+    with options.loading():
+        return study.load(settings, options.data_dir)
 
 
 def complete_from(study: Study, data: Data) -> Study:

@@ -92,7 +92,7 @@ def reproduce_study(
     settings = {name: resolve_settings(study, changes, configuration=name)[0] for name in names}
     counts = {name: _count_seeds(study.configuration(name), own, asked) for name, own in settings.items()}
     _check_folds(study, settings, counts)
-    load = training_data(study, options.data_dir)
+    load = training_data(study, options)
     if study.needs_data:
         options.reporter.on_stage("Loading data")
         study = complete_from(study, load(settings[names[0]])(0))

@@ -6,11 +6,11 @@ import functools
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from mtl_keras.data import Data
 from mtl_keras.errors import MTLError
+from mtl_keras.runs import Options
 from mtl_keras.search._settings import Settings
 from mtl_keras.search._study import Study
 
@@ -20,7 +20,7 @@ __all__ = ["check_trainings", "split_config", "training_data"]
 DATA_HELD = 4
 
 
-def training_data(study: Study, data_dir: str | Path | None) -> Callable[[Settings], Callable[[int], Data]]:
+def training_data(study: Study, options: Options) -> Callable[[Settings], Callable[[int], Data]]:
     """Return a function from settings to a function that returns the data of a training by its number.
 
     Equal data is loaded once, and settings with equal data get the same function, so that baselines can be recognized as
@@ -29,14 +29,15 @@ def training_data(study: Study, data_dir: str | Path | None) -> Callable[[Settin
 
     Args:
         study: The study.
-        data_dir: Root folder in which the data set is looked up.
+        options: Where data and cache are, and who is told.
     """
     known = study
 
     @functools.lru_cache(DATA_HELD)
     def loaded(key: str) -> Data:
         nonlocal known
-        data = known.load(study.settings.change(json.loads(key)), data_dir)
+        with options.loading():
+            data = known.load(study.settings.change(json.loads(key)), options.data_dir)
         if known.tasks.unresolved:
             known = replace(known, tasks=data.tasks)
         return data

@@ -22,6 +22,8 @@ SECTIONS: dict[str, dict[str, str] | None] = {
     "inputs": {
         **dict.fromkeys(("image", "root", "suffix"), "text"),
         "image_size": "size",
+        **dict.fromkeys(("channels", "max_pixels"), "number"),
+        "background": "color",
         "columns": "columns",
         "weight": "weight",
     },
@@ -35,10 +37,20 @@ WORDS = {
     "text": "a text",
     "texts": "a list of texts",
     "size": "a whole number, or two of them",
+    "number": "a whole number",
+    "color": "a whole number, or three of them",
     "weight": "the name of a column, or one for each task",
     "columns": "a table of kinds by column, such as { age = 'number' }",
 }
-EXAMPLE = {"text": '"labels"', "texts": '["NA"]', "size": "96", "columns": '{ age = "number" }', "weight": '"weight"'}
+EXAMPLE = {
+    "text": '"labels"',
+    "texts": '["NA"]',
+    "size": "96",
+    "number": "3",
+    "color": "[255, 255, 255]",
+    "columns": '{ age = "number" }',
+    "weight": '"weight"',
+}
 #: A key that needs no quotation marks.
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?")
@@ -57,8 +69,9 @@ class StudyFile:
         table: Of a table: its `path`, how a text table is written, and `on_error`, `"skip"` to leave out rows that cannot be
             used.
         folder: Of a tree of images instead: its `path`, the names of its `levels`, and `on_error`.
-        inputs: `image` (a column), `root`, `suffix` and `image_size`; or `columns`, kinds of input columns by name; or both,
-            for a model of two inputs. Perhaps `weight`, a column of row weights, or one for each task.
+        inputs: `image` (a column), `root`, `suffix`, `image_size`, `channels`, `background` and `max_pixels`; or `columns`,
+            kinds of input columns by name; or both, for a model of two inputs. Perhaps `weight`, a column of row weights, or
+            one for each task.
         tasks: Of each task, its `kind` and fields.
         splits: Fields of `mtl_keras.data.Splits`.
         settings: Fields of `mtl_keras.search.Settings`.
@@ -127,8 +140,11 @@ class StudyFile:
         elif kind == "texts":
             right = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
         elif kind == "size":
-            pair = isinstance(value, list | tuple) and len(value) == 2
-            right = number or (pair and all(isinstance(each, int) and not isinstance(each, bool) for each in value))
+            right = number or _are_numbers(value, 2)
+        elif kind == "number":
+            right = number
+        elif kind == "color":
+            right = number or _are_numbers(value, 3)
         elif kind == "weight" and isinstance(value, str):
             right = True
         else:
@@ -230,6 +246,12 @@ def read_study_file(path: str | Path) -> StudyFile:
         if key in SECTIONS and not isinstance(value, Mapping):
             raise blank.error(key, f"{key} must be a section. Received: {key} = {describe(value)}. Write [{key}]")
     return StudyFile(**{"name": path.stem, **values}, path=path, lines=lines)
+
+
+def _are_numbers(value: Any, count: int) -> bool:
+    """Return whether a value is a list of that many whole numbers."""
+    several = isinstance(value, list | tuple) and len(value) == count
+    return several and all(isinstance(each, int) and not isinstance(each, bool) for each in value)
 
 
 def _place(section: str) -> str:

@@ -86,7 +86,12 @@ class Reconstruction(Task):
         return Decoded(outputs * 255)
 
     def trivial(self, stored: np.ndarray) -> np.ndarray:
-        return (stored.mean(axis=0, dtype=np.float64) / 255.0).astype(np.float32)
+        if stored.dtype != np.uint8:
+            return (stored.mean(axis=0, dtype=np.float64) / 255.0).astype(np.float32)
+        # In pieces, since images may lie on the disk; sums of integers are exact.
+        pieces = (np.asarray(stored[i : i + 1024]) for i in range(0, len(stored), 1024))
+        total = sum(piece.sum(axis=0, dtype=np.float64) for piece in pieces)
+        return np.asarray(total / len(stored) / 255.0, np.float32)
 
     def measures(self, stored: np.ndarray, prediction: np.ndarray, weight: np.ndarray | None = None) -> Measures:
         @functools.cache
@@ -94,7 +99,7 @@ class Reconstruction(Task):
             # In chunks, since 50,000 images as float64 would not fit in memory next to their predictions.
             total = 0.0
             for i in range(0, len(stored), 1024):
-                errors = np.square(stored[i : i + 1024] / 255.0 - prediction[i : i + 1024])
+                errors = np.square(np.asarray(stored[i : i + 1024]) / 255.0 - prediction[i : i + 1024])
                 if weight is not None:
                     errors = errors * weight[i : i + 1024].reshape(-1, *(1,) * (errors.ndim - 1))
                 total += float(errors.sum())

@@ -25,7 +25,7 @@ from mtl_keras.callbacks import (
     assign_values,
     get_values,
 )
-from mtl_keras.data import Data
+from mtl_keras.data import Data, read_errors
 from mtl_keras.errors import TrialError
 from mtl_keras.model import Cut, MultiTaskModel, WeightingUpdate, changing_weights
 from mtl_keras.training._compiled import CompiledPhases, own_variables
@@ -125,16 +125,17 @@ class PhaseJob:
         replicas = self.model.distribute_strategy.num_replicas_in_sync
         first = 0 if self.resumed is None else self.resumed.epoch
         validation = self.data.validation.batches(max(size, 512), at_least=replicas)
-        self.model.fit(
-            split.batches(size, seed=self.seed, epochs=phase.epochs, first_epoch=first, at_least=replicas),
-            steps_per_epoch=split.steps(size),
-            initial_epoch=first,
-            epochs=phase.epochs,
-            validation_data=_materialize(validation) if self.cut == Cut() and replicas == 1 else validation,
-            callbacks=self._callbacks(best, history),
-            shuffle=False,
-            verbose=0,
-        )
+        with read_errors():
+            self.model.fit(
+                split.batches(size, seed=self.seed, epochs=phase.epochs, first_epoch=first, at_least=replicas),
+                steps_per_epoch=split.steps(size),
+                initial_epoch=first,
+                epochs=phase.epochs,
+                validation_data=_materialize(validation) if self.cut == Cut() and replicas == 1 else validation,
+                callbacks=self._callbacks(best, history),
+                shuffle=False,
+                verbose=0,
+            )
 
     def _callbacks(self, best: BestEpoch, history: EpochEnd) -> list[keras.callbacks.Callback]:
         """Return all callbacks in the order in which they read and extend the log."""

@@ -179,6 +179,13 @@ def test_the_cache_is_listed_and_cleared(trained: Finished, place: Path, tmp_pat
     assert all(entry["complete"] for entry in listed["entries"])
     assert {36, 54} <= {entry["rows"] for entry in listed["entries"]}
     assert "total" in command("cache", "list", *cache).out
+    complete = sum(entry["complete"] for entry in listed["entries"])
+    assert command("cache", "verify", *cache, "--json").answer["complete"] == complete
+    path = next(Path(cache[1]).glob("*/rows.npy"))
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    verified = command("cache", "verify", *cache)
+    assert f"{path.parent.name} is damaged" in verified.out
+    assert f"{complete - 1} of {complete} complete entries in " in verified.out
     cleared = command("cache", "clear", *cache, "--json").answer
     assert cleared["freed_bytes"] == listed["bytes"] > 0
     assert command("cache", "list", *cache, "--json").answer["entries"] == []

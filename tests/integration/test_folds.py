@@ -111,7 +111,7 @@ def test_all_folds_have_the_classes_of_the_first(on_error: str, tmp_path: Path) 
     tested = [study.load(study.settings.change({"split_fold": fold})) for fold in range(3)] if on_error == "skip" else []
     without = [fold for fold, data in enumerate(tested) if len(data.skipped)]
     for first in range(3):
-        load = training_data(study, None)(study.settings.change({"split_fold": first}))
+        load = training_data(study, Options())(study.settings.change({"split_fold": first}))
         if on_error == "raise":
             try:
                 load(0)
