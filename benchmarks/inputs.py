@@ -52,7 +52,7 @@ def main() -> None:
         load = mtl.data.LOADERS["clothing"]
         data = load(tasks, data_dir=os.environ["MTL_KERAS_REAL_DATA"], seed=seed, garments=GARMENTS, image_size=64)
         shapes = {"photo": data.image_shape, "row": (1,)}
-        parts = {name: with_kids(getattr(data, name)) for name in ("train", "validation", "test")}
+        parts: dict[str, Any] = {name: with_kids(getattr(data, name)) for name in ("train", "validation", "test")}
         both = replace(data, image_shape=shapes, **parts).only("garment")
         trunks = {"photo": image, "row": mtl.Backbone("MLP", columns=both.columns["row"], width=16)}
         found["photo"].append(macro_f1(data.only("garment"), image, True, seed))
