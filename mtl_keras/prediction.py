@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from mtl_keras.data import Split, by_input, cache, unnamed
-from mtl_keras.model import MultiTaskModel
+from mtl_keras.model import Cut, MultiTaskModel
 from mtl_keras.tasks import Decoded
 
 __all__ = ["decode", "predict"]
@@ -65,14 +65,20 @@ def predict(
     else:
         rows, pieces = model.check_values(x, features=features), [slice(None)]
     model.check_inputs(unnamed({name: array.shape[1:] for name, array in by_input(rows).items()}), features=features)
-    if not features and cache_dir is not False and model.frozen_trunk:
-        folder, trunk = cache_dir or cache.default_cache_dir(), model.trunk
-        found = [cache.features(trunk, rows[piece], model.fingerprint(), folder) for piece in pieces]
-        rows = found[0] if len(found) == 1 else np.concatenate(found)
-        features = True
+    cut = Cut() if features else None
+    if cut is None and cache_dir is not False and (cut := model.frozen_cut(None)) is not None:
+        folder, given = cache_dir or cache.default_cache_dir(), by_input(rows)
+        for name in cut.inputs or ("",):
+            trunk, fingerprint = model.before(cut, name), model.fingerprint(cut, name)
+            found = [cache.features(trunk, given[name][piece], fingerprint, folder) for piece in pieces]
+            given[name] = found[0] if len(found) == 1 else np.concatenate(found)
+        rows = unnamed(given)
     names = list(model.recipe.tasks if tasks is None else tasks)
     standard = model.standard_outputs
-    network = keras.Model(model.features if features else model.input, {name: standard[name] for name in names})
+    if cut is not None and cut.inputs:
+        network = model.part(cut)
+    else:
+        network = keras.Model(model.input if cut is None else model.features, {name: standard[name] for name in names})
     given, count = by_input(rows), len(next(iter(by_input(rows).values())))
     if not count:
         # On some CPUs, a convolution of TensorFlow answers an empty batch with a wrong shape. The shape is that for one row.

@@ -66,7 +66,7 @@ def test_a_phase_that_trains_nothing_is_refused() -> None:
 def test_a_later_phase_that_freezes_the_backbone_is_refused_with_online_augmentation() -> None:
     data = _tiny.data(16, 8).augment("flip_lr", mode="online")
     frozen = mtl.Phase(epochs=1, batch_size=8, freeze=("backbone",))
-    with pytest.raises(MTLError, match=r"Received: online augmentation and phase 1, .* Use views instead, train the backbone"):
+    with pytest.raises(MTLError, match=r"Received: online augmentation and phase 1, .* instead, train the whole backbone"):
         mtl.train(_tiny.model(), data, PHASE, frozen)
 
 

@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "named inputs": (
         lambda: dataset().map(lambda x, y: ({"a": x}, y)),
-        "Received: inputs that are a dict of 1. A model has one",
+        "Received: inputs that are a dict of 1. A dataset gives one input",
     ),
     "ragged": (ragged, "Received: x as a RaggedTensorSpec. Make it a dense tensor, e.g. by to_tensor()"),
     "unknown shape": (

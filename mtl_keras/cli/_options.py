@@ -32,7 +32,8 @@ Image = Annotated[
 Inputs = Annotated[
     str | None,
     typer.Option(
-        help="Input columns of a table, or patterns, divided by commas. [default: without images all that are no tasks]",
+        help="Input columns of a table, or patterns, divided by commas; a second input beside --image. "
+        "[default: without images all that are no tasks]",
         metavar="NAME,...",
         show_default=False,
     ),

@@ -186,8 +186,8 @@ class _Source:
         x, labels, weights = spec if len(spec) == 3 else (*spec, {})
         if isinstance(x, Mapping | tuple):
             raise MTLError(
-                f"{rule} Received: inputs that are a {type(x).__name__} of {len(x)}. Stack them, or pass "
-                "arrays by name to from_arrays."
+                f"{rule} Received: inputs that are a {type(x).__name__} of {len(x)}. A dataset gives one input: "
+                "stack them, or pass arrays by name to from_arrays."
             )
         if not isinstance(labels, Mapping):
             raise MTLError(f"{rule} Received: labels that are {describe(labels)}. {_PAIR}.")

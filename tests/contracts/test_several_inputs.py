@@ -108,10 +108,10 @@ def test_the_features_of_a_frozen_input_are_computed_once_and_change_nothing(tmp
             np.testing.assert_array_equal(before, after)
         assert any((before != after).any() for before, after in zip(row, built.backbones["row"].get_weights(), strict=True))
         weights.append(built.get_weights())
-        scores.append(mtl.evaluate(built, given, cache_dir=False).skill)
+        scores += [mtl.evaluate(built, given, cache_dir=each).skill for each in (False, where)]
     for plain, cached in zip(*weights, strict=True):
         np.testing.assert_allclose(plain, cached, rtol=1e-4, atol=1e-5)
-    assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+    assert scores == pytest.approx([scores[0]] * 4, abs=1e-4)
     entries = cache.entries(tmp_path)
     assert sorted(entry.rows for entry in entries) == [len(given.validation), len(given.train)]
     # Those of a model of the image alone, so that it finds them.
