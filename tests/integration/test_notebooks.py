@@ -47,6 +47,7 @@ QUICK: dict[str, dict[str, Any]] = {
         **READING,
         "configurations": ["parallel", "category_first", "landmark_first"],
         "own_dirs": [str(RESULTS / "landmarks" / name) for name in ("2026-11-24", "2026-11-28")],
+        "tries_dir": str(RESULTS / "landmarks_tries/2026-11-28"),
         "changes": {"image_size": 32, "train_rows": 60},
     },
     "04_cifar100_binary.ipynb": {
