@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtl_keras.pages import data_uri, scrolled, table
 from mtl_keras.report._text import MISSING, format_number
@@ -13,7 +13,7 @@ from mtl_keras.report._text import MISSING, format_number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Drawn", "cell", "folded", "from_markdown", "frame_table", "inline", "items", "plot", "prose"]
+__all__ = ["Drawn", "as_frame", "cell", "folded", "from_markdown", "frame_table", "inline", "items", "plot", "prose"]
 
 #: A picture of a record: its file's name, its caption, and the content of the file.
 Drawn = tuple[str, str, bytes]
@@ -66,6 +66,13 @@ def items(lines: Iterable[str]) -> str:
     """Return lines of HTML as a list; nothing if there is none."""
     inner = "\n".join(f"<li>{line}</li>" for line in lines)
     return f"<ul>\n{inner}\n</ul>" if inner else ""
+
+
+def as_frame(content: Any) -> pd.DataFrame:
+    """Return columns, or lines, as a table of pandas, which is imported here: reading a record needs none."""
+    import pandas as pd
+
+    return pd.DataFrame(content)
 
 
 def frame_table(caption: str, frame: pd.DataFrame, *, sortable: bool = True) -> str:

@@ -8,13 +8,12 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mtl_keras.pages import paragraph, scrolled
 from mtl_keras.report._confusion_rows import confusion_counts
 from mtl_keras.report._delivered import Delivered, Mistake, TaskDetails
 from mtl_keras.report._findings import findings
-from mtl_keras.report._html_parts import frame_table, from_markdown, inline, items, prose
+from mtl_keras.report._html_parts import as_frame, frame_table, from_markdown, inline, items, prose
 from mtl_keras.report._importance import FEWEST, importance
 from mtl_keras.report._page import result_frame, search_outcome
 from mtl_keras.report._record import Record
@@ -86,7 +85,7 @@ def _class_table(title: str, names: Sequence[str], counts: np.ndarray) -> str:
     columns = {name: np.divide(hits, n, np.full(len(n), np.nan), where=n > 0) for name, (hits, n) in shares.items()}
     more = f"; the first {CLASSES} of {len(names)} classes" if len(names) > CLASSES else ""
     shown = {name: [f"{value:.3f}" if value == value else "–" for value in each] for name, each in columns.items()}
-    return frame_table(f"{title}{more}", pd.DataFrame({"class": names[:CLASSES], **shown, "n": labels.astype(int)}))
+    return frame_table(f"{title}{more}", as_frame({"class": names[:CLASSES], **shown, "n": labels.astype(int)}))
 
 
 def reliability(known: Delivered | None) -> list[str]:
@@ -146,7 +145,7 @@ def _importance(settings: Sequence[Mapping[str, Any]], skills: Sequence[float]) 
         "(permutation importance, on the trials that it was fitted to). They hold for the ranges that were searched, say "
         "nothing of cause, and with few trials they are rough."
     )
-    return [frame_table("Importance of hyperparameters", pd.DataFrame(lines)), paragraph(limits, "soft")]
+    return [frame_table("Importance of hyperparameters", as_frame(lines)), paragraph(limits, "soft")]
 
 
 def loss_weights(record: Record) -> list[str]:
@@ -167,7 +166,7 @@ def loss_weights(record: Record) -> list[str]:
         }
         for (run, task), epochs in found.items()
     ]
-    shown = frame_table("Weights of the tasks' losses, means over seeds", pd.DataFrame(lines))
+    shown = frame_table("Weights of the tasks' losses, means over seeds", as_frame(lines))
     return [shown if len(lines) <= CLASSES else f"<details><summary>All weights</summary>{shown}</details>"]
 
 

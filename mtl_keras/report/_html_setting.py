@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import pandas as pd
-
 from mtl_keras.pages import paragraph, scrolled
 from mtl_keras.report._budget_table import budget_table
 from mtl_keras.report._delivered import Delivered
 from mtl_keras.report._findings import limitations
-from mtl_keras.report._html_parts import frame_table, inline, items
+from mtl_keras.report._html_parts import as_frame, frame_table, inline, items
 from mtl_keras.report._page import BUDGET_LEGEND, commits
 from mtl_keras.report._record import Record
 from mtl_keras.report._text import count_of, join_words
@@ -61,12 +59,12 @@ def data(record: Record) -> list[str]:
         for name, task in known.tasks.items()
     ]
     total = {"task": "all rows", "kind": "", **{f"labeled, {split}": known.rows[split] for split in splits}, "missing": ""}
-    parts.append(frame_table("Labeled rows", pd.DataFrame([*lines, total]), sortable=False))
+    parts.append(frame_table("Labeled rows", as_frame([*lines, total]), sortable=False))
     for name, task in known.tasks.items():
         if task.class_rows and len(task.classes) <= CLASSES:
             counts: dict[str, Sequence[Any]] = {"class": task.classes}
             counts |= {split: task.class_rows[split] for split in splits if split in task.class_rows}
-            inner = frame_table(f"Rows of each class of {name}", pd.DataFrame(counts))
+            inner = frame_table(f"Rows of each class of {name}", as_frame(counts))
             parts.append(f"<details><summary>Classes of {escape(name)}</summary>{inner}</details>")
     if known.samples:
         figures = "\n".join(
@@ -124,7 +122,7 @@ def environment(record: Record) -> list[str]:
     versions = [{"package": name, "version": str(version)} for name, version in packages.items() if version]
     parts = [paragraph(f"{_hardware(known)}. {known.get('platform', '')}".strip())]
     if versions:
-        parts.append(frame_table("Versions", pd.DataFrame(versions), sortable=False))
+        parts.append(frame_table("Versions", as_frame(versions), sortable=False))
     sessions = [
         {
             "began": str(each.get("began", "")),
@@ -135,7 +133,7 @@ def environment(record: Record) -> list[str]:
         for each in known.get("sessions", ())
     ]
     if sessions:
-        parts.append(frame_table("Sessions", pd.DataFrame(sessions), sortable=False))
+        parts.append(frame_table("Sessions", as_frame(sessions), sortable=False))
     return parts
 
 
