@@ -140,6 +140,10 @@ VALUES: dict[type, tuple[dict[str, Any], tuple[Callable[[Any], Any], Callable[[A
     mtl.Decoder: ({}, (mtl_config, head_from)),
     sharing.DenseStack: ({}, (lambda value: value.config(), sharing.from_config)),
     mtl.Backbone: ({"name": "SmallCNN"}, (lambda value: value.config(), mtl.Backbone.from_config)),
+    mtl.backbones.Joined: (
+        {"trunks": {"photo": "SmallCNN", "row": "MLP"}},
+        (lambda value: value.config(), mtl.backbones.from_config),
+    ),
     mtl.Recipe: (
         {"tasks": TASKS, "backbone": RECIPE.backbone, "image_shape": (8, 8, 1)},
         (lambda value: value.config(), mtl.Recipe.from_config),
@@ -178,7 +182,14 @@ MADE = {"Decoded", "LabelSource", "Sharing", "Task", "Weighting", "LossWeighting
 MADE |= {"Prepared", "Resolved", "StudyResult", "CacheEntry", "Draft", "Source", "Comparison", "Difference", "Results"}
 MADE |= {"ImageFacts", "SkippedRow", "Survey"}
 #: Fields that a message calls by another word.
-CALLED = {"name": "backbone", "backbone_options": "option of", "shared": "sharing", "weighting": "weight", "groups": "group"}
+CALLED = {
+    "name": "backbone",
+    "trunks": "backbone",
+    "backbone_options": "option of",
+    "shared": "sharing",
+    "weighting": "weight",
+    "groups": "group",
+}
 #: Fields whose values are not checked: whatever a study's own settings are, and a cache.
 FREE = {("Context", "settings"), ("Split", "array_cache")}
 #: More fields than a constructor shows: the options of a backbone.
@@ -302,7 +313,7 @@ def data_functions(folder: Path) -> dict[str, Tried]:
 def report_functions(folder: Path) -> dict[str, Tried]:
     record = report.Record("One", "Which?", "one", {}, {}, METRICS, HISTORY)
     report.write_confusion(folder / "confusion.csv", CONFUSION)
-    report.write_record(folder / "done", record)
+    report.write_record(folder.with_name("done"), record)
     about = {"run": "a", "seed": 0}
     steps = {"phase": 0, "epoch": 1, "steps_a": 3, "val_odd_accuracy": 0.5, "val_odd_loss": 1.0}
     given: dict[str, dict[str, Any]] = {
@@ -339,7 +350,7 @@ def report_functions(folder: Path) -> dict[str, Tried]:
         "environment": {},
         "read_record": {"folder": folder},
         "read_trials": {"folder": folder},
-        "write_index": {"file": folder / "index.html", "folders": [folder / "done"]},
+        "write_index": {"file": folder / "index.html", "folders": [folder.with_name("done")]},
         "write_page": {"folder": folder},
         "write_record": {"folder": folder / "record", "record": record},
         "write_summary": {"results_folder": folder},
