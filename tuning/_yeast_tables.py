@@ -131,21 +131,22 @@ def folds(record: mtl.report.Record) -> str:
 
 
 def finding(record: mtl.report.Record) -> str:
-    """Return in one sentence what one network gains or loses by mean AUC; the table has the other metric and the last epoch."""
+    """Return what one network gains or loses against models of one label, by the mean over labels."""
     found = means_of(record)
-    p = corrected_of(found)
+    points, p = points_of(found), corrected_of(found)
 
-    def changes(other: str) -> str:
-        return " and ".join(
-            f"{found[place].points} {known}"
-            for configuration, known in KNOWN.items()
-            if (place := (configuration, other, "auc", "best")) in found
-        )
+    def changes(other: str, metric: str) -> str:
+        parts = []
+        for configuration, known in KNOWN.items():
+            best, last = (points.get((configuration, other, metric, kind)) for kind in KINDS)
+            parts.append(f"{best}{'' if last is None else f' (last epoch {last})'} {known}")
+        return " and ".join(parts)
 
-    text = f"over {folds(record)}, one network for all 14 labels changes the mean AUC by {changes(SINGLE)} against 14 networks"
+    parts = [f"the mean {words} by {changes(SINGLE, metric)}" for metric, words in METRICS.items()]
+    text = f"In points against 14 networks of one label each, one network for all of them changes {', and '.join(parts)}"
     boosting = next(iter(MODELS))
-    if changes(boosting):
-        text += f", and by {changes(boosting)} against {MODELS[boosting]}"
+    if any(place[1] == boosting for place in found):
+        text += f"; against {MODELS[boosting]} it changes the mean AUC by {changes(boosting, 'auc')}"
     shown = [
         f"{each.judgment} than {'networks of one label' if place[1] == SINGLE else MODELS[place[1]]} by {METRICS[place[2]]} "
         f"{KNOWN[place[0]]} at the {place[3]} epoch"
@@ -153,7 +154,5 @@ def finding(record: mtl.report.Record) -> str:
         if (own := p[place]) is not None and own < SIGNIFICANT
     ]
     tested = sum(each is not None for each in p.values())
-    basis = (
-        f"after Holm's correction for {tested} tests, also of macro F1 and the last epoch, it is" if tested else "indicative:"
-    )
-    return f"In points {text}; {basis} {', '.join(shown) or 'not shown to be better or worse'}."
+    basis = f"over {folds(record)}" + (f"; p by Holm's correction for {tested} tests" if tested else ", indicative")
+    return f"{text} ({basis}): {', '.join(shown) or 'no difference is shown'}."
