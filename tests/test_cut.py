@@ -179,6 +179,18 @@ def test_gradual_unfreezing_has_one_entry_for_each_cut(small: MultiTaskModel, da
         np.testing.assert_allclose(one, two, atol=2e-3)
 
 
+@pytest.mark.parametrize("cached", [True, False])
+def test_parts_may_be_frozen_besides(cached: bool, small: MultiTaskModel, data: mtl.data.Data, tmp_path: Path) -> None:
+    """`freeze` and `train_from` add up: neither the shared stack nor what is in front of the block changes."""
+    before = [np.array(each) for each in small.get_weights()]
+    phase = mtl.Phase(epochs=1, batch_size=8, train_from="conv2", freeze=("shared",))
+    _, own = trained(small, data, [phase], tmp_path if cached else False)
+    pairs = zip(small.weights, before, own, strict=True)
+    changed = {weight.path.split("/")[0] for weight, *values in pairs if not np.array_equal(*values)}
+    assert {"conv2", "conv3", "kind"} <= changed
+    assert not changed & {"conv1", "conv1_bn", "shared_dense_1"}
+
+
 def test_half_precision_takes_half_of_the_space(small: MultiTaskModel, data: mtl.data.Data, tmp_path: Path) -> None:
     sizes, losses = [], []
     for dtype in ("float32", "float16"):

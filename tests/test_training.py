@@ -450,6 +450,12 @@ def test_features_are_for_their_own_trunk_while_it_is_frozen(data: Data, tmp_pat
     with pytest.raises(MTLError, match=r"trains the backbone must have the images. Received: cached features for phase 0"):
         train(model, featured, replace(PHASE, freeze=()))
     assert not model.get_layer("backbone").trainable, "put back"
+    epochs: list[int] = []
+    seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
+    for trained in ({"freeze": ()}, {"train_from": "conv1"}):
+        with pytest.raises(MTLError, match="Received: cached features for phase 1"):
+            train(model, featured, PHASE, replace(PHASE, **trained), callbacks=[seen], cache_dir=tmp_path)
+    assert not epochs, "before any work"
     other = _tiny.model(freeze=True)
     with pytest.raises(MTLError, match=r"the model's own trunk. Received: features of trunk [0-9a-f]+ for a model with trunk"):
         train(other, featured, PHASE)

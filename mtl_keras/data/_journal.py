@@ -108,6 +108,7 @@ def seal_notes(notes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def line_of(values: Mapping[str, Any]) -> bytes:
+    """Return values as a line of a journal."""
     return json.dumps(values).encode() + b"\n"
 
 

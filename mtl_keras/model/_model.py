@@ -144,10 +144,13 @@ class MultiTaskModel(Fitting):
     def _is_frozen(self, name: str) -> bool:
         """Return whether the trunk of an input has nothing trained and nothing random."""
         backbone = self.backbones[name]
-        if backbone.trainable_variables:
-            return False
-        random = any(getattr(layer, "seed_generator", None) is not None for layer in backbone.layers)
-        return self.recipe.backbone.trunks[name].resolve().batch_norm == "inference" or not random
+        return not backbone.trainable_variables and self._is_fixed(backbone.layers, name)
+
+    def _is_fixed(self, layers: Iterable[Any], name: str = "") -> bool:
+        """Return whether layers of the backbone of an input, if they are frozen, have nothing random in training."""
+        if self.recipe.backbone.trunks[name].resolve().batch_norm == "inference":
+            return True
+        return all(getattr(layer, "seed_generator", None) is None for layer in layers)
 
     def frozen_cut(self, train_from: str | None) -> Cut | None:
         """Return the place in the trunk up to which the output for an image stays the same in training; None if there is none.
@@ -164,9 +167,7 @@ class MultiTaskModel(Fitting):
         if train_from is None or self.recipe.batch_norm_groups:
             return None
         before = layers_before(self.get_layer("backbone"), train_from)
-        random = any(getattr(layer, "seed_generator", None) is not None for layer in before)
-        fixed = self.recipe.backbone.resolve().batch_norm == "inference" or not random
-        return Cut(train_from) if fixed and any(layer.weights for layer in before) else None
+        return Cut(train_from) if self._is_fixed(before) and any(layer.weights for layer in before) else None
 
     def before(self, cut: Cut, name: str = "") -> keras.Model:
         """Return the network from images to a cut of the trunk; it shares this model's layers.

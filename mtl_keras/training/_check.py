@@ -106,8 +106,15 @@ def _check_trained(model: MultiTaskModel, data: Data, number: int, phase: Phase,
             f"A phase must train at least one layer. Received: phase {number}, in which everything is frozen. Leave something "
             "out of `freeze`, or name another of `tasks`."
         )
-    cut = model.frozen_cut(phase.train_from) if cached and data.features is None else None
-    if cut is None:
+    cut = model.frozen_cut(phase.train_from)
+    if data.features is not None:
+        if cut is None or cut.layer is not None:
+            raise MTLError(
+                f"A phase that trains the backbone must have the images. Received: cached features for phase {number}. "
+                "Pass the data as they were before `featurize`."
+            )
+        return
+    if cut is None or not cached:
         return
     images = {name for name, array in data.train.inputs.items() if array is data.train.images}
     if data.train.online is not None and (not cut.inputs or images & set(cut.inputs)):

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from mtl_keras.data import Data
-from mtl_keras.data.cache import default_cache_dir, digest_trunk
-from mtl_keras.errors import MTLError
+from mtl_keras.data.cache import default_cache_dir
 from mtl_keras.model import Cut, MultiTaskModel
 from mtl_keras.training._phase import CacheDtype, Phase
 from mtl_keras.training._stacking import sources_of
@@ -26,27 +25,14 @@ class PhaseInputs:
 
     def __init__(self, model: MultiTaskModel, data: Data, cache_dir: str | Path | Literal[False] | None) -> None:
         self.model, self.data, self.cache_dir = model, data, cache_dir
-        self._held: tuple[Cut, list[str], Data] | None = None
+        self._held: tuple[Cut, CacheDtype, Data] | None = None
 
-    def for_phase(self, number: int, phase: Phase) -> tuple[Data, Cut | None]:
-        """Return what a phase is trained on, and where in the trunk that enters; the trainable flags must be set.
-
-        Args:
-            number: Number of the phase, for messages.
-            phase: The phase.
-
-        Raises:
-            MTLError: If the phase trains the trunk and there are only features, or several tensors cross the cut.
-        """
+    def for_phase(self, phase: Phase) -> tuple[Data, Cut | None]:
+        """Return what a phase is trained on, and where in the trunk that enters; the trainable flags must be set."""
         cut = self.model.frozen_cut(phase.train_from)
         if cut is not None and cut.inputs and (self.data.train.views is not None or sources_of(self.model.recipe, phase)):
             # Features of several inputs are one row for each; outputs of tasks are computed from the inputs.
             cut = None
-        if self.data.features is not None and (cut is None or cut.layer is not None):
-            raise MTLError(
-                f"A phase that trains the backbone must have the images. Received: cached features for phase {number}. "
-                "Pass the data as they were before `featurize`."
-            )
         if self.data.features is not None:
             return self.data, cut
         if cut is None or self.cache_dir is False:
@@ -55,15 +41,17 @@ class PhaseInputs:
         return self._features(cut, phase.cache_dtype if cut.layer else "float32"), cut
 
     def _features(self, cut: Cut, dtype: CacheDtype) -> Data:
-        """Return the data with the output of the network before the cut; of a phase before if its weights are the same."""
-        trunks = {name: (self.model.before(cut, name), self.model.fingerprint(cut, name)) for name in cut.inputs or ("",)}
-        digest = [digest_trunk(network, {**fingerprint, "dtype": dtype}) for network, fingerprint in trunks.values()]
-        if self._held is None or self._held[:2] != (cut, digest):
+        """Return the data with the output of the network before the cut.
+
+        That of the phase before is used again if the cut is the same: what lies in front of it was frozen all the time.
+        """
+        if self._held is None or self._held[:2] != (cut, dtype):
             # First: two of them may not fit into the memory.
             self._held = None
             where = self.cache_dir or default_cache_dir()
             data = self.data
-            for name, (network, fingerprint) in trunks.items():
+            for name in cut.inputs or ("",):
+                network, fingerprint = self.model.before(cut, name), self.model.fingerprint(cut, name)
                 data = data.featurize(network, fingerprint, where, dtype=dtype, name=name)
-            self._held = cut, digest, data
+            self._held = cut, dtype, data
         return self._held[2]

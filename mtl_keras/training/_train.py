@@ -147,7 +147,7 @@ def train_compiled(
             continue
         resumed = state if state is not None and number == state.phase else None
         with freezing(model, phase):
-            phase_data, cut = inputs.for_phase(number, phase)
+            phase_data, cut = inputs.for_phase(phase)
             _log_idle_weighting(model, phase)
             _announce_unlabeled(data, phase.active(model.recipe.tasks))
             _announce_degenerate_monitor(model, data, phase)
