@@ -93,9 +93,8 @@ class Recipe:
             (shape,) = shape.values()
         if isinstance(shape, Mapping) and isinstance(backbone, Backbone):
             raise MTLError(
-                f"A model of several inputs must have a backbone for each key of `image_shape`. Received: "
-                f"{backbone.name} for the inputs "
-                f"{', '.join(map(str, shape))}. Pass backbone={{{', '.join(f'{name!r}: ...' for name in shape)}}}."
+                f"A model of several inputs must have a backbone for each. Received: {backbone.name} for the inputs "
+                f"{', '.join(map(str, shape))} of `image_shape`. Pass backbone={{{', '.join(f'{name!r}: ...' for name in shape)}}}."
             )
         for each in shape.values() if isinstance(shape, Mapping) else [shape]:
             if not isinstance(each, Sequence) or isinstance(each, str | bytes):

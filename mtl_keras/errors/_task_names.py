@@ -52,7 +52,7 @@ def check_input_name(name: Any) -> str:
         return check_task_name(name)
     except MTLError:
         raise MTLError(
-            "An input's name, a key of `x`, `backbone`, `image_shape`, `columns` or `freeze`, must consist of letters, digits "
-            "and underscores, start with a letter and not be reserved. "
-            f"Received: {describe(name)}. Rename it, e.g. 'photo' or 'row'."
+            "An input's name must consist of letters, digits and underscores, start with a letter and not be reserved. "
+            f"Received: {describe(name)}. Rename it, e.g. 'photo' or 'row', in `x`, `backbone`, `image_shape`, `columns` and "
+            "`freeze`."
         ) from None
