@@ -48,7 +48,10 @@ class ImageFiles:
 
     def identity(self) -> dict[str, Any]:
         """Return what determines the pixels of all files, as plain JSON values."""
-        listed = [[os.path.abspath(self.root / file), *state] for file, state in zip(self.files, self.states, strict=True)]
+        root = os.path.abspath(self.root)
+        listed = [
+            [os.path.normpath(os.path.join(root, file)), *state] for file, state in zip(self.files, self.states, strict=True)
+        ]
         return {"files": len(listed), "listed": checksum(str(listed).encode()), **self.options.identity()}
 
     def decode(self, number: int) -> np.ndarray | str:
@@ -107,7 +110,7 @@ class ImageFiles:
     def _state(self, number: int) -> tuple[int, int]:
         """Return size and time of the last change of a file, zeros if there is none."""
         try:
-            status = os.stat(self.root / self.files[number])
+            status = os.stat(os.path.join(self.root, self.files[number]))
         except OSError:
             return 0, 0
         return status.st_size, status.st_mtime_ns

@@ -18,13 +18,13 @@ __all__ = ["check_sides", "find_files", "refuse_unreadable"]
 ADDRESSES = ("http://", "https://", "ftp://", "s3://", "gs://")
 
 
-def _read_name(value: Any, suffix: str) -> Path | None:
+def _read_name(value: Any, suffix: str) -> str | None:
     """Return the path that a value of an image column names, or None; names may be whole numbers."""
     if isinstance(value, int | float | np.integer | np.floating) and float(value).is_integer():
         value = str(int(value))
     if not isinstance(value, str | os.PathLike) or not str(value).strip() or "\0" in str(value):
         return None
-    return Path(f"{os.fspath(value)}{suffix}")
+    return f"{os.fspath(value)}{suffix}"
 
 
 def find_files(values: Sequence[Any], column: str, root: Path, suffix: str, problems: Problems) -> list[Path | None]:
@@ -56,25 +56,27 @@ def find_files(values: Sequence[Any], column: str, root: Path, suffix: str, prob
             )
     for row in web:
         files[row] = None
-    # By their names alone: links are those of whoever owns the folder, paths may be those of somebody else.
+    # By their names alone: links are those of whoever owns the folder, paths may be those of somebody else. Paths are texts
+    # here, since making objects of those of many images takes longer than looking for the files.
     base = os.path.abspath(root)
-    below = [None if file is None else Path(os.path.relpath(os.path.join(base, file), base)) for file in files]
-    outside = [row for row, path in enumerate(below) if path is not None and path.parts[:1] == (os.pardir,)]
+    inside = os.path.join(base, "")
+    paths = [None if file is None else os.path.normpath(os.path.join(base, file)) for file in files]
+    outside = [row for row, path in enumerate(paths) if path is not None and not f"{path}{os.sep}".startswith(inside)]
     for row in outside:
-        below[row] = None
-    missing = [row for row, path in enumerate(below) if path is not None and not _is_file(root / path)]
+        paths[row] = None
+    missing = [row for row, path in enumerate(paths) if path is not None and not os.path.isfile(path)]
     with problems.collect(column):
         if outside:
             raise RowsError(
                 f"Every image of the table must lie below the root, {base}. Received: {len(outside)} of {len(files)} that do "
-                f"not, the first {files[outside[0]]}, {list_rows(outside)}. Pass root=, a folder that contains them all, or "
+                f"not, the first {Path(files[outside[0]] or '')}, {list_rows(outside)}. Pass root=, a folder that contains them all, or "
                 "root='/' for absolute paths anywhere.",
                 outside,
                 "outside of the root",
             )
     with problems.collect(column):
         if missing:
-            first = root / (below[missing[0]] or "")
+            first = root / str(paths[missing[0]]).removeprefix(inside)
             raise RowsError(
                 f"Every image of the table must exist. Received: {len(missing)} of {len(files)} that do not, the first "
                 f"{first}, {list_rows(missing)}. {_suggest_file(first, suffix)}.",
@@ -82,16 +84,8 @@ def find_files(values: Sequence[Any], column: str, root: Path, suffix: str, prob
                 "no such file",
             )
     for row in missing:
-        below[row] = None
-    return below
-
-
-def _is_file(path: Path) -> bool:
-    """Return whether there is a file; a name that no file can have has none."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
+        paths[row] = None
+    return [None if path is None else Path(path.removeprefix(inside)) for path in paths]
 
 
 def _suggest_file(path: Path, given: str) -> str:
@@ -124,9 +118,15 @@ def refuse_unreadable(files: Mapping[int, Path], root: Path, reasons: Mapping[in
 def check_sides(files: Sequence[Path | None], root: Path, sides: np.ndarray, drawn: np.ndarray, column: str) -> None:
     """Check that no image is in two splits, or could be with another seed, where its rows are drawn one by one."""
     rows: dict[str, list[int]] = {}
+    folders: dict[str, str] = {}
     for row, file in enumerate(files):
         if file is not None:
-            rows.setdefault(os.path.realpath(root / file), []).append(row)
+            # Links of a folder are followed once, not for each image in it.
+            folder, name = os.path.split(os.path.join(root, file))
+            if folder not in folders:
+                folders[folder] = os.path.realpath(folder)
+            path = os.path.join(folders[folder], name)
+            rows.setdefault(os.path.realpath(path) if os.path.islink(path) else path, []).append(row)
     repeated = [own for own in rows.values() if len(own) > 1]
     if together := [own for own in repeated if drawn[own].sum() > 1]:
         raise MTLError(

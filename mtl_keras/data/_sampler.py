@@ -72,6 +72,7 @@ class Sampler:
         """
         import tensorflow as tf
 
+        plain = tf.autograph.experimental.do_not_convert
         first, stop, size, seed = order.first_epoch, order.epochs, order.batch_size, order.seed
         if seed is None or self.sampling is None:
             n = sum(map(len, members))
@@ -84,7 +85,7 @@ class Sampler:
                 done, left = divmod(int((schedule[:first] == number).sum()), math.ceil(len(rows) / size))
                 own = tf.constant(rows)
                 stream = self._passes(len(rows), order, image_shape, done, tf.int64.max).skip(left)
-                streams.append(stream.map(lambda at, counts, draws, own=own: (tf.gather(own, at), counts, draws)))
+                streams.append(stream.map(plain(lambda at, counts, draws, own=own: (tf.gather(own, at), counts, draws))))
             choice = tf.data.Dataset.from_tensor_slices(schedule[first:].ravel())
             dataset = tf.data.Dataset.choose_from_datasets(streams, choice, stop_on_empty_dataset=False)
         return dataset.apply(tf.data.experimental.assert_cardinality((stop - first) * steps))
@@ -111,6 +112,10 @@ class Sampler:
             rows = tf.concat([rows, filling], 0)
             return rows, tf.range(tf.size(rows)) < count, tf.gather(draws, rows)
 
+        # Nothing branches on a tensor here, and converting the code takes longer than tracing it.
+        plain = tf.autograph.experimental.do_not_convert
+
+        @plain
         def one_pass(number: tf.Tensor) -> tf.data.Dataset:
             rows, draws = tf.range(n, dtype=tf.int64), tf.zeros([n, 1], tf.int64)
             if seed is not None:
@@ -118,6 +123,6 @@ class Sampler:
                     draws = sample_integers(n, bounds, seeds, number)
                 # A named algorithm, so that the order is the same on every device.
                 rows = tf.random.experimental.stateless_shuffle(rows, [tf.cast(seed, tf.int64), number], alg="philox")
-            return tf.data.Dataset.range(0, n, size).map(lambda start: batch(rows, draws, start))
+            return tf.data.Dataset.range(0, n, size).map(plain(lambda start: batch(rows, draws, start)))
 
         return tf.data.Dataset.range(first, stop).flat_map(one_pass)

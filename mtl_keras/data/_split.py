@@ -306,6 +306,8 @@ class Split:
             >>> y["parity"].shape
             TensorShape([32])
         """
+        import tensorflow as tf
+
         batch_size = check_rows("batch_size", batch_size)
         at_least = check_integer("at_least", at_least, 1, batch_size)
         epochs = check_count("epochs", epochs)
@@ -316,6 +318,8 @@ class Split:
         members = [np.arange(len(self))] if seed is None else self.rows_by_dataset()
         rows = self.sampler.batches_of_rows(members, order, () if self.images is None else self.images.shape[-3:])
 
+        # Nothing branches on a tensor here, and converting the code takes longer than tracing it.
+        @tf.autograph.experimental.do_not_convert
         def read(numbers: tf.Tensor, counts: tf.Tensor, draws: tf.Tensor) -> tuple[Any, dict[str, Any], dict[str, Any]]:
             return reader.read(numbers, counts, draws, self.sampler.transform)
 

@@ -197,7 +197,7 @@ def _forward(trunk: keras.Model, images: np.ndarray, batch_size: int, dtype: str
     """Return a function `(start, stop)` that computes the features of the images from `start` to before `stop`."""
     import tensorflow as tf
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *images.shape[1:]], images.dtype)])
+    @tf.function(input_signature=[tf.TensorSpec([None, *images.shape[1:]], images.dtype)], autograph=False)
     def call(batch: tf.Tensor) -> tf.Tensor:
         features = tf.cast(trunk(batch, training=False), tf.float32)
         return features if dtype == "float32" else tf.cast(tf.clip_by_value(features, tf.float16.min, tf.float16.max), dtype)

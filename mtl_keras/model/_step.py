@@ -155,7 +155,11 @@ class Objective(TaskMeasures):
     def predict(self, batches: Iterable[Any], names: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the outputs of some tasks that are trained, those in front of `units`, for all rows of batches."""
         if self._predict is None or self._predict[0] != tuple(names):
-            step = tf.function(lambda x: {name: self.forward(x, training=False)[name] for name in names}, reduce_retracing=True)
+            step = tf.function(
+                lambda x: {name: self.forward(x, training=False)[name] for name in names},
+                autograph=False,
+                reduce_retracing=True,
+            )
             self._predict = (tuple(names), step)
         outputs = [self._predict[1](keras.utils.unpack_x_y_sample_weight(batch)[0]) for batch in batches]
         return {name: np.concatenate([ops.convert_to_numpy(each[name]) for each in outputs]) for name in names}
