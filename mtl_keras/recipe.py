@@ -92,9 +92,10 @@ class Recipe:
         if isinstance(shape, Mapping) and len(shape) == 1:
             (shape,) = shape.values()
         if isinstance(shape, Mapping) and isinstance(backbone, Backbone):
+            each = ", ".join(f"{name!r}: ..." for name in shape)
             raise MTLError(
                 f"A model of several inputs must have a backbone for each. Received: {backbone.name} for the inputs "
-                f"{', '.join(map(str, shape))} of `image_shape`. Pass backbone={{{', '.join(f'{name!r}: ...' for name in shape)}}}."
+                f"{', '.join(map(str, shape))} of `image_shape`. Pass backbone={{{each}}}."
             )
         for each in shape.values() if isinstance(shape, Mapping) else [shape]:
             if not isinstance(each, Sequence) or isinstance(each, str | bytes):
