@@ -19,6 +19,7 @@ no study is needed: `mtl-keras tune labels.csv --image photo --inputs age,size`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,24 +63,32 @@ class TwoInputs(mtl.Study):
         data = super().load(settings, data_dir)
         if getattr(settings, "known", True):
             return data
-        parts = {name: getattr(data, name) for name in ("train", "validation", "test")}
-        unknown = {name: _with_row(part, np.zeros_like(part.inputs["row"])) for name, part in parts.items()}
-        return replace(data, **unknown)
+        return _with_rows(data, lambda split: np.zeros((len(split), 1), np.float32))
 
 
-def _with_row(split: mtl.data.Split, row: np.ndarray) -> mtl.data.Split:
-    """Return a split with other rows beside the photos."""
-    inputs = split.inputs
-    return split.with_x({"photo": inputs.get("photo", inputs.get("")), "row": row})
+def _with_rows(data: mtl.data.Data, rows: Callable[[mtl.data.Split], np.ndarray]) -> mtl.data.Data:
+    """Return data with rows beside the photos, or with other ones."""
+
+    def changed(split: mtl.data.Split) -> mtl.data.Split:
+        photo = split.inputs.get("photo", split.inputs.get(""))
+        return split.with_x({"photo": photo, "row": rows(split)})
+
+    assert data.test is not None
+    shape = data.image_shape["photo"] if isinstance(data.image_shape, Mapping) else data.image_shape
+    return replace(
+        data,
+        image_shape={"photo": shape, "row": (1,)},
+        train=changed(data.train),
+        validation=changed(data.validation),
+        test=changed(data.test),
+    )
 
 
 def load(tasks: mtl.Tasks, data_dir: str | None, split_seed: int) -> mtl.data.Data:
     """Return the photos of all garments in their own size, and whether each is for children."""
     both = mtl.Tasks(*tasks.values(), mtl.Binary("kids", classes=(0, 1)))
     data = mtl.data.LOADERS["clothing"](both, data_dir=data_dir, seed=split_seed, garments=GARMENTS, image_size=64)
-    parts = {name: getattr(data, name) for name in ("train", "validation", "test")}
-    joined = {name: _with_row(part, part.y["kids"].reshape(-1, 1).astype(np.float32)) for name, part in parts.items()}
-    return replace(data, image_shape={"photo": data.image_shape, "row": (1,)}, **joined).only(*tasks)
+    return _with_rows(data, lambda split: split.y["kids"].reshape(-1, 1).astype(np.float32)).only(*tasks)
 
 
 def space(hp: HyperParameters, context: mtl.search.Context) -> mtl.Plan:

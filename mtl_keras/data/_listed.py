@@ -69,8 +69,8 @@ def find_files(values: Sequence[Any], column: str, root: Path, suffix: str, prob
         if outside:
             raise RowsError(
                 f"Every image of the table must lie below the root, {base}. Received: {len(outside)} of {len(files)} that do "
-                f"not, the first {Path(files[outside[0]] or '')}, {list_rows(outside)}. Pass root=, a folder that contains them "
-                "all, or root='/' for absolute paths anywhere.",
+                f"not, the first {Path(files[outside[0]] or '')}, {list_rows(outside)}. Pass root=, a folder that contains "
+                "them all, or root='/' for absolute paths anywhere.",
                 outside,
                 "outside of the root",
             )
