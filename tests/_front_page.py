@@ -23,7 +23,7 @@ EXPERIMENTS, ONE_MODEL = "cifar10_reconstruction/2026-11-27-experiments", "cifar
 BINARY, BINARY_FROZEN = "cifar100_binary/2026-11-26", "cifar100_binary/2026-11-26-frozen"
 ALTERNATED, ALTERNATED_FROZEN = "two_datasets/2026-11-26", "two_datasets/2026-11-28-frozen"
 
-CLOTHING, YEAST = "clothing/2026-11-28", "yeast/2026-11-28"
+CLOTHING, TWO_INPUTS, YEAST = "clothing/2026-11-28", "clothing_inputs/2026-11-28", "yeast/2026-11-28"
 
 FIVE = ("living", "big", "equal", "half_4", "half_5")
 
@@ -161,6 +161,11 @@ def clothing() -> str:
     return f"""**Clothing: garments, and which are for children** ([notebook](notebooks/06_own_data.ipynb), {link("record", CLOTHING)}; {about(CLOTHING, run)}, each seed with a random split of its own; nothing is published). From one table of labels, on a frozen backbone, one network for both reaches a macro F1 of {spread(CLOTHING, run, "garment", "macro_f1")} for 17 garments and an AUC of {spread(CLOTHING, run, "kids", "auc")} for children's clothes. A network for one of them reaches {spread(CLOTHING, alone, "garment", "macro_f1")} and {spread(CLOTHING, alone, "kids", "auc")}: differences of {given["garment"].points} and {given["kids"].points} points (95 % intervals, corrected for splits that share photos); {judged}."""
 
 
+def two_inputs() -> str:
+    """Return the paragraph on what a second input brings, of which nothing was published."""
+    return f"""**Clothing: what a second input brings** ({link("record", TWO_INPUTS)}; {about(TWO_INPUTS, "photo")}, each seed with a random split of its own, the same for both; nothing is published). {record(TWO_INPUTS).finding}"""
+
+
 def yeast() -> str:
     """Return the paragraph on the study of genes, which repeats nothing that was published."""
     whole = record(YEAST)
@@ -287,6 +292,7 @@ def studies() -> str:
             alternated(),
             approaches(),
             clothing(),
+            two_inputs(),
             yeast(),
         ]
     )
