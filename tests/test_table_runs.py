@@ -134,3 +134,11 @@ def test_a_study_knows_its_columns_before_its_models_are_built() -> None:
     assert not replace(STUDY, image_shape=(8, 8, 1)).needs_data
     with pytest.raises(MTLError, match="`columns` of a study must be a sequence"):
         replace(STUDY, columns=(Column("a", "number"), "b"))
+
+
+def test_columns_that_a_study_gives_are_replaced_by_those_of_its_data(tmp_path: Path) -> None:
+    """They are for what is built without data; each split has means and codes of its own."""
+    columns = tuple(replace(column, mean=0.0, scale=1.0) for column in load().columns)
+    study = replace(STUDY, name="given", image_shape=(2,), columns=columns)
+    result = mtl.tune(study, baselines=False, output_dir=tmp_path / "run")
+    assert result.model.recipe.backbone.columns == load().columns

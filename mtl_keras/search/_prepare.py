@@ -72,7 +72,8 @@ def prepare(
         )
     if configuration is None:
         configuration = (saved or {}).get("configuration")
-    if study.needs_data:
+    # Columns that a study gives are for what is built without data: each split has means and codes of its own.
+    if study.needs_data or study.columns:
         settings, _ = resolve_settings(study, changes, saved, configuration=configuration)
         data = data or load_data(study, settings, options)
         study = complete_from(study, data)
